@@ -1,0 +1,1 @@
+"""The `datalab` command."""

@@ -1,0 +1,1 @@
+"""Everything on one machine: finds, starts and supervises the embedded servers and the services."""

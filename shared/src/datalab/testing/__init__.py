@@ -1,0 +1,1 @@
+"""For tests and demonstrations: the simulated sky and observatory, builders and fakes."""

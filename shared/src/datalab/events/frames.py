@@ -1,0 +1,69 @@
+"""Files arriving and frames becoming known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from datalab.events.envelope import Event, SubjectToken, UtcDatetime
+from datalab.events.operations import Sha256Hex
+
+
+class FileStored(Event):
+    """A file is in the object store. An observatory publishes this on `observatory.<site>.image.new`.
+
+    `site` and `key` are enough; what the observatory adds about size and checksum is checked.
+    """
+
+    type: Literal["file.stored.v1"] = "file.stored.v1"
+    site: SubjectToken
+    key: str = Field(min_length=1, max_length=1024, description="object key, for example data/<file name>")
+    size_bytes: int | None = Field(None, ge=0)
+    sha256: Sha256Hex | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"observatory.{self.site}.image.new"
+
+
+class FrameIngested(Event):
+    """A frame is known to the archive, or known better than before."""
+
+    type: Literal["frame.ingested.v1"] = "frame.ingested.v1"
+    site: SubjectToken
+    frame_id: int = Field(gt=0)
+    basename: str
+    key: str = Field(description="the file that brought the news")
+    roles: tuple[str, ...] = Field(description="every file the frame has now, for example fits_large, jpg_medium")
+    observation_date: UtcDatetime | None = None
+    filter_name: str | None = None
+    target_name: str | None = None
+    exposure_time_s: float | None = None
+    public_date: UtcDatetime | None = Field(
+        None, description="until then only the proposal's members may see it"
+    )
+    proposal_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}.{self.site}"
+
+
+class FileRejected(Event):
+    """A file cannot become part of a frame, and why."""
+
+    type: Literal["file.rejected.v1"] = "file.rejected.v1"
+    site: SubjectToken
+    key: str
+    reason: str = Field(description="what is wrong, where, and what would be right")
+
+    @field_validator("key")
+    @classmethod
+    def _printable(cls, key: str) -> str:
+        """A key from outside may hold anything; keep what can be shown."""
+        return "".join(character if character.isprintable() else "?" for character in key)[:1024]
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}.{self.site}"

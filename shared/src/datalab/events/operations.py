@@ -1,0 +1,147 @@
+"""The life of an operation, from the request to its outcome."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from datalab.events.envelope import Event, UtcDatetime, WireModel
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+OperationId = Annotated[int, Field(gt=0)]
+Attempt = Annotated[int, Field(gt=0)]
+
+
+class Lane(StrEnum):
+    """Which queue an operation waits in, so that a second's work never waits behind an hour's."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class FailureKind(StrEnum):
+    """Who has to act: the user, nobody (the world failed too often), the developers, or the operator."""
+
+    USAGE = "usage"
+    TRANSIENT = "transient"
+    FATAL = "fatal"
+    LIMIT = "limit"
+
+
+class InputSource(StrEnum):
+    """Where an input file comes from: an archive frame, or an output of an earlier operation."""
+
+    ARCHIVE = "archive"
+    DATALAB = "datalab"
+
+
+class InputFile(WireModel):
+    """One input file, resolved by the session API: the runner needs no database to find it."""
+
+    source: InputSource
+    basename: str = Field(min_length=1, max_length=256)
+    key: str = Field(min_length=1, description="object key")
+    sha256: Sha256Hex = Field(description="of the stored bytes; checked whenever the file is fetched")
+    size_bytes: int = Field(gt=0)
+
+
+class StoredFile(WireModel):
+    """One object an operation made."""
+
+    key: str = Field(min_length=1)
+    sha256: Sha256Hex
+    size_bytes: int = Field(ge=0)
+    media_type: str
+
+
+class OutputFile(WireModel):
+    """One product of an operation, in one or more renderings. Clients see the renderings as signed links."""
+
+    basename: str
+    type: Literal["fits", "image"]
+    files: dict[Literal["fits", "large", "small", "tif"], StoredFile]
+    filter_name: str | None = None
+    observation_date: UtcDatetime | None = None
+    target_name: str | None = None
+
+
+class OperationResult(WireModel):
+    """What an operation made. The same result key always stands for the same result."""
+
+    result_key: Sha256Hex
+    output_files: tuple[OutputFile, ...] = ()
+    output_data: tuple[JsonValue, ...] = ()
+
+
+class OperationEvent(Event):
+    """Anything said about one attempt of one operation."""
+
+    operation_id: OperationId
+    attempt: Attempt
+
+
+class OperationRequested(OperationEvent):
+    """Please compute this."""
+
+    type: Literal["operation.requested.v1"] = "operation.requested.v1"
+    session_id: int = Field(gt=0)
+    operation: str = Field(min_length=1, max_length=100, description="the operation's name in the catalogue")
+    lane: Lane
+    parameters: dict[str, JsonValue] = Field(description="meaningful parameters only; files as {source, basename, ...}")
+    input_files: tuple[InputFile, ...]
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}.{self.lane}"
+
+
+class OperationCancelRequested(OperationEvent):
+    """Please stop computing this, or do not begin."""
+
+    type: Literal["operation.cancel_requested.v1"] = "operation.cancel_requested.v1"
+
+
+class OperationStarted(OperationEvent):
+    """A runner has begun."""
+
+    type: Literal["operation.started.v1"] = "operation.started.v1"
+
+
+class OperationProgressed(OperationEvent):
+    """How far an attempt is. Losing one does no harm."""
+
+    type: Literal["operation.progressed.v1"] = "operation.progressed.v1"
+    fraction: float = Field(ge=0, le=1)
+    message: str = Field("", max_length=1000)
+
+
+class OperationSucceeded(OperationEvent):
+    """The result is stored, completely."""
+
+    type: Literal["operation.succeeded.v1"] = "operation.succeeded.v1"
+    result: OperationResult
+    reused: bool = Field(description="an equal request had been computed before")
+    compute_s: float = Field(ge=0, description="seconds spent computing; 0 when reused")
+
+
+class OperationFailed(OperationEvent):
+    """The attempt ended without a result."""
+
+    type: Literal["operation.failed.v1"] = "operation.failed.v1"
+    kind: FailureKind
+    message: str = Field(description="for the user; no internals")
+
+
+class OperationCancelled(OperationEvent):
+    """The attempt was stopped on request."""
+
+    type: Literal["operation.cancelled.v1"] = "operation.cancelled.v1"
+
+
+#: What a runner says about an attempt.
+OperationReport = Annotated[
+    OperationStarted | OperationProgressed | OperationSucceeded | OperationFailed | OperationCancelled,
+    Field(discriminator="type"),
+]

@@ -1,0 +1,187 @@
+"""Streams, consumers and key-value buckets, as data. `datalab topology apply` makes the server match this page."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from datalab.events.operations import Lane
+
+_MINUTE_S = 60.0
+_DAY_S = 86_400.0
+_GIBIBYTE = 1024**3
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+
+
+class Stream(_Declaration):
+    """A stored sequence of messages. Messages stay until they are too old or too many, acknowledged or not."""
+
+    subjects: tuple[str, ...]
+    max_age_s: float
+    max_bytes: int
+    dedupe_window_s: float = Field(10 * _MINUTE_S, description="a repeated event id within this time is dropped")
+
+
+class Consumer(_Declaration):
+    """A durable pull consumer: shared by every process that subscribes to it."""
+
+    stream: str
+    filter_subjects: tuple[str, ...]
+    ack_wait_s: float = Field(description="a message without a sign of life for this long goes to somebody else")
+    max_deliver: int = Field(description="deliveries before the message counts as undeliverable")
+    retry_base_s: float = Field(0.5, description="delay before the second delivery; doubles each time")
+    max_ack_pending: int = 1000
+
+
+class Bucket(_Declaration):
+    """A key-value bucket."""
+
+    ttl_s: float | None = None
+    history: int = 1
+
+
+WORK = Stream(
+    name="WORK",
+    description="operations to compute",
+    subjects=("datalab.operation.requested.v1.*",),
+    max_age_s=14 * _DAY_S,
+    max_bytes=2 * _GIBIBYTE,
+)
+CANCELLATIONS = Stream(
+    name="CANCELLATIONS",
+    description="operations to stop; every runner hears them all",
+    subjects=("datalab.operation.cancel_requested.v1",),
+    max_age_s=14 * _DAY_S,
+    max_bytes=_GIBIBYTE // 4,
+)
+REPORTS = Stream(
+    name="REPORTS",
+    description="what runners say about their operations",
+    subjects=(
+        "datalab.operation.started.v1",
+        "datalab.operation.progressed.v1",
+        "datalab.operation.succeeded.v1",
+        "datalab.operation.failed.v1",
+        "datalab.operation.cancelled.v1",
+    ),
+    max_age_s=14 * _DAY_S,
+    max_bytes=2 * _GIBIBYTE,
+)
+FILES = Stream(
+    name="FILES",
+    description="new files, announced by observatories or by the object store itself",
+    subjects=("observatory.*.image.new", "datalab.bucket.notification"),
+    max_age_s=14 * _DAY_S,
+    max_bytes=_GIBIBYTE,
+)
+FRAMES = Stream(
+    name="FRAMES",
+    description="frames ingested and files rejected",
+    subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*"),
+    max_age_s=14 * _DAY_S,
+    max_bytes=_GIBIBYTE,
+)
+FEED = Stream(
+    name="FEED",
+    description="what user interfaces hear; its sequence is the sequence clients resume from",
+    subjects=("datalab.feed.v1.>",),
+    max_age_s=2 * _DAY_S,
+    max_bytes=2 * _GIBIBYTE,
+)
+DEAD = Stream(
+    name="DEAD",
+    description="messages nobody could handle, each with the reason",
+    subjects=("datalab.dead.*",),
+    max_age_s=90 * _DAY_S,
+    max_bytes=_GIBIBYTE,
+)
+ADVISORIES = Stream(
+    name="ADVISORIES",
+    description="the server's word that a message was delivered too often",
+    subjects=("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
+    max_age_s=14 * _DAY_S,
+    max_bytes=_GIBIBYTE // 4,
+)
+STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, FEED, DEAD, ADVISORIES)
+
+RUNNERS: dict[Lane, Consumer] = {
+    lane: Consumer(
+        name=f"runner-{lane}",
+        description=f"runners, {lane} lane",
+        stream=WORK.name,
+        filter_subjects=(f"datalab.operation.requested.v1.{lane}",),
+        # A killed runner's work starts again after this; a living runner sends a sign of life three times as often.
+        ack_wait_s=15,
+        max_deliver=6,
+        max_ack_pending=10_000,
+    )
+    for lane in Lane
+}
+PROJECTOR = Consumer(
+    name="projector",
+    description="session API: brings the operations up to date",
+    stream=REPORTS.name,
+    filter_subjects=REPORTS.subjects,
+    ack_wait_s=10,
+    max_deliver=20,
+    max_ack_pending=10_000,
+)
+FILE_INGEST = Consumer(
+    name="file-ingest",
+    description="ingest: new files",
+    stream=FILES.name,
+    filter_subjects=FILES.subjects,
+    ack_wait_s=30,
+    max_deliver=12,
+    max_ack_pending=10_000,
+)
+FRAME_FEED = Consumer(
+    name="frame-feed",
+    description="session API: tells the feed about frames",
+    stream=FRAMES.name,
+    filter_subjects=FRAMES.subjects,
+    ack_wait_s=10,
+    max_deliver=20,
+)
+UNDELIVERABLE = Consumer(
+    name="undeliverable",
+    description="session API: ends operations whose request was delivered too often",
+    stream=ADVISORIES.name,
+    filter_subjects=ADVISORIES.subjects,
+    ack_wait_s=10,
+    max_deliver=20,
+)
+CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UNDELIVERABLE)
+
+CATALOGUE = Bucket(name="catalogue", description="operations there are, as the runners describe them")
+LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
+BUCKETS: tuple[Bucket, ...] = (CATALOGUE, LEASES)
+
+
+def stream_for(subject: str) -> Stream:
+    """Return the stream that stores `subject`. Raises `LookupError` if none does."""
+    for stream in STREAMS:
+        if any(subject_matches(pattern, subject) for pattern in stream.subjects):
+            return stream
+    raise LookupError(f"no stream stores messages on {subject!r}")
+
+
+def subject_matches(pattern: str, subject: str) -> bool:
+    """Tell whether a NATS subject pattern (`*` one token, `>` one or more at the end) covers `subject`."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for position, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > position
+        if position >= len(given) or part not in ("*", given[position]):
+            return False
+    return len(wanted) == len(given)
+
+
+def dead_letter_subject(consumer: Consumer) -> str:
+    """Return where messages go that `consumer` could not handle."""
+    return f"datalab.dead.{consumer.name}"

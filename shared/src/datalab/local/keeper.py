@@ -1,0 +1,154 @@
+"""Keeps one unit running: first start, readiness, restart with back-off, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from datalab.local.backoff import Backoff
+from datalab.local.data_folder import DataFolder
+from datalab.local.process import STOP_GRACE_S, ChildFailedError, ChildProcess, rotate
+from datalab.local.unit import Launch, Unit
+
+START_TIMEOUT_S = 60.0  # importing the science stack from a cold disk took 20 s
+FIRST_POLL_S = 0.02
+LONGEST_POLL_S = 0.25
+PORT_ATTEMPTS = 5
+
+
+class State(StrEnum):
+    """Where a child is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStatus:
+    """What a person wants to know about a child."""
+
+    name: str
+    state: State
+    address: str
+    pid: int | None = None
+    restarts: int = 0
+    detail: str = ""
+
+
+class Keeper:
+    """One unit and its present process."""
+
+    def __init__(self, unit: Unit, *, folder: DataFolder, on_change: Callable[[ChildStatus], None]) -> None:
+        self.unit = unit
+        self.status = ChildStatus(name=unit.name, state=State.STOPPED, address=unit.address)
+        self._folder = folder
+        self._on_change = on_change
+        self._log = folder.logs / f"{unit.name}.log"
+        self._backoff = Backoff()
+        self._process: ChildProcess | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the unit for the first time, and keep it running from then on.
+
+        Raises:
+            ChildFailedError: it ended early or did not become ready in time.
+        """
+        rotate(self._log)
+        for attempts_left in reversed(range(PORT_ATTEMPTS)):
+            try:
+                await self._start_once(State.STARTING)
+                break
+            except ChildFailedError as error:
+                if not (attempts_left and error.address_in_use and self.unit.change_ports()):
+                    self._show(State.FAILED, detail=error.reason)
+                    raise
+        self._watch()
+
+    async def resume(self) -> None:
+        """Start the unit again after `stop`, on the same ports."""
+        await self._start_once(State.STARTING)
+        self._watch()
+
+    async def stop(self, grace_s: float = STOP_GRACE_S, *, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the process and keep it down."""
+        self._show(State.STOPPING)
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+            self._watching = None
+        await self._end_process(grace_s, how)
+        self._show(State.STOPPED, pid=None)
+
+    def send_signal(self, number: signal.Signals) -> int:
+        """Signal the process, whatever follows from it; return its pid."""
+        if self._process is None or not self._process.running:
+            raise ProcessLookupError(f"{self.unit.name} is not running")
+        self._process.send_signal(number)
+        return self._process.pid
+
+    async def _end_process(self, grace_s: float, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if how is signal.SIGKILL:
+            await self._process.kill()
+        else:
+            await self._process.stop(grace_s)
+
+    def _watch(self) -> None:
+        self._watching = asyncio.create_task(self._keep_running(), name=f"keep {self.unit.name} running")
+
+    async def _keep_running(self) -> None:
+        while True:
+            assert self._process is not None
+            await self._process.wait()
+            delay_s = self._backoff.delay_s()
+            self._show(
+                State.RESTARTING,
+                pid=None,
+                restarts=self.status.restarts + 1,
+                detail=f"{self._process.how_it_ended()}; again in {delay_s:.1f} s",
+            )
+            await asyncio.sleep(delay_s)
+            with contextlib.suppress(ChildFailedError):  # it has ended: the loop sees it, waits longer, tries again
+                await self._start_once(State.RESTARTING)
+
+    async def _start_once(self, state: State) -> None:
+        launch = await self.unit.launch()
+        marked = Launch(argv=launch.argv, env={**launch.env, **self._folder.mark})
+        self._process = await ChildProcess.start(
+            marked, name=self.unit.name, log=self._log, keep_open=(self._folder.lock_fd,)
+        )
+        self._backoff.started()
+        self._show(state, pid=self._process.pid)
+        await self._become_ready(self._process)
+        self._show(State.READY)
+
+    async def _become_ready(self, process: ChildProcess) -> None:
+        missing: str | None = "it was never asked"
+        poll_s = FIRST_POLL_S
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while (missing := await self.unit.why_not_ready()) is not None:
+                    if await process.ended_within(poll_s):
+                        break
+                    poll_s = min(2 * poll_s, LONGEST_POLL_S)
+        except TimeoutError:
+            await process.kill()
+            raise process.failure(f"was not ready after {START_TIMEOUT_S:.0f} s ({missing})") from None
+        if not process.running:
+            raise process.failure(process.how_it_ended())
+
+    def _show(self, state: State, **changes: object) -> None:
+        detail = changes.pop("detail", "")
+        self.status = replace(self.status, state=state, address=self.unit.address, detail=detail, **changes)
+        self._on_change(self.status)

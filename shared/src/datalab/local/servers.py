@@ -1,0 +1,297 @@
+"""The three servers as local programs: their configuration, their readiness, their addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import minio
+import pymongo
+import pymongo.errors
+import urllib3
+
+from datalab.local.binaries import MONGOD, NATS_SERVER, RCLONE, locate
+from datalab.local.data_folder import DataFolder, write_private
+from datalab.local.ports import LOOPBACK, free_port
+from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint
+
+#: JetStream takes most of the disk unless told otherwise; this holds weeks of events of an observatory.
+NATS_MAX_FILE = "10GB"
+NATS_MAX_MEMORY = "256MB"
+MONGO_CACHE_GB = "0.25"  # the default is half of the machine's memory; queries on 1,000,000 frames stay below 2 ms
+S3_REGION = "us-east-1"  # what rclone answers for; without it minio-py asks, and fails
+
+MONGO_AUTHENTICATION_FAILED = 18
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddresses:
+    """Where the servers are and who we are to them. Each field is the setting `DATALAB_<FIELD>`; None: not given."""
+
+    nats_url: str
+    s3_url: str
+    mongo_url: str = field(repr=False)
+    nats_user: str | None = None
+    nats_password: str | None = field(default=None, repr=False)
+    s3_access_key: str | None = None
+    s3_secret_key: str | None = field(default=None, repr=False)
+    s3_region: str | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> ServerAddresses:
+        """Take the fields from `environ`; the three URLs must be there."""
+        return cls(**{name: environ[variable] for name, variable in cls._variables() if environ.get(variable)})
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables a service reads its settings from."""
+        values = ((variable, getattr(self, name)) for name, variable in self._variables())
+        return {variable: value for variable, value in values if value is not None}
+
+    @classmethod
+    def _variables(cls) -> list[tuple[str, str]]:
+        return [(item.name, f"DATALAB_{item.name.upper()}") for item in fields(cls)]
+
+
+class NatsServer:
+    """nats-server with JetStream, for one user, on ports it chooses itself at the first start."""
+
+    name = "nats"
+    stop_rank = StopRank.BUS
+
+    def __init__(self, folder: DataFolder) -> None:
+        """Keep streams below `folder.nats`.
+
+        Raises:
+            BinaryUnavailableError: the program cannot run here.
+        """
+        self._program = locate(NATS_SERVER)
+        self._folder = folder
+        self._client_port: int | None = None
+        self._monitor_port: int | None = None
+
+    @property
+    def address(self) -> str:
+        return f"nats://{LOOPBACK}:{self._client_port}" if self._client_port else "nats"
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a client; valid once the server was ready."""
+        credentials = self._folder.credentials
+        return {
+            "DATALAB_NATS_URL": self.address,
+            "DATALAB_NATS_USER": credentials.nats_user,
+            "DATALAB_NATS_PASSWORD": credentials.nats_password,
+        }
+
+    async def launch(self) -> Launch:
+        for stale in self._ports_files():
+            stale.unlink()
+        configuration = self._folder.run / "nats.conf"
+        write_private(configuration, self._configuration())
+        return Launch(argv=(str(self._program), "--config", str(configuration)), env=os.environ)
+
+    async def why_not_ready(self) -> str | None:
+        if self._client_port is None:
+            self._read_ports()
+        if self._monitor_port is None:
+            return "it has not said which ports it chose"
+        return await http_complaint(f"http://{LOOPBACK}:{self._monitor_port}/healthz?js-enabled-only=true")
+
+    def change_ports(self) -> bool:
+        self._client_port = self._monitor_port = None
+        return True
+
+    def _configuration(self) -> str:
+        credentials = self._folder.credentials
+        # A JSON string is a valid string of this format; -1 means "any free port".
+        return f"""\
+server_name: "datalab"
+listen: "{LOOPBACK}:{self._client_port or -1}"
+http: "{LOOPBACK}:{self._monitor_port or -1}"
+ports_file_dir: {json.dumps(str(self._folder.run))}
+jetstream {{
+  store_dir: {json.dumps(str(self._folder.nats))}
+  max_file: {NATS_MAX_FILE}
+  max_mem: {NATS_MAX_MEMORY}
+}}
+authorization {{
+  user: {json.dumps(credentials.nats_user)}
+  password: {json.dumps(credentials.nats_password)}
+}}
+"""
+
+    def _read_ports(self) -> None:
+        for path in self._ports_files():
+            with contextlib.suppress(ValueError):  # being written at this moment
+                ports = json.loads(path.read_text())
+                self._client_port = urlsplit(ports["nats"][0]).port
+                self._monitor_port = urlsplit(ports["monitoring"][0]).port
+
+    def _ports_files(self) -> list[Path]:
+        return list(self._folder.run.glob("nats-server_*.ports"))
+
+
+class MongoServer:
+    """A standalone mongod with one user."""
+
+    name = "mongo"
+    stop_rank = StopRank.DOCUMENTS
+
+    def __init__(self, folder: DataFolder) -> None:
+        """Keep documents below `folder.mongo`.
+
+        Raises:
+            BinaryUnavailableError: the program cannot run here.
+        """
+        self._program = locate(MONGOD)
+        self._folder = folder
+        self._port = free_port()
+
+    @property
+    def address(self) -> str:
+        return f"mongodb://{LOOPBACK}:{self._port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a client."""
+        credentials = self._folder.credentials
+        login = f"{credentials.mongo_user}:{credentials.mongo_password}"
+        url = f"mongodb://{login}@{LOOPBACK}:{self._port}/?authSource=admin&directConnection=true"
+        return {"DATALAB_MONGO_URL": url}
+
+    async def launch(self) -> Launch:
+        log = str(self._folder.logs / f"{self.name}.log")
+        argv = [str(self._program), "--bind_ip", LOOPBACK, "--port", str(self._port), "--nounixsocket", "--auth"]
+        argv += ["--dbpath", str(self._folder.mongo), "--wiredTigerCacheSizeGB", MONGO_CACHE_GB]
+        argv += ["--logpath", log, "--logappend"]
+        return Launch(argv=tuple(argv), env=os.environ)
+
+    async def why_not_ready(self) -> str | None:
+        if not await _accepts_connections(self._port):
+            return f"nothing listens on {self.address}"
+        try:
+            await self._command(self.environment()["DATALAB_MONGO_URL"], "ping")
+        except pymongo.errors.OperationFailure as refusal:
+            return await self._make_user() if refusal.code == MONGO_AUTHENTICATION_FAILED else str(refusal)
+        except pymongo.errors.PyMongoError as error:
+            return str(error)
+        return None
+
+    def change_ports(self) -> bool:
+        self._port = free_port()
+        return True
+
+    async def _make_user(self) -> str | None:
+        """Make our user, which a mongod without any users allows to whoever is on this machine."""
+        credentials = self._folder.credentials
+        try:
+            await self._command(
+                f"{self.address}/?directConnection=true",
+                "createUser",
+                credentials.mongo_user,
+                pwd=credentials.mongo_password,
+                roles=["root"],
+                writeConcern={"w": "majority", "j": True},
+            )
+        except pymongo.errors.PyMongoError as error:
+            return f"it does not know the credentials of this data folder: {error}"
+        return None
+
+    async def _command(self, url: str, command: str, value: object = 1, **arguments: object) -> None:
+        timeout_ms = int(PROBE_TIMEOUT_S * 1000)
+        client: pymongo.AsyncMongoClient[dict[str, object]] = pymongo.AsyncMongoClient(
+            url, serverSelectionTimeoutMS=timeout_ms, connectTimeoutMS=timeout_ms, socketTimeoutMS=timeout_ms
+        )
+        try:
+            await client.admin.command(command, value, **arguments)
+        finally:
+            await client.close()
+
+
+class S3Server:
+    """rclone serving a folder over S3."""
+
+    name = "s3"
+    stop_rank = StopRank.OBJECTS
+
+    def __init__(self, folder: DataFolder) -> None:
+        """Keep objects below `folder.s3`, one folder per bucket.
+
+        Raises:
+            BinaryUnavailableError: the program cannot run here.
+        """
+        self._program = locate(RCLONE)
+        self._folder = folder
+        self._port = free_port()
+
+    @property
+    def address(self) -> str:
+        return f"http://{LOOPBACK}:{self._port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a client."""
+        credentials = self._folder.credentials
+        return {
+            "DATALAB_S3_URL": self.address,
+            "DATALAB_S3_ACCESS_KEY": credentials.s3_access_key,
+            "DATALAB_S3_SECRET_KEY": credentials.s3_secret_key,
+            "DATALAB_S3_REGION": S3_REGION,
+        }
+
+    async def launch(self) -> Launch:
+        await asyncio.to_thread(self._delete_unfinished_uploads)
+        credentials = self._folder.credentials
+        argv = [str(self._program), "serve", "s3", "--config", os.devnull, "--addr", f"{LOOPBACK}:{self._port}"]
+        # NOTICE, because rclone says no more about a port in use or a bad flag than that.
+        argv += ["--allow-origin", "*", "--dir-cache-time", "1s", "--log-level", "NOTICE", str(self._folder.s3)]
+        # Every RCLONE_* variable is a flag; the user's are meant for another rclone. Ours is not seen by `ps`.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+        env["RCLONE_AUTH_KEY"] = f'"{credentials.s3_access_key},{credentials.s3_secret_key}"'
+        return Launch(argv=tuple(argv), env=env)
+
+    async def why_not_ready(self) -> str | None:
+        return await asyncio.to_thread(self._why_no_signed_answer)
+
+    def change_ports(self) -> bool:
+        self._port = free_port()
+        return True
+
+    def _why_no_signed_answer(self) -> str | None:
+        """Ask for a bucket: rclone has no health path, and this also proves the credentials."""
+        credentials = self._folder.credentials
+        with urllib3.PoolManager(retries=False, timeout=PROBE_TIMEOUT_S) as pool:
+            client = minio.Minio(
+                f"{LOOPBACK}:{self._port}",
+                access_key=credentials.s3_access_key,
+                secret_key=credentials.s3_secret_key,
+                secure=False,
+                region=S3_REGION,
+                http_client=pool,
+            )
+            try:
+                client.bucket_exists(bucket_name="readiness")
+            except (minio.error.MinioException, urllib3.exceptions.HTTPError) as error:
+                return str(error)
+        return None
+
+    def _delete_unfinished_uploads(self) -> None:
+        """Delete what a killed rclone leaves of an upload; it would be listed as an object."""
+        for folder, _, names in os.walk(self._folder.s3):
+            for name in names:
+                if name.startswith(".rclone_temp_"):
+                    Path(folder, name).unlink(missing_ok=True)
+
+
+async def _accepts_connections(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True

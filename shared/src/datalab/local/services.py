@@ -1,0 +1,86 @@
+"""Our three services as children of the supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from datalab.local.data_folder import DataFolder
+from datalab.local.ports import LOOPBACK, free_port
+from datalab.local.servers import ServerAddresses
+from datalab.local.unit import Launch, StopRank, http_complaint
+
+#: Addresses to listen on that are none to connect to.
+ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service: what to run, what to add to our own environment, where it says that it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    readiness_url: str
+
+    @property
+    def stop_rank(self) -> StopRank:
+        return StopRank.SERVICE
+
+    @property
+    def address(self) -> str:
+        return f"http://{urlsplit(self.readiness_url).netloc}"
+
+    async def launch(self) -> Launch:
+        return Launch(argv=self.argv, env={**os.environ, **self.env})
+
+    async def why_not_ready(self) -> str | None:
+        return await http_complaint(self.readiness_url)
+
+    def change_ports(self) -> bool:
+        return False
+
+
+def default_services(
+    *,
+    addresses: ServerAddresses,
+    folder: DataFolder,
+    runners: int = 1,
+    api_host: str = LOOPBACK,
+    api_port: int = 0,
+) -> list[ServiceSpec]:
+    """Return session-api, ingest and `runners` operation runners.
+
+    Args:
+        addresses: of the servers they use.
+        folder: gets one scratch folder per service.
+        runners: how many operation runners.
+        api_host: address session-api listens on; the workers' health pages stay on this machine.
+        api_port: its port; 0 takes a free one.
+    """
+
+    def spec(name: str, module: str, host: str, port: int) -> ServiceSpec:
+        scratch = folder.scratch / name
+        scratch.mkdir(exist_ok=True)
+        reachable_host = LOOPBACK if host in ANY_ADDRESS else host
+        return ServiceSpec(
+            name=name,
+            argv=(sys.executable, "-m", module),
+            env={
+                **addresses.environment(),
+                "DATALAB_HTTP_HOST": host,
+                "DATALAB_HTTP_PORT": str(port),
+                "DATALAB_SCRATCH_DIR": str(scratch),
+                "PYTHONUNBUFFERED": "1",  # the log is read while the service runs
+            },
+            readiness_url=f"http://{reachable_host}:{port}/readyz",
+        )
+
+    return [
+        spec("session-api", "session_api", api_host, api_port or free_port()),
+        spec("ingest", "ingest", LOOPBACK, free_port()),
+        *(spec(f"operation-runner-{n}", "operation_runner", LOOPBACK, free_port()) for n in range(1, runners + 1)),
+    ]

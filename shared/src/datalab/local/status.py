@@ -1,0 +1,87 @@
+"""A calm view of the children: a table that changes in place on a terminal, one line per change elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from datalab.local.keeper import ChildStatus, State
+
+STYLES = {
+    State.STARTING: "yellow",
+    State.READY: "green",
+    State.RESTARTING: "yellow",
+    State.STOPPING: "yellow",
+    State.STOPPED: "dim",
+    State.FAILED: "red",
+}
+
+
+class StatusView(Protocol):
+    """Shows statuses (`update` is a supervisor's `on_change`) and notes."""
+
+    def update(self, status: ChildStatus) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Write a line that stays."""
+        ...
+
+
+@contextlib.contextmanager
+def status_view(console: Console | None = None) -> Iterator[StatusView]:
+    """Open the view that suits `console` (default: standard output)."""
+    console = console or Console()
+    if not console.is_terminal:
+        yield PlainView(console)
+        return
+    # Drawn on changes only: a screen at rest costs nothing and can be copied from.
+    with Live(console=console, auto_refresh=False) as live:
+        yield LiveView(live)
+
+
+class PlainView:
+    """One line per change."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: dict[str, tuple[State, str]] = {}
+
+    def update(self, status: ChildStatus) -> None:
+        seen = (status.state, status.detail)
+        if self._last.get(status.name) == seen:
+            return
+        self._last[status.name] = seen
+        where = status.address if status.state is State.READY else status.detail
+        self.note(f"{status.name}: {status.state}{f' ({where})' if where else ''}")
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveView:
+    """One row per child."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._rows: dict[str, ChildStatus] = {}
+
+    def update(self, status: ChildStatus) -> None:
+        self._rows[status.name] = status
+        self._live.update(self._table(), refresh=True)
+
+    def note(self, text: str) -> None:
+        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("service", "state", "address", "restarts", ""):
+            table.add_column(heading, justify="right" if heading == "restarts" else "left")
+        for row in self._rows.values():
+            state = f"[{STYLES[row.state]}]{row.state}"
+            table.add_row(row.name, state, row.address, str(row.restarts or ""), row.detail)
+        return table

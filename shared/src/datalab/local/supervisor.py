@@ -1,0 +1,105 @@
+"""Runs a set of units: starts them, restarts what crashes, stops all in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from itertools import groupby
+from types import TracebackType
+from typing import Self
+
+from datalab.local.data_folder import DataFolder
+from datalab.local.keeper import ChildStatus, Keeper, State
+from datalab.local.process import STOP_GRACE_S
+from datalab.local.unit import Unit
+
+
+class Supervisor:
+    """The children of one run. An asynchronous context manager: leaving it stops them all.
+
+    Start it on the main thread: Linux ends the children with the thread that started them.
+    """
+
+    def __init__(self, *, folder: DataFolder, on_change: Callable[[ChildStatus], None] = lambda _: None) -> None:
+        """Use `folder` for logs; `on_change` is called with each new status of a child and must not block."""
+        self._folder = folder
+        self._on_change = on_change
+        self._keepers: dict[str, Keeper] = {}
+        self._changed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.stop_all()
+
+    async def start(self, *units: Unit) -> None:
+        """Start `units` together and return when all are ready; from then on crashed ones are restarted.
+
+        Raises:
+            ChildFailedError: one of them ended early or was not ready in time. The others keep running.
+        """
+        keepers = [Keeper(unit, folder=self._folder, on_change=self._note) for unit in units]
+        self._keepers.update((keeper.unit.name, keeper) for keeper in keepers)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for keeper in keepers:
+                    group.create_task(keeper.start())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def stop_all(self, grace_s: float = STOP_GRACE_S) -> None:
+        """Stop services first, then mongod, rclone, nats-server. Cancelling this call kills what is left at once."""
+        ordered = sorted(self._keepers.values(), key=lambda keeper: keeper.unit.stop_rank)
+        cancelled: asyncio.CancelledError | None = None
+        for _, rank in groupby(ordered, key=lambda keeper: keeper.unit.stop_rank):
+            try:
+                await asyncio.gather(*(keeper.stop(0 if cancelled else grace_s) for keeper in rank))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def status(self, name: str) -> ChildStatus:
+        return self._keepers[name].status
+
+    @property
+    def statuses(self) -> list[ChildStatus]:
+        """One status per child, in the order they were started."""
+        return [keeper.status for keeper in self._keepers.values()]
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a child, behind the supervisor's back, and return its pid. A child that dies is restarted.
+
+        Raises:
+            KeyError: no such child.
+            ProcessLookupError: it is not running now.
+        """
+        return self._keepers[name].send_signal(number)
+
+    async def take_down(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """End a child (SIGTERM with grace, or SIGKILL at once) and keep it down until `bring_up`."""
+        await self._keepers[name].stop(how=how)
+
+    async def bring_up(self, name: str) -> None:
+        """Start a child that was taken down, on the same ports, and return when it is ready."""
+        await self._keepers[name].resume()
+
+    async def wait_ready(self, name: str, *, other_than_pid: int | None = None, timeout_s: float = 60.0) -> ChildStatus:
+        """Return the status of a child once it is ready, if wanted in another process than `other_than_pid`.
+
+        Raises:
+            TimeoutError: it was not within `timeout_s`.
+        """
+        async with asyncio.timeout(timeout_s):
+            while (status := self.status(name)).state is not State.READY or status.pid == other_than_pid:
+                await self._changed.wait()
+        return status
+
+    def _note(self, status: ChildStatus) -> None:
+        self._on_change(status)
+        self._changed.set()
+        self._changed = asyncio.Event()

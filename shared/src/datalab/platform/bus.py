@@ -1,0 +1,496 @@
+"""The bus: publishing that is acknowledged, consuming that settles every message by one set of rules.
+
+A handler raises, and the rule follows from what it raised (house plan, section 5):
+
+==================  =========================================================================
+returns             acknowledge
+`UsageError`        `on_failure(kind=usage)`, acknowledge: trying again cannot help
+`TransientError`    redeliver after `retry_base_s` x 2^n; on the last delivery as above, kind=transient
+anything else       log the traceback, `on_failure(kind=fatal)` without internals, acknowledge
+unreadable          copy to the dead letters, terminate
+cancelled           hand the message back at once (the process is stopping)
+==================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+
+import nats.errors
+import nats.js.errors
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PubAck, PullSub
+from faststream.security import SASLPlaintext
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy as JsAckPolicy
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.kv import KeyValue
+from pydantic import ValidationError
+
+from datalab.events.envelope import Event
+from datalab.events.operations import FailureKind
+from datalab.events.topology import Bucket, Consumer, Stream, dead_letter_subject, stream_for
+from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
+from datalab.platform.logging import bind_correlation, get_logger
+from datalab.platform.metrics import BusMetrics
+from datalab.platform.settings import NatsSettings
+
+_log = get_logger(__name__)
+
+#: A fetch that finds nothing asks again after this; it bounds how long a fetch survives a server restart unnoticed.
+_FETCH_TIMEOUT_S = 2.0
+_PUBLISH_TIMEOUT_S = 2.0  # a publish lost with its connection is repeated, under the same id, after this
+_REQUEST_TIMEOUT_S = 5.0
+_LONGEST_RETRY_DELAY_S = 60.0
+_RECONNECT_WAIT_S = 0.25
+#: How many stored messages a replay asks for at once.
+_REPLAY_BATCH = 256
+
+#: What nats-py raises when the server is away or slow.
+_WORLD_ERRORS = (
+    nats.errors.Error,
+    nats.js.errors.ServiceUnavailableError,
+    nats.js.errors.ServerError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+ContentT = TypeVar("ContentT")
+
+
+class UnreadableMessageError(Exception):
+    """The message is not one of ours; raised by a decoder, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message could not be handled, in words for whoever asked."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as a stream keeps it."""
+
+    sequence: int
+    subject: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription(Generic[ContentT]):
+    """What to do with the messages of one durable consumer.
+
+    `decode` gets subject and body, and raises `pydantic.ValidationError` or `UnreadableMessageError` for what is not
+    ours. `on_failure` says the outcome to whoever waits for it; without it, the message becomes a dead letter.
+    `concurrency` messages are in hand at once, each fetched by itself, so none waits behind another.
+    """
+
+    consumer: Consumer
+    decode: Callable[[str, bytes], ContentT]
+    handle: Callable[[ContentT], Awaitable[None]]
+    on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
+    concurrency: int = 1
+
+
+class Bus:
+    """One process's connection to the bus."""
+
+    def __init__(
+        self, *, settings: NatsSettings, service: str, metrics: BusMetrics, graceful_timeout_s: float = 15.0
+    ) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._subscriptions: list[Subscription[Any]] = []
+        self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        security = None
+        if settings.nats_user and settings.nats_password:
+            security = SASLPlaintext(settings.nats_user, settings.nats_password.get_secret_value(), use_ssl=False)
+        self._broker = NatsBroker(
+            [url.strip() for url in settings.nats_url.split(",")],
+            name=f"datalab-{service}",
+            security=security,
+            max_reconnect_attempts=-1,  # the default of 60 gives up for good
+            reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]  # handed to nats-py, which takes a float
+            reconnected_cb=self._reconnected,
+            graceful_timeout=graceful_timeout_s,
+            ack_policy=AckPolicy.MANUAL,
+            logger=None,
+        )
+        # FastStream logs a settled failure again; ours is the one record of it.
+        logging.getLogger("faststream").setLevel(logging.CRITICAL)
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def subscribe(self, subscription: Subscription[Any]) -> None:
+        """Handle a consumer's messages from `start()` on."""
+        self._subscriptions.append(subscription)
+        for _ in range(subscription.concurrency):
+            self._attach(subscription)
+
+    async def connect(self) -> None:
+        """Connect, without consuming. Raises `TransientError` when no server answers."""
+        try:
+            await self._broker.connect()
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the bus does not answer: {error or type(error).__name__}") from error
+
+    async def start(self) -> None:
+        """Begin to consume. `connect()` comes first."""
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Stop pulling, let messages in hand finish or go back, close."""
+        await self._broker.stop()
+
+    async def check(self) -> None:
+        """Raise `TransientError` unless the server answers and every consumer this process serves exists."""
+        if not await self._broker.ping(timeout=1.0):
+            raise TransientError("the bus does not answer")
+        for subscription in self._subscriptions:
+            consumer = subscription.consumer
+            try:
+                await self.jetstream.consumer_info(consumer.stream, consumer.name, timeout=1.0)
+            except nats.js.errors.NotFoundError as error:
+                raise TransientError(f"consumer {consumer.name} is missing: run `datalab topology apply`") from error
+            except _WORLD_ERRORS as error:
+                raise TransientError("the bus does not answer") from error
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The JetStream context, for what this class does not offer."""
+        stream_context: JetStreamContext = self._client.jetstream(timeout=_REQUEST_TIMEOUT_S)
+        return stream_context
+
+    @property
+    def _client(self) -> Client:
+        client: Client = self._broker.config.connection_state.connection
+        return client
+
+    async def key_value(self, bucket: Bucket) -> KeyValue:
+        """Return a declared key-value bucket. Raises `TransientError` when it cannot be reached."""
+        try:
+            return await self.jetstream.key_value(bucket.name)
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the bucket {bucket.name} cannot be reached: {error}") from error
+
+    # --- publishing -------------------------------------------------------------------------------------------
+
+    async def publish(self, event: Event) -> None:
+        """Publish an event and wait until the server has stored it. Raises `TransientError`."""
+        await self.publish_encoded(subject=event.subject, body=event.encode(), event_id=event.event_id)
+
+    async def publish_encoded(
+        self, *, subject: str, body: bytes, event_id: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Publish a body that was encoded before, for example into an outbox. Raises `TransientError`."""
+        stream = stream_for(subject).name
+        try:
+            acknowledgement: PubAck = await self._broker.publish(
+                body,
+                subject,
+                stream=stream,
+                headers={"Nats-Msg-Id": event_id, **(headers or {})},
+                timeout=_PUBLISH_TIMEOUT_S,
+            )
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"publishing on {subject} failed: {error or type(error).__name__}") from error
+        self._metrics.published(stream, duplicate=bool(acknowledgement.duplicate))
+
+    # --- reading streams ---------------------------------------------------------------------------------------
+
+    async def stream_position(self, stream: Stream) -> StreamPosition:
+        """Return where a stream begins and ends now. Raises `TransientError`."""
+        try:
+            info = await self.jetstream.stream_info(stream.name)
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the stream {stream.name} cannot be read: {error}") from error
+        return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
+
+    async def replay(
+        self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+    ) -> AsyncIterator[StoredMessage]:
+        """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read.
+
+        Raises `TransientError`.
+        """
+        consumer = None
+        try:
+            info = await self.jetstream.add_consumer(
+                stream.name,
+                ConsumerConfig(
+                    deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                    opt_start_seq=after + 1,
+                    ack_policy=JsAckPolicy.NONE,
+                    filter_subjects=list(filter_subjects),
+                    inactive_threshold=30.0,
+                    mem_storage=True,
+                ),
+            )
+            consumer = info.name
+            puller = await self.jetstream.pull_subscribe_bind(consumer=consumer, stream=stream.name)
+            try:
+                pending = info.num_pending or 0
+                while pending:
+                    for message in await puller.fetch(min(pending, _REPLAY_BATCH), timeout=_REQUEST_TIMEOUT_S):
+                        yield StoredMessage(message.metadata.sequence.stream, message.subject, message.data)
+                        pending = message.metadata.num_pending
+            finally:
+                with suppress(*_WORLD_ERRORS):
+                    await puller.unsubscribe()
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the stream {stream.name} cannot be read: {error or type(error).__name__}") from error
+        finally:
+            if consumer is not None:
+                with suppress(*_WORLD_ERRORS):
+                    await self.jetstream.delete_consumer(stream.name, consumer)
+
+    async def stored_message(self, stream: str, sequence: int) -> StoredMessage | None:
+        """Return one message of a stream, or None if it is gone. Raises `TransientError`."""
+        try:
+            raw = await self.jetstream.get_msg(stream, sequence, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the stream {stream} cannot be read: {error}") from error
+        return StoredMessage(sequence, raw.subject or "", raw.data or b"")
+
+    def follow(
+        self, stream: Stream, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]
+    ) -> StreamFollower:
+        """Return a follower that hands over every message after a sequence, in order, once it is started."""
+        follower = StreamFollower(jetstream=lambda: self.jetstream, stream=stream, after=after, on_message=on_message)
+        self._on_reconnect.append(follower.resume)
+        return follower
+
+    async def _reconnected(self) -> None:
+        _log.info("bus.reconnected", service=self._service)
+        for resume in self._on_reconnect:
+            await resume()
+
+    # --- settling ---------------------------------------------------------------------------------------------
+
+    def _attach(self, subscription: Subscription[Any]) -> None:
+        consumer = subscription.consumer
+
+        # One subject only names the subscriber here: what is delivered is decided by the durable's own filter.
+        @self._broker.subscriber(
+            consumer.filter_subjects[0] if len(consumer.filter_subjects) == 1 else "",
+            stream=JStream(consumer.stream, declare=False),
+            durable=consumer.name,
+            config=ConsumerConfig(filter_subjects=list(consumer.filter_subjects))
+            if len(consumer.filter_subjects) > 1
+            else None,
+            pull_sub=PullSub(batch_size=1, timeout=_FETCH_TIMEOUT_S),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_undecoded,
+        )
+        async def receive(message: NatsMessage) -> None:
+            await self._settle(subscription, message.raw_message)
+
+    async def _settle(self, subscription: Subscription[ContentT], message: Msg) -> None:
+        consumer = subscription.consumer
+        began = perf_counter()
+        deliveries = message.metadata.num_delivered
+        if deliveries > 1:
+            self._metrics.redelivered(consumer.name)
+        try:
+            content = subscription.decode(message.subject, message.data)
+        except (ValidationError, UnreadableMessageError) as error:
+            await self._bury(consumer, message, f"unreadable: {_explain(error)}")
+            await message.term()
+            self._metrics.handled(consumer.name, "unreadable", perf_counter() - began)
+            return
+        correlation_id = (
+            getattr(content, "correlation_id", None) or f"{consumer.stream}-{message.metadata.sequence.stream}"
+        )
+        with bind_correlation(correlation_id=correlation_id, consumer=consumer.name):
+            async with _heartbeat(message, every_s=consumer.ack_wait_s / 3):
+                outcome = await self._handle(subscription, content, message, deliveries)
+        self._metrics.handled(consumer.name, outcome, perf_counter() - began)
+
+    async def _handle(
+        self, subscription: Subscription[ContentT], content: ContentT, message: Msg, deliveries: int
+    ) -> str:
+        consumer = subscription.consumer
+        try:
+            await subscription.handle(content)
+        except asyncio.CancelledError:
+            with suppress(*_WORLD_ERRORS):
+                await message.nak()
+            raise
+        except UsageError as error:
+            failure = Failure(FailureKind.USAGE, error.message)
+        except TransientError as error:
+            if deliveries < consumer.max_deliver:
+                return await self._retry(consumer, message, deliveries, error)
+            failure = Failure(FailureKind.TRANSIENT, error.message)
+        except Exception:  # noqa: BLE001 - whatever was not foreseen is our bug, and ends here
+            _log.exception("bus.handler_failed", subject=message.subject)
+            failure = Failure(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
+        else:
+            await message.ack()
+            return "done"
+        try:
+            if subscription.on_failure is None:
+                await self._bury(consumer, message, f"{failure.kind}: {failure.message}")
+            else:
+                await subscription.on_failure(content, failure)
+        except TransientError as error:
+            return await self._retry(consumer, message, deliveries, error)
+        await message.ack()
+        return str(failure.kind)
+
+    async def _retry(self, consumer: Consumer, message: Msg, deliveries: int, error: TransientError) -> str:
+        delay_s = min(consumer.retry_base_s * 2 ** (deliveries - 1), _LONGEST_RETRY_DELAY_S)
+        _log.warning("bus.retry", reason=error.message, delivery=deliveries, delay_s=delay_s)
+        # If the server is away, the message comes back by itself when its ack_wait ends.
+        with suppress(*_WORLD_ERRORS):
+            await message.nak(delay=delay_s)
+        return "retry"
+
+    async def _bury(self, consumer: Consumer, message: Msg, reason: str) -> None:
+        sequence = message.metadata.sequence.stream
+        await self.bury(consumer, message.data, subject=message.subject, sequence=sequence, reason=reason)
+
+    async def bury(self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str) -> None:
+        """Keep a message nobody could handle among the dead letters, with the reason. Raises `TransientError`."""
+        _log.error("bus.dead_letter", consumer=consumer.name, subject=subject, sequence=sequence, reason=reason)
+        await self.publish_encoded(
+            subject=dead_letter_subject(consumer),
+            body=body,
+            event_id=f"dead-{consumer.name}-{consumer.stream}-{sequence}",
+            headers={
+                "Datalab-Reason": _header_text(reason),
+                "Datalab-Subject": subject,
+                "Datalab-Stream": consumer.stream,
+                "Datalab-Sequence": str(sequence),
+            },
+        )
+        self._metrics.dead_letter(consumer.name)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPosition:
+    """The ends of a stream. Another epoch is another stream: its sequences say nothing about the former one."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class StreamFollower:
+    """Hands over every message of a stream, in order and once, across lost connections."""
+
+    def __init__(
+        self,
+        *,
+        jetstream: Callable[[], JetStreamContext],
+        stream: Stream,
+        after: int,
+        on_message: Callable[[StoredMessage], Awaitable[None]],
+    ) -> None:
+        self._jetstream = jetstream
+        self._stream = stream
+        self._on_message = on_message
+        self._subscription: JetStreamContext.PushSubscription | None = None
+        self._stopped = False
+        self._turn = asyncio.Lock()
+        self.sequence = after
+
+    async def start(self) -> None:
+        """Begin. Raises `TransientError`."""
+        try:
+            async with self._turn:
+                await self._subscribe()
+        except _WORLD_ERRORS as error:
+            raise TransientError(f"the stream {self._stream.name} cannot be followed: {error}") from error
+
+    async def stop(self) -> None:
+        """End; nothing is handed over afterwards."""
+        self._stopped = True
+        async with self._turn:
+            await self._unsubscribe()
+
+    async def resume(self) -> None:
+        """Go on after the last message handed over; left alone, the client library needs up to 20 s to notice."""
+        async with self._turn:
+            while not self._stopped and self._subscription is not None:
+                try:
+                    await self._unsubscribe()
+                    await self._subscribe()
+                except _WORLD_ERRORS as error:
+                    _log.warning("bus.follow_retry", stream=self._stream.name, reason=str(error))
+                    await asyncio.sleep(_RECONNECT_WAIT_S)
+                else:
+                    return
+
+    async def _subscribe(self) -> None:
+        self._subscription = await self._jetstream().subscribe(
+            ">" if len(self._stream.subjects) > 1 else self._stream.subjects[0],
+            stream=self._stream.name,
+            cb=self._receive,
+            ordered_consumer=True,
+            config=ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self.sequence + 1, inactive_threshold=60.0
+            ),
+        )
+
+    async def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            with suppress(*_WORLD_ERRORS):
+                await self._subscription.unsubscribe()
+
+    async def _receive(self, message: Msg) -> None:
+        sequence = message.metadata.sequence.stream
+        if self._stopped or sequence <= self.sequence:
+            return
+        await self._on_message(StoredMessage(sequence, message.subject, message.data))
+        self.sequence = sequence
+
+
+@asynccontextmanager
+async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
+    """Tell the server regularly that the message is still in hand."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            with suppress(*_WORLD_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
+                await message.in_progress()
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _undecoded(message: NatsMessage) -> bytes:
+    """Leave decoding to the settle rules: an unreadable message must not be an exception in the framework."""
+    return message.body
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{first['msg']}" + (f" (at {where})" if where else "")
+    return str(error)
+
+
+def _header_text(text: str) -> str:
+    """NATS headers are single lines of ASCII."""
+    return text.encode("ascii", "replace").decode().replace("\r", " ").replace("\n", " ")[:1000]

@@ -1,0 +1,30 @@
+"""Why something did not work, and so what to do about it.
+
+Raise `UsageError` for the user's mistake (never retried, its text is shown) and `TransientError` for the world's
+(retried with growing delay). Anything else is our bug: logged with its traceback, shown without internals.
+"""
+
+from __future__ import annotations
+
+#: What a user is told about a bug; the details are in the log under the same correlation id.
+UNKNOWN_ERROR_MESSAGE = "An unknown error occurred, contact the developers if this persists."
+
+
+class DatalabError(Exception):
+    """A failure whose kind is known. The text is written for the person who has to act on it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UsageError(DatalabError):
+    """The request or the data cannot work, however often it is tried."""
+
+
+class NotFoundError(UsageError):
+    """What was asked for does not exist, or is not the caller's to see."""
+
+
+class TransientError(DatalabError):
+    """The world failed: a server away, a time-out. The same thing may work later."""

@@ -1,0 +1,125 @@
+"""Counters and timings for Prometheus.
+
+One registry per application, handed to whoever counts; the library's global registry is not used, so that a process
+(a test, `datalab up`) can hold several applications. A service adds its own metrics to the same registry.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+NAMESPACE: Final = "datalab"
+
+#: Upper bounds in seconds: an in-memory projection takes under a millisecond, a long operation up to an hour.
+HANDLING_BUCKETS_S: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+def create_registry() -> CollectorRegistry:
+    """Return a new registry that already reports memory, CPU, open files and versions of this process."""
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def exposition(registry: CollectorRegistry) -> tuple[bytes, str]:
+    """Return all metrics in Prometheus' text format, and its content type."""
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class BusMetrics:
+    """What passes over the bus. Labels are names from the topology, never subjects: those carry ids without end."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._handled = Counter(
+            "bus_messages_handled",
+            "Deliveries settled, by outcome: done, retry, unreadable, or the kind of failure",
+            ["consumer", "outcome"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._handling_seconds = Histogram(
+            "bus_handling_seconds",
+            "From receiving a message to settling it",
+            ["consumer"],
+            namespace=NAMESPACE,
+            buckets=HANDLING_BUCKETS_S,
+            registry=registry,
+        )
+        self._redeliveries = Counter(
+            "bus_redeliveries",
+            "Messages delivered a second or later time",
+            ["consumer"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._dead_letters = Counter(
+            "bus_dead_letters",
+            "Messages kept aside because nobody could handle them",
+            ["consumer"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._publishes = Counter(
+            "bus_publishes",
+            "Publishes the server acknowledged; a duplicate was stored before",
+            ["stream", "duplicate"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+
+    def handled(self, consumer: str, outcome: str, seconds: float) -> None:
+        """Count one settled delivery and how long it took."""
+        self._handled.labels(consumer, outcome).inc()
+        self._handling_seconds.labels(consumer).observe(seconds)
+
+    def redelivered(self, consumer: str) -> None:
+        self._redeliveries.labels(consumer).inc()
+
+    def dead_letter(self, consumer: str) -> None:
+        self._dead_letters.labels(consumer).inc()
+
+    def published(self, stream: str, *, duplicate: bool) -> None:
+        self._publishes.labels(stream, str(duplicate).lower()).inc()
+
+
+class OutboxMetrics:
+    """Events on their way from a document's outbox to the bus."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._relayed = Counter(
+            "outbox_relayed_events",
+            "Events published from an outbox",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._swept = Counter(
+            "outbox_swept_events",
+            "Of the relayed events, those only the sweep found: their writer was interrupted",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._sweeps = Counter(
+            "outbox_sweeps",
+            "Sweeps that ran to their end; a standstill means that lost events stay lost",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+
+    def relayed(self, events: int) -> None:
+        self._relayed.inc(events)
+
+    def swept(self, events: int) -> None:
+        """Count one complete sweep and the events it found."""
+        self._sweeps.inc()
+        self._swept.inc(events)

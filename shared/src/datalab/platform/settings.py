@@ -1,0 +1,69 @@
+"""Settings every service shares. Each field is read from the environment as `DATALAB_<FIELD>`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LogSettings(BaseSettings):
+    """How a process logs."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe record written")
+    log_format: Literal["json", "console"] = Field("json", description="`json` for machines, `console` for people")
+
+
+class NatsSettings(BaseSettings):
+    """The bus."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    nats_url: str = Field("nats://127.0.0.1:4222", description="server list, comma separated")
+    nats_user: str | None = Field(None, description="user name, if not in the URL")
+    nats_password: SecretStr | None = Field(None, description="password, if not in the URL")
+
+
+class MongoSettings(BaseSettings):
+    """The document store."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    mongo_url: SecretStr = Field(SecretStr("mongodb://127.0.0.1:27017"), description="connection string")
+    mongo_database: str = Field("datalab", description="database name")
+    mongo_timeout_s: float = Field(5.0, gt=0, description="longest wait for a usable server, in seconds")
+
+
+class S3Settings(BaseSettings):
+    """The object store."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    s3_url: str = Field("http://127.0.0.1:9000", description="endpoint the services use")
+    s3_public_url: str | None = Field(None, description="endpoint in signed links, if clients reach it elsewhere")
+    s3_access_key: str = Field("datalab", min_length=3, description="access key")
+    s3_secret_key: SecretStr = Field(SecretStr("datalab-secret"), description="secret key, 8 characters or more")
+    s3_region: str = Field("us-east-1", description="region used in signatures")
+    s3_bucket: str = Field("datalab", min_length=3, description="bucket that holds every object")
+    s3_link_ttl_s: int = Field(604_800, gt=0, le=604_800, description="life of a signed link, s; SigV4 allows 7 d")
+    s3_threads: int = Field(16, gt=0, description="most S3 calls under way at once in one process")
+
+
+class HttpSettings(BaseSettings):
+    """Where a service listens: the API itself, or a worker's health and metrics."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    http_host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
+    http_port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
+
+
+class ServiceSettings(LogSettings, NatsSettings, S3Settings, HttpSettings):
+    """What every service needs. The runner needs nothing more from here: it has no database."""
+
+
+class DocumentServiceSettings(ServiceSettings, MongoSettings):
+    """What a service with documents of its own needs."""

@@ -1,0 +1,246 @@
+"""The object store against a real S3 server."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from datalab.platform.errors import DatalabError, TransientError, UsageError
+from datalab.platform.objects import (
+    PAGE_KEYS,
+    PART_BYTES,
+    ChecksumMismatchError,
+    ObjectNotFoundError,
+    ObjectStore,
+    ObjectTooLargeError,
+)
+
+TEXT = "text/plain"
+BINARY = "application/octet-stream"
+
+
+@pytest.fixture(scope="module")
+def settings(s3_server):
+    return s3_server.model_copy(update={"s3_bucket": f"objects-{uuid4().hex[:12]}"})
+
+
+@pytest.fixture(scope="module")
+async def store(settings):
+    async with ObjectStore(settings) as store:
+        await store.ensure_bucket()
+        yield store
+
+
+@pytest.fixture
+def prefix():
+    """A part of the bucket that no other test sees."""
+    return f"{uuid4().hex}/"
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+async def test_a_bucket_is_made_once_whoever_asks(settings):
+    missing = settings.model_copy(update={"s3_bucket": f"objects-{uuid4().hex[:12]}"})
+    async with ObjectStore(missing) as store:
+        with pytest.raises(TransientError, match="does not exist"):
+            await store.check()
+        await asyncio.gather(*(store.ensure_bucket() for _ in range(4)))
+        await store.ensure_bucket()
+        await store.check()
+
+
+async def test_what_happens_without_the_bucket_is_not_the_callers_mistake(settings, tmp_path):
+    async with ObjectStore(settings.model_copy(update={"s3_bucket": "never-made"})) as store:
+        for call in (
+            store.put_bytes("a", b"x", content_type=TEXT),
+            store.get_bytes("a", max_bytes=9),
+            store.fetch_file("a", tmp_path / "a"),
+            anext(store.list("")),
+        ):
+            with pytest.raises(TransientError, match="NoSuchBucket"):
+                await call
+
+
+async def test_refused_credentials_are_not_the_callers_mistake(settings):
+    wrong = settings.model_copy(update={"s3_secret_key": SecretStr("not-the-secret")})
+    async with ObjectStore(wrong) as store:
+        for call in (store.check(), store.get_bytes("a", max_bytes=9), store.put_bytes("a", b"x", content_type=TEXT)):
+            with pytest.raises(TransientError) as refusal:
+                await call
+            assert "not-the-secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "deep/er/b.fits.fz", "with space+plus%20&=?#.jpg", "naïve/日本-☉.txt", "'\"<>|*:;,()[]", "n" * 255]
+)
+@pytest.mark.parametrize("data", [b"", b"hello"])
+async def test_bytes_come_back_under_any_key(store, prefix, key, data):
+    await store.put_bytes(prefix + key, data, content_type=TEXT)
+    assert await store.get_bytes(prefix + key, max_bytes=5) == data
+    assert [found.key async for found in store.list(prefix)] == [prefix + key]
+
+
+async def test_a_stored_object_is_described(store, prefix):
+    before = datetime.now(UTC) - timedelta(seconds=2)  # the server's clock shows whole seconds
+    await store.put_bytes(f"{prefix}a", b"hello", content_type=TEXT)
+    described = await store.stat(f"{prefix}a")
+    assert (described.key, described.size_bytes, described.sha256) == (f"{prefix}a", 5, None)
+    assert described.etag == hashlib.md5(b"hello").hexdigest()
+    assert before <= described.modified_at <= datetime.now(UTC) + timedelta(seconds=1)
+    assert await store.exists(f"{prefix}a")
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1])
+async def test_a_file_makes_the_round_trip(store, prefix, tmp_path, size):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(bytes(range(251)) * (size // 251) + b"x" * (size % 251))
+    data = source.read_bytes()
+    put = await store.put_file(f"{prefix}file", source, content_type=BINARY)
+    assert (put.size_bytes, put.sha256) == (size, sha256(data))
+    fetched = await store.fetch_file(f"{prefix}file", target, expected_sha256=put.sha256.upper(), max_bytes=size)
+    assert (fetched.size_bytes, fetched.sha256) == (size, put.sha256)
+    assert abs(fetched.modified_at - put.modified_at) < timedelta(seconds=1)
+    assert target.read_bytes() == data
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
+
+
+async def test_storing_again_replaces(store, prefix):
+    await store.put_bytes(f"{prefix}a", b"longer than before", content_type=TEXT)
+    await store.put_bytes(f"{prefix}a", b"new", content_type=TEXT)
+    assert await store.get_bytes(f"{prefix}a", max_bytes=100) == b"new"
+
+
+async def test_what_is_not_there_is_not_found(store, prefix, tmp_path):
+    for call in (
+        store.get_bytes(f"{prefix}a", max_bytes=9),
+        store.get_range(f"{prefix}a", 0, 1),
+        store.fetch_file(f"{prefix}a", tmp_path / "a"),
+    ):
+        with pytest.raises(ObjectNotFoundError, match=prefix):
+            await call
+    assert await store.stat(f"{prefix}a") is None
+    assert not await store.exists(f"{prefix}a")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_deleting_is_idempotent(store, prefix):
+    await store.put_bytes(f"{prefix}a", b"x", content_type=TEXT)
+    await store.delete(f"{prefix}a")
+    await store.delete(f"{prefix}a")
+    assert not await store.exists(f"{prefix}a")
+
+
+async def test_a_folder_is_no_object(store, prefix):
+    await store.put_bytes(f"{prefix}folder/a", b"x", content_type=TEXT)
+    assert await store.stat(f"{prefix}folder") is None
+    with pytest.raises(DatalabError):  # MinIO says why, rclone fails: in neither case may it be kept
+        await store.put_bytes(f"{prefix}folder", b"x", content_type=TEXT)
+    assert await store.get_bytes(f"{prefix}folder/a", max_bytes=1) == b"x"
+
+
+async def test_limits_are_inclusive(store, prefix, tmp_path):
+    await store.put_bytes(f"{prefix}a", b"12345", content_type=TEXT)
+    assert await store.get_bytes(f"{prefix}a", max_bytes=5) == b"12345"
+    await store.fetch_file(f"{prefix}a", tmp_path / "a", max_bytes=5)
+    with pytest.raises(ObjectTooLargeError):
+        await store.get_bytes(f"{prefix}a", max_bytes=4)
+    with pytest.raises(ObjectTooLargeError):
+        await store.fetch_file(f"{prefix}a", tmp_path / "b", max_bytes=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [(0, 5, b"01234"), (3, 1, b"3"), (7, 100, b"789"), (9, 1, b"9"), (0, 100, b"0123456789")],
+)
+async def test_ranges(store, prefix, offset, length, expected):
+    await store.put_bytes(f"{prefix}a", b"0123456789", content_type=TEXT)
+    assert await store.get_range(f"{prefix}a", offset, length) == expected
+
+
+async def test_a_range_behind_the_end_is_a_mistake(store, prefix):
+    await store.put_bytes(f"{prefix}a", b"0123456789", content_type=TEXT)
+    with pytest.raises(UsageError, match="ends before"):
+        await store.get_range(f"{prefix}a", 10, 1)
+
+
+async def test_damage_is_noticed_and_the_older_file_stays(store, prefix, tmp_path):
+    target = tmp_path / "a"
+    target.write_text("older")
+    await store.put_bytes(f"{prefix}a", b"damaged", content_type=TEXT)
+    with pytest.raises(ChecksumMismatchError):
+        await store.fetch_file(f"{prefix}a", target, expected_sha256=sha256(b"sound"))
+    assert target.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+async def test_fetching_into_a_missing_folder_is_a_bug_and_says_so(store, prefix, tmp_path):
+    await store.put_bytes(f"{prefix}a", b"x", content_type=TEXT)
+    with pytest.raises(FileNotFoundError):
+        await store.fetch_file(f"{prefix}a", tmp_path / "missing" / "a")
+
+
+async def test_listing_is_sorted_complete_and_resumable(store, prefix):
+    keys = [f"{prefix}{number:05}" for number in range(PAGE_KEYS + 5)]
+    await asyncio.gather(*(store.put_bytes(key, b"", content_type=TEXT) for key in reversed(keys)))
+    assert [found.key async for found in store.list(prefix)] == keys
+    assert [found.key async for found in store.list(f"{prefix}0100")] == keys[1000:1005]
+    assert [found.key async for found in store.list(prefix, start_after=keys[-3])] == keys[-2:]
+    assert [found.key async for found in store.list(f"{prefix}absent/")] == []
+
+
+async def test_listing_order_is_that_of_the_whole_key(store, prefix):
+    for key in ("b/2", "a", "b-c", "b.d", "b/1", "c"):
+        await store.put_bytes(prefix + key, b"", content_type=TEXT)
+    found = [item.key async for item in store.list(prefix)]
+    assert all(earlier < later for earlier, later in pairwise(found)), found
+
+
+async def test_a_listing_can_be_left_early(store, prefix):
+    for name in "ab":
+        await store.put_bytes(prefix + name, b"", content_type=TEXT)
+    listing = store.list(prefix)
+    assert (await anext(listing)).key == f"{prefix}a"
+    await listing.aclose()
+
+
+async def test_a_link_downloads_with_the_type_and_name_asked_for(store, prefix):
+    await store.put_bytes(f"{prefix}a b.fits", b"SIMPLE", content_type=TEXT)
+    link = store.sign_get(f"{prefix}a b.fits", content_type="image/fits", filename="née.fits")
+    async with httpx.AsyncClient() as client:
+        reply = await client.get(link)
+        tampered = await client.get(link.replace("image%2Ffits", "text%2Fhtml"))
+        unsigned = await client.get(link.partition("?")[0])
+    assert (reply.status_code, reply.content) == (200, b"SIMPLE")
+    assert reply.headers["content-type"] == "image/fits"
+    assert reply.headers["content-disposition"] == "attachment; filename=\"n_e.fits\"; filename*=UTF-8''n%C3%A9e.fits"
+    assert (tampered.status_code, unsigned.status_code) == (403, 403)
+
+
+async def test_a_link_uploads(store, prefix):
+    async with httpx.AsyncClient() as client:
+        reply = await client.put(store.sign_put(f"{prefix}a", ttl_s=60), content=b"from outside")
+    assert reply.status_code == 200
+    assert await store.get_bytes(f"{prefix}a", max_bytes=100) == b"from outside"
+
+
+async def test_readers_of_a_file_being_replaced_see_one_version_or_the_other(store, prefix):
+    versions = [letter * 300_000 for letter in (b"a", b"b")]
+    await store.put_bytes(f"{prefix}a", versions[0], content_type=BINARY)
+
+    async def write():
+        for number in range(10):
+            await store.put_bytes(f"{prefix}a", versions[number % 2], content_type=BINARY)
+
+    async def read():
+        return await store.get_bytes(f"{prefix}a", max_bytes=300_000)
+
+    _, *read_versions = await asyncio.gather(write(), *(read() for _ in range(20)))
+    assert set(read_versions) <= set(versions)
