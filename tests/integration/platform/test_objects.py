@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -19,14 +20,24 @@ from datalab.platform.objects import (
     ObjectStore,
     ObjectTooLargeError,
 )
+from support.servers import delete_bucket
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
 
 
 @pytest.fixture(scope="module")
-def settings(s3_server):
-    return s3_server.model_copy(update={"s3_bucket": f"objects-{uuid4().hex[:12]}"})
+async def settings(s3_server):
+    await s3_server.ensure_up()
+    with unused_bucket(s3_server.settings) as settings:
+        yield settings
+
+
+@contextmanager
+def unused_bucket(settings):
+    name = f"objects-{uuid4().hex[:12]}"
+    yield settings.model_copy(update={"s3_bucket": name})
+    delete_bucket(settings, name)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +58,13 @@ def sha256(data):
 
 
 async def test_a_bucket_is_made_once_whoever_asks(settings):
-    missing = settings.model_copy(update={"s3_bucket": f"objects-{uuid4().hex[:12]}"})
-    async with ObjectStore(missing) as store:
-        with pytest.raises(TransientError, match="does not exist"):
+    with unused_bucket(settings) as missing:
+        async with ObjectStore(missing) as store:
+            with pytest.raises(TransientError, match="does not exist"):
+                await store.check()
+            await asyncio.gather(*(store.ensure_bucket() for _ in range(4)))
+            await store.ensure_bucket()
             await store.check()
-        await asyncio.gather(*(store.ensure_bucket() for _ in range(4)))
-        await store.ensure_bucket()
-        await store.check()
 
 
 async def test_what_happens_without_the_bucket_is_not_the_callers_mistake(settings, tmp_path):
@@ -140,8 +151,12 @@ async def test_deleting_is_idempotent(store, prefix):
 async def test_a_folder_is_no_object(store, prefix):
     await store.put_bytes(f"{prefix}folder/a", b"x", content_type=TEXT)
     assert await store.stat(f"{prefix}folder") is None
-    with pytest.raises(DatalabError):  # MinIO says why, rclone fails: in neither case may it be kept
-        await store.put_bytes(f"{prefix}folder", b"x", content_type=TEXT)
+    with pytest.raises(DatalabError):  # MinIO says why, rclone fails: neither may keep it
+        await store.put_bytes(f"{prefix}folder", b"y", content_type=TEXT)
+    # rclone's folder cache hides what is in the folder for up to a second after such an attempt.
+    async with asyncio.timeout(10):
+        while not await store.exists(f"{prefix}folder/a"):  # noqa: ASYNC110 the server tells nobody
+            await asyncio.sleep(0.05)
     assert await store.get_bytes(f"{prefix}folder/a", max_bytes=1) == b"x"
 
 
@@ -221,7 +236,8 @@ async def test_a_link_downloads_with_the_type_and_name_asked_for(store, prefix):
     assert (reply.status_code, reply.content) == (200, b"SIMPLE")
     assert reply.headers["content-type"] == "image/fits"
     assert reply.headers["content-disposition"] == "attachment; filename=\"n_e.fits\"; filename*=UTF-8''n%C3%A9e.fits"
-    assert (tampered.status_code, unsigned.status_code) == (403, 403)
+    assert tampered.status_code == 403
+    assert unsigned.status_code in {400, 403}  # rclone, MinIO
 
 
 async def test_a_link_uploads(store, prefix):
@@ -244,3 +260,17 @@ async def test_readers_of_a_file_being_replaced_see_one_version_or_the_other(sto
 
     _, *read_versions = await asyncio.gather(write(), *(read() for _ in range(20)))
     assert set(read_versions) <= set(versions)
+
+
+async def test_the_store_outlives_a_killed_server(store, s3_server, prefix):
+    await store.put_bytes(f"{prefix}a", b"on disk", content_type=TEXT)
+    await s3_server.kill()
+    try:
+        with pytest.raises(TransientError):
+            await store.get_bytes(f"{prefix}a", max_bytes=100)
+        with pytest.raises(TransientError):
+            await store.check()
+    finally:
+        await s3_server.restart()
+    await store.check()
+    assert await store.get_bytes(f"{prefix}a", max_bytes=100) == b"on disk"

@@ -3,6 +3,7 @@ import json
 
 import httpx
 import pytest
+import structlog
 from faststream.asgi import AsgiFastStream
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -49,6 +50,14 @@ async def test_each_failure_has_a_reason_without_secrets():
         "x": "RuntimeError",
         "y": "TimeoutError",
     }
+
+
+async def test_what_a_foreign_error_says_goes_to_the_log():
+    with structlog.testing.capture_logs() as logs:
+        await Health({"mongo": is_away, "x": breaks}).readiness()
+    (record,) = logs
+    assert (record["event"], record["dependency"], record["log_level"]) == ("health.check_failed", "x", "warning")
+    assert str(record["exc_info"]) == "password=hunter22"
 
 
 async def test_a_long_reason_is_cut():

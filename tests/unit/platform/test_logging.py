@@ -99,8 +99,9 @@ def test_a_library_that_brought_its_own_handler_writes_one_line(log, name):
     library.addHandler(logging.StreamHandler(own))
     library.propagate = False
     log.configure()
-    library.info("hello")
+    library.info("hello", extra={"color_message": "\x1b[1mhello"})
     assert log.record["event"] == "hello"
+    assert "color_message" not in log.record
     assert own.getvalue() == ""
 
 

@@ -40,9 +40,7 @@ class FrameIngested(Event):
     filter_name: str | None = None
     target_name: str | None = None
     exposure_time_s: float | None = None
-    public_date: UtcDatetime | None = Field(
-        None, description="until then only the proposal's members may see it"
-    )
+    public_date: UtcDatetime | None = Field(None, description="until then only the proposal's members may see it")
     proposal_id: str | None = None
 
     @property

@@ -36,7 +36,6 @@ class Program:
     example_url: str
     container: str
     platforms: str
-    version_argument: str = "--version"
 
 
 NATS_SERVER = Program(
@@ -76,7 +75,7 @@ def locate(program: Program) -> Path:
     """
     failures: list[str] = []
     for path in dict.fromkeys(_candidates(program)):
-        failure = why_not_executable(path, program.version_argument)
+        failure = why_not_executable(path)
         if failure is None:
             return path
         failures.append(f"{path}: {failure}")
@@ -94,11 +93,11 @@ def _candidates(program: Program) -> Iterator[Path]:
         yield Path(on_path)
 
 
-def why_not_executable(path: Path, version_argument: str = "--version") -> str | None:
-    """Return None if `path version_argument` succeeds, else the reason in words a person can act on."""
+def why_not_executable(path: Path) -> str | None:
+    """Return None if `path --version` succeeds, else the reason in words a person can act on."""
     try:
         attempt = subprocess.run(  # noqa: S603 - a program of this environment or of the user's PATH
-            [path, version_argument],
+            [path, "--version"],
             capture_output=True,
             text=True,
             errors="replace",
@@ -107,7 +106,7 @@ def why_not_executable(path: Path, version_argument: str = "--version") -> str |
             env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
-        return f"it did not answer {version_argument} within {VERSION_TIMEOUT_S:.0f} s"
+        return f"it did not answer --version within {VERSION_TIMEOUT_S:.0f} s"
     except OSError as error:
         return _why_exec_failed(path, error)
     return _why_it_ended(attempt)

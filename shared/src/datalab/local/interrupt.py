@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Iterator
 
 #: Ctrl-C, a polite `kill`, a closed terminal.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def run_until_signalled(main: Coroutine[object, object, None]) -> signal.Signals | None:
-    """Run `main` to its end, or cancel it when a stop signal arrives. Must be on the main thread.
+@contextlib.contextmanager
+def stopped_by_signal() -> Iterator[list[signal.Signals]]:
+    """Cancel the block when a stop signal arrives, and leave it quietly. Main thread only.
 
-    A second signal cancels again: `main`, stopping its children in peace, then kills them.
+    A second signal cancels again: a supervisor that waits for its children in peace then kills them.
 
-    Returns:
-        The signal that ended it, None if it ended by itself.
+    Yields:
+        The signals received so far.
     """
-    received: list[signal.Signals] = []
     loop = asyncio.get_running_loop()
-    task = loop.create_task(main)
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
         received.append(number)
@@ -29,10 +32,12 @@ async def run_until_signalled(main: Coroutine[object, object, None]) -> signal.S
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
     try:
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()
+        yield received
+    except asyncio.CancelledError:
+        for _ in received:
+            remaining = task.uncancel()
+        if not received or remaining:
+            raise  # somebody else wants this task to end
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
-    return received[0] if received else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from datalab.local.backoff import Backoff
@@ -14,7 +13,7 @@ from datalab.local.data_folder import DataFolder
 from datalab.local.process import STOP_GRACE_S, ChildFailedError, ChildProcess, rotate
 from datalab.local.unit import Launch, Unit
 
-START_TIMEOUT_S = 60.0  # importing the science stack from a cold disk took 20 s
+START_TIMEOUT_S = 60.0  # servers need 0.03 to 0.5 s; the rest is for cold disks, busy machines and recovery
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.25
 PORT_ATTEMPTS = 5
@@ -53,6 +52,7 @@ class Keeper:
         self._on_change = on_change
         self._log = folder.logs / f"{unit.name}.log"
         self._backoff = Backoff()
+        self._restarts = 0
         self._process: ChildProcess | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -74,67 +74,81 @@ class Keeper:
         self._watch()
 
     async def resume(self) -> None:
-        """Start the unit again after `stop`, on the same ports."""
+        """Start the unit again after `stop`, on the same ports.
+
+        Raises:
+            ChildFailedError: as `start`.
+            RuntimeError: it was not stopped; two processes on one store would destroy it.
+        """
+        if self._watching is not None:
+            raise RuntimeError(f"{self.unit.name} is not down")
         await self._start_once(State.STARTING)
         self._watch()
 
     async def stop(self, grace_s: float = STOP_GRACE_S, *, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the process and keep it down."""
+        """End the process and keep it down; killed at once if this call is cancelled."""
         self._show(State.STOPPING)
-        if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
-            self._watching = None
-        await self._end_process(grace_s, how)
-        self._show(State.STOPPED, pid=None)
+        try:
+            if self._watching is not None:
+                self._watching.cancel()
+                await asyncio.wait({self._watching})
+                self._watching = None
+            if self._process is not None and how is not signal.SIGKILL:
+                await self._process.stop(grace_s)
+        finally:
+            if self._process is not None:
+                await self._process.kill()
+            self._show(State.STOPPED)
 
     def send_signal(self, number: signal.Signals) -> int:
-        """Signal the process, whatever follows from it; return its pid."""
+        """Signal the process, whatever follows from it; return its pid.
+
+        Raises:
+            ProcessLookupError: it is not running now.
+        """
         if self._process is None or not self._process.running:
             raise ProcessLookupError(f"{self.unit.name} is not running")
         self._process.send_signal(number)
         return self._process.pid
 
-    async def _end_process(self, grace_s: float, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if how is signal.SIGKILL:
-            await self._process.kill()
-        else:
-            await self._process.stop(grace_s)
-
     def _watch(self) -> None:
         self._watching = asyncio.create_task(self._keep_running(), name=f"keep {self.unit.name} running")
 
     async def _keep_running(self) -> None:
+        reason = await self._end_of_process()
         while True:
-            assert self._process is not None
-            await self._process.wait()
             delay_s = self._backoff.delay_s()
-            self._show(
-                State.RESTARTING,
-                pid=None,
-                restarts=self.status.restarts + 1,
-                detail=f"{self._process.how_it_ended()}; again in {delay_s:.1f} s",
-            )
+            self._restarts += 1
+            self._show(State.RESTARTING, detail=f"{reason}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)
-            with contextlib.suppress(ChildFailedError):  # it has ended: the loop sees it, waits longer, tries again
+            try:
                 await self._start_once(State.RESTARTING)
+                reason = await self._end_of_process()
+            except ChildFailedError as error:
+                reason = error.reason
+            except OSError as error:  # the disk is full, the program was removed
+                reason = f"could not be started: {error}"
+
+    async def _end_of_process(self) -> str:
+        assert self._process is not None
+        await self._process.wait()
+        return self._process.how_it_ended()
 
     async def _start_once(self, state: State) -> None:
-        launch = await self.unit.launch()
-        marked = Launch(argv=launch.argv, env={**launch.env, **self._folder.mark})
-        self._process = await ChildProcess.start(
-            marked, name=self.unit.name, log=self._log, keep_open=(self._folder.lock_fd,)
-        )
         self._backoff.started()
-        self._show(state, pid=self._process.pid)
+        launch = await self.unit.launch()
+        self._process = await ChildProcess.start(
+            Launch(argv=launch.argv, env={**launch.env, **self._folder.mark}),
+            name=self.unit.name,
+            log=self._log,
+            keep_open=(self._folder.lock_fd,),
+        )
+        self._show(state)
         await self._become_ready(self._process)
         self._show(State.READY)
 
     async def _become_ready(self, process: ChildProcess) -> None:
-        missing: str | None = "it was never asked"
+        missing: str | None = None
         poll_s = FIRST_POLL_S
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -148,7 +162,14 @@ class Keeper:
         if not process.running:
             raise process.failure(process.how_it_ended())
 
-    def _show(self, state: State, **changes: object) -> None:
-        detail = changes.pop("detail", "")
-        self.status = replace(self.status, state=state, address=self.unit.address, detail=detail, **changes)
+    def _show(self, state: State, *, detail: str = "") -> None:
+        running = self._process is not None and self._process.running
+        self.status = ChildStatus(
+            name=self.unit.name,
+            state=state,
+            address=self.unit.address,
+            pid=self._process.pid if running and self._process else None,
+            restarts=self._restarts,
+            detail=detail,
+        )
         self._on_change(self.status)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import minio
+import minio.error
 import pymongo
 import pymongo.errors
 import urllib3
@@ -21,8 +22,8 @@ from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.ports import LOOPBACK, free_port
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint
 
-#: JetStream takes most of the disk unless told otherwise; this holds weeks of events of an observatory.
-NATS_MAX_FILE = "10GB"
+#: JetStream takes most of the disk unless told otherwise; the topology declares 9.5 GiB
+NATS_MAX_FILE = "16GB"
 NATS_MAX_MEMORY = "256MB"
 MONGO_CACHE_GB = "0.25"  # the default is half of the machine's memory; queries on 1,000,000 frames stay below 2 ms
 S3_REGION = "us-east-1"  # what rclone answers for; without it minio-py asks, and fails
@@ -174,7 +175,7 @@ class MongoServer:
         if not await _accepts_connections(self._port):
             return f"nothing listens on {self.address}"
         try:
-            await self._command(self.environment()["DATALAB_MONGO_URL"], "ping")
+            await _run_command(self.environment()["DATALAB_MONGO_URL"], {"ping": 1})
         except pymongo.errors.OperationFailure as refusal:
             return await self._make_user() if refusal.code == MONGO_AUTHENTICATION_FAILED else str(refusal)
         except pymongo.errors.PyMongoError as error:
@@ -189,27 +190,18 @@ class MongoServer:
         """Make our user, which a mongod without any users allows to whoever is on this machine."""
         credentials = self._folder.credentials
         try:
-            await self._command(
+            await _run_command(
                 f"{self.address}/?directConnection=true",
-                "createUser",
-                credentials.mongo_user,
-                pwd=credentials.mongo_password,
-                roles=["root"],
-                writeConcern={"w": "majority", "j": True},
+                {
+                    "createUser": credentials.mongo_user,
+                    "pwd": credentials.mongo_password,
+                    "roles": ["root"],
+                    "writeConcern": {"w": "majority", "j": True},
+                },
             )
         except pymongo.errors.PyMongoError as error:
             return f"it does not know the credentials of this data folder: {error}"
         return None
-
-    async def _command(self, url: str, command: str, value: object = 1, **arguments: object) -> None:
-        timeout_ms = int(PROBE_TIMEOUT_S * 1000)
-        client: pymongo.AsyncMongoClient[dict[str, object]] = pymongo.AsyncMongoClient(
-            url, serverSelectionTimeoutMS=timeout_ms, connectTimeoutMS=timeout_ms, socketTimeoutMS=timeout_ms
-        )
-        try:
-            await client.admin.command(command, value, **arguments)
-        finally:
-            await client.close()
 
 
 class S3Server:
@@ -295,3 +287,14 @@ async def _accepts_connections(port: int) -> bool:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
+
+
+async def _run_command(url: str, command: dict[str, object]) -> None:
+    timeout_ms = int(PROBE_TIMEOUT_S * 1000)
+    client: pymongo.AsyncMongoClient[dict[str, object]] = pymongo.AsyncMongoClient(
+        url, serverSelectionTimeoutMS=timeout_ms, connectTimeoutMS=timeout_ms, socketTimeoutMS=timeout_ms
+    )
+    try:
+        await client.admin.command(command)
+    finally:
+        await client.close()

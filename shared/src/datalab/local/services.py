@@ -51,6 +51,7 @@ def default_services(
     runners: int = 1,
     api_host: str = LOOPBACK,
     api_port: int = 0,
+    extra_env: Mapping[str, str] | None = None,
 ) -> list[ServiceSpec]:
     """Return session-api, ingest and `runners` operation runners.
 
@@ -60,6 +61,7 @@ def default_services(
         runners: how many operation runners.
         api_host: address session-api listens on; the workers' health pages stay on this machine.
         api_port: its port; 0 takes a free one.
+        extra_env: more variables for every service.
     """
 
     def spec(name: str, module: str, host: str, port: int) -> ServiceSpec:
@@ -70,6 +72,7 @@ def default_services(
             name=name,
             argv=(sys.executable, "-m", module),
             env={
+                **(extra_env or {}),
                 **addresses.environment(),
                 "DATALAB_HTTP_HOST": host,
                 "DATALAB_HTTP_PORT": str(port),

@@ -9,6 +9,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from datalab.local.keeper import ChildStatus, State
 
@@ -40,8 +41,20 @@ def status_view(console: Console | None = None) -> Iterator[StatusView]:
         yield PlainView(console)
         return
     # Drawn on changes only: a screen at rest costs nothing and can be copied from.
-    with Live(console=console, auto_refresh=False) as live:
+    live = Live(console=console, auto_refresh=False)
+    live.start()
+    try:
         yield LiveView(live)
+    finally:
+        with _nobody_watching():
+            live.stop()
+
+
+@contextlib.contextmanager
+def _nobody_watching() -> Iterator[None]:
+    """Cope with a closed terminal or pipe: the children have to be stopped in order all the same."""
+    with contextlib.suppress(OSError, SystemExit):  # rich turns a broken pipe into SystemExit
+        yield
 
 
 class PlainView:
@@ -60,7 +73,8 @@ class PlainView:
         self.note(f"{status.name}: {status.state}{f' ({where})' if where else ''}")
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with _nobody_watching():
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView:
@@ -72,16 +86,18 @@ class LiveView:
 
     def update(self, status: ChildStatus) -> None:
         self._rows[status.name] = status
-        self._live.update(self._table(), refresh=True)
+        with _nobody_watching():
+            self._live.update(self._table(), refresh=True)
 
     def note(self, text: str) -> None:
-        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with _nobody_watching():
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for heading in ("service", "state", "address", "restarts", ""):
             table.add_column(heading, justify="right" if heading == "restarts" else "left")
         for row in self._rows.values():
-            state = f"[{STYLES[row.state]}]{row.state}"
-            table.add_row(row.name, state, row.address, str(row.restarts or ""), row.detail)
+            state = Text(row.state, style=STYLES[row.state])
+            table.add_row(row.name, state, row.address, str(row.restarts or ""), Text(row.detail))
         return table

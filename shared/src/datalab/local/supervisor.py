@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
-from itertools import groupby
 from types import TracebackType
 from typing import Self
 
 from datalab.local.data_folder import DataFolder
 from datalab.local.keeper import ChildStatus, Keeper, State
 from datalab.local.process import STOP_GRACE_S
-from datalab.local.unit import Unit
+from datalab.local.unit import StopRank, Unit
 
 
 class Supervisor:
@@ -40,7 +40,7 @@ class Supervisor:
         """Start `units` together and return when all are ready; from then on crashed ones are restarted.
 
         Raises:
-            ChildFailedError: one of them ended early or was not ready in time. The others keep running.
+            ChildFailedError: one of them ended early or was not ready in time. The others are left to `stop_all`.
         """
         keepers = [Keeper(unit, folder=self._folder, on_change=self._note) for unit in units]
         self._keepers.update((keeper.unit.name, keeper) for keeper in keepers)
@@ -52,16 +52,19 @@ class Supervisor:
             raise failures.exceptions[0] from None
 
     async def stop_all(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Stop services first, then mongod, rclone, nats-server. Cancelling this call kills what is left at once."""
-        ordered = sorted(self._keepers.values(), key=lambda keeper: keeper.unit.stop_rank)
-        cancelled: asyncio.CancelledError | None = None
-        for _, rank in groupby(ordered, key=lambda keeper: keeper.unit.stop_rank):
-            try:
-                await asyncio.gather(*(keeper.stop(0 if cancelled else grace_s) for keeper in rank))
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        """Stop services first, then mongod, rclone, nats-server.
+
+        Cancelling this call kills those it is waiting for at once and goes on with the next.
+        """
+        async with contextlib.AsyncExitStack() as last_in_first_out:
+            for rank in sorted(StopRank, reverse=True):
+                last_in_first_out.push_async_callback(self._stop_rank, rank, grace_s)
+
+    async def _stop_rank(self, rank: StopRank, grace_s: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            for keeper in self._keepers.values():
+                if keeper.unit.stop_rank is rank:
+                    group.create_task(keeper.stop(grace_s))
 
     def status(self, name: str) -> ChildStatus:
         return self._keepers[name].status

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -219,7 +219,7 @@ class Bus:
 
     async def replay(
         self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
-    ) -> AsyncIterator[StoredMessage]:
+    ) -> AsyncGenerator[StoredMessage, None]:
         """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read.
 
         Raises `TransientError`.

@@ -63,7 +63,7 @@ class Health:
             if isinstance(error, TimeoutError) and limit.expired():
                 return f"no answer within {self._timeout_s:g} s"
             # The text of a foreign error may hold an address or a credential: it goes to the log, its name to all.
-            _log.warning("health_check_failed", dependency=name, exc_info=error)
+            _log.warning("health.check_failed", dependency=name, exc_info=error)
             return type(error).__name__
         return "ok"
 

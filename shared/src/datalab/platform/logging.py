@@ -67,7 +67,7 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
                 mask_secrets,
                 _renderer(settings, target),
             ],
-            foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _drop_uvicorn_colours],
         )
     )
     root = logging.getLogger()
@@ -127,6 +127,12 @@ def _service_name(service: str) -> Processor:
         return event
 
     return add
+
+
+def _drop_uvicorn_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Uvicorn sends each text twice, the second time with terminal codes."""
+    event.pop("color_message", None)
+    return event
 
 
 def _renderer(settings: LogSettings, target: TextIO) -> Processor:

@@ -21,8 +21,8 @@ class Pointing:
 class Conditions:
     """The circumstances of one exposure.
 
-    `seeing_fwhm_arcsec` is what the image shows, air mass included. `drift_px` (columns, rows) moves the sky on the chip.
-    `transparency` below 1 is thin cloud. `sky_mag_per_arcsec2` None means the dark sky of the filter.
+    `seeing_fwhm_arcsec` is what the image shows, air mass included. `drift_px` (columns, rows) moves the sky on the
+    chip. `transparency` below 1 is thin cloud. `sky_mag_per_arcsec2` None means the dark sky of the filter.
     """
 
     seeing_fwhm_arcsec: float = 2.2
@@ -57,7 +57,10 @@ def tangent_wcs(camera: Camera, pointing: Pointing, conditions: Conditions) -> W
     wcs.wcs.cunit = ["deg", "deg"]
     wcs.wcs.radesys = "ICRS"
     wcs.wcs.crval = [pointing.ra_deg, pointing.dec_deg]
-    wcs.wcs.crpix = [(camera.columns + 1) / 2.0 + conditions.drift_px[0], (camera.rows + 1) / 2.0 + conditions.drift_px[1]]
+    wcs.wcs.crpix = [
+        (camera.columns + 1) / 2.0 + conditions.drift_px[0],
+        (camera.rows + 1) / 2.0 + conditions.drift_px[1],
+    ]
     wcs.wcs.cd = [
         [-scale * math.cos(angle), scale * math.sin(angle)],
         [scale * math.sin(angle), scale * math.cos(angle)],

@@ -23,10 +23,10 @@ _FIXED_PATTERN_STREAM = 0x0F1A7
 class Camera:
     """A CCD camera on its telescope, with its own fixed patterns (drawn from `seed`).
 
-    Defaults are those of a small research camera: 0.74 arcsec pixels on a 0.4 m telescope, 9 micrometre pixels. A pixel is
-    saturated where the well (`full_well_e`) or the 16-bit converter is full, whichever is first.
-    `cosmic_rays_per_cm2_s`: one per square centimetre and minute is the rule of thumb at sea level.
-    `vignetting` is the light lost in the corners, `pixel_response_sd` the relative spread of the sensitivity of the pixels.
+    Defaults are those of a small research camera: 0.74 arcsec pixels on a 0.4 m telescope, 9 micrometre pixels. A
+    pixel is saturated where the well (`full_well_e`) or the 16-bit converter is full, whichever is first.
+    `cosmic_rays_per_cm2_s`: one per square centimetre and minute is the rule of thumb at sea level. `vignetting` is
+    the light lost in the corners, `pixel_response_sd` the relative spread of the sensitivity of the pixels.
     `position_angle_deg` turns the camera: the angle of image "up" from north through east.
     """
 
@@ -115,7 +115,8 @@ class Camera:
         adu = (filled + noise) / self.gain_e_per_adu + self.bias_level_adu
         full = electrons >= self.full_well_e
         adu[full] = np.maximum(adu[full], self.saturation_adu)  # read noise must not hide that a well was full
-        return np.clip(np.rint(adu), 0, ADC_LIMIT_ADU).astype(np.uint16)
+        counts: PixelArray = np.clip(np.rint(adu), 0, ADC_LIMIT_ADU).astype(np.uint16)
+        return counts
 
     def _patterns(self, which: int) -> np.random.Generator:
         return np.random.default_rng([_FIXED_PATTERN_STREAM, which, self.seed])

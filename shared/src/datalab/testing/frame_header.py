@@ -1,7 +1,6 @@
 """The FITS header of a simulated frame, with the keys that ptr-observatory and LCO write."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -33,7 +32,7 @@ class SmartStack:
 class FrameIdentity:
     """Who took the frame, with what, for whom."""
 
-    site: Site = Site()
+    site: Site = field(default_factory=Site)
     instrument: str = "sq001ms"
     telescope: str = "0m4a"
     day_obs: date = date(2026, 3, 14)
@@ -45,7 +44,7 @@ class FrameIdentity:
     proposal: str = "SIM2026A-001"
     block_id: int = 1
     request_number: int = 1
-    smart_stack: SmartStack = SmartStack()
+    smart_stack: SmartStack = field(default_factory=SmartStack)
 
     @property
     def base_name(self) -> str:
@@ -63,7 +62,7 @@ def frame_header(
     reduction_level: int,
     saturation_adu: float,
 ) -> Header:
-    """What every frame has, calibration frames included. `DATE` is the end of the read-out, never the clock of today."""
+    """What every frame has, calibrations too. `DATE` is the end of the read-out, never the clock of today."""
     header = Header()
     written = time + timedelta(seconds=exposure_s + camera.readout_s)
     day = f"{identity.day_obs:%Y%m%d}"
@@ -75,7 +74,7 @@ def frame_header(
         ("MJD-OBS", round(mjd_of(time), 8), "[d] Start of the exposure (UTC)"),
         ("UTSTART", f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}", "[UTC] Start of the exposure"),
         ("TIMESYS", "UTC", "Time system"),
-        ("EXPTIME", exposure_s, "[s] Exposure time"),
+        ("EXPTIME", float(exposure_s), "[s] Exposure time"),
         ("OBSTYPE", observation_type, "Type of observation"),
         ("FILTER", filter_name, "Filter"),
         ("SITEID", identity.site.code, "Site code"),
@@ -100,7 +99,7 @@ def frame_header(
         (
             "ORIGNAME",
             f"{identity.site.code}-{identity.instrument}_{kind}_{filter_name}-{day}-{identity.counter:08d}-EX00.fits.fz",
-            "Name at the telescope",
+            "File",
         ),
         ("RLEVEL", reduction_level, "Reduction level"),
         ("L1PUBDAT", _iso(time + PROPRIETARY_PERIOD), "[UTC] Public from"),
@@ -114,7 +113,7 @@ def frame_header(
         ("CCDYBIN", 1, "Binning in rows"),
         ("BUNIT", "count", "Unit of the pixels"),
     ):
-        header[key] = (value, comment)
+        header[key] = (value, comment if _fits_on_card(value, comment) else None)
     return header
 
 
@@ -129,12 +128,12 @@ def add_sky_cards(
 ) -> None:
     """Pointing, target, WCS and the state of the air: what only a frame of the sky has."""
     for key, value, comment in (
-        ("RA", sexagesimal(pointing.ra_deg / 15.0, decimals=3), "[h] Pointing"),
-        ("DEC", sexagesimal(pointing.dec_deg, decimals=2, signed=True), "[deg] Pointing"),
+        ("RA", right_ascension_text(pointing.ra_deg), "[h] Pointing"),
+        ("DEC", declination_text(pointing.dec_deg), "[deg] Pointing"),
         ("OBJCTRA", round(target.ra_deg, 8), "[deg] Target"),
         ("OBJCTDEC", round(target.dec_deg, 8), "[deg] Target"),
-        ("CAT-RA", sexagesimal(target.ra_deg / 15.0, decimals=3), "[h] Target at the start of the exposure"),
-        ("CAT-DEC", sexagesimal(target.dec_deg, decimals=2, signed=True), "[deg] Target at the start"),
+        ("CAT-RA", right_ascension_text(target.ra_deg), "[h] Target at the start of the exposure"),
+        ("CAT-DEC", declination_text(target.dec_deg), "[deg] Target at the start"),
         ("SRCTYPE", "MINORPLANET" if identity.moving_target else "EXTRASOLAR", "Kind of target"),
         ("ALTITUDE", round(conditions.altitude_deg, 5), "[deg] Middle of the exposure"),
         ("AZIMUTH", round(conditions.azimuth_deg, 5), "[deg] Middle of the exposure"),
@@ -152,21 +151,33 @@ def add_sky_cards(
 def add_quality_cards(
     header: Header, *, fwhm_arcsec: float, sky_adu: float, n_catalogued: int, zero_point_mag: float
 ) -> None:
-    """What the site's pipeline measured. `L1ZP`: magnitude = L1ZP - 2.5 log10(flux / EXPTIME), flux as in the catalogue."""
+    """What the site's pipeline measured. `L1ZP`: magnitude = L1ZP - 2.5 log10(catalogue flux / EXPTIME)."""
     header["FWHMASEC"] = (round(fwhm_arcsec, 3), "[arcsec] Width of the stars")
     header["SEPSKY"] = (round(sky_adu, 3), "[count] Sky level")
     header["NSTARS"] = (n_catalogued, "Sources in the catalogue")
     header["L1ZP"] = (round(zero_point_mag, 5), "[mag] Zero point of the catalogue")
 
 
-def sexagesimal(value: float, *, decimals: int, signed: bool = False) -> str:
-    """Hours or degrees as `HH:MM:SS.sss`, rounded once and in whole units, so that 60 seconds never show."""
-    units_per_second = 10**decimals
-    total = round(abs(value) * 3600 * units_per_second)
-    minutes_total, fraction = divmod(total, 60 * units_per_second)
-    whole, minutes = divmod(minutes_total, 60)
-    sign = ("-" if math.copysign(1.0, value) < 0 else "+") if signed else ""
-    return f"{sign}{whole:02d}:{minutes:02d}:{fraction // units_per_second:02d}.{fraction % units_per_second:0{decimals}d}"
+def right_ascension_text(ra_deg: float) -> str:
+    """Hours as `HH:MM:SS.sss`."""
+    milliseconds = round(ra_deg / 15.0 * 3_600_000) % 86_400_000
+    return _sexagesimal(milliseconds, decimals=3)
+
+
+def declination_text(dec_deg: float) -> str:
+    """Degrees as `+DD:MM:SS.ss`."""
+    return ("-" if dec_deg < 0 else "+") + _sexagesimal(round(abs(dec_deg) * 360_000), decimals=2)
+
+
+def _sexagesimal(units: int, *, decimals: int) -> str:
+    """Of a whole number of the smallest units shown: rounded once, so that 60 seconds never appear."""
+    seconds, fraction = divmod(units, 10**decimals)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:0{decimals}d}"
+
+
+def _fits_on_card(value: object, comment: str) -> bool:
+    """Whether value and comment share one card of 80 columns: 10 for the keyword, 2 quotes, 3 before the comment."""
+    return len(str(value)) + len(comment) <= 80 - 15
 
 
 def _iso(time: datetime) -> str:

@@ -9,10 +9,11 @@ from types import MappingProxyType
 class Passband:
     """One filter.
 
-    `colour_term` turns the reference magnitude (rp) of a star into this band: m = m_rp + colour_term * (g - r); slopes are
-    those of the main stellar locus. `zero_point_mag` is the magnitude above the atmosphere that gives one detected electron
-    per second on a 0.4 m telescope: about 1000 photons/s/cm2/Angstrom at magnitude 0, times bandwidth, times 0.13 m2, times
-    0.4 for optics and detector. Extinction and dark-sky brightness are those of a good site at 1000-2500 m without Moon.
+    `colour_term` turns the reference magnitude (rp) of a star into this band: m = m_rp + colour_term * (g - r);
+    slopes are those of the main stellar locus. `zero_point_mag` is the magnitude above the atmosphere that gives one
+    detected electron per second on a 0.4 m telescope: about 1000 photons/s/cm2/Angstrom at magnitude 0, times
+    bandwidth, times 0.13 m2, times 0.4 for optics and detector. Extinction and dark-sky brightness are those of a
+    good site at 1000-2500 m without Moon.
     """
 
     name: str

@@ -17,10 +17,10 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 @dataclass(frozen=True)
 class Moffat:
-    """Round profile I(r) = (beta - 1) / (pi alpha^2) * (1 + r^2 / alpha^2)^-beta (Moffat 1969, A&A 3, 455), of unit flux.
+    """Round profile I(r) = (beta - 1) / (pi alpha^2) (1 + r^2 / alpha^2)^-beta, unit flux (Moffat 1969, A&A 3, 455).
 
-    `fwhm_px` is the full width at half maximum in pixels; beta 3.5 lies between the 2.5 of old focal-reducer images and the
-    4.765 of pure Kolmogorov turbulence (Trujillo et al. 2001, MNRAS 328, 977).
+    `fwhm_px` is the full width at half maximum in pixels; beta 3.5 lies between the 2.5 of old focal-reducer images
+    and the 4.765 of pure Kolmogorov turbulence (Trujillo et al. 2001, MNRAS 328, 977).
     """
 
     fwhm_px: float
@@ -49,9 +49,9 @@ class Moffat:
     def add_sources(self, image: FloatArray, x: FloatArray, y: FloatArray, flux: FloatArray) -> None:
         """Add sources to an image in place.
 
-        image (rows, columns); x, y (n,) centres in pixels, 0-based, a pixel's centre at whole numbers; flux (n,) total light.
-        Stars are drawn on square stamps wide enough to lose less than 0.02 % of their light and to end without a visible rim;
-        what falls beyond the image is cut.
+        image (rows, columns); x, y (n,) centres in pixels, 0-based, a pixel's centre at whole numbers; flux (n,)
+        total light. Stars are drawn on square stamps wide enough to lose less than 0.02 % of their light and to end
+        without a visible rim; what falls beyond the image is cut.
         """
         faint_half = math.ceil(self.radius_enclosing(1.0 - _LOST_FLUX))
         rim = self.alpha_px * (np.maximum(flux, 1e-9) * self._peak / _EDGE_BRIGHTNESS) ** (0.5 / self.beta)
@@ -79,10 +79,10 @@ class Moffat:
                 image[y0:y1, x0:x1] += stamp[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
 
     def _pixel_fractions(self, dx0: FloatArray, dy0: FloatArray, half: int) -> FloatArray:
-        """Integrals over the pixels of stamps (n, 2 half + 1, 2 half + 1) whose middle pixel lies at (dx0, dy0) from the star.
+        """Integrals over the pixels of stamps (n, 2 half + 1, 2 half + 1), middle pixel at (dx0, dy0) from the star.
 
-        The core (out to one FWHM and a pixel) by 4 x 4 Gauss-Legendre nodes per pixel; the wings by the value at the pixel's
-        centre with the second-order term of the integral, Laplacian / 24, which for a Moffat is analytic.
+        The core (out to one FWHM and a pixel) by 4 x 4 Gauss-Legendre nodes per pixel; the wings by the value at the
+        pixel's centre with the second-order term of the integral, Laplacian / 24, which for a Moffat is analytic.
         """
         steps = np.arange(-half, half + 1, dtype=np.float64)
         u = (

@@ -13,7 +13,7 @@ _MJD_J2000 = 51_544.5
 class Site:
     """`code` is the first part of every file name (3 to 6 characters); longitude counts east of Greenwich."""
 
-    code: str = "sim1"
+    code: str = "sim"
     name: str = "Simulated Observatory"
     latitude_deg: float = 34.7
     longitude_deg: float = -111.8
@@ -25,7 +25,7 @@ class Site:
         return following - timedelta(hours=self.longitude_deg / 15.0)
 
     def sidereal_time_deg(self, time: datetime) -> float:
-        """Local mean sidereal time, by the linear part of the IAU 1982 expression (Meeus, Astronomical Algorithms, 12.4).
+        """Local mean sidereal time: the linear part of the IAU 1982 expression (Meeus, Astronomical Algorithms, 12.4).
 
         UT1 - UTC (under a second, 15 arcsec) is neglected.
         """
@@ -42,7 +42,7 @@ class Site:
 
 
 def airmass_at(altitude_deg: float) -> float:
-    """Relative air mass by Kasten and Young (1989, Applied Optics 28, 4735). Raises ValueError at or below the horizon."""
+    """Relative air mass by Kasten and Young (1989, Applied Optics 28, 4735). Raises ValueError below the horizon."""
     if altitude_deg <= 0.0:
         raise ValueError(f"no air mass at altitude {altitude_deg:.1f} degrees")
-    return 1.0 / (math.sin(math.radians(altitude_deg)) + 0.50572 * (altitude_deg + 6.07995) ** -1.6364)
+    return 1.0 / (math.sin(math.radians(altitude_deg)) + 0.50572 * math.pow(altitude_deg + 6.07995, -1.6364))

@@ -1,4 +1,4 @@
-"""The truth above the atmosphere: stars, variable stars and moving objects, and where and how bright they are at a time."""
+"""The truth above the atmosphere: stars, variable stars, moving objects; where and how bright they are at a time."""
 
 import math
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def mjd_of(time: datetime) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Sinusoid:
-    """Brightness change: `amplitude_mag` is half of the peak-to-peak range; faintest a quarter period after `epoch_mjd`."""
+    """Brightness change; `amplitude_mag` is half of the full range; faintest a quarter period after `epoch_mjd`."""
 
     period_days: float
     amplitude_mag: float
@@ -119,9 +119,9 @@ class StarField:
     ) -> Self:
         """A field with stars spread evenly over a spherical cap.
 
-        The number of stars brighter than m grows as 10**(slope * m). 0.6 would be an endless uniform space without dust;
-        0.3 is near what star counts show at middle galactic latitudes between magnitudes 10 and 19. Colours g-r are normal
-        around 0.7 with a spread of 0.35 mag, cut to the range of real stars.
+        The number of stars brighter than m grows as 10**(slope * m). 0.6 would be an endless uniform space without
+        dust; 0.3 is near what star counts show at middle galactic latitudes between magnitudes 10 and 19. Colours g-r
+        are normal around 0.7 with a spread of 0.35 mag, cut to the range of real stars.
         """
         rng = np.random.default_rng(seed)
         distance = np.arccos(1.0 - rng.random(n_stars) * (1.0 - math.cos(math.radians(radius_deg))))
@@ -154,16 +154,16 @@ class StarField:
             magnitude[index] += variability.offset_mag(time)
         moved = [mover.position_at(time) for mover in self.movers]
         return SkySnapshot(
-            names=self._names,
+            names=self.source_names,
             ra_deg=np.concatenate([self._star_ra, [ra for ra, _ in moved]]),
             dec_deg=np.concatenate([self._star_dec, [dec for _, dec in moved]]),
             magnitude=np.concatenate([magnitude, [mover.magnitude_at(filter_name) for mover in self.movers]]),
-            is_moving=np.arange(len(self._names)) >= len(self.stars),
+            is_moving=np.arange(len(self.source_names)) >= len(self.stars),
         )
 
     @cached_property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(source.name for source in (*self.stars, *self.movers))
+    def source_names(self) -> tuple[str, ...]:
+        return (*(star.name for star in self.stars), *(mover.name for mover in self.movers))
 
     @cached_property
     def _star_ra(self) -> FloatArray:

@@ -1,0 +1,1 @@
+"""How ingest reaches documents, objects and the inside of files."""

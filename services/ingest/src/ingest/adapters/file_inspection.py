@@ -1,0 +1,157 @@
+"""What is inside a file: its header if it has one, and whether the file is whole.
+
+Runs in a process of its own (`inspection_worker`), because a file comes from outside and may be anything.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from astropy.io import fits
+
+from datalab.astro.headers import HeaderValue, describe, footprint, header_cards, parse_header_text, science_hdu
+from datalab.platform.errors import UsageError
+from ingest.adapters.fits_structure import FitsStructure, hdu_name, read_structure
+from ingest.domain.frames import FrameHeader, HeaderSource, Inspection, Observation
+from ingest.domain.names import Content
+
+#: The longest FITS headers allowed (`fits_structure`), as text.
+_MOST_TEXT_BYTES = 4 * 1024**2
+_JPEG_START = b"\xff\xd8\xff"
+
+#: Keywords that describe the file rather than the exposure: of no use beside another HDU's header.
+_STRUCTURE = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "EXTNAME", "CHECKSUM", "DATASUM")
+
+_FITS_MEDIA_TYPES = {"": "image/fits", "fz": "image/fits", "bz2": "application/x-bzip2", "gz": "application/gzip"}
+_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {
+    "": lambda path: path.open("rb"),
+    "fz": lambda path: path.open("rb"),
+    "bz2": lambda path: cast("BinaryIO", bz2.open(path, "rb")),
+    "gz": lambda path: cast("BinaryIO", gzip.open(path, "rb")),
+}
+_MAGIC = {"bz2": b"BZh", "gz": b"\x1f\x8b"}
+
+
+def inspect_file(path: Path, content: Content, compression: str, *, max_expanded_bytes: int) -> Inspection:
+    """Return what a file says.
+
+    Raises `UsageError` if the file is not what its name says, is cut short or damaged.
+    """
+    if content is Content.FITS:
+        return _inspect_fits(path, compression, max_expanded_bytes)
+    if content is Content.HEADER_TEXT:
+        return _inspect_text(path)
+    if content is Content.JPEG:
+        with path.open("rb") as file:
+            if file.read(len(_JPEG_START)) != _JPEG_START:
+                raise UsageError("not a JPEG file: it does not begin like one")
+        return Inspection(media_type="image/jpeg")
+    return Inspection(media_type="application/octet-stream")
+
+
+def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Inspection:
+    with path.open("rb") as file:
+        start = file.read(4)
+    for name, magic in _MAGIC.items():
+        if start.startswith(magic) != (name == compression):
+            named = f"named .{compression}" if compression else "not named so"
+            raise UsageError(f"the file is {'' if name != compression else 'not '}compressed as .{name}, but {named}")
+    with _damage_is_the_files(compression), _OPENERS[compression](path) as stream:
+        structure = read_structure(stream, max_bytes=max_expanded_bytes)
+    try:
+        index = science_hdu(structure.headers)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    image = _image_header(path, compression, structure, index)
+    cards = dict(header_cards(image))
+    if index > 0:
+        primary = header_cards(structure.headers[0])
+        cards = {name: value for name, value in primary.items() if not name.startswith(_STRUCTURE)} | cards
+    return Inspection(
+        media_type=_FITS_MEDIA_TYPES[compression],
+        header=_described("fits", cards, image, structure.problems),
+    )
+
+
+def _image_header(path: Path, compression: str, structure: FitsStructure, index: int) -> fits.Header:
+    """Return the science image's own header; for a compressed image, after decoding its first and last row."""
+    header = structure.headers[index]
+    if header.get("ZIMAGE") is not True:
+        return header
+    name = hdu_name(structure.headers, index)
+    if compression in _MAGIC:
+        raise UsageError(f"{name} is a compressed image in a .{compression} file; store it as .fits.fz")
+    try:
+        # `denywrite` maps the file read-only; scaling would need all pixels at once.
+        with fits.open(path, mode="denywrite", memmap=True, do_not_scale_image_data=True) as file:
+            image = file[index]
+            rows = image.shape[0]
+            for row in {0, rows - 1}:
+                _ = image.section[row : row + 1, :]
+            return cast("fits.Header", image.header.copy())
+    except Exception as error:
+        # Whatever the decompressor stumbles over in a file from outside is the file's fault.
+        raise UsageError(f"{name}: the compressed pixels cannot be decoded: {type(error).__name__}: {error}") from error
+
+
+def _inspect_text(path: Path) -> Inspection:
+    if path.stat().st_size > _MOST_TEXT_BYTES:
+        raise UsageError(f"a header text of more than {_MOST_TEXT_BYTES} bytes is none")
+    text = path.read_bytes().decode("ascii", "replace")
+    parsed = parse_header_text(text)
+    if not parsed.cards:
+        raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
+    return Inspection(
+        media_type="text/plain", header=_described("text", parsed.cards, _as_header(parsed.cards), parsed.problems)
+    )
+
+
+def _described(
+    source: HeaderSource, cards: Mapping[str, HeaderValue], image: fits.Header, problems: tuple[str, ...]
+) -> FrameHeader:
+    description = asdict(describe(cards))
+    shape = (_pixels(cards, 2), _pixels(cards, 1))
+    corners = footprint(image, shape) if all(shape) else None
+    return FrameHeader(
+        source=source,
+        cards=dict(cards),
+        observation=Observation.model_validate(description),
+        footprint=None if corners is None else tuple(corners),
+        problems=(*problems, *description["problems"]),
+    )
+
+
+def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:
+    length = cards.get(f"NAXIS{axis}")
+    return length if isinstance(length, int) and length > 0 else 0
+
+
+def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
+    """Return as many cards as a FITS header can hold, to ask for the coordinates they describe."""
+    header = fits.Header()
+    for keyword, value in cards.items():
+        if len(keyword) <= 8 and value is not None and keyword not in {"COMMENT", "HISTORY", "END", ""}:
+            try:
+                header[keyword] = value
+            except ValueError:
+                continue
+    return header
+
+
+@contextmanager
+def _damage_is_the_files(compression: str) -> Iterator[None]:
+    try:
+        yield
+    except EOFError:
+        raise UsageError(f"the .{compression} data end too early: the file is cut short") from None
+    except (OSError, zlib.error) as error:
+        if compression not in _MAGIC:
+            raise
+        raise UsageError(f"the .{compression} data are damaged: {error}") from error

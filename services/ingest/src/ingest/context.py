@@ -1,0 +1,128 @@
+"""Builds everything this process consists of, starts it, and stops it in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from datalab.platform.bus import Bus, Subscription
+from datalab.platform.health import Health
+from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from datalab.platform.mongo import MongoStore
+from datalab.platform.objects import ObjectStore
+from datalab.platform.outbox import OutboxRelay
+from datalab.platform.topology import check_topology
+from ingest.adapters.frames_mongo import MongoFrames
+from ingest.adapters.inspection_pool import InspectionPool
+from ingest.adapters.metrics import IngestMetrics
+from ingest.adapters.scratch import ScratchFolder
+from ingest.adapters.uploads_mongo import MongoUploads
+from ingest.services.ingestion import Ingestion
+from ingest.services.reconciler import Reconciler
+from ingest.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the handlers, the health endpoints and the tests may use."""
+
+    settings: Settings
+    registry: CollectorRegistry
+    health: Health
+    bus: Bus
+    ingestion: Ingestion
+    reconciler: Reconciler
+
+
+@asynccontextmanager
+async def build_context(
+    settings: Settings, *, subscriptions: Callable[[Context], Sequence[Subscription[Any]]]
+) -> AsyncIterator[Context]:
+    """Yield the running service: connected, checked, listening to `subscriptions` and looking for lost files.
+
+    Raises `TransientError` when a server is away, `TopologyMismatchError` when the bus is not set up for this version.
+    """
+    async with AsyncExitStack() as stack:
+        registry = create_registry()
+        metrics = IngestMetrics(registry)
+        mongo = MongoStore(settings)
+        stack.callback(mongo.close)
+        objects = await stack.enter_async_context(ObjectStore(settings))
+        bus = Bus(settings=settings, service="ingest", metrics=BusMetrics(registry))
+        stack.push_async_callback(bus.stop)
+        await bus.connect()
+        await check_topology(bus.jetstream)
+
+        relay = OutboxRelay(collections=[mongo.database["frames"]], bus=bus, metrics=OutboxMetrics(registry))
+        frames = MongoFrames(database=mongo.database, relay=relay)
+        uploads = MongoUploads(database=mongo.database, keep_s=settings.upload_log_keep_s)
+        await frames.ensure_indexes()
+        await uploads.ensure_indexes()
+        scratch = ScratchFolder(
+            folder=settings.scratch_dir,
+            objects=objects,
+            max_file_bytes=settings.max_file_bytes,
+            reserve_bytes=settings.scratch_reserve_bytes,
+        )
+        scratch.prepare()
+        inspector = await stack.enter_async_context(
+            InspectionPool(
+                processes=settings.inspection_processes,
+                time_limit_s=settings.inspection_time_limit_s,
+                memory_limit_bytes=settings.inspection_memory_bytes,
+                max_expanded_bytes=settings.max_expanded_bytes,
+            )
+        )
+        ingestion = Ingestion(
+            objects=objects,
+            scratch=scratch,
+            inspector=inspector,
+            frames=frames,
+            uploads=uploads,
+            publisher=bus,
+            meter=metrics,
+        )
+        reconciler = Reconciler(
+            objects=objects,
+            frames=frames,
+            uploads=uploads,
+            ingestion=ingestion,
+            meter=metrics,
+            interval_s=settings.reconcile_interval_s,
+            first_delay_s=settings.reconcile_first_delay_s,
+            min_age_s=settings.reconcile_min_age_s,
+            concurrency=settings.reconcile_concurrency,
+        )
+        context = Context(
+            settings=settings,
+            registry=registry,
+            health=Health({"bus": bus.check, "documents": mongo.check, "objects": objects.check}),
+            bus=bus,
+            ingestion=ingestion,
+            reconciler=reconciler,
+        )
+        for subscription in subscriptions(context):
+            bus.subscribe(subscription)
+
+        stack.push_async_callback(relay.stop)
+        relay.start()
+        await stack.enter_async_context(_in_background(reconciler))
+        stack.push_async_callback(bus.stop)  # before everything its handlers use
+        await bus.start()
+        yield context
+
+
+@asynccontextmanager
+async def _in_background(reconciler: Reconciler) -> AsyncIterator[None]:
+    task = asyncio.create_task(reconciler.run(), name="reconciler")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,1 @@
+"""What a file and a frame are, and what the services need from the world."""

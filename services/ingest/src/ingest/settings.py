@@ -1,0 +1,33 @@
+"""What can be set for ingest."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+
+from datalab.platform.settings import DocumentServiceSettings
+
+_GIBIBYTE = 1024**3
+
+
+class Settings(DocumentServiceSettings):
+    """Read from the environment as `DATALAB_<FIELD>`."""
+
+    http_port: int = Field(8002, ge=0, le=65_535, description="port of health and metrics")
+    scratch_dir: Path = Field(
+        Path(tempfile.gettempdir()) / "datalab-ingest", description="local folder for files being inspected; own it alone"
+    )
+    scratch_reserve_bytes: int = Field(_GIBIBYTE // 4, ge=0, description="disk space left free, in bytes")
+    max_file_bytes: int = Field(4 * _GIBIBYTE, gt=0, description="largest file ingested, in bytes")
+    max_expanded_bytes: int = Field(16 * _GIBIBYTE, gt=0, description="largest decompressed file, in bytes")
+    ingest_concurrency: int = Field(4, gt=0, description="announced files ingested at once")
+    inspection_processes: int = Field(2, gt=0, description="processes that look inside files")
+    inspection_time_limit_s: float = Field(120.0, gt=0, description="longest look inside one file, in seconds")
+    inspection_memory_bytes: int = Field(2 * _GIBIBYTE, gt=0, description="memory of one inspecting process, in bytes")
+    reconcile_interval_s: float = Field(60.0, gt=0, description="pause between looks for unannounced files, in seconds")
+    reconcile_first_delay_s: float = Field(5.0, ge=0, description="from the start to the first look, in seconds")
+    reconcile_min_age_s: float = Field(30.0, ge=0, description="younger objects are left to their announcement, seconds")
+    reconcile_concurrency: int = Field(2, gt=0, description="unannounced files ingested at once")
+    upload_log_keep_s: float = Field(48 * 3600.0, gt=0, description="life of an upload log entry, in seconds")

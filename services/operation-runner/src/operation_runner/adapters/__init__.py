@@ -1,0 +1,1 @@
+"""Processes, files, objects, buckets: the technology behind the runner's ports."""

@@ -1,0 +1,38 @@
+"""What a computing process may do, and when it must go."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when its parent ends, however that happens (Linux; elsewhere it ends at its next report)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was gone before we asked
+            os._exit(1)
+
+
+def limit_memory(additional_bytes: int) -> None:
+    """Let this process allocate `additional_bytes` beyond what it has now; more raises `MemoryError`."""
+    if sys.platform == "linux":  # elsewhere RLIMIT_DATA does not count what numpy allocates
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + additional_bytes, hard))
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files to what the system allows: an operation may have a thousand inputs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _data_bytes() -> int:
+    """Private writable memory of this process, which is what RLIMIT_DATA counts (proc(5), statm, field `data`)."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()

@@ -1,0 +1,89 @@
+"""The one place where the runner is put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from datalab.events.topology import CATALOGUE, LEASES
+from datalab.platform.bus import Bus
+from datalab.platform.health import Health
+from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.objects import ObjectStore
+from datalab.platform.topology import check_topology
+from operation_runner.adapters.catalogue import publish_catalogue
+from operation_runner.adapters.compute_process import ProcessComputer
+from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
+from operation_runner.adapters.results import ObjectResultStore
+from operation_runner.adapters.scratch import ScratchCache
+from operation_runner.registry import describe, discover
+from operation_runner.services.cancellations import Cancellations
+from operation_runner.services.execution import Execution
+from operation_runner.services.metrics import ExecutionMetrics
+from operation_runner.settings import Settings
+
+SERVICE = "operation-runner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a handler may use."""
+
+    settings: Settings
+    bus: Bus
+    execution: Execution
+    cancellations: Cancellations
+    health: Health
+    registry: CollectorRegistry
+
+
+@asynccontextmanager
+async def build_context(settings: Settings) -> AsyncIterator[Context]:
+    """Connect and put together; close everything in reverse order, also when building fails half way."""
+    operations = discover()
+    registry = create_registry()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(ObjectStore(settings))
+        computer = ProcessComputer(
+            slots=settings.fast_slots + settings.slow_slots,
+            processes=settings.processes_per_operation,
+            time_limit_s=settings.operation_time_limit_s,
+            memory_bytes=settings.operation_memory_bytes,
+        )
+        await computer.start()
+        stack.callback(computer.stop)
+        scratch = ScratchCache(folder=settings.scratch_dir, limit_bytes=settings.scratch_bytes, store=store)
+        scratch.open()
+        bus = Bus(
+            settings=settings,
+            service=SERVICE,
+            metrics=BusMetrics(registry),
+            graceful_timeout_s=settings.shutdown_grace_s,
+        )
+        await bus.connect()
+        stack.push_async_callback(bus.stop)
+        await check_topology(bus.jetstream)
+        await publish_catalogue(await bus.key_value(CATALOGUE), describe(operations, producer=SERVICE))
+        cancellations = Cancellations()
+        execution = Execution(
+            registry=operations,
+            results=ObjectResultStore(store),
+            leases=KeyValueLeaseKeeper(await bus.key_value(LEASES)),
+            inputs=scratch,
+            computer=computer,
+            publisher=bus,
+            cancellations=cancellations,
+            metrics=ExecutionMetrics(registry),
+            producer=SERVICE,
+        )
+        yield Context(
+            settings=settings,
+            bus=bus,
+            execution=execution,
+            cancellations=cancellations,
+            health=Health({"bus": bus.check, "objects": store.check}),
+            registry=registry,
+        )

@@ -1,0 +1,1 @@
+"""What reaches the runner over the bus, one file per subject matter."""

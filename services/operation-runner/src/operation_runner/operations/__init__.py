@@ -1,0 +1,1 @@
+"""One file per operation; the registry finds them by itself. An operation never imports another operation."""

@@ -1,0 +1,44 @@
+"""Median: the middle value of each pixel over several images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from datalab.astro.combine import median_dtype, median_rows
+from operation_runner.sdk import (
+    FitsFile,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+)
+
+
+class Median(Operation):
+    """Ignores blank (NaN) pixels; a pixel that is blank in every image stays blank."""
+
+    name = "Median"
+    description = (
+        "The median operation outputs the middle value of each pixel across all input images. "
+        "Objects that move or flicker vanish, so it is commonly used to obtain background images."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=2, max_length=999),
+        ]
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        stack = inputs.stack(parameters.input_files)
+        pixels = stack.combine(median_rows, dtype=median_dtype(stack.dtype), progress=progress)
+        basenames = ", ".join(image.basename for image in stack.images)
+        yield ImageProduct(pixels=pixels, header=stack.images[0].header, comment=f"Datalab Median on {basenames}")

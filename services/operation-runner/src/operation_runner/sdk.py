@@ -1,0 +1,255 @@
+"""What an operation is made of. An operation's file needs this module and `datalab.astro`, nothing else.
+
+Write a class with a name, a description, parameters and `compute`; the field metadata of `Parameters` becomes the
+wizard users see and the schema requests are checked against:
+
+    class Median(Operation):
+        name = "Median"
+        description = "..."
+        version = 1
+        lane = Lane.SLOW
+
+        class Parameters(OperationParameters):
+            input_files: Annotated[list[FitsFile], Field(title="Input Files", min_length=2, max_length=999)]
+
+        def compute(self, inputs, parameters, progress):
+            ...
+            yield ImageProduct(pixels=..., header=..., comment="...")
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from astropy.io import fits
+from numpy.typing import DTypeLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from datalab.events.operations import InputSource, Lane
+from datalab.platform.errors import UsageError
+
+__all__ = [
+    "DataProduct",
+    "FitsFile",
+    "Image",
+    "ImageProduct",
+    "ImageStack",
+    "Inputs",
+    "Lane",
+    "Operation",
+    "OperationParameters",
+    "Product",
+    "Progress",
+    "UsageError",
+]
+
+Pixels = NDArray[Any]
+#: Combines a stack of images, shape (images, rows, columns), into one, shape (rows, columns).
+Combine = Callable[[Pixels], Pixels]
+
+
+class FitsFile(BaseModel):
+    """A FITS file the user chose as input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: InputSource
+    basename: str = Field(min_length=1, max_length=256)
+
+
+class OperationParameters(BaseModel):
+    """Base of every operation's parameters. They decide the result, so nothing else may be in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def files(self) -> list[FitsFile]:
+        """Return every input file, in the order of the fields."""
+        found: list[FitsFile] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            found += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, FitsFile)]
+        return found
+
+
+class Progress:
+    """Tells how far a computation is. Passed to `compute`; how often it is called does not matter."""
+
+    def __init__(self, report: Callable[[float, str], None], *, start: float = 0.0, end: float = 1.0) -> None:
+        self._report = report
+        self._start = start
+        self._end = end
+
+    def __call__(self, fraction: float, message: str = "") -> None:
+        """Report that `fraction` (0 to 1) of this part is done."""
+        within = min(max(fraction, 0.0), 1.0)
+        self._report(self._start + within * (self._end - self._start), message)
+
+    def part(self, start: float, end: float) -> Progress:
+        """Return the progress of a part of the work that spans `start` to `end` of this one."""
+        span = self._end - self._start
+        return Progress(self._report, start=self._start + start * span, end=self._start + end * span)
+
+
+class Image(Protocol):
+    """The science image of one input file. Pixels are read from disk when asked for."""
+
+    @property
+    def basename(self) -> str: ...
+
+    @property
+    def header(self) -> fits.Header: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
+        ...
+
+
+class ImageStack(Protocol):
+    """Several images, cropped from the corner [0, 0] to their common shape."""
+
+    @property
+    def images(self) -> Sequence[Image]: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def combine(self, using: Combine, *, dtype: DTypeLike, progress: Progress) -> Pixels:
+        """Combine the images band by band, side by side on all cores, and return the result, shape `shape`.
+
+        `using` is a module-level function; it gets (images, rows, columns) of some rows and may overwrite them.
+        Memory does not grow with the number of images: a band has fewer rows when there are more of them.
+        """
+        ...
+
+
+class Inputs(Protocol):
+    """The input files of one operation."""
+
+    def image(self, file: FitsFile) -> Image:
+        """Return the science image of a file. Raises `UsageError` if the file has none."""
+        ...
+
+    def stack(self, files: Sequence[FitsFile]) -> ImageStack:
+        """Return the science images of several files as one stack. Raises `UsageError`."""
+        ...
+
+    def new_pixels(self, shape: tuple[int, int], dtype: DTypeLike) -> Pixels:
+        """Return an array for a result, kept on disk, filled with zeros."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageProduct:
+    """An image to hand out: stored losslessly as FITS, shown as JPEG.
+
+    `header` is the science header it inherits from; scaling and compression cards in it do not matter. `comment` goes
+    into the FITS file.
+    """
+
+    pixels: Pixels
+    header: fits.Header
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataProduct:
+    """A result that is not an image: a JSON object. NaN and infinity are shown as null."""
+
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+Product = ImageProduct | DataProduct
+
+
+class Operation(ABC):
+    """A named computation: files and numbers in, products out. Knows no user, no session, no storage."""
+
+    #: The name users see and requests carry.
+    name: ClassVar[str]
+    #: What it does, for users.
+    description: ClassVar[str]
+    #: To be raised whenever the same inputs would give another result: it is part of the result's identity.
+    version: ClassVar[int]
+    #: FAST for seconds, SLOW for anything that may take longer.
+    lane: ClassVar[Lane]
+    Parameters: ClassVar[type[OperationParameters]]
+
+    @abstractmethod
+    def compute(self, inputs: Inputs, parameters: Any, progress: Progress) -> Iterator[Product]:
+        """Yield the products. Raises `UsageError` with a text for the user when the data cannot work."""
+
+    @classmethod
+    def wizard(cls) -> dict[str, JsonValue]:
+        """Return the wizard description clients draw their form from, generated from `Parameters`."""
+        return {
+            "name": cls.name,
+            "description": cls.description,
+            "category": "image",
+            "inputs": {name: _wizard_input(name, info) for name, info in cls.Parameters.model_fields.items()},
+        }
+
+
+def _wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
+    described: dict[str, JsonValue] = {"name": info.title or name, "description": info.description or ""}
+    kind, options = _wizard_type(name, info.annotation)
+    described["type"] = kind
+    if options:
+        described["options"] = options
+    for constraint in info.metadata:
+        described |= _wizard_limit(constraint)
+    if info.default is not PydanticUndefined and info.default is not None:
+        described["default"] = info.default
+    if isinstance(info.json_schema_extra, dict):
+        described |= info.json_schema_extra
+    return described
+
+
+def _wizard_limit(constraint: object) -> dict[str, JsonValue]:
+    match constraint:
+        case MinLen(min_length=least):
+            return {"minimum": least}
+        case MaxLen(max_length=most):
+            return {"maximum": most}
+        case Ge(ge=least) | Gt(gt=least):
+            return {"minimum": _number(least)}
+        case Le(le=most) | Lt(lt=most):
+            return {"maximum": _number(most)}
+        case _:
+            return {}
+
+
+def _number(value: object) -> JsonValue:
+    if not isinstance(value, int | float):
+        raise TypeError(f"a wizard limit must be a number, not {value!r}")
+    return value
+
+
+def _wizard_type(name: str, annotation: Any) -> tuple[str, list[JsonValue]]:
+    """Return the wizard's word for a Python type, and the choices if there are any."""
+    if get_origin(annotation) in (Union, UnionType):  # an optional value is drawn as the value
+        (annotation,) = (choice for choice in get_args(annotation) if choice is not type(None))
+    if get_origin(annotation) is Literal:
+        return "select", list(get_args(annotation))
+    if get_origin(annotation) is list and issubclass(get_args(annotation)[0], FitsFile):
+        return "fits", []
+    words: dict[Any, str] = {int: "int", float: "float", str: "string"}
+    if annotation not in words:
+        raise TypeError(f"the wizard has no input for {name}: {annotation!r}")
+    return words[annotation], []

@@ -1,0 +1,1 @@
+"""What the runner does with a request, told without any technology."""

@@ -1,0 +1,50 @@
+"""Which attempts are to be stopped, and stopping the one in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from datalab.events.operations import OperationCancelRequested, OperationRequested
+
+#: (operation id, attempt)
+_Attempt = tuple[int, int]
+
+
+class AttemptCancelledError(Exception):
+    """The attempt was stopped on request."""
+
+
+class Cancellations:
+    """Every runner hears every cancellation: it may hold the work, or get it later."""
+
+    def __init__(self) -> None:
+        self._cancelled: set[_Attempt] = set()
+        self._running: dict[_Attempt, asyncio.Task[None]] = {}
+
+    def cancel(self, request: OperationCancelRequested) -> None:
+        """Stop an attempt if it is in hand here, and never begin it."""
+        attempt = (request.operation_id, request.attempt)
+        self._cancelled.add(attempt)
+        if attempt in self._running:
+            self._running[attempt].cancel()
+
+    @asynccontextmanager
+    async def stoppable(self, request: OperationRequested) -> AsyncIterator[None]:
+        """Make the block raise `AttemptCancelledError` as soon as its attempt is cancelled."""
+        attempt = (request.operation_id, request.attempt)
+        if attempt in self._cancelled:
+            raise AttemptCancelledError
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[attempt] = task
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Somebody else may want this task to end too (the runner is stopping): then it must.
+            if attempt in self._cancelled and task.uncancel() == 0:
+                raise AttemptCancelledError from None
+            raise
+        finally:
+            del self._running[attempt]

@@ -1,0 +1,186 @@
+"""One operation, from request to outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue, ValidationError
+
+from datalab.events.envelope import derived_id
+from datalab.events.operations import (
+    FailureKind,
+    OperationCancelled,
+    OperationFailed,
+    OperationRequested,
+    OperationResult,
+    OperationStarted,
+    OperationSucceeded,
+)
+from datalab.platform.errors import TransientError, UsageError
+from datalab.platform.logging import get_logger
+from operation_runner.sdk import Operation
+from operation_runner.services.cancellations import AttemptCancelledError, Cancellations
+from operation_runner.services.metrics import ExecutionMetrics
+from operation_runner.services.ports import (
+    Computer,
+    InputCache,
+    Job,
+    LeaseKeeper,
+    LimitExceededError,
+    Publisher,
+    ResultStore,
+)
+from operation_runner.services.progress import reported_progress
+from operation_runner.services.result_key import result_key
+
+_log = get_logger(__name__)
+
+
+class Execution:
+    """Computes a request unless its result exists, and says the outcome.
+
+    Whatever is repeated leads to the same end: results are looked for first, computed once at a time, complete only
+    with their manifest, and outcome events have ids derived from the attempt.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Mapping[str, Operation],
+        results: ResultStore,
+        leases: LeaseKeeper,
+        inputs: InputCache,
+        computer: Computer,
+        publisher: Publisher,
+        cancellations: Cancellations,
+        metrics: ExecutionMetrics,
+        producer: str,
+    ) -> None:
+        self._registry = registry
+        self._results = results
+        self._leases = leases
+        self._inputs = inputs
+        self._computer = computer
+        self._publisher = publisher
+        self._cancellations = cancellations
+        self._metrics = metrics
+        self._producer = producer
+
+    async def run(self, request: OperationRequested) -> None:
+        """Bring one attempt to its outcome. Raises `UsageError` and `TransientError` for the bus to settle."""
+        try:
+            async with self._cancellations.stoppable(request):
+                await self._run(request)
+        except AttemptCancelledError:
+            self._metrics.ended(request.operation, "cancelled")
+            await self._publisher.publish(
+                OperationCancelled(
+                    event_id=derived_id("cancelled", request.operation_id, request.attempt),
+                    operation_id=request.operation_id,
+                    attempt=request.attempt,
+                    correlation_id=request.correlation_id,
+                    producer=self._producer,
+                )
+            )
+        except LimitExceededError as error:
+            await self.fail(request, FailureKind.LIMIT, error.message)
+
+    async def fail(self, request: OperationRequested, kind: FailureKind, message: str) -> None:
+        """Say that an attempt ended without a result."""
+        self._metrics.ended(request.operation, str(kind))
+        await self._publisher.publish(
+            OperationFailed(
+                event_id=derived_id("failed", request.operation_id, request.attempt),
+                operation_id=request.operation_id,
+                attempt=request.attempt,
+                kind=kind,
+                message=message,
+                correlation_id=request.correlation_id,
+                producer=self._producer,
+            )
+        )
+
+    async def _run(self, request: OperationRequested) -> None:
+        operation = self._registry.get(request.operation)
+        if operation is None:
+            # During an upgrade another runner may know it.
+            raise TransientError(f"No runner offers the operation {request.operation!r} at the moment.")
+        parameters = self._parameters(operation, request)
+        key = result_key(
+            operation=operation.name, version=operation.version, parameters=parameters, inputs=request.input_files
+        )
+        result = await self._results.find(key)
+        if result is not None:
+            await self._succeed(request, result, reused=True, compute_s=0.0)
+            return
+        async with self._leases.hold(key) as lease:
+            if lease is None:
+                result = await self._results.find(key)
+                if result is None:
+                    raise TransientError("The result was just computed elsewhere but cannot be found yet.")
+                await self._succeed(request, result, reused=True, compute_s=0.0)
+                return
+            await self._say_started(request)
+            async with self._inputs.pinned(request.input_files) as paths, self._inputs.work_dir() as work_dir:
+                job = Job(
+                    operation=operation.name,
+                    parameters=parameters,
+                    result_key=key,
+                    inputs=request.input_files,
+                    paths=dict(paths),
+                    work_dir=work_dir,
+                )
+                async with reported_progress(request, publisher=self._publisher, producer=self._producer) as progress:
+                    computed = await self._computer.compute(job, on_progress=progress)
+                await lease.confirm()
+                result = await self._results.store(computed, job=job)
+            await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
+
+    def _parameters(self, operation: Operation, request: OperationRequested) -> dict[str, JsonValue]:
+        try:
+            parameters = operation.Parameters.model_validate(request.parameters)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"Operation {operation.name} received invalid input: {where}: {first['msg']}.") from error
+        resolved = {(file.source, file.basename) for file in request.input_files}
+        for file in parameters.files():
+            if (file.source, file.basename) not in resolved:
+                raise UsageError(f"Operation {operation.name}: the input file {file.basename} was not resolved.")
+        return parameters.model_dump(mode="json")
+
+    async def _say_started(self, request: OperationRequested) -> None:
+        await self._publisher.publish(
+            OperationStarted(
+                event_id=derived_id("started", request.operation_id, request.attempt),
+                operation_id=request.operation_id,
+                attempt=request.attempt,
+                correlation_id=request.correlation_id,
+                producer=self._producer,
+            )
+        )
+
+    async def _succeed(
+        self, request: OperationRequested, result: OperationResult, *, reused: bool, compute_s: float
+    ) -> None:
+        await self._publisher.publish(
+            OperationSucceeded(
+                event_id=derived_id("succeeded", request.operation_id, request.attempt),
+                operation_id=request.operation_id,
+                attempt=request.attempt,
+                result=result,
+                reused=reused,
+                compute_s=compute_s,
+                correlation_id=request.correlation_id,
+                producer=self._producer,
+            )
+        )
+        self._metrics.ended(request.operation, "reused" if reused else "computed", compute_s)
+        _log.info(
+            "operation.succeeded",
+            operation=request.operation,
+            operation_id=request.operation_id,
+            result_key=result.result_key,
+            reused=reused,
+            compute_s=round(compute_s, 3),
+        )

@@ -1,0 +1,34 @@
+"""What the runner counts beyond the bus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from datalab.platform.metrics import HANDLING_BUCKETS_S, NAMESPACE
+
+
+class ExecutionMetrics:
+    """Operations by how they ended, and the time spent computing."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(
+            "operations_ended",
+            "Attempts by outcome: computed, reused, cancelled, or the kind of failure",
+            ["operation", "outcome"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._compute_seconds = Histogram(
+            "operation_compute_seconds",
+            "Time from starting the processes to having the files of the result",
+            ["operation"],
+            namespace=NAMESPACE,
+            buckets=HANDLING_BUCKETS_S,
+            registry=registry,
+        )
+
+    def ended(self, operation: str, outcome: str, compute_s: float = 0.0) -> None:
+        """Count one attempt; `compute_s` (seconds) counts only if something was computed."""
+        self._ended.labels(operation, outcome).inc()
+        if compute_s > 0:
+            self._compute_seconds.labels(operation).observe(compute_s)

@@ -1,0 +1,30 @@
+"""What can be set for an operation runner."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+
+from datalab.platform.settings import ServiceSettings
+
+_CORES = os.cpu_count() or 1
+_GIBIBYTE = 1024**3
+
+
+class Settings(ServiceSettings):
+    """Read from the environment as `DATALAB_<FIELD>`."""
+
+    http_port: int = Field(8001, ge=0, le=65_535, description="port of health and metrics")
+    fast_slots: int = Field(2, gt=0, description="operations of the fast lane computed at once")
+    slow_slots: int = Field(_CORES, gt=0, description="operations of the slow lane computed at once")
+    processes_per_operation: int = Field(_CORES, gt=0, description="processes one operation may spread over")
+    operation_time_limit_s: float = Field(3600.0, gt=0, description="longest computation, in seconds")
+    operation_memory_bytes: int = Field(4 * _GIBIBYTE, gt=0, description="memory one operation may use, all processes")
+    scratch_dir: Path = Field(
+        Path(tempfile.gettempdir()) / "datalab-scratch", description="local folder for input files and work in progress"
+    )
+    scratch_bytes: int = Field(20 * _GIBIBYTE, gt=0, description="input files kept for reuse, least recently used go")
+    shutdown_grace_s: float = Field(20.0, ge=0, description="time for work in hand to finish when told to stop")

@@ -1,0 +1,72 @@
+"""The operations there are, as their runners describe them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from datalab.events.catalogue import OperationDescribed
+from datalab.events.operations import Lane
+
+
+class WizardInput(BaseModel):
+    """The part of an input's wizard description that a request is checked against."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(description="the label users see")
+    type: str
+    minimum: float | None = None
+    maximum: float | None = None
+    single_filter: bool = False
+    filter_options: tuple[str, ...] = ()
+
+    @property
+    def holds_files(self) -> bool:
+        return self.type == "fits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """One operation of the catalogue; `inputs` in the order of the wizard."""
+
+    name: str
+    lane: Lane
+    wizard: dict[str, JsonValue]
+    parameters_schema: dict[str, Any]
+    inputs: dict[str, WizardInput]
+
+    @classmethod
+    def from_description(cls, described: OperationDescribed) -> Self:
+        """Read a description. Raises `pydantic.ValidationError` if its wizard cannot be understood."""
+        inputs = _WizardInputs.model_validate(described.wizard).inputs
+        return cls(
+            name=described.name,
+            lane=described.lane,
+            wizard=described.wizard,
+            parameters_schema=described.parameters_schema,
+            inputs=inputs,
+        )
+
+    def knows(self, key: str) -> bool:
+        """Tell whether the operation takes an input of this name, shown in the wizard or not."""
+        return key in self.inputs or key in self.parameters_schema.get("properties", {})
+
+    def item_keys(self, key: str) -> frozenset[str]:
+        """Return what may be said about one file of an input: the properties its schema declares for an item."""
+        items = self.parameters_schema.get("properties", {}).get(key, {}).get("items", {})
+        return frozenset(self._resolved(items).get("properties", {}))
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Follow a reference of the form `#/$defs/Name`, the only form pydantic writes."""
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        resolved: dict[str, Any] = self.parameters_schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
+        return resolved
+
+
+class _WizardInputs(BaseModel):
+    inputs: dict[str, WizardInput]

@@ -1,0 +1,1 @@
+"""Where requests and messages come in: unpack, one service call, answer."""

@@ -1,0 +1,25 @@
+"""News of the archive from the bus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, TypeAdapter
+
+from datalab.events.topology import FRAME_FEED
+from datalab.platform.bus import Subscription
+from session_api.services.feed_frames import ArchiveNews
+
+if TYPE_CHECKING:
+    from session_api.context import Context
+
+_adapter: TypeAdapter[ArchiveNews] = TypeAdapter(Annotated[ArchiveNews, Field(discriminator="type")])
+
+
+def subscription(context: Context) -> Subscription[ArchiveNews]:
+    """Return what to do with the messages of `FRAME_FEED`."""
+    return Subscription(
+        consumer=FRAME_FEED,
+        decode=lambda _subject, body: _adapter.validate_json(body),
+        handle=context.frame_news.announce,
+    )

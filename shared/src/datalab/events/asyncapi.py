@@ -1,0 +1,132 @@
+"""The AsyncAPI document of everything said on the bus and on the feed, generated from the event models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+import datalab
+from datalab.events.catalogue import OperationDescribed
+from datalab.events.envelope import Event
+from datalab.events.feed import (
+    FileRefused,
+    FrameChanged,
+    OperationChanged,
+    OperationDeleted,
+    SessionChanged,
+    SessionDeleted,
+)
+from datalab.events.frames import FileRejected, FileStored, FrameIngested
+from datalab.events.operations import (
+    Lane,
+    OperationCancelled,
+    OperationCancelRequested,
+    OperationFailed,
+    OperationProgressed,
+    OperationRequested,
+    OperationStarted,
+    OperationSucceeded,
+)
+from datalab.events.topology import CATALOGUE, CONSUMERS, stream_for, subject_matches
+
+#: Every event and the subjects it is published on, with the parts that vary in braces.
+EVENTS: tuple[tuple[type[Event], str], ...] = (
+    (OperationRequested, "datalab.operation.requested.v1.{lane}"),
+    (OperationCancelRequested, "datalab.operation.cancel_requested.v1"),
+    (OperationStarted, "datalab.operation.started.v1"),
+    (OperationProgressed, "datalab.operation.progressed.v1"),
+    (OperationSucceeded, "datalab.operation.succeeded.v1"),
+    (OperationFailed, "datalab.operation.failed.v1"),
+    (OperationCancelled, "datalab.operation.cancelled.v1"),
+    (FileStored, "observatory.{site}.image.new"),
+    (FrameIngested, "datalab.frame.ingested.v1.{site}"),
+    (FileRejected, "datalab.file.rejected.v1.{site}"),
+    (OperationDescribed, f"$KV.{CATALOGUE.name}.{{operation}}"),
+    (OperationChanged, "datalab.feed.v1.session.{session}"),
+    (OperationDeleted, "datalab.feed.v1.session.{session}"),
+    (SessionChanged, "datalab.feed.v1.session.{session}"),
+    (SessionDeleted, "datalab.feed.v1.session.{session}"),
+    (FrameChanged, "datalab.feed.v1.site.{site}"),
+    (FileRefused, "datalab.feed.v1.site.{site}"),
+)
+
+
+def document() -> dict[str, Any]:
+    """Return the AsyncAPI 3.0 document, as JSON-able data."""
+    _, definitions = TypeAdapter.json_schemas(
+        [(event, "serialization", TypeAdapter(event)) for event, _ in EVENTS],
+        ref_template="#/components/schemas/{model}",
+    )
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Datalab events",
+            "version": datalab.__version__,
+            "description": "What the parts of Datalab say to each other over NATS JetStream. Every message carries "
+            "`event_id` as `Nats-Msg-Id`; readers ignore fields they do not know.",
+            "license": {"name": "BSD-3-Clause"},
+        },
+        "defaultContentType": "application/json",
+        "channels": _channels(),
+        "operations": _operations(),
+        "components": {
+            "messages": {event.__name__: _message(event) for event, _ in EVENTS},
+            "schemas": definitions["$defs"],
+        },
+    }
+
+
+def _channels() -> dict[str, Any]:
+    channels: dict[str, Any] = {}
+    for event, address in EVENTS:
+        channel = channels.setdefault(
+            _channel_name(address), {"address": address, "description": _stored_in(address), "messages": {}}
+        )
+        channel["messages"][event.__name__] = {"$ref": f"#/components/messages/{event.__name__}"}
+        parameters = [part[1:-1] for part in address.split(".") if part.startswith("{")]
+        if parameters:
+            channel["parameters"] = {name: {"description": f"the {name}"} for name in parameters}
+    return channels
+
+
+def _operations() -> dict[str, Any]:
+    """Return who receives what: each durable consumer with the channels its filter covers."""
+    operations: dict[str, Any] = {}
+    for consumer in CONSUMERS:
+        for _, address in EVENTS:
+            subjects = _example_subjects(address)
+            if any(subject_matches(pattern, subject) for pattern in consumer.filter_subjects for subject in subjects):
+                operations[f"{consumer.name}.{_channel_name(address)}"] = {
+                    "action": "receive",
+                    "channel": {"$ref": f"#/channels/{_channel_name(address)}"},
+                    "description": consumer.description,
+                }
+    return operations
+
+
+def _message(event: type[Event]) -> dict[str, Any]:
+    return {
+        "name": event.type_name(),
+        "title": event.__name__,
+        "summary": (event.__doc__ or "").partition("\n")[0],
+        "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
+    }
+
+
+def _channel_name(address: str) -> str:
+    return address.replace("$", "").replace("{", "").replace("}", "").replace(".", "-")
+
+
+def _example_subjects(address: str) -> list[str]:
+    """Return subjects the address stands for; the lanes are the one part that a filter tells apart."""
+    lanes = [lane.value for lane in Lane] if "{lane}" in address else [""]
+    filled = [address.replace("{lane}", lane) for lane in lanes]
+    return [".".join("x" if part.startswith("{") else part for part in text.split(".")) for text in filled]
+
+
+def _stored_in(address: str) -> str:
+    if address.startswith("$KV."):
+        return f"key-value bucket {CATALOGUE.name}"
+    stream = stream_for(_example_subjects(address)[0])
+    return f"stream {stream.name}: {stream.description}"

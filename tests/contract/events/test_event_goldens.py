@@ -1,0 +1,125 @@
+"""Every version of every event ever published can be read for ever, and is written as it was promised."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from support.goldens import DATA, check_golden
+
+from datalab.events import asyncapi, catalogue, feed, frames, operations
+
+ENVELOPE = {
+    "event_id": "0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0001",
+    "occurred_at": datetime(2026, 11, 20, 23, 20, 34, 193890, tzinfo=UTC),
+    "correlation_id": "0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0002",
+    "producer": "golden",
+}
+SHA256 = "57ca906d" * 8
+ATTEMPT = {"operation_id": 7, "attempt": 1, **ENVELOPE}
+OUTPUT = operations.OutputFile(
+    basename=SHA256,
+    type="fits",
+    files={
+        "fits": operations.StoredFile(
+            key=f"results/{SHA256}/{SHA256}.fits", sha256=SHA256, size_bytes=20160, media_type="application/fits"
+        )
+    },
+    filter_name="rp",
+    observation_date=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+    target_name="M 15",
+)
+FRAME = {
+    "frame_id": 12,
+    "basename": "tst-inst-20260504-00000412",
+    "roles": ("fits_00", "jpg_10"),
+    "observation_date": datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+    "filter_name": "rp",
+    "target_name": "M 15",
+    "exposure_time_s": 12.5,
+    "public_date": datetime(2027, 5, 4, tzinfo=UTC),
+    "proposal_id": "LCO2026A-001",
+}
+SESSION = {"session_id": 3, "owner": "alice"}
+
+EXAMPLES = [
+    operations.OperationRequested(
+        **ATTEMPT,
+        session_id=3,
+        operation="Median",
+        lane="slow",
+        parameters={"input_files": [{"source": "archive", "basename": "fits_1"}]},
+        input_files=(
+            operations.InputFile(
+                source="archive", basename="fits_1", key="data/fits_1.fits.fz", sha256=SHA256, size_bytes=158400
+            ),
+        ),
+    ),
+    operations.OperationCancelRequested(**ATTEMPT),
+    operations.OperationStarted(**ATTEMPT),
+    operations.OperationProgressed(**ATTEMPT, fraction=0.25, message="Reading"),
+    operations.OperationSucceeded(
+        **ATTEMPT,
+        result=operations.OperationResult(result_key=SHA256, output_files=(OUTPUT,), output_data=({"period": None},)),
+        reused=False,
+        compute_s=1.5,
+    ),
+    operations.OperationFailed(**ATTEMPT, kind="usage", message="Operation Median requires at least 2 files."),
+    operations.OperationCancelled(**ATTEMPT),
+    frames.FileStored(**ENVELOPE, site="tst", key="data/a.fits", size_bytes=5, sha256=SHA256),
+    frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
+    frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
+    catalogue.OperationDescribed(
+        **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
+    ),
+    feed.OperationChanged(
+        **ENVELOPE,
+        **SESSION,
+        operation_id=7,
+        attempt=1,
+        name="Median",
+        status="COMPLETED",
+        operation_progress=1.0,
+        message="",
+    ),
+    feed.OperationDeleted(**ENVELOPE, **SESSION, operation_id=7),
+    feed.SessionChanged(**ENVELOPE, **SESSION, name="My session"),
+    feed.SessionDeleted(**ENVELOPE, **SESSION),
+    feed.FrameChanged(**ENVELOPE, **FRAME, site="tst"),
+    feed.FileRefused(**ENVELOPE, site="tst", key="data/a.fits", reason="no image"),
+]
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.type)
+def test_event_is_written_as_promised(event, update_goldens):
+    check_golden(f"events/{event.type}.json", json.loads(event.encode()), update=update_goldens)
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.type)
+def test_promised_event_is_read(event):
+    golden = (DATA / f"events/{event.type}.json").read_bytes()
+    assert type(event).decode(golden) == event
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.type)
+def test_reader_ignores_what_a_later_version_adds(event):
+    golden = json.loads((DATA / f"events/{event.type}.json").read_bytes())
+    assert type(event).decode(json.dumps({**golden, "added_later": [1, 2]}).encode()) == event
+
+
+def test_every_published_event_has_an_example():
+    assert {event.type_name() for event, _ in asyncapi.EVENTS} == {event.type for event in EXAMPLES}
+
+
+def test_every_golden_is_still_an_event():
+    assert {path.stem for path in (DATA / "events").glob("*.json")} == {event.type for event in EXAMPLES}
+
+
+def test_subject_matches_the_documented_address():
+    addresses = {event.type_name(): address for event, address in asyncapi.EVENTS}
+    for event in EXAMPLES:
+        if event.type == "operation.described.v1":  # kept in a key-value bucket, whose keys are its subjects
+            continue
+        documented = addresses[event.type].split(".")
+        given = event.subject.split(".")
+        assert len(documented) == len(given)
+        assert all(want == have or want.startswith("{") for want, have in zip(documented, given, strict=True))

@@ -1,0 +1,126 @@
+"""A feed to test against: the real hub, conversation and websocket server on a real bus; accounts and sessions in memory."""
+
+import asyncio
+import contextlib
+import socket
+from types import SimpleNamespace
+
+import uvicorn
+from fastapi import FastAPI
+from session_api.adapters.feed_metrics import FeedMetrics
+from session_api.adapters.feed_stream import BusFeedStream
+from session_api.domain.users import Account
+from session_api.feed_settings import FeedSettings
+from session_api.handlers import ws_feed
+from session_api.handlers.websocket_protocol import WEBSOCKET_OPTIONS
+from session_api.services.authentication import Authenticator, token_hash
+from session_api.services.feed import Feed
+from session_api.services.feed_service import FeedService
+
+from datalab.events.envelope import utc_now
+from datalab.events.feed import FrameChanged, OperationChanged
+from datalab.platform.bus import Bus
+from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.topology import apply_topology
+
+
+class Accounts:
+    """Implements the part of `UserRepository` that authentication needs."""
+
+    def __init__(self):
+        self._accounts = {}
+
+    def add(self, username, *, superuser=False, proposals=(), active=True):
+        """Add or replace a user; the token is `token-<username>`."""
+        self._accounts[token_hash(f"token-{username}")] = Account(
+            username=username, active=active, superuser=superuser, proposals=tuple(proposals), created=utc_now()
+        )
+
+    async def find_any_by_token_hash(self, digest):
+        return self._accounts.get(digest)
+
+
+class OwnedSessions:
+    """Implements `SessionRepository.owned_ids`."""
+
+    def __init__(self, owners):
+        self.owners = dict(owners)
+
+    async def owned_ids(self, owner, ids):
+        return {session_id for session_id in ids if self.owners.get(session_id) == owner}
+
+
+def operation_changed(number, *, session_id=1, owner="ada", **fields):
+    """Return event `number` of a session; the number is its operation's id."""
+    values = {"attempt": 1, "name": "Median", "status": "COMPLETED", "operation_progress": 1.0, "message": ""}
+    return OperationChanged(session_id=session_id, owner=owner, operation_id=number, **(values | fields))
+
+
+def frame_changed(number, *, site="tst", **fields):
+    """Return the news of frame `number`."""
+    return FrameChanged(site=site, frame_id=number, basename=f"tst-{number}", roles=("fits",), **fields)
+
+
+class FeedServer:
+    """One process of the feed, as far as its clients can tell."""
+
+    def __init__(self, *, nats_settings, accounts, sessions, **limits):
+        self.registry = create_registry()
+        self.bus = Bus(settings=nats_settings, service="feed-test", metrics=BusMetrics(self.registry))
+        settings = FeedSettings(**limits)
+        meter = FeedMetrics(self.registry)
+        self.hub = Feed(stream=BusFeedStream(self.bus), settings=settings, meter=meter)
+        self._service = FeedService(
+            feed=self.hub,
+            authenticator=Authenticator(users=accounts, admin_token=None),
+            sessions=sessions,
+            settings=settings,
+            meter=meter,
+        )
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/api/feed"
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        await self.bus.connect()
+        await apply_topology(self.bus.jetstream)
+        await self.hub.start()
+        app = FastAPI()
+        app.include_router(ws_feed.routes(SimpleNamespace(feed=self._service)))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **WEBSOCKET_OPTIONS))
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        try:
+            await until(lambda: server.started)
+            yield self
+        finally:
+            server.should_exit = True
+            await serving
+            await self.hub.stop()
+            await self.bus.stop()
+
+    async def publish(self, events, *, in_flight=50):
+        """Publish events in order of their turn, several at once."""
+        turns = iter(events)
+
+        async def take_turns():
+            for event in turns:
+                await self.bus.publish(event)
+
+        await asyncio.gather(*(take_turns() for _ in range(in_flight)))
+
+    def metric(self, name, **labels):
+        return self.registry.get_sample_value(f"datalab_{name}", labels)
+
+
+async def until(condition, *, within_s=20.0):
+    """Wait until the condition holds."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def take(heard, count, *, within_s=30.0):
+    """Return the next `count` items of an asynchronous iterator."""
+    async with asyncio.timeout(within_s):
+        return [await anext(heard) for _ in range(count)]
