@@ -1,12 +1,21 @@
-"""A feed to test against: the real hub, conversation and websocket server on a real bus; accounts and sessions in memory."""
+"""A feed to test against: real hub, conversations, websocket server and bus; accounts and sessions in memory."""
 
 import asyncio
 import contextlib
+import json
 import socket
 from types import SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from datalab.events.envelope import utc_now
+from datalab.events.feed import FrameChanged, OperationChanged
+from datalab.platform.bus import Bus
+from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.topology import apply_topology
 from session_api.adapters.feed_metrics import FeedMetrics
 from session_api.adapters.feed_stream import BusFeedStream
 from session_api.domain.users import Account
@@ -16,12 +25,6 @@ from session_api.handlers.websocket_protocol import WEBSOCKET_OPTIONS
 from session_api.services.authentication import Authenticator, token_hash
 from session_api.services.feed import Feed
 from session_api.services.feed_service import FeedService
-
-from datalab.events.envelope import utc_now
-from datalab.events.feed import FrameChanged, OperationChanged
-from datalab.platform.bus import Bus
-from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.topology import apply_topology
 
 
 class Accounts:
@@ -88,13 +91,13 @@ class FeedServer:
         await self.hub.start()
         app = FastAPI()
         app.include_router(ws_feed.routes(SimpleNamespace(feed=self._service)))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **WEBSOCKET_OPTIONS))
-        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        self.uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **WEBSOCKET_OPTIONS))
+        serving = asyncio.create_task(self.uvicorn.serve(sockets=[self._socket]))
         try:
-            await until(lambda: server.started)
+            await until(lambda: self.uvicorn.started)
             yield self
         finally:
-            server.should_exit = True
+            self.uvicorn.should_exit = True
             await serving
             await self.hub.stop()
             await self.bus.stop()
@@ -109,6 +112,11 @@ class FeedServer:
 
         await asyncio.gather(*(take_turns() for _ in range(in_flight)))
 
+    @property
+    def connections(self):
+        """The transports uvicorn still holds."""
+        return self.uvicorn.server_state.connections
+
     def metric(self, name, **labels):
         return self.registry.get_sample_value(f"datalab_{name}", labels)
 
@@ -117,10 +125,42 @@ async def until(condition, *, within_s=20.0):
     """Wait until the condition holds."""
     async with asyncio.timeout(within_s):
         while not condition():
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # noqa: ASYNC110 - conditions are about servers that know no events of ours
 
 
 async def take(heard, count, *, within_s=30.0):
     """Return the next `count` items of an asynchronous iterator."""
     async with asyncio.timeout(within_s):
         return [await anext(heard) for _ in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def raw(server, user=None, **options):
+    """A connection without a client's cleverness."""
+    headers = {"Authorization": f"Token token-{user}"} if user else {}
+    async with connect(server.url, additional_headers=headers, proxy=None, close_timeout=0.2, **options) as connection:
+        yield Raw(connection)
+
+
+class Raw:
+    """Says and hears single frames."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    async def say(self, **frame):
+        await self.connection.send(json.dumps(frame))
+
+    async def hear(self):
+        async with asyncio.timeout(10):
+            return json.loads(await self.connection.recv())
+
+    async def end(self):
+        """Read on until the server closes; return code and reason."""
+        try:
+            async with asyncio.timeout(30):
+                async for _ in self.connection:
+                    pass
+        except ConnectionClosed:
+            pass
+        return self.connection.close_code, self.connection.close_reason

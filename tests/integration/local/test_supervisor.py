@@ -102,6 +102,7 @@ async def test_a_child_that_fails_at_once_shows_its_last_words(supervisor, histo
         await supervisor.start(stand_in(before=FAIL_ONCE_TOLD, FLAG=str(tmp_path / "flag")))
     assert "stand-in ended with exit status 1" in caught.value.message
     assert "told to fail" in caught.value.message
+    await supervisor.stop_all()
     assert history[-1].state is State.FAILED
 
 

@@ -2,46 +2,19 @@
 
 import asyncio
 import contextlib
-import json
 import uuid
 
 import pytest
-from support.feed import Accounts, FeedServer, OwnedSessions, frame_changed, operation_changed, take, until
-from support.servers import delete_streams
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, SessionDeleted
 from datalab.events.topology import FEED
 from datalab.testing.feed_client import FeedClient, FeedRefusedError
+from support.feed import FeedServer, OwnedSessions, Accounts, Raw, frame_changed, operation_changed, raw, take, until
+from support.servers import delete_streams
 
 OWNERS = {1: "ada", 2: "ada", 3: "bob"}
-
-
-@pytest.fixture
-async def accounts():
-    accounts = Accounts()
-    accounts.add("ada", proposals=["P1"])
-    accounts.add("bob")
-    accounts.add("root", superuser=True)
-    return accounts
-
-
-@pytest.fixture
-async def start(nats_server, accounts):
-    """Starts feed servers with limits; the bus is empty before the first one."""
-    await nats_server.ensure_up()
-    await delete_streams(nats_server.settings)
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start_server(**limits):
-            server = FeedServer(
-                nats_settings=nats_server.settings, accounts=accounts, sessions=OwnedSessions(OWNERS), **limits
-            )
-            return await stack.enter_async_context(server.running())
-
-        yield start_server
 
 
 @pytest.fixture
@@ -51,34 +24,6 @@ async def server(start):
 
 def client_of(server, user="ada"):
     return FeedClient(server.url, token=f"token-{user}")
-
-
-@contextlib.asynccontextmanager
-async def raw(server, user=None):
-    """A connection without a client's cleverness."""
-    headers = {"Authorization": f"Token token-{user}"} if user else {}
-    async with connect(server.url, additional_headers=headers, proxy=None) as connection:
-        yield Raw(connection)
-
-
-class Raw:
-    def __init__(self, connection):
-        self.connection = connection
-
-    async def say(self, **frame):
-        await self.connection.send(json.dumps(frame))
-
-    async def hear(self):
-        async with asyncio.timeout(10):
-            return json.loads(await self.connection.recv())
-
-    async def end(self):
-        """Read on until the server closes; return code and reason."""
-        with pytest.raises(ConnectionClosed) as closed:
-            async with asyncio.timeout(30):
-                while True:
-                    await self.connection.recv()
-        return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 # --- who are you? ---------------------------------------------------------------------------------------------

@@ -50,17 +50,23 @@ def test_a_damaged_lock_file_is_no_obstacle(tmp_path):
         assert json.loads((root / "lock").read_text())["pid"] == os.getpid()
 
 
-def test_orphans_that_hold_the_inherited_lock_are_ended(tmp_path):
+@pytest.mark.parametrize("holder_reaped", [True, False])
+def test_orphans_that_hold_the_inherited_lock_are_ended(tmp_path, holder_reaped):
     with DataFolder(tmp_path / "lab") as folder:
         mark, lock = {**folder.mark}, folder.lock_fd
         orphan = subprocess.Popen(SLEEP, env=mark, pass_fds=(lock,))
-        # What the folder looks like after its holder was killed and its pid given to nobody.
-        ended = subprocess.Popen([sys.executable, "-c", ""])
-        ended.wait()
+        # What the folder looks like after its holder was killed.
+        holder = subprocess.Popen(SLEEP)
+        started = psutil.Process(holder.pid).create_time()
+        holder.kill()
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+        if holder_reaped:
+            holder.wait()
         os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps({"pid": ended.pid, "started": 1.0}).encode(), 0)
+        os.pwrite(lock, json.dumps({"pid": holder.pid, "started": started}).encode(), 0)
     with DataFolder(tmp_path / "lab"):
         assert not alive(orphan.pid)
+    holder.wait()
     orphan.wait()
 
 

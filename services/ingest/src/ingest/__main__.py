@@ -1,19 +1,10 @@
-"""`python -m ingest`: the service, set by the environment."""
+"""`python -m ingest`."""
 
-import uvicorn
-
-from datalab.platform.logging import configure_logging
+from datalab.platform.service import run_service
 from ingest.main import create_app
+from ingest.services.ingestion import SERVICE
 from ingest.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings()
-    configure_logging(settings, service="ingest")
-    uvicorn.run(
-        create_app(settings),
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    run_service(create_app(settings), settings=settings, service=SERVICE)

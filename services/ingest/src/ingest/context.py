@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from datalab.platform.bus import Bus, Subscription
+from datalab.platform.bus import Bus
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.mongo import MongoStore
@@ -22,7 +21,7 @@ from ingest.adapters.inspection_pool import InspectionPool
 from ingest.adapters.metrics import IngestMetrics
 from ingest.adapters.scratch import ScratchFolder
 from ingest.adapters.uploads_mongo import MongoUploads
-from ingest.services.ingestion import Ingestion
+from ingest.services.ingestion import SERVICE, Ingestion
 from ingest.services.reconciler import Reconciler
 from ingest.settings import Settings
 
@@ -40,10 +39,8 @@ class Context:
 
 
 @asynccontextmanager
-async def build_context(
-    settings: Settings, *, subscriptions: Callable[[Context], Sequence[Subscription[Any]]]
-) -> AsyncIterator[Context]:
-    """Yield the running service: connected, checked, listening to `subscriptions` and looking for lost files.
+async def build_context(settings: Settings) -> AsyncIterator[Context]:
+    """Yield the service, connected and looking for lost files; it listens once the handlers are there and the bus runs.
 
     Raises `TransientError` when a server is away, `TopologyMismatchError` when the bus is not set up for this version.
     """
@@ -53,16 +50,11 @@ async def build_context(
         mongo = MongoStore(settings)
         stack.callback(mongo.close)
         objects = await stack.enter_async_context(ObjectStore(settings))
-        bus = Bus(settings=settings, service="ingest", metrics=BusMetrics(registry))
-        stack.push_async_callback(bus.stop)
-        await bus.connect()
-        await check_topology(bus.jetstream)
-
+        bus = Bus(settings=settings, service=SERVICE, metrics=BusMetrics(registry))
         relay = OutboxRelay(collections=[mongo.database["frames"]], bus=bus, metrics=OutboxMetrics(registry))
+        stack.push_async_callback(relay.stop)  # after the handlers, whose last events it publishes
         frames = MongoFrames(database=mongo.database, relay=relay)
         uploads = MongoUploads(database=mongo.database, keep_s=settings.upload_log_keep_s)
-        await frames.ensure_indexes()
-        await uploads.ensure_indexes()
         scratch = ScratchFolder(
             folder=settings.scratch_dir,
             objects=objects,
@@ -98,7 +90,14 @@ async def build_context(
             min_age_s=settings.reconcile_min_age_s,
             concurrency=settings.reconcile_concurrency,
         )
-        context = Context(
+        await frames.ensure_indexes()
+        await uploads.ensure_indexes()
+        await bus.connect()
+        stack.push_async_callback(bus.stop)
+        await check_topology(bus.jetstream)
+        relay.start()
+        await stack.enter_async_context(_in_background(reconciler))
+        yield Context(
             settings=settings,
             registry=registry,
             health=Health({"bus": bus.check, "documents": mongo.check, "objects": objects.check}),
@@ -106,15 +105,6 @@ async def build_context(
             ingestion=ingestion,
             reconciler=reconciler,
         )
-        for subscription in subscriptions(context):
-            bus.subscribe(subscription)
-
-        stack.push_async_callback(relay.stop)
-        relay.start()
-        await stack.enter_async_context(_in_background(reconciler))
-        stack.push_async_callback(bus.stop)  # before everything its handlers use
-        await bus.start()
-        yield context
 
 
 @asynccontextmanager

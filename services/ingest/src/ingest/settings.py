@@ -17,7 +17,8 @@ class Settings(DocumentServiceSettings):
 
     http_port: int = Field(8002, ge=0, le=65_535, description="port of health and metrics")
     scratch_dir: Path = Field(
-        Path(tempfile.gettempdir()) / "datalab-ingest", description="local folder for files being inspected; own it alone"
+        Path(tempfile.gettempdir()) / "datalab-ingest",
+        description="local folder for files being inspected; own it alone",
     )
     scratch_reserve_bytes: int = Field(_GIBIBYTE // 4, ge=0, description="disk space left free, in bytes")
     max_file_bytes: int = Field(4 * _GIBIBYTE, gt=0, description="largest file ingested, in bytes")
@@ -28,6 +29,8 @@ class Settings(DocumentServiceSettings):
     inspection_memory_bytes: int = Field(2 * _GIBIBYTE, gt=0, description="memory of one inspecting process, in bytes")
     reconcile_interval_s: float = Field(60.0, gt=0, description="pause between looks for unannounced files, in seconds")
     reconcile_first_delay_s: float = Field(5.0, ge=0, description="from the start to the first look, in seconds")
-    reconcile_min_age_s: float = Field(30.0, ge=0, description="younger objects are left to their announcement, seconds")
+    reconcile_min_age_s: float = Field(
+        30.0, ge=0, description="younger objects are left to their announcement, seconds"
+    )
     reconcile_concurrency: int = Field(2, gt=0, description="unannounced files ingested at once")
     upload_log_keep_s: float = Field(48 * 3600.0, gt=0, description="life of an upload log entry, in seconds")

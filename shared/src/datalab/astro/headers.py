@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,27 +15,39 @@ from astropy.coordinates import ConvertError
 from astropy.io import fits
 from astropy.wcs import WCS
 
-HeaderValue = bool | int | float | str | None
+from datalab.astro.card_reader import FLOAT, CardReader, HeaderValue, parse_float
+
+__all__ = [
+    "FrameDescription",
+    "HeaderValue",
+    "ParsedHeader",
+    "describe",
+    "footprint",
+    "header_cards",
+    "image_axes",
+    "parse_header_text",
+    "science_hdu",
+]
 
 CARD_LENGTH = 80
 COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
 
+#: What astropy.wcs raises for damaged keywords; WcsError is a ValueError.
+_WCS_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    ConvertError,
+    fits.VerifyError,
+)
+
 _KEYWORD = re.compile(r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"\s*'(?P<text>(?:[^']|'')*)'(?P<rest>.*)", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _INT64 = np.iinfo(np.int64)
-
-_DATE_TIME = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?P<zone>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
-_SEXAGESIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<units>\d{1,3})[: ](?P<minutes>[0-5]?\d)[: ](?P<seconds>[0-5]?\d(?:\.\d*)?)", re.ASCII
-)
-_FILTER_WHEEL = re.compile(r"FILTER[1-9]", re.ASCII)
-
-#: What observatories write into a card they have no value for.
-_PLACEHOLDERS = frozenset({"", "N/A"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,7 @@ def science_hdu(headers: Sequence[fits.Header]) -> int:
     Raises:
         ValueError: there is no image, or it has not two dimensions.
     """
-    axes = [_image_axes(header) for header in headers]
+    axes = [image_axes(header) for header in headers]
     named = [index for index, header in enumerate(headers) if str(header.get("EXTNAME", "")).strip().upper() == "SCI"]
     candidates = named or range(len(headers))
     for index in candidates:
@@ -160,7 +172,7 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
     Numbers may be given as text. Times are UTC, cut to milliseconds; positions are in degrees, taken from the WCS
     reference value, else OBJCTRA/OBJCTDEC, else RA/DEC. Numbers are degrees; in sexagesimal text RA is in hours.
     """
-    reader = _CardReader(cards)
+    reader = CardReader(cards)
     right_ascension_deg, declination_deg = reader.position()
     return FrameDescription(
         capture_time=reader.capture_time(),
@@ -208,8 +220,7 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
             if not wcs.has_celestial:
                 return None
             corners = wcs.celestial.pixel_to_world(x, y).icrs
-    # What astropy.wcs raises for damaged keywords; WcsError is a ValueError.
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, ConvertError, fits.VerifyError):
+    except _WCS_ERRORS:
         return None
     right_ascensions, declinations = corners.ra.deg % 360.0, corners.dec.deg
     if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
@@ -254,9 +265,9 @@ def _parse_value(rest: str) -> tuple[HeaderValue, str | None]:
         return token == "T", None  # noqa: S105  the FITS logical, no password
     if _INTEGER.fullmatch(token):
         return _plain(int(token)), None
-    if _FLOAT.fullmatch(token):
-        number = float(token.upper().replace("D", "E"))
-        return (number, None) if math.isfinite(number) else (None, f"{token} is out of range")
+    if FLOAT.fullmatch(token):
+        number = parse_float(token)
+        return number, None if number is not None else f"{token} is out of range"
     return token, f"{token!r} is neither number nor quoted text"
 
 
@@ -274,8 +285,8 @@ def _plain(value: object) -> HeaderValue:
     return str(value)
 
 
-def _image_axes(header: fits.Header) -> tuple[int, ...]:
-    """Return the lengths of an image's axes, none of them empty, or () if there is no image."""
+def image_axes(header: fits.Header) -> tuple[int, ...]:
+    """Return the lengths of an image's axes, columns first as FITS has them, or () if there is no image or no pixel."""
     compressed = header.get("ZIMAGE") is True
     if not compressed and str(header.get("XTENSION", "IMAGE")).strip().upper() != "IMAGE":
         return ()
@@ -285,149 +296,3 @@ def _image_axes(header: fits.Header) -> tuple[int, ...]:
         return ()
     lengths = tuple(header.get(f"{prefix}{axis}") for axis in range(1, count + 1))
     return lengths if all(isinstance(length, int) and length > 0 for length in lengths) else ()
-
-
-class _CardReader:
-    """Takes values out of cards, noting those that cannot be used."""
-
-    def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
-        self._cards = cards
-        self.problems: list[str] = []
-
-    def text(self, keyword: str) -> str | None:
-        value = self._value(keyword)
-        if value is None:
-            return None
-        if isinstance(value, bool):
-            return self._refuse(keyword, "is not text")
-        return str(value).strip()
-
-    def number(self, *keywords: str, lowest: float = -math.inf, highest: float = math.inf) -> float | None:
-        """Return the first usable number in [lowest, highest] among the keywords."""
-        for keyword in keywords:
-            value = self._value(keyword)
-            if value is None:
-                continue
-            number = _as_number(value)
-            if number is None:
-                self._refuse(keyword, "is not a finite number")
-            elif not lowest <= number <= highest:
-                self._refuse(keyword, "is out of range")
-            else:
-                return number
-        return None
-
-    def whole(self, keyword: str) -> int | None:
-        number = self.number(keyword, lowest=-(2**53), highest=2**53)  # every whole number a float holds
-        if number is None or number.is_integer():
-            return None if number is None else int(number)
-        return self._refuse(keyword, "is not a whole number")
-
-    def moment(self, keyword: str) -> datetime | None:
-        """Return a UTC time; a date alone is its midnight."""
-        text = self.text(keyword)
-        if text is None:
-            return None
-        moment = _as_moment(text)
-        return moment if moment else self._refuse(keyword, "is not an ISO date and time")
-
-    def capture_time(self) -> datetime | None:
-        start = self.moment("DATE-OBS")
-        if start is None or _has_time(str(self._cards["DATE-OBS"])):
-            return start
-        for keyword in ("TIME-OBS", "UTSTART"):
-            text = self.text(keyword)
-            if text is None:
-                continue
-            combined = _as_moment(f"{start.date().isoformat()}T{text}")
-            if combined:
-                return combined
-            self._refuse(keyword, "is not a time of day")
-        self._refuse("DATE-OBS", "has no time of day, midnight is assumed")
-        return start
-
-    def day(self, keyword: str) -> str | None:
-        text = self.text(keyword)
-        if text is None:
-            return None
-        try:
-            return date.fromisoformat(text[:10]).isoformat()
-        except ValueError:
-            return self._refuse(keyword, "is not a date")
-
-    def filter_name(self) -> str | None:
-        """Return FILTER, else the first optical element of the filter wheels that is not an empty slot."""
-        wheels = sorted(keyword for keyword in self._cards if _FILTER_WHEEL.fullmatch(keyword))
-        names = [self.text("FILTER"), *(name for name in map(self.text, wheels) if name and name.lower() != "air")]
-        return next((name for name in names if name), None)
-
-    def position(self) -> tuple[float | None, float | None]:
-        """Return right ascension and declination in degrees, both from the same source if one has both."""
-        found = [(self._right_ascension(ra), self._declination(dec)) for ra, dec in self._position_keywords()]
-        complete = [pair for pair in found if None not in pair]
-        return next(iter(complete or found), (None, None))
-
-    def _position_keywords(self) -> Iterator[tuple[str, str]]:
-        axes = {str(self._cards.get(f"CTYPE{axis}", "")).strip().upper().partition("-")[0]: axis for axis in (1, 2)}
-        if axes.keys() >= {"RA", "DEC"}:
-            yield f"CRVAL{axes['RA']}", f"CRVAL{axes['DEC']}"
-        yield "OBJCTRA", "OBJCTDEC"
-        yield "RA", "DEC"
-        if axes.keys() == {""}:  # text headers without a solution still carry where the telescope pointed
-            yield "CRVAL1", "CRVAL2"
-
-    def _right_ascension(self, keyword: str) -> float | None:
-        degrees = self._angle(keyword, degrees_per_unit=15.0, lowest=0, highest=360)
-        return None if degrees is None else degrees % 360.0
-
-    def _declination(self, keyword: str) -> float | None:
-        return self._angle(keyword, degrees_per_unit=1.0, lowest=-90, highest=90)
-
-    def _angle(self, keyword: str, *, degrees_per_unit: float, lowest: float, highest: float) -> float | None:
-        value = self._value(keyword)
-        sexagesimal = _SEXAGESIMAL.fullmatch(value.strip()) if isinstance(value, str) else None
-        if sexagesimal is None:
-            return self.number(keyword, lowest=lowest, highest=highest)
-        units = int(sexagesimal["units"]) + int(sexagesimal["minutes"]) / 60 + float(sexagesimal["seconds"]) / 3600
-        degrees = math.copysign(units * degrees_per_unit, -1 if sexagesimal["sign"] == "-" else 1)
-        return degrees if lowest <= degrees <= highest else self._refuse(keyword, "is out of range")
-
-    def _value(self, keyword: str) -> HeaderValue:
-        value = self._cards.get(keyword)
-        is_placeholder = isinstance(value, str) and value.strip().upper() in _PLACEHOLDERS
-        return None if is_placeholder else value
-
-    def _refuse(self, keyword: str, reason: str) -> None:
-        problem = f"{keyword}: {self._cards[keyword]!r} {reason}"
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-
-def _as_number(value: HeaderValue) -> float | None:
-    if isinstance(value, str):
-        value = float(value) if _FLOAT.fullmatch(value.strip()) else None
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _has_time(text: str) -> bool:
-    match = _DATE_TIME.fullmatch(text.strip())
-    return match is not None and match["time"] is not None
-
-
-def _as_moment(text: str) -> datetime | None:
-    """Return an ISO date and time as UTC, cut to the millisecond; without a zone it is UTC."""
-    match = _DATE_TIME.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # 31 February; a zone that leads before the year 1
-        return None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

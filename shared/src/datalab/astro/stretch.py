@@ -38,7 +38,7 @@ class Stretch:
 
 
 def sample(pixels: np.ndarray) -> np.ndarray:
-    """Return about 2000 finite pixel values as sorted float64: every s-th pixel with s = int(pixels / 2000), at least 1.
+    """Return about 2000 finite pixel values as sorted float64: every s-th pixel, s = int(pixels / 2000), at least 1.
 
     The first s pixels are skipped, as the display limits of existing pictures were found that way. An image with no
     finite value among those pixels is sampled completely; the result is empty only if it has no finite value at all.
@@ -110,6 +110,7 @@ def to_8bit(pixels: np.ndarray, stretch: Stretch) -> np.ndarray:
 
     Args:
         pixels: shape (rows, columns), any real type, in the units of `stretch`; not modified.
+        stretch: limits and curve.
     """
     black, white = stretch.black, stretch.white
     if white == black:
@@ -123,7 +124,9 @@ def to_8bit(pixels: np.ndarray, stretch: Stretch) -> np.ndarray:
         levels -= black
         levels *= 255.0 / (white - black)
     np.rint(levels, out=levels)
-    return _curve(stretch.gamma)[np.nan_to_num(levels, copy=False, posinf=0.0).astype(np.uint8)]
+    np.nan_to_num(levels, copy=False, posinf=0.0)
+    picture: np.ndarray = np.take(_curve(stretch.gamma), levels.astype(np.uint8))
+    return picture
 
 
 def _curve(gamma: float) -> np.ndarray:

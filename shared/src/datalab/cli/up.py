@@ -66,13 +66,12 @@ def demo(data: DataOption = None) -> None:
 
 
 def _run_until_stopped(start: Callable[[], Coroutine[None, None, ResultT]]) -> ResultT | None:
-    """Return what the coroutine returns, None if a signal stopped it; known failures end the command with their text."""
+    """Return the coroutine's result, None if a signal stopped it; a known failure ends the command with its text."""
 
     async def run() -> ResultT | None:
-        result = None
         with stopped_by_signal():
-            result = await start()
-        return result
+            return await start()
+        return None  # a signal ended the block before it could return
 
     try:
         return asyncio.run(run())

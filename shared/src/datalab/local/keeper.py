@@ -20,7 +20,7 @@ PORT_ATTEMPTS = 5
 
 
 class State(StrEnum):
-    """Where a child is in its life."""
+    """Where a child is in its life; `RESTARTING` waits to be started again."""
 
     STARTING = "starting"
     READY = "ready"
@@ -65,7 +65,7 @@ class Keeper:
         rotate(self._log)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             try:
-                await self._start_once(State.STARTING)
+                await self._start_once()
                 break
             except ChildFailedError as error:
                 if not (attempts_left and error.address_in_use and self.unit.change_ports()):
@@ -82,11 +82,13 @@ class Keeper:
         """
         if self._watching is not None:
             raise RuntimeError(f"{self.unit.name} is not down")
-        await self._start_once(State.STARTING)
+        await self._start_once()
         self._watch()
 
     async def stop(self, grace_s: float = STOP_GRACE_S, *, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process and keep it down; killed at once if this call is cancelled."""
+        if self.status.state is State.FAILED:
+            return  # it has ended, and the view goes on showing why
         self._show(State.STOPPING)
         try:
             if self._watching is not None:
@@ -122,7 +124,7 @@ class Keeper:
             self._show(State.RESTARTING, detail=f"{reason}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)
             try:
-                await self._start_once(State.RESTARTING)
+                await self._start_once()
                 reason = await self._end_of_process()
             except ChildFailedError as error:
                 reason = error.reason
@@ -134,7 +136,7 @@ class Keeper:
         await self._process.wait()
         return self._process.how_it_ended()
 
-    async def _start_once(self, state: State) -> None:
+    async def _start_once(self) -> None:
         self._backoff.started()
         launch = await self.unit.launch()
         self._process = await ChildProcess.start(
@@ -143,7 +145,7 @@ class Keeper:
             log=self._log,
             keep_open=(self._folder.lock_fd,),
         )
-        self._show(state)
+        self._show(State.STARTING)
         await self._become_ready(self._process)
         self._show(State.READY)
 

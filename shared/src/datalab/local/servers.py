@@ -78,7 +78,7 @@ class NatsServer:
 
     @property
     def address(self) -> str:
-        return f"nats://{LOOPBACK}:{self._client_port}" if self._client_port else "nats"
+        return f"nats://{LOOPBACK}:{self._client_port}" if self._client_port else f"nats://{LOOPBACK}"
 
     def environment(self) -> dict[str, str]:
         """Return the settings of a client; valid once the server was ready."""

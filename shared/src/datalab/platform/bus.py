@@ -92,7 +92,8 @@ class Subscription(Generic[ContentT]):
     """What to do with the messages of one durable consumer.
 
     `decode` gets subject and body, and raises `pydantic.ValidationError` or `UnreadableMessageError` for what is not
-    ours. `on_failure` says the outcome to whoever waits for it; without it, the message becomes a dead letter.
+    ours. `on_failure` says the outcome to whoever waits for it; without it, the message becomes a dead letter. With
+    `keep_failed` it becomes one all the same, for an operator to look at.
     `concurrency` messages are in hand at once, each fetched by itself, so none waits behind another.
     """
 
@@ -100,6 +101,7 @@ class Subscription(Generic[ContentT]):
     decode: Callable[[str, bytes], ContentT]
     handle: Callable[[ContentT], Awaitable[None]]
     on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
+    keep_failed: bool = False
     concurrency: int = 1
 
 
@@ -342,10 +344,10 @@ class Bus:
             await message.ack()
             return "done"
         try:
-            if subscription.on_failure is None:
-                await self._bury(consumer, message, f"{failure.kind}: {failure.message}")
-            else:
+            if subscription.on_failure is not None:
                 await subscription.on_failure(content, failure)
+            if subscription.on_failure is None or subscription.keep_failed:
+                await self._bury(consumer, message, f"{failure.kind}: {failure.message}")
         except TransientError as error:
             return await self._retry(consumer, message, deliveries, error)
         await message.ack()

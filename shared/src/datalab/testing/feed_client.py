@@ -25,6 +25,8 @@ _FIRST_RETRY_S: Final = 0.1
 _LONGEST_RETRY_S: Final = 5.0
 #: The server says something at least every 20 s; with this much silence the connection is dead.
 _SILENCE_S: Final = 60.0
+#: While events wait unread, the answer to a close frame is not seen.
+_CLOSE_TIMEOUT_S: Final = 1.0
 #: The token is not valid, or not any more: coming back cannot help.
 _UNAUTHENTICATED: Final = 4401
 
@@ -165,7 +167,12 @@ class FeedClient:
 
     async def _connect(self) -> None:
         self._connection = await connect(
-            self._url, additional_headers=self._headers, compression=None, max_size=None, proxy=None
+            self._url,
+            additional_headers=self._headers,
+            compression=None,
+            max_size=None,
+            proxy=None,
+            close_timeout=_CLOSE_TIMEOUT_S,
         )
         self.connections += 1
         await self._receive()  # the welcome; a refusal closes the connection instead

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,12 +30,6 @@ _JPEG_START = b"\xff\xd8\xff"
 _STRUCTURE = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "EXTNAME", "CHECKSUM", "DATASUM")
 
 _FITS_MEDIA_TYPES = {"": "image/fits", "fz": "image/fits", "bz2": "application/x-bzip2", "gz": "application/gzip"}
-_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {
-    "": lambda path: path.open("rb"),
-    "fz": lambda path: path.open("rb"),
-    "bz2": lambda path: cast("BinaryIO", bz2.open(path, "rb")),
-    "gz": lambda path: cast("BinaryIO", gzip.open(path, "rb")),
-}
 _MAGIC = {"bz2": b"BZh", "gz": b"\x1f\x8b"}
 
 
@@ -63,7 +57,7 @@ def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Insp
         if start.startswith(magic) != (name == compression):
             named = f"named .{compression}" if compression else "not named so"
             raise UsageError(f"the file is {'' if name != compression else 'not '}compressed as .{name}, but {named}")
-    with _damage_is_the_files(compression), _OPENERS[compression](path) as stream:
+    with _damage_is_the_files(compression), _opened(path, compression) as stream:
         structure = read_structure(stream, max_bytes=max_expanded_bytes)
     try:
         index = science_hdu(structure.headers)
@@ -117,12 +111,13 @@ def _described(
     source: HeaderSource, cards: Mapping[str, HeaderValue], image: fits.Header, problems: tuple[str, ...]
 ) -> FrameHeader:
     description = asdict(describe(cards))
+    observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
     corners = footprint(image, shape) if all(shape) else None
     return FrameHeader(
         source=source,
         cards=dict(cards),
-        observation=Observation.model_validate(description),
+        observation=observation,
         footprint=None if corners is None else tuple(corners),
         problems=(*problems, *description["problems"]),
     )
@@ -143,6 +138,14 @@ def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
             except ValueError:
                 continue
     return header
+
+
+def _opened(path: Path, compression: str) -> BinaryIO:
+    if compression == "bz2":
+        return cast("BinaryIO", bz2.open(path, "rb"))
+    if compression == "gz":
+        return cast("BinaryIO", gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 @contextmanager

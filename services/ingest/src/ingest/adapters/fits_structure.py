@@ -104,7 +104,9 @@ def _read_header(source: _Source, block: bytes, *, hdu: int) -> fits.Header:
     text = bytearray()
     while True:
         if len(block) < _BLOCK_BYTES:
-            raise UsageError(f"the file ends inside the header of HDU {hdu}, after {len(text) + len(block)} bytes of it")
+            raise UsageError(
+                f"the file ends inside the header of HDU {hdu}, after {len(text) + len(block)} bytes of it"
+            )
         text += block
         if any(block[start : start + _CARD_BYTES] == _END_CARD for start in range(0, _BLOCK_BYTES, _CARD_BYTES)):
             return fits.Header.fromstring(bytes(text).decode("ascii", "replace"))

@@ -64,7 +64,7 @@ class StoredVersion(Protocol):
 def same_version(first: StoredVersion, second: StoredVersion) -> bool:
     """Tell whether two descriptions of one key are of the same bytes.
 
-    Listings of some servers carry no ETag; then the time decides, in whole seconds: a reply's Last-Modified has no more.
+    Listings of some servers carry no ETag; then the time decides, in whole seconds: that is all Last-Modified has.
     """
     if first.size_bytes != second.size_bytes:
         return False
@@ -82,8 +82,8 @@ def version_id(stored: StoredVersion) -> str:
 def site_of(name: FileName, arrival: Arrival) -> str | None:
     """Return the site a file belongs to; None for a name without one that no observatory has announced.
 
-    Raises `AnnouncementError` when the name belongs to another site than the announcing one: an observatory writes its own
-    frames only.
+    Raises `AnnouncementError` when the name belongs to another site than the announcing one: an observatory writes its
+    own frames only.
     """
     if name.site is None or arrival.site is None:
         return name.site or arrival.site

@@ -133,13 +133,15 @@ def parse_file_name(name: str) -> FileName:
         )
     raise UsageError(
         f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
-        "nor that of a FITS file (<letters, digits, _ . , + ( ) - and spaces>.fits, then .fz, .bz2 or .gz if compressed)"
+        "nor a FITS file's (letters, digits, spaces, _ . , + ( ) and -, then .fits, .fits.fz, .fits.bz2 or .fits.gz)"
     )
 
 
 def shown(text: str) -> str:
     """Return a text from outside as it may stand in a message: printable, quoted, not too long."""
-    printable = "".join(character if character.isprintable() else quote(character, errors="replace") for character in text)
+    printable = "".join(
+        character if character.isprintable() else quote(character, errors="replace") for character in text
+    )
     return f"'{printable[:200]}{'…' if len(printable) > 200 else ''}'"
 
 
@@ -187,7 +189,9 @@ def _photon_ranch_fault(name: str) -> str:
 def _fits_compression(name: str, rest: str | None) -> str:
     compression = (rest or "").lower()
     if compression not in FITS_COMPRESSIONS:
-        raise UsageError(f"the FITS file {shown(name)} ends in .{compression}; known compressions are .fz, .bz2 and .gz")
+        raise UsageError(
+            f"the FITS file {shown(name)} ends in .{compression}; known compressions are .fz, .bz2 and .gz"
+        )
     return compression
 
 

@@ -98,7 +98,9 @@ def _arrival(created: _Object) -> Arrival:
 def _announcement(subject: str, body: bytes) -> AnnouncedFiles:
     event = FileStored.decode(body)
     if subject != event.subject:
-        raise UnreadableMessageError(f"announces a file of site {event.site!r} on {subject!r}, not on {event.subject!r}")
+        raise UnreadableMessageError(
+            f"announces a file of site {event.site!r} on {subject!r}, not on {event.subject!r}"
+        )
     arrival = Arrival(
         key=event.key,
         origin=Origin.OBSERVATORY,

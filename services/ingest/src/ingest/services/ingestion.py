@@ -34,7 +34,7 @@ from ingest.domain.ports import Frames, Inspector, LocalCopy, Meter, Objects, Pu
 
 _log = get_logger(__name__)
 
-PRODUCER = "ingest"
+SERVICE = "ingest"
 
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
@@ -119,7 +119,7 @@ class Ingestion:
             FileRejected(
                 event_id=derived_id("file.rejected", arrival.key, arrival.correlation_id, reason),
                 correlation_id=arrival.correlation_id,
-                producer=PRODUCER,
+                producer=SERVICE,
                 site=site,
                 key=arrival.key,
                 reason=reason,
@@ -183,7 +183,7 @@ class Ingestion:
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
-            event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=PRODUCER)
+            event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
             if await self._frames.save(after, [event] if news else []):
                 return Outcome.INGESTED if news else Outcome.UNCHANGED
             frame = await self._find_frame(name.basename, site)
@@ -216,9 +216,7 @@ class Ingestion:
 
 def _knows(frame: Frame, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
     file = frame.files.get(name.role)
-    return (
-        file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
-    )
+    return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
 def _with_copy(frame: Frame, name: FileName, copy: LocalCopy, inspection: Inspection) -> Frame:

@@ -101,7 +101,9 @@ class Reconciler:
     async def _ingest_unknown(self, page: Sequence[StoredVersion]) -> list[Outcome | None]:
         names = {stored.key: _name(stored.key) for stored in page}
         known = await self._frames.files_of({name.basename for name in names.values() if name is not None})
-        unknown = [stored for stored in page if not _is_among(known, stored) and not _needs_announcement(names[stored.key])]
+        unknown = [
+            stored for stored in page if not _is_among(known, stored) and not _needs_announcement(names[stored.key])
+        ]
         refused = await self._uploads.refused([stored.key for stored in unknown])
         return list(
             await asyncio.gather(*(self._settle(stored) for stored in unknown if not _is_among(refused, stored)))

@@ -69,7 +69,7 @@ def _write_fits(product: ImageProduct, path: Path, *, operation: Operation, job:
     provenance = provenance_cards(
         software_version=datalab.__version__,
         operation=operation.name,
-        operation_version=operation.version,
+        operation_version=str(operation.version),
         parameters=job.parameters,
         inputs=_names_and_checksums(job.inputs),
         result_key=job.result_key,

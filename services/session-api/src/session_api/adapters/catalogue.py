@@ -78,4 +78,4 @@ class BusCatalogue:
             Draft202012Validator.check_schema(described.parameters_schema)
             self._entries[key] = CatalogueEntry.from_description(described)
         except (ValidationError, SchemaError) as error:
-            _log.error("catalogue.unreadable_entry", key=key, reason=str(error).splitlines()[0])  # noqa: TRY400
+            _log.error("catalogue.unreadable_entry", key=key, reason=str(error).splitlines()[0])

@@ -1,0 +1,153 @@
+"""The only place where the parts of the session API meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from datalab.platform.bus import Bus
+from datalab.platform.health import Health
+from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from datalab.platform.mongo import MongoStore
+from datalab.platform.objects import ObjectStore
+from datalab.platform.outbox import OutboxRelay
+from datalab.platform.topology import check_topology
+from session_api.adapters.catalogue import BusCatalogue
+from session_api.adapters.frames import MongoFrameRepository
+from session_api.adapters.metrics import ApiMetrics
+from session_api.adapters.operations import MongoOperationRepository
+from session_api.adapters.sessions import MongoSessionRepository
+from session_api.adapters.users import MongoUserRepository
+from session_api.adapters.work_queues import BusWorkQueues
+from session_api.services.authentication import Authenticator
+from session_api.services.operation_requests import RequestBuilder
+from session_api.services.operations import OperationService
+from session_api.services.presenter import Presenter
+from session_api.services.projector import OperationProjector
+from session_api.services.reconciler import Reconciler
+from session_api.services.sessions import SessionService
+from session_api.services.undeliverable import UndeliverableMessages
+from session_api.services.users import UserService
+from session_api.settings import SessionApiSettings
+
+SERVICE = "session-api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything one process is made of. Handlers use the services; the rest is here to be started and stopped."""
+
+    settings: SessionApiSettings
+    registry: CollectorRegistry
+    metrics: ApiMetrics
+    health: Health
+    bus: Bus
+    store: MongoStore
+    objects: ObjectStore
+    relay: OutboxRelay
+    user_repository: MongoUserRepository
+    session_repository: MongoSessionRepository
+    operation_repository: MongoOperationRepository
+    catalogue: BusCatalogue
+    authenticator: Authenticator
+    users: UserService
+    sessions: SessionService
+    operations: OperationService
+    presenter: Presenter
+    projector: OperationProjector
+    undeliverable: UndeliverableMessages
+    reconciler: Reconciler
+
+
+def create_context(settings: SessionApiSettings) -> Context:
+    """Put the parts together. Nothing is connected yet, so that the routes can be known without any server."""
+    registry = create_registry()
+    metrics = ApiMetrics(registry)
+    bus = Bus(settings=settings, service=SERVICE, metrics=BusMetrics(registry))
+    store = MongoStore(settings)
+    objects = ObjectStore(settings)
+    database = store.database
+    relay = OutboxRelay(
+        collections=[database["sessions"], database["operations"]], bus=bus, metrics=OutboxMetrics(registry)
+    )
+    user_repository = MongoUserRepository(database)
+    session_repository = MongoSessionRepository(database=database, relay=relay)
+    operation_repository = MongoOperationRepository(database=database, relay=relay)
+    queues = BusWorkQueues(bus)
+    catalogue = BusCatalogue(bus)
+    projector = OperationProjector(operations=operation_repository, meter=metrics)
+    admin_token = settings.admin_token
+    return Context(
+        settings=settings,
+        registry=registry,
+        metrics=metrics,
+        health=Health({"nats": bus.check, "mongo": store.check, "s3": objects.check}),
+        bus=bus,
+        store=store,
+        objects=objects,
+        relay=relay,
+        user_repository=user_repository,
+        session_repository=session_repository,
+        operation_repository=operation_repository,
+        catalogue=catalogue,
+        authenticator=Authenticator(
+            users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()
+        ),
+        users=UserService(users=user_repository),
+        sessions=SessionService(sessions=session_repository, operations=operation_repository),
+        operations=OperationService(
+            operations=operation_repository,
+            sessions=session_repository,
+            catalogue=catalogue,
+            requests=RequestBuilder(frames=MongoFrameRepository(database), operations=operation_repository),
+            meter=metrics,
+        ),
+        presenter=Presenter(links=objects),
+        projector=projector,
+        undeliverable=UndeliverableMessages(queues=queues, projector=projector, meter=metrics),
+        reconciler=Reconciler(
+            operations=operation_repository,
+            sessions=session_repository,
+            queues=queues,
+            meter=metrics,
+            stale_operation_s=settings.stale_operation_s,
+            purge_after_s=settings.purge_after_s,
+        ),
+    )
+
+
+@asynccontextmanager
+async def running(context: Context) -> AsyncIterator[None]:
+    """Connect and start everything; at the end, or when a start fails half way, stop it in reverse order.
+
+    Raises `DatalabError` when a server is away or lacks the topology.
+    """
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(context.objects.close)
+        stack.callback(context.store.close)
+        await context.store.check()
+        for repository in (context.user_repository, context.session_repository, context.operation_repository):
+            await repository.ensure_indexes()
+        stack.push_async_callback(context.bus.stop)
+        await context.bus.connect()
+        await check_topology(context.bus.jetstream)
+        context.relay.start()
+        stack.push_async_callback(context.relay.stop)
+        await context.catalogue.start()
+        stack.push_async_callback(context.catalogue.stop)
+        await context.bus.start()
+        reconciling = asyncio.create_task(
+            context.reconciler.run(interval_s=context.settings.reconcile_interval_s), name="reconciler"
+        )
+        stack.push_async_callback(_end, reconciling)
+        yield
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

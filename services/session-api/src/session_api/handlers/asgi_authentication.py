@@ -1,0 +1,44 @@
+"""Everything under `/api/` needs a token, except what is listed here: a new route cannot forget it."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from datalab.platform.errors import TransientError
+from session_api.domain.errors import AuthenticationError
+from session_api.handlers.replies import transient_reply, usage_reply
+from session_api.services.authentication import Authenticator, token_in_header
+
+#: What anybody may read. A token is checked here too if one is sent.
+ANONYMOUS_PATHS = frozenset({"/api/openapi.json", "/api/asyncapi.json"})
+
+
+class Authentication:
+    """ASGI middleware: puts the `User` into the request's state as `user`, None for nobody in particular.
+
+    Before the body is read and before the path is looked up, so that nobody without a token can make us do either.
+    Websockets authenticate themselves: browsers cannot send a header with them.
+    """
+
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api"):
+            await self._app(scope, receive, send)
+            return
+        authorization = Headers(scope=scope).get("authorization")
+        state = scope.setdefault("state", {})
+        try:
+            if authorization is None and scope["path"] in ANONYMOUS_PATHS:
+                state["user"] = None
+            else:
+                state["user"] = await self._authenticator.authenticate(token_in_header(authorization))
+        except AuthenticationError as error:
+            await usage_reply(error)(scope, receive, send)
+        except TransientError as error:
+            await transient_reply(error)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

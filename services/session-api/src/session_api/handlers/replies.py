@@ -1,0 +1,83 @@
+"""Answers: compact JSON in UTF-8, always with a Content-Length; clients take a reply without one for empty."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from datalab.platform.errors import NotFoundError, TransientError, UsageError
+from session_api.domain.errors import (
+    AuthenticationError,
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InputRefusedError,
+)
+
+#: How long a client should wait before it asks an unavailable service again, in seconds.
+_RETRY_AFTER_S = 2
+
+
+class JsonReply(Response):
+    """A JSON answer. NaN and infinity, which JSON does not know, become null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return _compact(content)
+        except ValueError:
+            return _compact(_without_nan(content))
+
+
+def detail_reply(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JsonReply:
+    """Return an error with the one text clients log."""
+    return JsonReply({"detail": detail}, status, headers)
+
+
+def empty_reply() -> Response:
+    """Return success with nothing to say; clients look for the Content-Length."""
+    return Response(status_code=204, headers={"Content-Length": "0"})
+
+
+def usage_reply(error: UsageError) -> JsonReply:
+    """Return what the client is told about its mistake."""
+    match error:
+        case AuthenticationError():
+            return detail_reply(401, error.message, {"WWW-Authenticate": "Token"})
+        case ForbiddenError():
+            return detail_reply(403, error.message)
+        case NotFoundError():
+            return detail_reply(404, error.message)
+        case ConflictError():
+            return detail_reply(409, error.message)
+        case InputRefusedError():
+            # `error` is the only key the user interface shows to the user.
+            return JsonReply({**error.fields, "error": error.text}, 400)
+        case FieldError():
+            return JsonReply(error.fields, 400)
+        case _:
+            return detail_reply(400, error.message)
+
+
+def transient_reply(error: TransientError) -> JsonReply:
+    """Return that the same request may work later."""
+    return detail_reply(503, f"Temporarily unavailable: {error.message}.", {"Retry-After": str(_RETRY_AFTER_S)})
+
+
+def _compact(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return value

@@ -1,0 +1,65 @@
+"""The session API as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from datalab.platform.health import health_routes
+from session_api.context import create_context, running
+from session_api.handlers import (
+    bus_reports,
+    bus_undeliverable,
+    http_catalogue,
+    http_documents,
+    http_operations,
+    http_sessions,
+    http_users,
+)
+from session_api.handlers.asgi_authentication import Authentication
+from session_api.handlers.asgi_body_limit import BodyLimit
+from session_api.handlers.asgi_observation import Observation
+from session_api.handlers.asgi_paths import PathRule
+from session_api.handlers.errors import add_error_handlers
+from session_api.settings import SessionApiSettings
+
+
+def create_app(settings: SessionApiSettings) -> FastAPI:
+    """Return the application. Servers are connected when it starts."""
+    context = create_context(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with running(context):
+            yield
+
+    app = FastAPI(
+        title="Datalab session API",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # the page would load its scripts from somebody else's server
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.context = context
+    add_error_handlers(app)
+    app.router.routes.extend(
+        Route(path, endpoint) for path, endpoint in health_routes(context.health, context.registry)
+    )
+    app.include_router(http_documents.routes())
+    for http in (http_sessions, http_operations, http_catalogue, http_users):
+        app.include_router(http.routes(context))
+    for messages in (bus_reports, bus_undeliverable):
+        context.bus.subscribe(messages.subscription(context))
+    # The last one added is the first one a request meets.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
+    app.add_middleware(Authentication, authenticator=context.authenticator)
+    app.add_middleware(PathRule)
+    app.add_middleware(Observation, metrics=context.metrics)
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    return app
