@@ -1,10 +1,15 @@
 """Real servers, started when the first test asks for them, and the option that renews golden files."""
 
 import pytest
+from hypothesis import settings
 
 from datalab.local.data_folder import DataFolder
 from datalab.local.supervisor import Supervisor
 from support.servers import isolated_settings, running_mongo, running_nats, running_s3
+
+# A deadline per example measures the load of the machine, not our code.
+settings.register_profile("datalab", deadline=None)
+settings.load_profile("datalab")
 
 
 def pytest_addoption(parser):

@@ -25,6 +25,8 @@ from session_api.handlers.websocket_protocol import WEBSOCKET_OPTIONS
 from session_api.services.authentication import Authenticator, token_hash
 from session_api.services.feed import Feed
 from session_api.services.feed_service import FeedService
+from support.servers import delete_streams
+from support.session_api import until
 
 
 class Accounts:
@@ -51,6 +53,35 @@ class OwnedSessions:
 
     async def owned_ids(self, owner, ids):
         return {session_id for session_id in ids if self.owners.get(session_id) == owner}
+
+
+#: Who owns which session.
+OWNERS = {1: "ada", 2: "ada", 3: "bob"}
+
+
+def three_accounts():
+    """Return the accounts of a user with a proposal, one without, and a superuser."""
+    accounts = Accounts()
+    accounts.add("ada", proposals=["P1"])
+    accounts.add("bob")
+    accounts.add("root", superuser=True)
+    return accounts
+
+
+@contextlib.asynccontextmanager
+async def feed_servers(nats_server, accounts):
+    """Yield a function that starts a feed server with limits; the bus is empty before the first one."""
+    await nats_server.ensure_up()
+    await delete_streams(nats_server.settings)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(**limits):
+            server = FeedServer(
+                nats_settings=nats_server.settings, accounts=accounts, sessions=OwnedSessions(OWNERS), **limits
+            )
+            return await stack.enter_async_context(server.running())
+
+        yield start
 
 
 def operation_changed(number, *, session_id=1, owner="ada", **fields):
@@ -82,7 +113,8 @@ class FeedServer:
         )
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
-        self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/api/feed"
+        self.address = self._socket.getsockname()
+        self.url = f"ws://127.0.0.1:{self.address[1]}/api/feed"
 
     @contextlib.asynccontextmanager
     async def running(self):
@@ -121,13 +153,6 @@ class FeedServer:
         return self.registry.get_sample_value(f"datalab_{name}", labels)
 
 
-async def until(condition, *, within_s=20.0):
-    """Wait until the condition holds."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - conditions are about servers that know no events of ours
-
-
 async def take(heard, count, *, within_s=30.0):
     """Return the next `count` items of an asynchronous iterator."""
     async with asyncio.timeout(within_s):
@@ -155,12 +180,11 @@ class Raw:
         async with asyncio.timeout(10):
             return json.loads(await self.connection.recv())
 
-    async def end(self):
-        """Read on until the server closes; return code and reason."""
-        try:
+    async def end(self, received=None):
+        """Read on until the server closes, keeping the frames in `received`; return code and reason."""
+        received = [] if received is None else received
+        with contextlib.suppress(ConnectionClosed):
             async with asyncio.timeout(30):
-                async for _ in self.connection:
-                    pass
-        except ConnectionClosed:
-            pass
+                while True:
+                    received.append(json.loads(await self.connection.recv()))
         return self.connection.close_code, self.connection.close_reason

@@ -1,7 +1,6 @@
 """The websocket feed on a real bus, over real connections."""
 
 import asyncio
-import contextlib
 import uuid
 
 import pytest
@@ -10,11 +9,22 @@ from websockets.asyncio.client import connect
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, SessionDeleted
 from datalab.events.topology import FEED
+from datalab.platform.topology import apply_topology
 from datalab.testing.feed_client import FeedClient, FeedRefusedError
-from support.feed import FeedServer, OwnedSessions, Accounts, Raw, frame_changed, operation_changed, raw, take, until
+from support.feed import Raw, feed_servers, frame_changed, operation_changed, raw, take, three_accounts
 from support.servers import delete_streams
+from support.session_api import until
 
-OWNERS = {1: "ada", 2: "ada", 3: "bob"}
+
+@pytest.fixture
+def accounts():
+    return three_accounts()
+
+
+@pytest.fixture
+async def start(nats_server, accounts):
+    async with feed_servers(nats_server, accounts) as start_server:
+        yield start_server
 
 
 @pytest.fixture
@@ -330,6 +340,21 @@ async def test_a_killed_bus_loses_nothing(server, nats_server):
     assert [item.sequence for item in heard] == list(range(1, 201))
 
 
+async def test_a_client_that_resumes_while_the_bus_is_away_gets_everything_later(server, nats_server):
+    await server.publish([operation_changed(number) for number in range(1, 301)])
+    await nats_server.kill()
+    async with client_of(server) as client:
+        hearing = asyncio.create_task(hear_from_the_start(client, server.hub.epoch, 300))
+        await nats_server.restart()
+        heard = await hearing
+    assert [item.sequence for item in heard] == list(range(1, 301))
+
+
+async def hear_from_the_start(client, epoch, count):
+    await client.subscribe(sessions=[1], after=(epoch, 0))
+    return await take(client, count)
+
+
 # --- gaps -----------------------------------------------------------------------------------------------------
 
 
@@ -365,7 +390,7 @@ async def test_a_stream_that_began_anew_is_noticed_and_clients_are_told(start, n
         await take(client, 2)
         former = client.epoch
         await delete_streams(nats_server.settings)
-        await apply_again(server)
+        await apply_topology(server.bus.jetstream)
         await until(lambda: server.hub.epoch != former)
         hearing = asyncio.create_task(take(client, 1))
         await until(lambda: client.missed)
@@ -374,12 +399,6 @@ async def test_a_stream_that_began_anew_is_noticed_and_clients_are_told(start, n
     assert heard.event.operation_id == 3
     assert heard.sequence == 1
     assert client.epoch == server.hub.epoch
-
-
-async def apply_again(server):
-    from datalab.platform.topology import apply_topology
-
-    await apply_topology(server.bus.jetstream)
 
 
 # --- unreadable messages, refused clients, restarts -----------------------------------------------------------

@@ -1,4 +1,5 @@
 import pytest
+
 from datalab.astro.geometry import common_shape
 
 

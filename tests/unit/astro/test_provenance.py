@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from datalab.astro.provenance import output_header, provenance_cards
 from hypothesis import given
 from hypothesis import strategies as st
+
+from datalab.astro.provenance import output_header, provenance_cards
 
 KEY = "57ca906d" * 8
 
@@ -139,9 +140,18 @@ def test_regions_are_kept_only_while_they_are_true():
     assert "DATASEC" not in output_header(reference, (100, 199))
 
 
-def test_a_card_that_cannot_be_read_is_left_out_and_the_reference_stays():
+@pytest.mark.parametrize("broken", ["BRO$KEN = 5", "BROKEN  = 'x\x01y'", "BROKEN  = \x07"])
+def test_a_card_beyond_repair_is_left_out_and_the_reference_stays(broken):
     reference = science_header()
-    reference.append(fits.Card.fromstring("BROKEN  = 'no end".ljust(80)), end=True)
-    before = list(reference)
-    assert "BROKEN" not in output_header(reference, (100, 200))
-    assert list(reference) == before
+    reference.append(fits.Card.fromstring(broken.ljust(80)), end=True)
+    header = output_header(reference, (100, 200))
+    assert set(header) == set(output_header(science_header(), (100, 200)))
+    assert len(reference) == len(science_header()) + 1
+    written_and_read(list(header.cards))
+
+
+def test_an_untidy_card_is_mended():
+    reference = science_header()
+    reference.append(fits.Card.fromstring("untidy  = 1.2.3".ljust(80)), end=True)
+    header = written_and_read(list(output_header(reference, (100, 200)).cards))
+    assert header["UNTIDY"] == "1.2.3"

@@ -1,0 +1,1 @@
+"""Ingest: listens for new files and looks for them; the only writer of frames."""

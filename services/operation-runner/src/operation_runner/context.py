@@ -43,11 +43,12 @@ class Context:
 @asynccontextmanager
 async def build_context(settings: Settings) -> AsyncIterator[Context]:
     """Connect and put together; close everything in reverse order, also when building fails half way."""
-    operations = discover()
+    operations = discover(settings.operation_packages)
     registry = create_registry()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(ObjectStore(settings))
         computer = ProcessComputer(
+            registry=operations,
             slots=settings.fast_slots + settings.slow_slots,
             processes=settings.processes_per_operation,
             time_limit_s=settings.operation_time_limit_s,
@@ -57,6 +58,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         stack.callback(computer.stop)
         scratch = ScratchCache(folder=settings.scratch_dir, limit_bytes=settings.scratch_bytes, store=store)
         scratch.open()
+        stack.callback(scratch.close)
         bus = Bus(
             settings=settings,
             service=SERVICE,

@@ -29,7 +29,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from astropy.io import fits
 from numpy.typing import DTypeLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -49,6 +49,7 @@ __all__ = [
     "Product",
     "Progress",
     "UsageError",
+    "WizardKeys",
 ]
 
 Pixels = NDArray[Any]
@@ -65,10 +66,28 @@ class FitsFile(BaseModel):
     basename: str = Field(min_length=1, max_length=256)
 
 
+@dataclass(frozen=True, slots=True)
+class WizardKeys:
+    """Further keys of a field's wizard input, as in `Annotated[..., WizardKeys({"single_filter": True})]`.
+
+    They say how the form looks; requests are not checked against them.
+    """
+
+    keys: Mapping[str, JsonValue]
+
+
 class OperationParameters(BaseModel):
     """Base of every operation's parameters. They decide the result, so nothing else may be in them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _sort_files(cls, value: Any) -> Any:
+        """Sort lists of files by name: the order in which they were chosen must not make another result."""
+        if isinstance(value, list) and value and all(isinstance(item, FitsFile) for item in value):
+            return sorted(value, key=lambda file: (file.basename, file.source))
+        return value
 
     def files(self) -> list[FitsFile]:
         """Return every input file, in the order of the fields."""
@@ -89,7 +108,7 @@ class Progress:
 
     def __call__(self, fraction: float, message: str = "") -> None:
         """Report that `fraction` (0 to 1) of this part is done."""
-        within = min(max(fraction, 0.0), 1.0)
+        within = min(1.0, max(0.0, float(fraction)))  # in this order NaN is 0
         self._report(self._start + within * (self._end - self._start), message)
 
     def part(self, start: float, end: float) -> Progress:
@@ -216,8 +235,6 @@ def _wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
         described |= _wizard_limit(constraint)
     if info.default is not PydanticUndefined and info.default is not None:
         described["default"] = info.default
-    if isinstance(info.json_schema_extra, dict):
-        described |= info.json_schema_extra
     return described
 
 
@@ -231,6 +248,8 @@ def _wizard_limit(constraint: object) -> dict[str, JsonValue]:
             return {"minimum": _number(least)}
         case Le(le=most) | Lt(lt=most):
             return {"maximum": _number(most)}
+        case WizardKeys(keys=keys):
+            return dict(keys)
         case _:
             return {}
 
@@ -243,8 +262,9 @@ def _number(value: object) -> JsonValue:
 
 def _wizard_type(name: str, annotation: Any) -> tuple[str, list[JsonValue]]:
     """Return the wizard's word for a Python type, and the choices if there are any."""
-    if get_origin(annotation) in (Union, UnionType):  # an optional value is drawn as the value
-        (annotation,) = (choice for choice in get_args(annotation) if choice is not type(None))
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(choices) == 1:  # an optional value is drawn as the value
+        (annotation,) = choices
     if get_origin(annotation) is Literal:
         return "select", list(get_args(annotation))
     if get_origin(annotation) is list and issubclass(get_args(annotation)[0], FitsFile):

@@ -17,6 +17,9 @@ _GIBIBYTE = 1024**3
 class Settings(ServiceSettings):
     """Read from the environment as `DATALAB_<FIELD>`."""
 
+    operation_packages: list[str] = Field(
+        ["operation_runner.operations"], min_length=1, description="packages of operations to offer, one file each"
+    )
     http_port: int = Field(8001, ge=0, le=65_535, description="port of health and metrics")
     fast_slots: int = Field(2, gt=0, description="operations of the fast lane computed at once")
     slow_slots: int = Field(_CORES, gt=0, description="operations of the slow lane computed at once")

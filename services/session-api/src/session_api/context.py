@@ -17,6 +17,8 @@ from datalab.platform.objects import ObjectStore
 from datalab.platform.outbox import OutboxRelay
 from datalab.platform.topology import check_topology
 from session_api.adapters.catalogue import BusCatalogue
+from session_api.adapters.feed_metrics import FeedMetrics
+from session_api.adapters.feed_stream import BusFeedStream
 from session_api.adapters.frames import MongoFrameRepository
 from session_api.adapters.metrics import ApiMetrics
 from session_api.adapters.operations import MongoOperationRepository
@@ -24,6 +26,9 @@ from session_api.adapters.sessions import MongoSessionRepository
 from session_api.adapters.users import MongoUserRepository
 from session_api.adapters.work_queues import BusWorkQueues
 from session_api.services.authentication import Authenticator
+from session_api.services.feed import Feed
+from session_api.services.feed_frames import FrameNews
+from session_api.services.feed_service import FeedService
 from session_api.services.operation_requests import RequestBuilder
 from session_api.services.operations import OperationService
 from session_api.services.presenter import Presenter
@@ -61,6 +66,9 @@ class Context:
     projector: OperationProjector
     undeliverable: UndeliverableMessages
     reconciler: Reconciler
+    feed_hub: Feed
+    feed: FeedService
+    frame_news: FrameNews
 
 
 def create_context(settings: SessionApiSettings) -> Context:
@@ -81,6 +89,11 @@ def create_context(settings: SessionApiSettings) -> Context:
     catalogue = BusCatalogue(bus)
     projector = OperationProjector(operations=operation_repository, meter=metrics)
     admin_token = settings.admin_token
+    authenticator = Authenticator(
+        users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()
+    )
+    feed_metrics = FeedMetrics(registry)
+    feed_hub = Feed(stream=BusFeedStream(bus), settings=settings, meter=feed_metrics)
     return Context(
         settings=settings,
         registry=registry,
@@ -94,9 +107,7 @@ def create_context(settings: SessionApiSettings) -> Context:
         session_repository=session_repository,
         operation_repository=operation_repository,
         catalogue=catalogue,
-        authenticator=Authenticator(
-            users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()
-        ),
+        authenticator=authenticator,
         users=UserService(users=user_repository),
         sessions=SessionService(sessions=session_repository, operations=operation_repository),
         operations=OperationService(
@@ -117,6 +128,15 @@ def create_context(settings: SessionApiSettings) -> Context:
             stale_operation_s=settings.stale_operation_s,
             purge_after_s=settings.purge_after_s,
         ),
+        feed_hub=feed_hub,
+        feed=FeedService(
+            feed=feed_hub,
+            authenticator=authenticator,
+            sessions=session_repository,
+            settings=settings,
+            meter=feed_metrics,
+        ),
+        frame_news=FrameNews(publisher=bus),
     )
 
 
@@ -139,6 +159,8 @@ async def running(context: Context) -> AsyncIterator[None]:
         stack.push_async_callback(context.relay.stop)
         await context.catalogue.start()
         stack.push_async_callback(context.catalogue.stop)
+        stack.push_async_callback(context.feed_hub.stop)
+        await context.feed_hub.start()
         await context.bus.start()
         reconciling = asyncio.create_task(
             context.reconciler.run(interval_s=context.settings.reconcile_interval_s), name="reconciler"

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from datalab.platform.health import health_routes
 from session_api.context import create_context, running
 from session_api.handlers import (
+    bus_frames,
     bus_reports,
     bus_undeliverable,
     http_catalogue,
@@ -19,6 +20,7 @@ from session_api.handlers import (
     http_operations,
     http_sessions,
     http_users,
+    ws_feed,
 )
 from session_api.handlers.asgi_authentication import Authentication
 from session_api.handlers.asgi_body_limit import BodyLimit
@@ -48,18 +50,16 @@ def create_app(settings: SessionApiSettings) -> FastAPI:
     )
     app.state.context = context
     add_error_handlers(app)
-    app.router.routes.extend(
-        Route(path, endpoint) for path, endpoint in health_routes(context.health, context.registry)
-    )
-    app.include_router(http_documents.routes())
-    for http in (http_sessions, http_operations, http_catalogue, http_users):
-        app.include_router(http.routes(context))
-    for messages in (bus_reports, bus_undeliverable):
+    app.router.routes += [Route(path, endpoint) for path, endpoint in health_routes(context.health, context.registry)]
+    for http in (http_documents, http_sessions, http_operations, http_catalogue, http_users, ws_feed):
+        # Flat, not as included routers: the answer to a wrong method names every method of its path.
+        app.router.routes += http.routes(context).routes
+    for messages in (bus_reports, bus_undeliverable, bus_frames):
         context.bus.subscribe(messages.subscription(context))
     # The last one added is the first one a request meets.
     app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
     app.add_middleware(Authentication, authenticator=context.authenticator)
-    app.add_middleware(PathRule)
     app.add_middleware(Observation, metrics=context.metrics)
+    app.add_middleware(PathRule)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return app

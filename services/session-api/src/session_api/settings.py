@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from datalab.platform.settings import DocumentServiceSettings
+from session_api.feed_settings import FeedSettings
 
 
-class SessionApiSettings(DocumentServiceSettings):
+class SessionApiSettings(DocumentServiceSettings, FeedSettings):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""
 
     admin_token: SecretStr | None = Field(

@@ -13,11 +13,13 @@ from numbers import Integral, Real
 import numpy as np
 from astropy.coordinates import ConvertError
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
 
 from datalab.astro.card_reader import FLOAT, CardReader, HeaderValue, parse_float
 
 __all__ = [
+    "UNREADABLE_CARD",
     "FrameDescription",
     "HeaderValue",
     "ParsedHeader",
@@ -31,6 +33,9 @@ __all__ = [
 
 CARD_LENGTH = 80
 COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
+
+#: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
+UNREADABLE_CARD = (fits.VerifyError, ValueError)
 
 #: What astropy.wcs raises for damaged keywords; WcsError is a ValueError.
 _WCS_ERRORS = (
@@ -133,10 +138,7 @@ def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
     """
     cards: dict[str, HeaderValue] = {}
     for card in header.cards:
-        try:
-            value = _plain(card.value)
-        except fits.VerifyError:
-            value = None
+        value = _card_value(card)
         if card.keyword in COMMENTARY_KEYWORDS:
             _add_commentary(cards, card.keyword, str(value))
         elif card.keyword:
@@ -216,7 +218,9 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # astropy tells what it mended in the header
-            wcs = WCS(header)
+            if not (_is_solved(header) and _has_small_counts(header)):
+                return None
+            wcs = WCS(_with_two_axes(header))
             if not wcs.has_celestial:
                 return None
             corners = wcs.celestial.pixel_to_world(x, y).icrs
@@ -228,6 +232,30 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
     return list(zip(right_ascensions.tolist(), declinations.tolist(), strict=True))
 
 
+def _is_solved(header: fits.Header) -> bool:
+    """Tell whether position and scale are given; for missing or zero ones WCSLIB assumes 0 and 1 degree per pixel."""
+    scales = ("CD1_1", "CD1_2", "CDELT1")
+    return all(_is_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2")) and any(
+        _is_number(header.get(keyword)) and header[keyword] != 0 for keyword in scales
+    )
+
+
+def _has_small_counts(header: fits.Header) -> bool:
+    """Tell whether the counts that astropy.wcs sizes its tables by have one digit, as WCS axes and SIP orders have."""
+    counts = (header.get(keyword, 0) for keyword in ("WCSAXES", "A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"))
+    return all(isinstance(count, int) and 0 <= count <= 9 for count in counts)
+
+
+def _with_two_axes(header: fits.Header) -> fits.Header:
+    two_axes = header.copy()
+    two_axes["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
+    return two_axes
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _split_cards(text: str) -> Iterator[str]:
     for line in re.split(r"[\r\n]+", text):
         for start in range(0, len(line), CARD_LENGTH):
@@ -235,6 +263,15 @@ def _split_cards(text: str) -> Iterator[str]:
             if card.rstrip() == "END":
                 return
             yield card
+
+
+def _card_value(card: fits.Card) -> HeaderValue:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            return _plain(card.value)
+    except UNREADABLE_CARD:
+        return None
 
 
 def _add_commentary(cards: dict[str, HeaderValue], keyword: str, text: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 
-from datalab.astro.headers import image_axes
+from datalab.astro.headers import UNREADABLE_CARD, image_axes
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72
@@ -57,10 +59,10 @@ def provenance_cards(
         TypeError, ValueError: the parameters cannot be written as JSON.
     """
     cards = [
-        fits.Card("DLAB_KEY", _printable(result_key), "Datalab result key"),
-        fits.Card("DLABVER", _printable(software_version), "Datalab version"),
-        fits.Card("DLABOP", _printable(operation), "Datalab operation"),
-        fits.Card("DLABOPV", _printable(operation_version), "version of the operation"),
+        fits.Card("DLAB_KEY", _printable(result_key)),
+        fits.Card("DLABVER", _printable(software_version)),
+        fits.Card("DLABOP", _printable(operation)),
+        fits.Card("DLABOPV", _printable(operation_version)),
         fits.Card("DLABNIN", len(inputs), "number of inputs"),
     ]
     for name, checksum in inputs:
@@ -75,7 +77,7 @@ def provenance_cards(
 def output_header(reference: fits.Header, shape: tuple[int, int]) -> fits.Header:
     """Return the header of an image made from the one `reference` describes, named SCI.
 
-    It keeps every card but those on storage, checksums and extremes; cards that cannot be read are left out. The WCS
+    It keeps every card but those on storage, checksums and extremes; cards beyond repair are left out. The WCS
     stays valid for an image cropped from pixel [0, 0]; regions in pixel numbers are kept only if nothing is cropped.
 
     Args:
@@ -85,16 +87,26 @@ def output_header(reference: fits.Header, shape: tuple[int, int]) -> fits.Header
     is_cropped = shape[::-1] != image_axes(reference)
     header = fits.Header()
     header["EXTNAME"] = ("SCI", "extension name")
-    for card in reference.cards:
-        if _STORAGE.fullmatch(card.keyword) or (is_cropped and _SECTION.fullmatch(card.keyword)):
-            continue
-        kept = copy.copy(card)
-        try:
-            kept.verify("silentfix")
-        except fits.VerifyError:
-            continue
-        header.append(kept, end=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VerifyWarning)  # astropy tells what it mended
+        for card in reference.cards:
+            if _STORAGE.fullmatch(card.keyword) or (is_cropped and _SECTION.fullmatch(card.keyword)):
+                continue
+            try:
+                header.append(_mended(card), end=True)
+            except UNREADABLE_CARD:
+                continue
     return header
+
+
+def _mended(card: fits.Card) -> fits.Card:
+    """Return a copy of a card that a strict writer accepts; number formats stay as they are where they can."""
+    mended = copy.copy(card)
+    mended.verify("silentfix")
+    keyword = mended.image[:8]
+    if keyword != keyword.upper():  # the one fault that astropy reports but does not mend
+        mended = fits.Card(mended.keyword, mended.value, mended.comment)
+    return mended
 
 
 def _commentary(keyword: str, text: str, *, label: str = "") -> list[fits.Card]:

@@ -152,15 +152,17 @@ class Demo:
             await bus.stop()
 
     async def _see(self, feed: FeedClient, observatory: _Observatory, expected: int) -> None:
+        visible: set[str] = set()
         async for heard in feed:
             match heard.event:
                 case FileRefused(key=key, reason=reason):
                     raise DemoFailedError(f"{key} was refused: {reason}")
-                case FrameChanged(basename=basename, roles=roles) if _has_fits(roles):
+                case FrameChanged(basename=basename, roles=roles) if _has_fits(roles) and basename not in visible:
+                    visible.add(basename)
                     arrival = Arrival(basename, time.monotonic() - observatory.upload_began[basename])
                     self._figures.arrivals.append(arrival)
                     self._say(f"frame {basename} visible after {arrival.seconds:.3f} s")
-            if len(self._figures.arrivals) == expected:
+            if len(visible) == expected:
                 return
 
     async def _median(self, group: Mapping[str, bytes], api: httpx.AsyncClient) -> Result:

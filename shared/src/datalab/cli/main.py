@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import typer
 
-from datalab.cli import ops, topology, up, upload, users, watch
+from datalab.cli import ops, topology, upload, users, watch
 from datalab.cli.connection import quiet_logging, use_local_system
 
 app = typer.Typer(
@@ -13,8 +15,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(up.up)
-app.command()(up.demo)
+if find_spec("astropy"):  # the image of the command line has no science stack, and starts no system of its own
+    from datalab.cli import up
+
+    app.command()(up.up)
+    app.command()(up.demo)
 app.command()(upload.upload)
 app.command()(watch.watch)
 app.add_typer(users.app, name="users")

@@ -86,13 +86,13 @@ def _show(figures: Figures) -> None:
     table.add_row("frames ingested", str(len(figures.arrivals)))
     table.add_row("upload to visible, median", f"{figures.upload_to_visible_ms_p50:.0f} ms")
     for result in figures.results:
-        table.add_row(
-            f"Median of {len(result.basenames)} frames",
-            f"{result.elapsed_s:.2f} s, equal to numpy's to {result.largest_difference:g}",
-        )
+        agreement = f"equal to numpy's to {result.largest_difference:g}"
+        table.add_row(f"Median of {len(result.basenames)} frames", f"{result.elapsed_s:.2f} s, {agreement}")
+    Console().print(table)
+    for result in figures.results:  # outside the table: a link that is cut cannot be followed
+        typer.echo(f"operation {result.operation_id}")
         for name in ("fits_url", "large_url", "small_url"):
-            table.add_row(f"  {name.removesuffix('_url')}", result.output[name])
-    Console(soft_wrap=True).print(table)
+            typer.echo(f"  {name.removesuffix('_url'):<6}{result.output[name]}")
 
 
 def _where_to_look(system: System, data_dir: Path) -> str:

@@ -49,6 +49,7 @@ _log = get_logger(__name__)
 _FETCH_TIMEOUT_S = 2.0
 _PUBLISH_TIMEOUT_S = 2.0  # a publish lost with its connection is repeated, under the same id, after this
 _REQUEST_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 5.0
 _LONGEST_RETRY_DELAY_S = 60.0
 _RECONNECT_WAIT_S = 0.25
 #: How many stored messages a replay asks for at once.
@@ -143,7 +144,9 @@ class Bus:
     async def connect(self) -> None:
         """Connect, without consuming. Raises `TransientError` when no server answers."""
         try:
-            await self._broker.connect()
+            # The client would wait for a first server as patiently as for a lost one: for ever.
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await self._broker.connect()
         except _WORLD_ERRORS as error:
             raise TransientError(f"the bus does not answer: {error or type(error).__name__}") from error
 

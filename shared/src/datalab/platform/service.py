@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import uvicorn
 
+from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send
 from datalab.platform.logging import configure_logging
 from datalab.platform.settings import ServiceSettings
 
@@ -13,17 +15,43 @@ from datalab.platform.settings import ServiceSettings
 _CONNECTIONS_GRACE_S = 5
 
 
-def run_service(app: Any, *, settings: ServiceSettings, service: str) -> None:
-    """Serve an ASGI application until SIGTERM or SIGINT, with this service's logging. Exits 3 if it cannot start."""
+def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_options: Any) -> None:
+    """Serve an ASGI application until SIGTERM or SIGINT, with this service's logging.
+
+    Exits 1 if it cannot start, with one line that says why. `server_options` are uvicorn's, for what is particular to
+    one service.
+    """
     configure_logging(settings, service=service)
-    uvicorn.run(
-        app,
+    config = uvicorn.Config(
+        _with_short_reasons(app),
         host=settings.http_host,
         port=settings.http_port,
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_CONNECTIONS_GRACE_S,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        **{"ws_ping_interval": 20.0, "ws_ping_timeout": 20.0, **server_options},
     )
+    server = uvicorn.Server(config)
+    try:
+        server.run()
+    finally:
+        if not server.started:
+            sys.exit(1)  # uvicorn exits with a number of its own
+
+
+def _with_short_reasons(app: AsgiApp) -> AsgiApp:
+    """Leave the traceback out of a failed start whose reason is one of our own errors: its text says all there is."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def shortened(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                kind, _, reason = message["message"].strip().rpartition("\n")[2].partition(": ")
+                if kind.startswith("datalab.platform."):
+                    message = {**message, "message": reason}
+            await send(message)
+
+        await app(scope, receive, shortened if scope["type"] == "lifespan" else send)
+
+    return wrapped

@@ -1,9 +1,11 @@
 """A client of the websocket feed that loses nothing: it reconnects by itself and resumes where it was.
 
-async with FeedClient("ws://127.0.0.1:8000/api/feed", token=token) as feed:
-    await feed.subscribe(sessions=[session_id])
-    async for heard in feed:
-        print(heard.sequence, heard.event.type)
+Example::
+
+    async with FeedClient("ws://127.0.0.1:8000/api/feed", token=token) as feed:
+        await feed.subscribe(sessions=[session_id])
+        async for heard in feed:
+            print(heard.sequence, heard.event.type)
 """
 
 from __future__ import annotations

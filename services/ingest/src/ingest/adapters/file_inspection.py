@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from ingest.domain.names import Content
 
 #: The longest FITS headers allowed (`fits_structure`), as text.
 _MOST_TEXT_BYTES = 4 * 1024**2
+#: Of a file that is no header at all, every card is a problem; the first few tell as much.
+_MOST_PROBLEMS = 50
 _JPEG_START = b"\xff\xd8\xff"
 
 #: Keywords that describe the file rather than the exposure: of no use beside another HDU's header.
@@ -38,10 +41,12 @@ def inspect_file(path: Path, content: Content, compression: str, *, max_expanded
 
     Raises `UsageError` if the file is not what its name says, is cut short or damaged.
     """
-    if content is Content.FITS:
-        return _inspect_fits(path, compression, max_expanded_bytes)
-    if content is Content.HEADER_TEXT:
-        return _inspect_text(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what matters of astropy's remarks is among the problems found
+        if content is Content.FITS:
+            return _inspect_fits(path, compression, max_expanded_bytes)
+        if content is Content.HEADER_TEXT:
+            return _inspect_text(path)
     if content is Content.JPEG:
         with path.open("rb") as file:
             if file.read(len(_JPEG_START)) != _JPEG_START:
@@ -51,12 +56,7 @@ def inspect_file(path: Path, content: Content, compression: str, *, max_expanded
 
 
 def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Inspection:
-    with path.open("rb") as file:
-        start = file.read(4)
-    for name, magic in _MAGIC.items():
-        if start.startswith(magic) != (name == compression):
-            named = f"named .{compression}" if compression else "not named so"
-            raise UsageError(f"the file is {'' if name != compression else 'not '}compressed as .{name}, but {named}")
+    _require_compression(path, compression)
     with _damage_is_the_files(compression), _opened(path, compression) as stream:
         structure = read_structure(stream, max_bytes=max_expanded_bytes)
     try:
@@ -74,18 +74,33 @@ def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Insp
     )
 
 
+def _require_compression(path: Path, compression: str) -> None:
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _MAGIC.values())))
+    found = next((name for name, magic in _MAGIC.items() if start.startswith(magic)), None)
+    expected = compression if compression in _MAGIC else None
+    if found != expected:
+        how = f"compressed as .{found}" if found else "not compressed"
+        raise UsageError(
+            f"the file is {how}, but its name ends in {f'.{expected}' if expected else '.fits or .fits.fz'}"
+        )
+
+
 def _image_header(path: Path, compression: str, structure: FitsStructure, index: int) -> fits.Header:
     """Return the science image's own header; for a compressed image, after decoding its first and last row."""
     header = structure.headers[index]
     if header.get("ZIMAGE") is not True:
         return header
-    name = hdu_name(structure.headers, index)
+    name = hdu_name(index, header)
     if compression in _MAGIC:
         raise UsageError(f"{name} is a compressed image in a .{compression} file; store it as .fits.fz")
     try:
-        # `denywrite` maps the file read-only; scaling would need all pixels at once.
-        with fits.open(path, mode="denywrite", memmap=True, do_not_scale_image_data=True) as file:
-            image = file[index]
+        # Mapped, the rows between are not read; scaled, all pixels would be.
+        with (
+            path.open("rb") as file,  # opened here, as astropy leaves it open when it fails
+            fits.open(file, memmap=True, do_not_scale_image_data=True) as hdus,
+        ):
+            image = hdus[index]
             rows = image.shape[0]
             for row in {0, rows - 1}:
                 _ = image.section[row : row + 1, :]
@@ -119,7 +134,7 @@ def _described(
         cards=dict(cards),
         observation=observation,
         footprint=None if corners is None else tuple(corners),
-        problems=(*problems, *description["problems"]),
+        problems=(*problems, *description["problems"])[:_MOST_PROBLEMS],
     )
 
 

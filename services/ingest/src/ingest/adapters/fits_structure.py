@@ -7,7 +7,6 @@ read once, front to back, so that a compressed file needs no room for its expand
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -63,10 +62,10 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
     return FitsStructure(headers=tuple(headers), problems=tuple(problems))
 
 
-def hdu_name(headers: Sequence[fits.Header], index: int) -> str:
+def hdu_name(index: int, header: fits.Header) -> str:
     """Return how messages call an HDU: its number, and its name if it has one."""
     try:
-        name = headers[index].get("EXTNAME")
+        name = header.get("EXTNAME")
     except fits.VerifyError:
         name = None
     return f"HDU {index} ({name.strip()})" if isinstance(name, str) and name.strip() else f"HDU {index}"
@@ -121,8 +120,7 @@ def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list
     present = source.skip(padded)
     if present < declared:
         raise UsageError(
-            f"{hdu_name([header], 0).replace('HDU 0', f'HDU {hdu}', 1)} declares {declared} bytes of data, "
-            f"the file ends after {present} of them"
+            f"{hdu_name(hdu, header)} declares {declared} bytes of data, the file ends after {present} of them"
         )
     if present < padded:
         problems.append(f"the last block of HDU {hdu} is not filled up")

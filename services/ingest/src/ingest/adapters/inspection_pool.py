@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from datalab.platform.errors import UsageError
 from datalab.platform.logging import get_logger
-from ingest.adapters.inspection_worker import InspectionReply, InspectionRequest
+from ingest.adapters.inspection_messages import InspectionReply, InspectionRequest
 from ingest.domain.frames import Inspection
 from ingest.domain.names import FileName
 
@@ -48,9 +48,9 @@ class InspectionPool:
         max_expanded_bytes: int,
         command: Sequence[str] = (sys.executable, "-m", "ingest.adapters.inspection_worker"),
     ) -> None:
-        self._command = (*command, str(memory_limit_bytes), str(max_expanded_bytes))
+        limits = (str(memory_limit_bytes), str(time_limit_s), str(max_expanded_bytes))
         self._time_limit_s = time_limit_s
-        self._workers = [_Worker(self._command) for _ in range(processes)]
+        self._workers = [_Worker((*command, *limits)) for _ in range(processes)]
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
 
     async def __aenter__(self) -> Self:

@@ -1,38 +1,19 @@
 """The process that looks inside files: a line of JSON in, a line of JSON out, until the input ends.
 
-`python -m ingest.adapters.inspection_worker <memory limit in bytes> <most bytes of an expanded file>`
+`python -m ingest.adapters.inspection_worker <memory limit in bytes> <time limit in s> <most bytes of an expanded file>`
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
-import warnings
-from pathlib import Path
-
-from pydantic import BaseModel
+from contextlib import suppress
 
 from datalab.platform.errors import UsageError
 from ingest.adapters.file_inspection import inspect_file
-from ingest.domain.frames import Inspection
-from ingest.domain.names import Content
-
-
-class InspectionRequest(BaseModel):
-    """Look inside this file."""
-
-    path: Path
-    content: Content
-    compression: str
-
-
-class InspectionReply(BaseModel):
-    """What was found: an inspection, what is wrong with the file, or the name of an error nobody foresaw."""
-
-    inspection: Inspection | None = None
-    fault: str | None = None
-    bug: str | None = None
+from ingest.adapters.inspection_messages import InspectionReply, InspectionRequest
 
 
 def answer(request: InspectionRequest, *, max_expanded_bytes: int) -> InspectionReply:
@@ -51,15 +32,21 @@ def answer(request: InspectionRequest, *, max_expanded_bytes: int) -> Inspection
 
 
 def main() -> None:
-    memory_bytes, max_expanded_bytes = (int(argument) for argument in sys.argv[1:])
+    memory_bytes, time_limit_s, max_expanded_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    warnings.simplefilter("ignore")  # astropy's remarks about files; what matters is in the reply
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not be taken for a reply
-    for line in sys.stdin:
-        reply = answer(InspectionRequest.model_validate_json(line), max_expanded_bytes=max_expanded_bytes)
-        replies.write(reply.model_dump_json() + "\n")
-        replies.flush()
+    # Whatever stops the service, it ends this process itself, when no file is in hand; or the input ends with it.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
+    with suppress(BrokenPipeError):  # the service was killed while this process worked for it
+        for line in sys.stdin:
+            # The service keeps the time; this ends a process that outlives it with a file it cannot finish.
+            signal.setitimer(signal.ITIMER_REAL, 2 * time_limit_s)
+            reply = answer(InspectionRequest.model_validate_json(line), max_expanded_bytes=max_expanded_bytes)
+            replies.write(reply.model_dump_json() + "\n")
+            replies.flush()
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ _OTHER_FOLDERS = ("info-images", "allsky", "test", "downloads", "results")
 
 _PHOTON_RANCH_GRAMMAR = "{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}"
 _PHOTON_RANCH_EXAMPLE = "tst-cam01-20260504-00000042-EX00.fits.fz"
+#: ptr-observatory uploads one of these when its night is over; it is a sign, not data.
+_END_OF_NIGHT = ".token"
 #: As much of a name as tells that its author meant the Photon Ranch grammar.
-_PHOTON_RANCH_BASE = re.compile(r"[^-]+-[^-]+-\d+-\d{8}(?!\d)")
+_PHOTON_RANCH_BASE = re.compile(r"[^-]+-[^-]+-\d+-\d{8}(?!\d)", re.ASCII)
 _PHOTON_RANCH = re.compile(
     r"(?P<basename>(?P<site>[A-Za-z0-9_]{3,6})-(?P<instrument>[A-Za-z0-9_]+)-(?P<day>\d{8})-\d{8})"
     r"-(?P<data_type>[A-Za-z]+)(?P<level>\d{2})\.(?P<extension>[A-Za-z]{1,16})(?:\.(?P<rest>[A-Za-z0-9.]+))?",
@@ -85,7 +87,7 @@ class FileName:
 
 
 def frame_file_name(key: str) -> str | None:
-    """Return the file name of an object that belongs to a frame, None for one in another known folder.
+    """Return the file name of an object that belongs to a frame, None for one known to have another purpose.
 
     Raises `UsageError` for a key in no known folder, in a sub-folder of `data/`, or with anything unprintable.
     """
@@ -99,7 +101,7 @@ def frame_file_name(key: str) -> str | None:
         raise UsageError(f"the object key {shown(key)} is in none of the folders {folders}")
     if not name or "/" in name:
         raise UsageError(f"the object key {shown(key)} is not {DATA_PREFIX}<file name>")
-    return name
+    return None if name.endswith(_END_OF_NIGHT) else name
 
 
 def parse_file_name(name: str) -> FileName:
@@ -171,8 +173,10 @@ def _photon_ranch(name: str) -> FileName:
 
 
 def _photon_ranch_fault(name: str) -> str:
-    stem, _, ending = name.partition(".")
-    site, instrument, day, _counter, *rest = stem.split("-")
+    """Say what is wrong in a name that matches `_PHOTON_RANCH_BASE`, but not the whole grammar."""
+    site, instrument, day, remainder = name.split("-", 3)
+    stem, _, ending = remainder.partition(".")
+    _counter, *rest = stem.split("-")
     if not re.fullmatch(r"[A-Za-z0-9_]{3,6}", site, re.ASCII):
         return f"the site is {shown(site)}"
     if not re.fullmatch(r"[A-Za-z0-9_]+", instrument, re.ASCII):

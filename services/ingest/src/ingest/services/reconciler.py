@@ -70,6 +70,8 @@ class Reconciler:
                 await self.reconcile()
             except TransientError as error:
                 _log.warning("reconciler.interrupted", reason=error.message)
+            except Exception:  # noqa: BLE001 - a failed look must not end the looking; the metric stands still meanwhile
+                _log.exception("reconciler.failed")
             pause_s = max(self._interval_s, (perf_counter() - began) / _LARGEST_SHARE_OF_TIME)
 
     async def reconcile(self) -> Reconciliation:
@@ -99,11 +101,9 @@ class Reconciler:
         )
 
     async def _ingest_unknown(self, page: Sequence[StoredVersion]) -> list[Outcome | None]:
-        names = {stored.key: _name(stored.key) for stored in page}
-        known = await self._frames.files_of({name.basename for name in names.values() if name is not None})
-        unknown = [
-            stored for stored in page if not _is_among(known, stored) and not _needs_announcement(names[stored.key])
-        ]
+        basenames = {name.basename for stored in page if (name := _name(stored.key)) is not None}
+        known = await self._frames.files_of(basenames)
+        unknown = [stored for stored in page if not _is_among(known, stored) and _concerns_us(stored.key)]
         refused = await self._uploads.refused([stored.key for stored in unknown])
         return list(
             await asyncio.gather(*(self._settle(stored) for stored in unknown if not _is_among(refused, stored)))
@@ -119,20 +119,26 @@ class Reconciler:
         async with self._slots:
             with bind_correlation(correlation_id=arrival.correlation_id):
                 try:
-                    return await self._ingestion.ingest(arrival)
-                except UsageError:
-                    return Outcome.REJECTED
+                    return await self._ingest_or_reject(arrival)
                 except TransientError as error:
                     _log.warning("reconciler.postponed", key=stored.key, reason=error.message)
                     return None
-                except Exception:  # noqa: BLE001 - our bug with this one file, which the others must not suffer from
-                    _log.exception("reconciler.failed", key=stored.key)
-                    await self._ingestion.reject(arrival, UNKNOWN_ERROR_MESSAGE)
-                    return Outcome.REJECTED
+
+    async def _ingest_or_reject(self, arrival: Arrival) -> Outcome:
+        try:
+            return await self._ingestion.ingest(arrival)
+        except UsageError:
+            return Outcome.REJECTED
+        except TransientError:
+            raise
+        except Exception:  # noqa: BLE001 - our bug with this one file, which the others must not suffer from
+            _log.exception("reconciler.file_failed", key=arrival.key)
+            await self._ingestion.reject(arrival, UNKNOWN_ERROR_MESSAGE)
+            return Outcome.REJECTED
 
 
 def _name(key: str) -> FileName | None:
-    """Return what the key says, None if it says nothing: such a file is rejected, once."""
+    """Return what the key says, None if it says nothing of a frame."""
     try:
         file_name = frame_file_name(key)
         return parse_file_name(file_name) if file_name else None
@@ -140,8 +146,13 @@ def _name(key: str) -> FileName | None:
         return None
 
 
-def _needs_announcement(name: FileName | None) -> bool:
-    return name is not None and name.site is None
+def _concerns_us(key: str) -> bool:
+    """Tell whether to ingest what nobody announced, or to reject it: not if only an observatory can say whose it is."""
+    try:
+        file_name = frame_file_name(key)
+        return file_name is not None and parse_file_name(file_name).site is not None
+    except UsageError:
+        return True
 
 
 def _is_among(versions: Mapping[str, StoredVersion], stored: StoredVersion) -> bool:

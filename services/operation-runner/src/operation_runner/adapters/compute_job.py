@@ -8,39 +8,37 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from time import monotonic, perf_counter
 
-from datalab.platform.errors import UsageError
+from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.image_stack import FitsInputs
 from operation_runner.adapters.process_limits import allow_many_files, die_with_parent, limit_memory
 from operation_runner.adapters.products import data_contents, write_products
-from operation_runner.registry import discover
-from operation_runner.sdk import Progress
-from operation_runner.services.ports import Computed, Job
+from operation_runner.domain.ports import Computed, Job
+from operation_runner.sdk import Operation, Progress
 
-#: Answers, each with one text, besides `Computed`: what the user did wrong, too little memory, our bug.
-USAGE, MEMORY, BUG = "usage", "memory", "bug"
+#: Answers, each with one text, besides `Computed`: what the user did wrong, what went wrong on this machine, too little
+#: memory, our bug.
+USAGE, TRANSIENT, MEMORY, BUG = "usage", "transient", "memory", "bug"
 #: The parent forwards at most one report a second, so more often is wasted.
 _PROGRESS_INTERVAL_S = 0.1
-
-#: Loaded once in the process that children are forked from.
-_registry = discover()
 
 
 def warm_up() -> None:
     """Do nothing, in a process: the first one started has to load everything."""
 
 
-def run_job(job: Job, connection: Connection, *, parent: int, processes: int, memory_bytes: int) -> None:
+def run_job(
+    job: Job, connection: Connection, *, operation: Operation, parent: int, processes: int, memory_bytes: int
+) -> None:
     """Compute a job and send progress as (fraction, message), then `Computed` or (kind, text)."""
     os.setsid()  # a group of our own: the parent ends us together with our children
     die_with_parent(parent)
     allow_many_files()
-    limit_memory(memory_bytes // processes)
+    limit_memory(memory_bytes)
     began = perf_counter()
     try:
-        operation = _registry[job.operation]
         parameters = operation.Parameters.model_validate(job.parameters)
-        inputs = FitsInputs(job.paths, work_dir=job.work_dir, processes=processes)
-        products = list(operation.compute(inputs, parameters, _progress_over(connection)))
+        with FitsInputs(job.paths, work_dir=job.work_dir, processes=processes) as inputs:
+            products = list(operation.compute(inputs, parameters, _progress_over(connection)))
         computed = Computed(
             products=write_products(products, operation=operation, job=job),
             data=data_contents(products),
@@ -48,8 +46,15 @@ def run_job(job: Job, connection: Connection, *, parent: int, processes: int, me
         )
     except UsageError as error:
         connection.send((USAGE, error.message))
+    except TransientError as error:
+        connection.send((TRANSIENT, error.message))
     except MemoryError:
         connection.send((MEMORY, ""))
+    except OSError as error:
+        if error.errno is None:  # not from the operating system
+            connection.send((BUG, traceback.format_exc()))
+        else:
+            connection.send((TRANSIENT, f"The computer that runs the operation failed: {error.strerror}."))
     except Exception:  # noqa: BLE001 - whatever it is must reach the log of the parent
         connection.send((BUG, traceback.format_exc()))
     else:

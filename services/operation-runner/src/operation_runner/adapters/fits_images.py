@@ -7,16 +7,19 @@ read by rows is unpacked once into the work folder.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import os
 import shutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from datalab.astro.headers import science_hdu
@@ -30,6 +33,12 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BZIP2_MAGIC = b"BZh"
 #: A compressed tile of more rows than this is unpacked once: reading it by bands would decode it again and again.
 _MOST_TILE_ROWS = 16
+#: FITS files are made of blocks of this size; the last one is not always complete (FITS standard 4.0, section 3.1).
+_BLOCK_BYTES = 2880
+#: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
+_DENSEST_PACKING = 8190
+#: What the operating system says when asked for something a damaged file asked for.
+_NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 
 
 class FitsImage:
@@ -38,27 +47,29 @@ class FitsImage:
     def __init__(self, basename: str, path: Path, *, work_dir: Path) -> None:
         """Open the image. Raises `UsageError` if the file is damaged or has no science image."""
         self.basename = basename
-        try:
+        #: By process: a forked one must not share a file position.
+        self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
+        with _damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
             self._open(work_dir)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, VerifyError) as error:
-            raise UsageError(f"The input file {basename} cannot be read: {error}") from error
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
-        try:
+        with _damage_reported(f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read"):
             return self._read(start, stop)
-        except (OSError, EOFError, ValueError, TypeError, IndexError) as error:
-            raise UsageError(
-                f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read: {error}"
-            ) from error
+
+    def close(self) -> None:
+        """Close what this process has open."""
+        if os.getpid() in self._opened:
+            self._opened.pop(os.getpid())[0].close()
 
     def _open(self, work_dir: Path) -> None:
-        with fits.open(self._path, memmap=False, lazy_load_hdus=False) as hdus:
+        with _opened(self._path) as hdus:
             index = science_hdu([hdu.header for hdu in hdus])
             hdu = hdus[index]
             self.header: fits.Header = hdu.header.copy()
             self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
+            self._check_size(hdu)
             self._read, self.dtype = self._reader(hdu, index, work_dir)
 
     def _reader(self, hdu: Any, index: int, work_dir: Path) -> tuple[_ReadRows, np.dtype[Any]]:
@@ -68,19 +79,51 @@ class FitsImage:
                 return fast.read, fast.dtype
             if hdu.tile_shape[0] > _MOST_TILE_ROWS:
                 return _unpacked_pixels(hdu, work_dir / f"{self._path.name}.pixels")
-        return self._reopened(index)
+        return self._reopened(index), _native(hdu.section[0:1, :]).dtype
 
-    def _reopened(self, index: int) -> tuple[_ReadRows, np.dtype[Any]]:
-        """Read through astropy from a handle of our own, opened in the process that reads."""
-        path = self._path
-        opened: dict[int, Any] = {}
+    def _check_size(self, hdu: Any) -> None:
+        """Raise `ValueError` if the file is too short for its header: nobody must allocate what is not there."""
+        size = self._path.stat().st_size
+        place = hdu.fileinfo()
+        if size <= place["datLoc"] + place["datSpan"] - _BLOCK_BYTES:
+            raise ValueError("the file ends before its image does")
+        pixel_bytes = self.shape[0] * self.shape[1] * abs(hdu.header["BITPIX"]) // 8
+        if pixel_bytes > size * _DENSEST_PACKING:
+            raise ValueError(f"{self.shape[0]} x {self.shape[1]} pixels cannot be in a file of {size} bytes")
+
+    def _reopened(self, index: int) -> _ReadRows:
+        """Read through astropy from a handle that stays open: a thousand headers must not be read for each band."""
 
         def read(start: int, stop: int) -> Pixels:
-            if os.getpid() not in opened:  # a forked process must not share a file position
-                opened[os.getpid()] = fits.open(path, memmap=False)
-            return _native(opened[os.getpid()][index].section[start:stop, :])
+            if os.getpid() not in self._opened:
+                stack = ExitStack()
+                self._opened[os.getpid()] = stack, stack.enter_context(_opened(self._path))
+            _, hdus = self._opened[os.getpid()]
+            return _native(hdus[index].section[start:stop, :])
 
-        return read, read(0, 1).dtype
+        return read
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[fits.HDUList]:
+    # Left to open the file itself, astropy does not close it when its first header is damaged.
+    with path.open("rb") as file, fits.open(file, memmap=False, lazy_load_hdus=False) as hdus:
+        yield hdus
+
+
+@contextmanager
+def _damage_reported(what: str) -> Iterator[None]:
+    """Raise `UsageError` for whatever a damaged file makes the libraries raise; not for what this machine lacks."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error here
+            yield
+    except (UsageError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and error.errno not in _NONSENSE:
+            raise
+        raise UsageError(f"{what}: {error or type(error).__name__}") from error
 
 
 def _unpacked(path: Path, work_dir: Path) -> Path:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from datalab.astro.geometry import common_shape
 from datalab.events.operations import InputSource
-from datalab.platform.errors import UsageError
+from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.fits_images import FitsImage
-from operation_runner.adapters.process_limits import die_with_parent
+from operation_runner.adapters.process_limits import die_with_parent, share_memory
 from operation_runner.sdk import FitsFile, Progress
 
 Pixels = NDArray[Any]
@@ -81,65 +84,76 @@ class FitsImageStack:
     ) -> None:
         """Fork, so that the children have the images as they are; each writes its bands into the shared result."""
         context = multiprocessing.get_context("fork")
-        connections: list[Connection] = []
-        children = []
+        children: dict[Connection, ForkProcess] = {}
         parent = os.getpid()
 
         def work(share: Sequence[tuple[int, int]], connection: Connection) -> None:
             die_with_parent(parent)
+            share_memory(processes)
             try:
                 for _ in self._combine_bands(share, using, result):
                     connection.send(None)
-            except UsageError as error:
-                connection.send(error.message)
-            except MemoryError:
-                connection.send(MemoryError)
+            except (UsageError, TransientError, MemoryError, OSError) as error:
+                connection.send(error)
+            except Exception:  # noqa: BLE001 - the traceback would not survive the way to the parent
+                connection.send(RuntimeError(traceback.format_exc()))
 
-        for number in range(processes):
-            receiving, sending = context.Pipe(duplex=False)
-            child = context.Process(target=work, args=(bands[number::processes], sending))
-            child.start()
-            sending.close()
-            connections.append(receiving)
-            children.append(child)
-        self._follow(connections, len(bands), progress)
-        for child in children:
-            child.join()
-            if child.exitcode:
-                raise ChildProcessError(f"a process combining images died with exit code {child.exitcode}")
+        try:
+            for number in range(processes):
+                receiving, sending = context.Pipe(duplex=False)
+                child = context.Process(target=work, args=(bands[number::processes], sending))
+                child.start()
+                sending.close()
+                children[receiving] = child
+            _follow(children, len(bands), progress)
+        finally:
+            for child in children.values():
+                child.kill()
+                child.join()
 
-    @staticmethod
-    def _follow(connections: list[Connection], bands: int, progress: Progress) -> None:
-        """Count finished bands until every process has closed its end. Raises what a process reports."""
-        finished = 0
-        while connections:
-            for connection in wait(connections):
-                assert isinstance(connection, Connection)
-                try:
-                    word = connection.recv()
-                except EOFError:
-                    connections.remove(connection)
-                    continue
-                if isinstance(word, str):
-                    raise UsageError(word)
-                if word is MemoryError:
-                    raise MemoryError
-                finished += 1
-                progress(finished / bands)
+
+def _follow(children: Mapping[Connection, ForkProcess], bands: int, progress: Progress) -> None:
+    """Count finished bands until every child has closed its end. Raises what a child reports."""
+    finished = 0
+    open_ends = list(children)
+    while open_ends:
+        for connection in wait(open_ends):
+            assert isinstance(connection, Connection)
+            try:
+                word = connection.recv()
+            except EOFError:
+                open_ends.remove(connection)
+                children[connection].join()
+                if children[connection].exitcode:
+                    raise TransientError("A process that combined images was killed.") from None
+                continue
+            if word is not None:
+                raise word
+            finished += 1
+            progress(finished / bands)
 
 
 class FitsInputs:
-    """The input files of one operation, opened where the computation runs."""
+    """The input files of one operation, opened where the computation runs, closed at the end of the block."""
 
     def __init__(self, paths: Mapping[tuple[InputSource, str], Path], *, work_dir: Path, processes: int) -> None:
         self._paths = paths
         self._work_dir = work_dir
         self._processes = processes
         self._results = 0
+        self._images = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._images.close()
 
     def image(self, file: FitsFile) -> FitsImage:
         """Return the science image of a `FitsFile`. Raises `UsageError` if the file has none."""
-        return FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        image = FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        self._images.callback(image.close)
+        return image
 
     def stack(self, files: Sequence[FitsFile]) -> FitsImageStack:
         """Return the science images of several files as one stack. Raises `UsageError`."""

@@ -116,5 +116,4 @@ class KeyValueLeaseKeeper:
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too

@@ -27,6 +27,14 @@ def limit_memory(additional_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + additional_bytes, hard))
 
 
+def share_memory(processes: int) -> None:
+    """Let this process have its part, one of `processes`, of what the limit inherited from its parent leaves."""
+    if sys.platform == "linux":
+        soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        if soft != resource.RLIM_INFINITY:
+            limit_memory(max(soft - _data_bytes(), 0) // processes)
+
+
 def allow_many_files() -> None:
     """Raise the limit of open files to what the system allows: an operation may have a thousand inputs."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -17,8 +17,8 @@ from datalab.astro.headers import describe, header_cards
 from datalab.astro.provenance import output_header, provenance_cards
 from datalab.astro.stretch import auto_stretch, to_8bit
 from datalab.events.operations import InputFile
+from operation_runner.domain.ports import Job, LocalFile, LocalProduct
 from operation_runner.sdk import DataProduct, ImageProduct, Operation, Product
-from operation_runner.services.ports import Job, LocalFile, LocalProduct
 
 #: As existing clients know them: the small picture fits a square of this side; JPEG quality (handbook, section 5).
 _SMALL_SIDE_PX = 200
@@ -78,7 +78,11 @@ def _write_fits(product: ImageProduct, path: Path, *, operation: Operation, job:
     primary = fits.PrimaryHDU()
     primary.header.extend(provenance, bottom=True)
     science = fits.ImageHDU(product.pixels, header=output_header(product.header, product.pixels.shape), name="SCI")
-    fits.HDUList([primary, science]).writeto(path, checksum=True)
+    hdus = fits.HDUList([primary, science])
+    for hdu in hdus:
+        # Left alone, astropy writes the present time here; a result computed again must have the same bytes.
+        hdu.add_checksum(when="see FITS standard 4.0, section 4.4.2.7")
+    hdus.writeto(path)
 
 
 def _names_and_checksums(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:

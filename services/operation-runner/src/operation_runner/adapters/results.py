@@ -14,7 +14,7 @@ from datalab.events.envelope import UtcDatetime, utc_now
 from datalab.events.operations import InputFile, OperationResult, OutputFile, StoredFile
 from datalab.platform.errors import TransientError
 from datalab.platform.objects import ObjectNotFoundError, ObjectStore
-from operation_runner.services.ports import Computed, Job, LocalProduct
+from operation_runner.domain.ports import Computed, Job, LocalProduct
 
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
 #: Results never change, so the ones found lately need not be read again.

@@ -44,7 +44,7 @@ class RiceRows:
     @classmethod
     def of(cls, path: Path, index: int, image_header: fits.Header) -> Self | None:
         """Return a reader for HDU `index`, or None if the image is not in the form described above."""
-        with fits.open(path, memmap=False, disable_image_compression=True) as hdus:
+        with path.open("rb") as file, fits.open(file, memmap=False, disable_image_compression=True) as hdus:
             header = hdus[index].header
             data_offset = hdus[index].fileinfo()["datLoc"]
         columns, bitpix = header["ZNAXIS1"], header["ZBITPIX"]
@@ -107,7 +107,7 @@ class RiceRows:
 
 
 def _read_exactly(descriptor: int, length: int, offset: int) -> bytes:
-    content = os.pread(descriptor, length, offset)
-    if len(content) != length:
-        raise ValueError(f"the file ends {length - len(content)} bytes too early")
-    return content
+    missing = offset + length - os.fstat(descriptor).st_size
+    if missing > 0:  # found out before `length` bytes of memory are taken
+        raise ValueError(f"the file ends {missing} bytes too early")
+    return os.pread(descriptor, length, offset)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
 import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from datalab.events.operations import InputFile, InputSource
 from datalab.platform.errors import UsageError
 from datalab.platform.logging import get_logger
-from datalab.platform.objects import ObjectNotFoundError, ObjectStore
+from datalab.platform.objects import (
+    ChecksumMismatchError,
+    ObjectNotFoundError,
+    ObjectStore,
+    ObjectTooLargeError,
+)
 
 _log = get_logger(__name__)
 
@@ -26,6 +33,8 @@ _CACHED_NAME = re.compile(r"[0-9a-f]{64}")
 class _Entry:
     size_bytes: int
     pins: int = 0
+    #: Two operations may want the same file at once: the second one waits for the first one's copy.
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ScratchCache:
@@ -35,16 +44,27 @@ class ScratchCache:
     """
 
     def __init__(self, *, folder: Path, limit_bytes: int, store: ObjectStore) -> None:
+        self._folder = folder
         self._inputs = folder / "inputs"
         self._work = folder / "work"
         self._limit_bytes = limit_bytes
         self._store = store
         #: Least recently used first.
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._fetching: dict[str, asyncio.Lock] = {}
+        self._lock: IO[bytes] | None = None
 
     def open(self) -> None:
-        """Take over what an earlier run left: finished files are kept, everything else goes."""
+        """Take over what an earlier run left: finished files are kept, everything else goes.
+
+        Raises `UsageError` if another runner works in the folder.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / "lock").open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise UsageError(f"another runner works in {self._folder}: give each its own DATALAB_SCRATCH_DIR") from None
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
         self._inputs.mkdir(parents=True, exist_ok=True)
@@ -58,6 +78,11 @@ class ScratchCache:
         for _, sha256, size_bytes in sorted(kept):
             self._entries[sha256] = _Entry(size_bytes)
         self._evict()
+
+    def close(self) -> None:
+        """Leave the folder to the next runner."""
+        if self._lock is not None:
+            self._lock.close()
 
     @property
     def used_bytes(self) -> int:
@@ -105,8 +130,7 @@ class ScratchCache:
 
     async def _fetch(self, file: InputFile) -> None:
         path = self._path(file.sha256)
-        # Two operations may want the same file at once: the second one waits for the first one's copy.
-        async with self._fetching.setdefault(file.sha256, asyncio.Lock()):
+        async with self._entries[file.sha256].fetching:
             if path.exists() and path.stat().st_size == file.size_bytes:
                 path.touch()
                 return
@@ -115,7 +139,8 @@ class ScratchCache:
                 await self._store.fetch_file(file.key, path, expected_sha256=file.sha256, max_bytes=file.size_bytes)
             except ObjectNotFoundError as error:
                 raise UsageError(f"The input file {file.basename} is no longer stored.") from error
-        self._fetching.pop(file.sha256, None)
+            except (ChecksumMismatchError, ObjectTooLargeError) as error:
+                raise UsageError(f"The input file {file.basename} is not what was requested: {error}") from error
 
     def _evict(self) -> None:
         excess = self.used_bytes - self._limit_bytes

@@ -21,14 +21,17 @@ class Cancellations:
 
     def __init__(self) -> None:
         self._cancelled: set[_Attempt] = set()
-        self._running: dict[_Attempt, asyncio.Task[None]] = {}
+        #: Normally one task; two when a message comes back while the bus has lost sight of the first.
+        self._running: dict[_Attempt, set[asyncio.Task[None]]] = {}
 
     def cancel(self, request: OperationCancelRequested) -> None:
         """Stop an attempt if it is in hand here, and never begin it."""
         attempt = (request.operation_id, request.attempt)
+        if attempt in self._cancelled:  # one cancellation is undone once, see `stoppable`
+            return
         self._cancelled.add(attempt)
-        if attempt in self._running:
-            self._running[attempt].cancel()
+        for task in self._running.get(attempt, ()):
+            task.cancel()
 
     @asynccontextmanager
     async def stoppable(self, request: OperationRequested) -> AsyncIterator[None]:
@@ -38,13 +41,17 @@ class Cancellations:
             raise AttemptCancelledError
         task = asyncio.current_task()
         assert task is not None
-        self._running[attempt] = task
+        self._running.setdefault(attempt, set()).add(task)
         try:
             yield
         except asyncio.CancelledError:
             # Somebody else may want this task to end too (the runner is stopping): then it must.
-            if attempt in self._cancelled and task.uncancel() == 0:
+            if attempt in self._cancelled and task.cancelling() == 1:
                 raise AttemptCancelledError from None
             raise
         finally:
-            del self._running[attempt]
+            self._running[attempt].remove(task)
+            if not self._running[attempt]:
+                del self._running[attempt]
+            if attempt in self._cancelled:
+                task.uncancel()  # the task goes on with other attempts

@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 from datalab.events.envelope import derived_id
 from datalab.events.operations import (
     FailureKind,
+    InputFile,
     OperationCancelled,
     OperationFailed,
     OperationRequested,
@@ -18,10 +19,7 @@ from datalab.events.operations import (
 )
 from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
-from operation_runner.sdk import Operation
-from operation_runner.services.cancellations import AttemptCancelledError, Cancellations
-from operation_runner.services.metrics import ExecutionMetrics
-from operation_runner.services.ports import (
+from operation_runner.domain.ports import (
     Computer,
     InputCache,
     Job,
@@ -30,6 +28,9 @@ from operation_runner.services.ports import (
     Publisher,
     ResultStore,
 )
+from operation_runner.sdk import Operation
+from operation_runner.services.cancellations import AttemptCancelledError, Cancellations
+from operation_runner.services.metrics import ExecutionMetrics
 from operation_runner.services.progress import reported_progress
 from operation_runner.services.result_key import result_key
 
@@ -105,10 +106,8 @@ class Execution:
         if operation is None:
             # During an upgrade another runner may know it.
             raise TransientError(f"No runner offers the operation {request.operation!r} at the moment.")
-        parameters = self._parameters(operation, request)
-        key = result_key(
-            operation=operation.name, version=operation.version, parameters=parameters, inputs=request.input_files
-        )
+        parameters, inputs = self._normalised(operation, request)
+        key = result_key(operation=operation.name, version=operation.version, parameters=parameters, inputs=inputs)
         result = await self._results.find(key)
         if result is not None:
             await self._succeed(request, result, reused=True, compute_s=0.0)
@@ -121,12 +120,12 @@ class Execution:
                 await self._succeed(request, result, reused=True, compute_s=0.0)
                 return
             await self._say_started(request)
-            async with self._inputs.pinned(request.input_files) as paths, self._inputs.work_dir() as work_dir:
+            async with self._inputs.pinned(inputs) as paths, self._inputs.work_dir() as work_dir:
                 job = Job(
                     operation=operation.name,
                     parameters=parameters,
                     result_key=key,
-                    inputs=request.input_files,
+                    inputs=inputs,
                     paths=dict(paths),
                     work_dir=work_dir,
                 )
@@ -136,18 +135,24 @@ class Execution:
                 result = await self._results.store(computed, job=job)
             await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
 
-    def _parameters(self, operation: Operation, request: OperationRequested) -> dict[str, JsonValue]:
+    def _normalised(
+        self, operation: Operation, request: OperationRequested
+    ) -> tuple[dict[str, JsonValue], tuple[InputFile, ...]]:
+        """Return the parameters as they decide the result, and the files they name, each once, in that order."""
         try:
             parameters = operation.Parameters.model_validate(request.parameters)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"Operation {operation.name} received invalid input: {where}: {first['msg']}.") from error
-        resolved = {(file.source, file.basename) for file in request.input_files}
+        resolved = {(file.source, file.basename): file for file in request.input_files}
+        inputs = {}
         for file in parameters.files():
-            if (file.source, file.basename) not in resolved:
+            name = (file.source, file.basename)
+            if name not in resolved:
                 raise UsageError(f"Operation {operation.name}: the input file {file.basename} was not resolved.")
-        return parameters.model_dump(mode="json")
+            inputs[name] = resolved[name]
+        return parameters.model_dump(mode="json"), tuple(inputs.values())
 
     async def _say_started(self, request: OperationRequested) -> None:
         await self._publisher.publish(

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager, suppress
 
 from datalab.events.operations import OperationProgressed, OperationRequested
 from datalab.platform.errors import TransientError
-from operation_runner.services.ports import Publisher
+from operation_runner.domain.ports import Publisher
 
 #: A short operation is over before anybody could read its progress.
 _FIRST_REPORT_S = 0.25
 _REPORT_INTERVAL_S = 1.0
+#: As much of a message as the event takes.
+_MESSAGE_CHARACTERS = 1000
 
 
 @asynccontextmanager
@@ -24,7 +26,7 @@ async def reported_progress(
 
     def take(fraction: float, message: str) -> None:
         nonlocal latest
-        latest = (fraction, message)
+        latest = (fraction, message[:_MESSAGE_CHARACTERS])
 
     async def publish_regularly() -> None:
         published = None
@@ -50,5 +52,4 @@ async def reported_progress(
         yield take
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too

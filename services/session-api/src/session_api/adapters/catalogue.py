@@ -46,7 +46,7 @@ class BusCatalogue:
         self._complete_at = position.last
         self._follower = self._bus.follow(CATALOGUE_STREAM, after=0, on_message=self._receive)
         await self._follower.start()
-        if position.first <= position.last:
+        if 0 < position.first <= position.last:  # a new stream counts from 0, a purged one starts after its end
             # A bucket whose last entry was purged never sends it: what has come until then is everything.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._complete.wait(), _FIRST_READING_S)

@@ -64,9 +64,7 @@ class MongoOperationRepository:
                         name="unfinished",
                         partialFilterExpression={"deleted": False},
                     ),
-                    IndexModel(
-                        [("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}
-                    ),
+                    IndexModel([("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}),
                     outbox_index(),
                 ]
             )

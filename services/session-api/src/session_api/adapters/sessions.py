@@ -43,9 +43,7 @@ class MongoSessionRepository:
                         [("owner", ASCENDING), ("deleted", ASCENDING), ("modified", DESCENDING), ("_id", DESCENDING)],
                         name="list",
                     ),
-                    IndexModel(
-                        [("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}
-                    ),
+                    IndexModel([("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}),
                     outbox_index(),
                 ]
             )

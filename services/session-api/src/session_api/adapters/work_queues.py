@@ -25,9 +25,7 @@ class BusWorkQueues:
         return None if message is None else message.body
 
     async def bury(self, consumer: Consumer, body: bytes, *, sequence: int, reason: str) -> None:
-        await self._bus.bury(
-            consumer, body, subject=consumer.filter_subjects[0], sequence=sequence, reason=reason
-        )
+        await self._bus.bury(consumer, body, subject=consumer.filter_subjects[0], sequence=sequence, reason=reason)
 
     async def _empty(self, consumer: Consumer) -> bool:
         try:

@@ -55,7 +55,9 @@ class Observation:
 
 
 def _template(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", "unmatched")
+    """Return the path as the route declares it. Routes outside FastAPI leave no trace but their endpoint."""
+    unnamed: str = scope["path"] if "endpoint" in scope else "unmatched"
+    return getattr(scope.get("route"), "path", unnamed)
 
 
 def _method(scope: Scope) -> str:

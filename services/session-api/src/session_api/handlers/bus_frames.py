@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
 from datalab.events.topology import FRAME_FEED
 from datalab.platform.bus import Subscription
+from session_api.context import Context
 from session_api.services.feed_frames import ArchiveNews
-
-if TYPE_CHECKING:
-    from session_api.context import Context
 
 _adapter: TypeAdapter[ArchiveNews] = TypeAdapter(Annotated[ArchiveNews, Field(discriminator="type")])
 

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from datalab.platform.errors import TransientError, UsageError
 from session_api.handlers.replies import JsonReply, detail_reply, transient_reply, usage_reply
@@ -87,14 +88,12 @@ def _text(problem: Mapping[str, Any]) -> str:
     kind, given = problem["type"], problem["input"]
     if given is None and kind != "missing":
         return "This field may not be null."
-    text = _TEXTS.get(kind, problem["msg"])
+    text: str = _TEXTS.get(kind, problem["msg"])
     return text.format(type=type(given).__name__, **problem.get("ctx", {}))
 
 
 def _methods(request: Request) -> list[str]:
     """Return every method some route answers on the request's path."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if getattr(route, "path_regex", None) is not None and route.path_regex.match(request.scope["path"]):
-            methods |= set(getattr(route, "methods", None) or ())
-    return sorted(methods)
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in here for method in route.methods or ()})

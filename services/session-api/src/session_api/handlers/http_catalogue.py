@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from session_api.context import Context
 from session_api.handlers.caller import Caller
-from session_api.handlers.models import Detail
+from session_api.handlers.models import UNAUTHENTICATED
 from session_api.handlers.replies import JsonReply
 
 
 def routes(context: Context) -> APIRouter:
     """Return the route of the catalogue."""
-    router = APIRouter(prefix="/api", tags=["operations"], responses={401: {"model": Detail}})
+    router = APIRouter(prefix="/api", tags=["operations"], responses=UNAUTHENTICATED)
 
     @router.get("/available_operations", response_model=dict[str, JsonValue], summary="The operations there are")
     async def available_operations(_caller: Caller) -> Response:

@@ -7,10 +7,11 @@ from pydantic import JsonValue
 from starlette.responses import Response
 
 from datalab.events.asyncapi import document
+from session_api.context import Context
 from session_api.handlers.replies import JsonReply
 
 
-def routes() -> APIRouter:
+def routes(_context: Context) -> APIRouter:
     """Return the route of the AsyncAPI document."""
     router = APIRouter(prefix="/api", tags=["documents"])
 

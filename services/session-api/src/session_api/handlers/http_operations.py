@@ -13,7 +13,18 @@ from starlette.responses import Response
 
 from session_api.context import Context
 from session_api.handlers.caller import Caller, CorrelationId, RowId
-from session_api.handlers.models import Deleted, Detail, InputError, NewOperation, OperationIds, OperationView, Page
+from session_api.handlers.models import (
+    BAD_FIELDS,
+    CONFLICT,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Deleted,
+    NewOperation,
+    OperationIds,
+    OperationView,
+    Page,
+)
 from session_api.handlers.paging import LimitParameter, OffsetParameter, Paging, page_reply
 from session_api.handlers.replies import JsonReply, empty_reply
 from session_api.handlers.strict_json import StrictJsonRoute
@@ -35,11 +46,9 @@ def routes(context: Context) -> APIRouter:
         tags=["operations"],
         route_class=StrictJsonRoute,
         strict_content_type=False,
-        responses={401: {"model": Detail}, 404: {"model": Detail}, 503: {"model": Detail}},
+        responses={**UNAUTHENTICATED, **NOT_FOUND, **UNAVAILABLE},
     )
     operations, presenter, paging = context.operations, context.presenter, Paging.of(context.settings)
-    bad_fields = {400: {"model": InputError}}
-    conflict = {409: {"model": Detail}}
 
     @router.get("", response_model=Page[OperationView], summary="List a session's operations")
     async def list_operations(
@@ -58,7 +67,7 @@ def routes(context: Context) -> APIRouter:
         "",
         status_code=201,
         response_model=OperationView,
-        responses={200: {"model": OperationView, "description": "started before"}, **bad_fields, **conflict},
+        responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **CONFLICT},
         summary="Start an operation",
     )
     async def create_operation(
@@ -79,7 +88,7 @@ def routes(context: Context) -> APIRouter:
         )
         return JsonReply(presenter.operation(operation), 201 if new else 200)
 
-    @router.post("/bulk_delete", response_model=Deleted, responses=bad_fields, summary="Delete several operations")
+    @router.post("/bulk_delete", response_model=Deleted, responses=BAD_FIELDS, summary="Delete several operations")
     async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds) -> Response:
         return JsonReply({"deleted": await operations.delete_many(caller, session_id, form.ids)})
 
@@ -93,7 +102,7 @@ def routes(context: Context) -> APIRouter:
         return empty_reply()
 
     @router.post(
-        "/{operation_id}/cancel", response_model=OperationView, responses=conflict, summary="Stop an operation"
+        "/{operation_id}/cancel", response_model=OperationView, responses=CONFLICT, summary="Stop an operation"
     )
     async def cancel_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
         return JsonReply(presenter.operation(await operations.cancel(caller, session_id, operation_id)))
@@ -101,7 +110,7 @@ def routes(context: Context) -> APIRouter:
     @router.post(
         "/{operation_id}/retry",
         response_model=OperationView,
-        responses=conflict,
+        responses=CONFLICT,
         summary="Try a failed or cancelled operation again",
     )
     async def retry_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:

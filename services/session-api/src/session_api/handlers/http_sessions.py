@@ -12,7 +12,16 @@ from session_api.context import Context
 from session_api.domain.errors import FieldError
 from session_api.domain.sessions import SessionFilter
 from session_api.handlers.caller import Caller, CorrelationId, RowId
-from session_api.handlers.models import Detail, InputError, NewSession, Page, SessionChange, SessionView
+from session_api.handlers.models import (
+    BAD_FIELDS,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    NewSession,
+    Page,
+    SessionChange,
+    SessionView,
+)
 from session_api.handlers.paging import LimitParameter, OffsetParameter, Paging, page_reply
 from session_api.handlers.replies import JsonReply, empty_reply
 from session_api.handlers.strict_json import StrictJsonRoute
@@ -27,12 +36,11 @@ def routes(context: Context) -> APIRouter:
         tags=["sessions"],
         route_class=StrictJsonRoute,
         strict_content_type=False,
-        responses={401: {"model": Detail}, 404: {"model": Detail}, 503: {"model": Detail}},
+        responses={**UNAUTHENTICATED, **NOT_FOUND, **UNAVAILABLE},
     )
     sessions, presenter, paging = context.sessions, context.presenter, Paging.of(context.settings)
-    bad_fields = {400: {"model": InputError}}
 
-    @router.get("", response_model=Page[SessionView], responses=bad_fields, summary="List your sessions")
+    @router.get("", response_model=Page[SessionView], responses=BAD_FIELDS, summary="List your sessions")
     async def list_sessions(
         request: Request,
         caller: Caller,
@@ -64,7 +72,7 @@ def routes(context: Context) -> APIRouter:
         count, found = await sessions.page(caller, chosen, window)
         return page_reply(request, window, count, [presenter.session(*each) for each in found])
 
-    @router.post("", status_code=201, response_model=SessionView, responses=bad_fields, summary="Make a session")
+    @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
     async def create_session(caller: Caller, correlation_id: CorrelationId, form: NewSession) -> Response:
         made = await sessions.create(caller, name=form.name, input_data=form.input_data, correlation_id=correlation_id)
         return JsonReply(presenter.session(*made), 201)
@@ -74,7 +82,7 @@ def routes(context: Context) -> APIRouter:
         return JsonReply(presenter.session(*await sessions.open(caller, session_id)))
 
     @router.put(
-        "/{session_id}", response_model=SessionView, responses=bad_fields, summary="Rename a session, add input data"
+        "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
     )
     async def put_session(
         caller: Caller, correlation_id: CorrelationId, session_id: RowId, form: NewSession
@@ -85,7 +93,7 @@ def routes(context: Context) -> APIRouter:
         return JsonReply(presenter.session(*changed))
 
     @router.patch(
-        "/{session_id}", response_model=SessionView, responses=bad_fields, summary="Rename a session or add input data"
+        "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
     )
     async def patch_session(
         caller: Caller, correlation_id: CorrelationId, session_id: RowId, form: SessionChange

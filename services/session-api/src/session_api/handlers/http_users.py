@@ -7,7 +7,18 @@ from starlette.responses import Response
 
 from session_api.context import Context
 from session_api.handlers.caller import Caller
-from session_api.handlers.models import Detail, InputError, NewUser, Page, TokenView, UserChange, UserView
+from session_api.handlers.models import (
+    BAD_FIELDS,
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    NewUser,
+    Page,
+    TokenView,
+    UserChange,
+    UserView,
+)
 from session_api.handlers.paging import LimitParameter, OffsetParameter, Paging, page_reply
 from session_api.handlers.replies import JsonReply, empty_reply
 from session_api.handlers.strict_json import StrictJsonRoute
@@ -20,11 +31,9 @@ def routes(context: Context) -> APIRouter:
         tags=["users"],
         route_class=StrictJsonRoute,
         strict_content_type=False,
-        responses={401: {"model": Detail}, 403: {"model": Detail}, 503: {"model": Detail}},
+        responses={**UNAUTHENTICATED, **FORBIDDEN, **UNAVAILABLE},
     )
     users, presenter, paging = context.users, context.presenter, Paging.of(context.settings)
-    bad_fields = {400: {"model": InputError}}
-    unknown = {404: {"model": Detail}}
 
     @router.get("", response_model=Page[UserView], summary="List users")
     async def list_users(
@@ -34,12 +43,14 @@ def routes(context: Context) -> APIRouter:
         count, accounts = await users.page(caller, window)
         return page_reply(request, window, count, [presenter.account(account) for account in accounts])
 
-    @router.post("", status_code=201, response_model=TokenView, responses=bad_fields, summary="Make a user")
+    @router.post("", status_code=201, response_model=TokenView, responses=BAD_FIELDS, summary="Make a user")
     async def create_user(caller: Caller, form: NewUser) -> Response:
         token = await users.create(caller, username=form.username, proposals=form.proposals, superuser=form.superuser)
         return JsonReply({"username": form.username, "token": token}, 201)
 
-    @router.patch("/{username}", response_model=UserView, responses={**bad_fields, **unknown}, summary="Change a user")
+    @router.patch(
+        "/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user"
+    )
     async def change_user(caller: Caller, username: str, form: UserChange) -> Response:
         account = await users.change(
             caller, username, active=form.active, superuser=form.superuser, proposals=form.proposals
@@ -50,13 +61,13 @@ def routes(context: Context) -> APIRouter:
         "/{username}/tokens",
         status_code=201,
         response_model=TokenView,
-        responses=unknown,
+        responses=NOT_FOUND,
         summary="Give a user another token",
     )
     async def add_token(caller: Caller, username: str) -> Response:
         return JsonReply({"username": username, "token": await users.add_token(caller, username)}, 201)
 
-    @router.delete("/{username}/tokens", status_code=204, responses=unknown, summary="Revoke a user's tokens")
+    @router.delete("/{username}/tokens", status_code=204, responses=NOT_FOUND, summary="Revoke a user's tokens")
     async def revoke_tokens(caller: Caller, username: str) -> Response:
         await users.revoke_tokens(caller, username)
         return empty_reply()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, StringConstraints
 
@@ -77,6 +77,16 @@ class InputError(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     error: str | None = None
+
+
+#: How the errors of a route are described.
+ErrorResponses = dict[int | str, dict[str, Any]]
+BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
+UNAUTHENTICATED: ErrorResponses = {401: {"model": Detail}}
+FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
+NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
+CONFLICT: ErrorResponses = {409: {"model": Detail}}
+UNAVAILABLE: ErrorResponses = {503: {"model": Detail}}
 
 
 class OutputFileView(BaseModel):

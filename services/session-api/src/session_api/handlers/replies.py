@@ -18,6 +18,12 @@ from session_api.domain.errors import (
     InputRefusedError,
 )
 
+_STATUS: Mapping[type[UsageError], int] = {
+    AuthenticationError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+}
 #: How long a client should wait before it asks an unavailable service again, in seconds.
 _RETRY_AFTER_S = 2
 
@@ -46,22 +52,14 @@ def empty_reply() -> Response:
 
 def usage_reply(error: UsageError) -> JsonReply:
     """Return what the client is told about its mistake."""
-    match error:
-        case AuthenticationError():
-            return detail_reply(401, error.message, {"WWW-Authenticate": "Token"})
-        case ForbiddenError():
-            return detail_reply(403, error.message)
-        case NotFoundError():
-            return detail_reply(404, error.message)
-        case ConflictError():
-            return detail_reply(409, error.message)
-        case InputRefusedError():
-            # `error` is the only key the user interface shows to the user.
-            return JsonReply({**error.fields, "error": error.text}, 400)
-        case FieldError():
-            return JsonReply(error.fields, 400)
-        case _:
-            return detail_reply(400, error.message)
+    if isinstance(error, InputRefusedError):
+        # `error` is the only key the user interface shows to the user.
+        return JsonReply({**error.fields, "error": error.text}, 400)
+    if isinstance(error, FieldError):
+        return JsonReply(error.fields, 400)
+    headers = {"WWW-Authenticate": "Token"} if isinstance(error, AuthenticationError) else None
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
+    return detail_reply(status, error.message, headers)
 
 
 def transient_reply(error: TransientError) -> JsonReply:

@@ -41,7 +41,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._abort_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
 
 
-#: How uvicorn is to serve this service's websockets: `uvicorn.run(app, **WEBSOCKET_OPTIONS)`.
+#: For uvicorn, wherever this service is served: without them a client that does not read is never cut off.
 WEBSOCKET_OPTIONS: Final[dict[str, Any]] = {
     "ws": BoundedWebSocketProtocol,
     # The largest frame a client may send, in bytes: a subscription to a few hundred sessions is a few kilobytes.

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from session_api.context import Context
 from session_api.domain.feed import ClientGoneError, FeedClosedError
-
-if TYPE_CHECKING:
-    from session_api.context import Context
 
 #: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
 _CLOSE_TIMEOUT_S = 2.0

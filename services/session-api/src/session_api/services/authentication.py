@@ -1,4 +1,4 @@
-"""Who sent this token?"""
+"""Tells who sent a token."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ _log = get_logger(__name__)
 
 #: How many stored events are read before the reader is let go, so that a slow client holds up nobody else's reading.
 _PAGE_EVENTS = 256
+#: A process normally hears of an event within a millisecond; this long behind, the client is better off elsewhere.
+_LONGEST_LAG_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Feed:
         #: The stream's identity, and the newest event handed to the clients of this process.
         self.epoch = ""
         self.sequence = 0
+        self._advanced = asyncio.Event()
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class Feed:
     def attach(self, subscriber: FeedSubscriber, subjects: Iterable[str], *, after: int | None = None) -> int:
         """Put events on `subjects` into the mailbox from the next one on; return the sequence of the last one before.
 
-        `after`, if given, is the newest event the client has already; another process may have been ahead of this one.
+        `after`, if given, is the newest event the client has: all later ones are for it, stored or new.
         """
         for subject in subjects:
             subscriber.floors[subject] = self.sequence if after is None else after
@@ -104,12 +107,13 @@ class Feed:
         return self.sequence
 
     def detach(self, subscriber: FeedSubscriber, subjects: Iterable[str]) -> None:
-        """Put no more events on `subjects` into the mailbox."""
-        for subject in subjects:
-            if subscriber.floors.pop(subject, None) is not None:
-                self._by_subject[subject].discard(subscriber)
-                if not self._by_subject[subject]:
-                    del self._by_subject[subject]
+        """Put no more events on `subjects` into the mailbox, and take out those that wait there."""
+        dropped = set(subjects) & set(subscriber.floors)
+        subscriber.drop(dropped)
+        for subject in dropped:
+            self._by_subject[subject].discard(subscriber)
+            if not self._by_subject[subject]:
+                del self._by_subject[subject]
 
     # --- the stored feed --------------------------------------------------------------------------------------
 
@@ -119,6 +123,19 @@ class Feed:
         if position.epoch != self.epoch:
             raise TransientError("the feed begins anew")  # the watch notices too, and follows the new stream
         return position
+
+    async def reached(self, sequence: int) -> None:
+        """Wait until this process is as far as the client is: another one may have been ahead of it.
+
+        Raises `TransientError` if that takes too long.
+        """
+        try:
+            async with asyncio.timeout(_LONGEST_LAG_S):
+                while self.sequence < sequence:
+                    self._advanced.clear()
+                    await self._advanced.wait()
+        except TimeoutError:
+            raise TransientError("this server is behind with the feed") from None
 
     async def read(self, subjects: Iterable[str], *, after: int, up_to: int) -> FeedPage:
         """Return stored events after one sequence, up to another. Raises `TransientError`."""
@@ -139,14 +156,17 @@ class Feed:
     # --- following --------------------------------------------------------------------------------------------
 
     async def _begin(self, position: FeedPosition) -> None:
-        self.epoch, self.sequence = position.epoch, position.last
-        self._follower = self._stream.follow(after=position.last, on_message=self._distribute)
-        await self._follower.start()
+        self.sequence = position.last
+        follower = self._stream.follow(after=position.last, on_message=self._distribute)
+        await follower.start()
+        # Only now: should the start fail, the watch finds the former epoch and tries again.
+        self._follower, self.epoch = follower, position.epoch
 
     async def _distribute(self, message: StoredFeedMessage) -> None:
         subscribers = self._by_subject.get(message.subject)
         item = self._item(message) if subscribers else None
         self.sequence = message.sequence
+        self._advanced.set()
         if subscribers and item:
             for subscriber in subscribers:
                 subscriber.offer(item)
@@ -177,8 +197,8 @@ class Feed:
         if position.epoch != self.epoch or position.last < self.sequence:
             _log.warning("feed.began_anew", former=self.epoch, present=position.epoch)
             await self._follower.stop()
-            self._end_all("the feed begins anew")
             await self._begin(position)
+            self._end_all("the feed begins anew")
         elif position.last > self.sequence == last_seen:
             _log.warning("feed.behind", sequence=self.sequence, last=position.last)
             await self._follower.resume()

@@ -47,6 +47,7 @@ from session_api.services.feed_subscriber import FeedSubscriber
 
 #: The same answer for another user's session and for one that does not exist: neither can be guessed.
 _NO_SUCH_SESSION = "No DataSession matches the given query."
+_NO_LONGER_STORED = "these events are no longer stored: read the present state by REST"
 #: Frames read ahead of the one being obeyed; more stay in the connection, which then slows the client down.
 _MOST_FRAMES_WAITING = 8
 
@@ -110,7 +111,7 @@ class FeedConversation:
             while self._subscriber.has_work or not self._requests.empty():
                 await self._recover()
                 if self._requests.empty():
-                    await self._deliver_next()
+                    await self._deliver(self._subscriber.pop())
                 else:
                     await self._obey(self._requests.get_nowait())
             self._subscriber.wake.clear()
@@ -161,41 +162,41 @@ class FeedConversation:
 
     async def _attach(self, *, sessions: set[int], sites: set[str], resume: ResumePoint | None) -> None:
         """Listen first, then read the stored feed up to that moment: nothing falls between the two, nor comes twice."""
-        start, gap = await self._starting_point(resume)
-        former = tuple(self._subscriber.floors)
         subjects = (*map(session_subject, sessions), *map(site_subject, sites))
+        start, gap = await self._starting_point(resume if subjects else None)
+        if start is not None:
+            await self._feed.reached(start)
+        former = tuple(self._subscriber.floors)
         attached_at = self._feed.attach(self._subscriber, subjects, after=start)
         self._session_ids |= sessions
         self._sites |= sites
         await self._deliver_up_to(attached_at, former)
+        self._last_sent = attached_at if start is None else start
         await self._send(
             Subscribed(
                 sessions=tuple(sorted(self._session_ids)),
                 sites=tuple(sorted(self._sites)),
                 epoch=self._feed.epoch,
-                sequence=attached_at if start is None else start,
+                sequence=self._last_sent,
             )
         )
-        if gap:
-            first, last = gap
-            detail = "these events are no longer stored: read the present state by REST"
-            await self._send(Gap(first=first, last=attached_at if last is None else last, detail=detail))
+        if gap is not None:
+            await self._send(gap)
         if start is not None:
             self._subscriber.begin_catching_up()
             await self._send_stored(subjects, after=start, up_to=attached_at)
 
-    async def _starting_point(self, resume: ResumePoint | None) -> tuple[int | None, tuple[int, int | None] | None]:
-        """Return the sequence to send stored events after, if any, and the first and last one that is not stored.
-
-        None for the last means the present; what was missed of another epoch cannot be told.
-        """
+    async def _starting_point(self, resume: ResumePoint | None) -> tuple[int | None, Gap | None]:
+        """Return the sequence to send stored events after, if any, and which ones cannot be sent."""
         if resume is None:
             return None, None
         position = await self._feed.position()
         if resume.epoch != position.epoch or resume.sequence > position.last:
-            return None, (1, None)
+            # A position in some other stream tells nothing about this one: everything until now may be news.
+            return position.last, Gap(first=1, last=position.last, detail=_NO_LONGER_STORED)
         if resume.sequence + 1 < position.first:
-            return position.first - 1, (resume.sequence + 1, position.first - 1)
+            last = position.first - 1
+            return last, Gap(first=resume.sequence + 1, last=last, detail=_NO_LONGER_STORED)
         return resume.sequence, None
 
     async def _unsubscribe(self, request: Unsubscribe) -> None:
@@ -206,10 +207,6 @@ class FeedConversation:
         await self._send(Unsubscribed(sessions=tuple(sorted(self._session_ids)), sites=tuple(sorted(self._sites))))
 
     # --- events -----------------------------------------------------------------------------------------------
-
-    async def _deliver_next(self) -> bool:
-        """Send the oldest event of the mailbox; tell whether there was one."""
-        return await self._deliver(self._subscriber.pop())
 
     async def _deliver_up_to(self, sequence: int, subjects: Iterable[str]) -> None:
         """Send everything on these subjects up to a sequence the hub has passed."""
@@ -236,6 +233,7 @@ class FeedConversation:
             after = page.complete_to
 
     async def _deliver(self, item: FeedItem | None) -> bool:
+        """Send what came out of the mailbox; tell whether anything did."""
         if item is None:
             return False
         await self._send_event(item, replayed=False)

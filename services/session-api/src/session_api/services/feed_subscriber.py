@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Set as AbstractSet
 
 from session_api.domain.feed import CloseCode, FeedClosedError, FeedItem, FeedMeter
 
@@ -54,6 +55,15 @@ class FeedSubscriber:
         item = self._waiting.popleft()
         self._waiting_bytes -= item.size_bytes
         return item
+
+    def drop(self, subjects: AbstractSet[str]) -> None:
+        """Forget subjects and their events: should they be subscribed to again, the past is read from the store."""
+        for subject in subjects:
+            del self.floors[subject]
+        kept = [item for item in self._waiting if item.subject not in subjects]
+        self._forget()
+        self._waiting.extend(kept)
+        self._waiting_bytes = sum(item.size_bytes for item in kept)
 
     def begin_catching_up(self) -> None:
         """The client is sent the stored feed, from now until it has emptied the mailbox once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -12,6 +13,21 @@ from session_api.domain.errors import InputRefusedError
 from session_api.services.input_cleaning import CleanInputs, NamedFile
 
 _LONGEST_TEXT = 300
+
+#: What would be right, by the keyword of JSON schema that is not satisfied.
+_RULES: Mapping[str, str] = {
+    "type": "must be of type {}",
+    "enum": "must be {}",
+    "const": "must be {}",
+    "minimum": "must be at least {}",
+    "exclusiveMinimum": "must be more than {}",
+    "maximum": "must be at most {}",
+    "exclusiveMaximum": "must be less than {}",
+    "minLength": "must have at least {} characters",
+    "maxLength": "must have at most {} characters",
+    "minItems": "must have at least {} entries",
+    "maxItems": "must have at most {} entries",
+}
 
 
 def check_counts(entry: CatalogueEntry, inputs: CleanInputs) -> None:
@@ -80,22 +96,11 @@ def _where(entry: CatalogueEntry, error: ValidationError) -> str:
 
 def _what(error: ValidationError) -> str:
     """Say what would be right. The library's own texts repeat the client's data, however large it is."""
-    wanted = error.validator_value
-    match error.validator:
-        case "type":
-            return f"must be of type {' or '.join(wanted) if isinstance(wanted, list) else wanted}"
-        case "enum" | "const":
-            return f"must be one of {', '.join(map(str, wanted if isinstance(wanted, list) else [wanted]))}"
-        case "minimum" | "exclusiveMinimum":
-            return f"must be {'more than' if error.validator == 'exclusiveMinimum' else 'at least'} {wanted}"
-        case "maximum" | "exclusiveMaximum":
-            return f"must be {'less than' if error.validator == 'exclusiveMaximum' else 'at most'} {wanted}"
-        case "minLength" | "minItems":
-            return f"must have at least {wanted} {'characters' if error.validator == 'minLength' else 'entries'}"
-        case "maxLength" | "maxItems":
-            return f"must have at most {wanted} {'characters' if error.validator == 'maxLength' else 'entries'}"
-        case "required":
-            missing = [name for name in wanted if name not in error.instance]
-            return f"needs {', '.join(missing)}"
-        case _:
-            return f"does not satisfy {error.validator}"
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
+    if rule == "required":
+        present = error.instance if isinstance(error.instance, dict) else {}
+        return f"needs {', '.join(name for name in wanted if name not in present)}"
+    if isinstance(wanted, list):
+        wanted = " or ".join(map(str, wanted))
+    return _RULES.get(rule, f"does not satisfy {rule}").format(wanted)

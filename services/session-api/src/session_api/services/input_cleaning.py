@@ -93,7 +93,9 @@ def _named_file(item: JsonObject) -> NamedFile:
             f'{basename} names no source; "archive" (a frame) or "datalab" (the output of an operation) is right.'
         )
     if source not in list(InputSource):
-        raise InputRefusedError(f'{basename}: Source {_quoted(source)} not recognized; "archive" or "datalab" is right.')
+        raise InputRefusedError(
+            f'{basename}: Source {_quoted(source)} not recognized; "archive" or "datalab" is right.'
+        )
     return NamedFile(InputSource(source), basename)
 
 

@@ -125,7 +125,7 @@ class OperationService:
 
         def stop(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
             if operation.finished:
-                raise ConflictError(f"The operation is {operation.status}; only one that waits or runs can be cancelled.")
+                raise ConflictError(f"The operation is {operation.status}; only one that waits or runs can be stopped.")
             cancelled = operation.cancelled(now=now)
             return cancelled, [cancel_event(operation.handle()), changed_event(cancelled)]
 

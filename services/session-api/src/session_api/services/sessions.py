@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from datalab.events.envelope import utc_now
 from datalab.events.feed import SessionChanged, SessionDeleted
 from datalab.platform.errors import TransientError
+from datalab.platform.logging import get_logger
 from session_api.domain.errors import SessionNotFoundError
 from session_api.domain.operations import PRODUCER, Operation
 from session_api.domain.ports import OperationRepository, SessionRepository, Window
 from session_api.domain.sessions import InputItem, Session, SessionFilter, merged_input_data
 from session_api.domain.users import User
 from session_api.services.deletion import delete_operations
+
+_log = get_logger(__name__)
 
 #: Each lost race means that another writer won one, so this many writers can change one session at once.
 _MOST_RACES = 100
@@ -100,10 +103,13 @@ class SessionService:
         )
         if not await self._sessions.mark_deleted(caller.username, session_id, now=now, events=[event]):
             raise SessionNotFoundError
-        # Should this stop half way, the reconciler goes on.
-        await delete_operations(
-            self._operations, owner=caller.username, session_id=session_id, announce=False, now=now
-        )
+        try:
+            await delete_operations(
+                self._operations, owner=caller.username, session_id=session_id, announce=False, now=now
+            )
+        except TransientError as error:
+            # The session is gone all the same, and so are its operations for every client: the reconciler goes on.
+            _log.warning("session.operations_left", session_id=session_id, reason=error.message)
 
 
 def _changed(session: Session, correlation_id: str) -> SessionChanged:

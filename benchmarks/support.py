@@ -1,0 +1,193 @@
+"""What the benchmarks share: a system to measure, memory of a process and its children, the last line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+from astropy.io import fits
+from pydantic import TypeAdapter
+
+from datalab.events.envelope import new_id
+from datalab.events.operations import (
+    InputFile,
+    OperationFailed,
+    OperationReport,
+    OperationRequested,
+    OperationSucceeded,
+)
+from datalab.events.topology import REPORTS
+from datalab.local.data_folder import DataFolder
+from datalab.local.embedded import start_servers
+from datalab.local.services import ServiceSpec, default_services
+from datalab.local.supervisor import Supervisor
+from datalab.local.system import System, prepare_servers
+from datalab.platform.bus import Bus, StoredMessage
+from datalab.platform.logging import configure_logging
+from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.objects import ObjectStore
+from datalab.platform.settings import LogSettings
+from datalab.testing.detector import Camera
+from datalab.testing.observatory import NightPlan, SimulatedObservatory
+
+FITS_TYPE = "application/fits"
+_SAMPLE_INTERVAL_S = 0.02
+_reports: TypeAdapter[OperationReport] = TypeAdapter(OperationReport)
+
+
+def report(name: str, figures: dict[str, object]) -> None:
+    """Print the one line of JSON a benchmark ends with."""
+    print(json.dumps({"name": name, **figures}))
+
+
+def write_frames(folder: Path, count: int, side: int) -> list[Path]:
+    """Write `count` simulated frames, side x side pixels uint16, RICE-compressed by rows; each with its own noise."""
+    observatory = SimulatedObservatory(camera=Camera(rows=side, columns=side))
+    exposure = next(iter(observatory.exposures(NightPlan(n_exposures=1))))
+    generator = np.random.default_rng(1)
+    paths = []
+    for number in range(count):
+        # Another night's noise on the same sky: enough to keep compression and sorting honest, and quick to make.
+        noise = generator.normal(0.0, np.sqrt(exposure.pixels / 1.5))
+        pixels = (exposure.pixels + noise).clip(0, 65535).astype(np.uint16)
+        path = folder / f"sim-bench-20260314-{number:08d}-EX00.fits.fz"
+        image = fits.CompImageHDU(pixels, header=exposure.header, name="SCI", tile_shape=(1, side))
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def peak_memory(pid: int) -> Iterator[list[int]]:
+    """Give the block a list that holds, after it, the peak memory of a process and its descendants in bytes.
+
+    Memory shared between them counts once (proportional set size).
+    """
+    peak = [0]
+    stop = threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(_SAMPLE_INTERVAL_S):
+            peak[0] = max(peak[0], _tree_bytes(pid))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        sampler.join()
+
+
+def _tree_bytes(pid: int) -> int:
+    total = 0
+    try:
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return 0
+    for process in processes:
+        try:
+            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:  # it ended meanwhile
+            continue
+        total += 1024 * sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total
+
+
+class Bench:
+    """Servers and one runner, driven over the bus as the session API does."""
+
+    def __init__(self, *, system: System, bus: Bus, store: ObjectStore, runner: ServiceSpec) -> None:
+        self._system = system
+        self._bus = bus
+        self._runner = runner
+        self.store = store
+        self._operations = 0
+        self._ends: dict[int, asyncio.Future[OperationSucceeded]] = {}
+
+    async def follow(self) -> None:
+        await self._bus.follow(REPORTS, after=0, on_message=self._hear).start()
+
+    async def _hear(self, message: StoredMessage) -> None:
+        event = _reports.validate_json(message.body)
+        if isinstance(event, OperationSucceeded):
+            self._ends[event.operation_id].set_result(event)
+        elif isinstance(event, OperationFailed):
+            self._ends[event.operation_id].set_exception(RuntimeError(event.message))
+
+    async def fresh_runner(self) -> int:
+        """Start the runner anew, with an empty scratch folder; return its pid."""
+        name = self._runner.name
+        await self._system.supervisor.take_down(name)
+        for path in (self._system.folder.scratch / name).rglob("*"):
+            if path.is_file():
+                path.unlink()
+        await self._system.supervisor.bring_up(name)
+        pid = self._system.supervisor.status(name).pid
+        assert pid is not None
+        return pid
+
+    async def upload(self, paths: list[Path]) -> list[InputFile]:
+        """Store files as inputs. Their names are new each time, so that no result exists yet."""
+        run = new_id()[:8]
+        stored = [
+            await self.store.put_file(f"data/{path.name}", path, content_type="application/fits") for path in paths
+        ]
+        return [
+            InputFile(
+                source="archive",
+                basename=f"{run}-{path.name.partition('.')[0]}",
+                key=item.key,
+                sha256=item.sha256 or "",
+                size_bytes=item.size_bytes,
+            )
+            for path, item in zip(paths, stored, strict=True)
+        ]
+
+    async def median(self, inputs: list[InputFile]) -> OperationSucceeded:
+        """Request Median and wait for its success."""
+        self._operations += 1
+        self._ends[self._operations] = asyncio.get_running_loop().create_future()
+        await self._bus.publish(
+            OperationRequested(
+                operation_id=self._operations,
+                attempt=1,
+                session_id=1,
+                operation="Median",
+                lane="slow",
+                parameters={"input_files": [{"source": item.source, "basename": item.basename} for item in inputs]},
+                input_files=tuple(inputs),
+            )
+        )
+        return await self._ends[self._operations]
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Start nats-server, S3 server and one runner in a folder of their own."""
+    configure_logging(LogSettings(log_level="ERROR", log_format="console"), service="benchmark")
+    async with AsyncExitStack() as stack:
+        root = stack.enter_context(tempfile.TemporaryDirectory(prefix="datalab-bench-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(DataFolder(Path(root)))
+        supervisor = await stack.enter_async_context(Supervisor(folder=folder))
+        addresses = await start_servers(supervisor=supervisor, folder=folder, environ=os.environ)
+        system = System(supervisor=supervisor, folder=folder, addresses=addresses, api_url="", admin_token="")
+        await prepare_servers(system.nats_settings, system.s3_settings)
+        services = default_services(addresses=addresses, folder=folder)
+        (runner,) = (service for service in services if service.name.startswith("operation-runner"))
+        await supervisor.start(runner)
+        bus = Bus(settings=system.nats_settings, service="bench", metrics=BusMetrics(create_registry()))
+        await bus.connect()
+        stack.push_async_callback(bus.stop)
+        store = await stack.enter_async_context(ObjectStore(system.s3_settings))
+        running = Bench(system=system, bus=bus, store=store, runner=runner)
+        await running.follow()
+        yield running

@@ -1,0 +1,1 @@
+"""What the runner needs from the world, and the words for it."""

@@ -1,0 +1,35 @@
+"""Computing processes as the service has them."""
+
+import pytest
+
+from operation_runner.adapters.compute_process import ProcessComputer
+from operation_runner.registry import discover
+from support.runner import OPERATION_PACKAGES, no_main_module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lean_processes():
+    with no_main_module():
+        yield
+
+
+@pytest.fixture(scope="session")
+async def make_computer(lean_processes):
+    """Return a function that starts a `ProcessComputer`; limits as given, else ample."""
+    made = []
+
+    async def make(**changes):
+        limits = {"slots": 4, "processes": 2, "time_limit_s": 30.0, "memory_bytes": 1024**3}
+        computer = ProcessComputer(registry=discover(OPERATION_PACKAGES), **(limits | changes))
+        await computer.start()
+        made.append(computer)
+        return computer
+
+    yield make
+    for computer in made:
+        computer.stop()
+
+
+@pytest.fixture(scope="session")
+async def computer(make_computer):
+    return await make_computer()

@@ -1,0 +1,127 @@
+"""A document store on which every second call of each kind fails: nothing is answered with 500, nothing half done."""
+
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from datalab.platform.errors import TransientError
+from support.session_api import MEDIAN, archive, body_of, frame_document, running_world
+
+SESSIONS = "/api/datasessions/"
+_SERVICES = {
+    "authenticator": ("_users",),
+    "users": ("_users",),
+    "sessions": ("_sessions", "_operations"),
+    "operations": ("_sessions", "_operations"),
+    "projector": ("_operations",),
+    "reconciler": ("_sessions", "_operations"),
+}
+
+
+class Flaky:
+    """Fails the first call of each method, does the second one, and so on; or does it and then fails."""
+
+    def __init__(self, repository, *, after_the_fact=False):
+        self._repository = repository
+        self._after_the_fact = after_the_fact
+        self._calls = Counter()
+
+    def __getattr__(self, name):
+        method = getattr(self._repository, name)
+
+        async def flaky(*args, **kwargs):
+            self._calls[name] += 1
+            fails = self._calls[name] % 2 == 1
+            if fails and not self._after_the_fact:
+                raise TransientError("the document store does not answer")
+            answer = await method(*args, **kwargs)
+            if fails:
+                raise TransientError("the document store does not answer")
+            return answer
+
+        return flaky
+
+
+@pytest.fixture(scope="module")
+async def world(module_settings_environment):
+    async with running_world(module_settings_environment) as world:
+        await world.add_user("alice")
+        await world.describe(MEDIAN)
+        await world.add_frames(frame_document("f1"), frame_document("f2"))
+        yield world
+
+
+@pytest.fixture
+def flaky(world, monkeypatch):
+    for service, ports in _SERVICES.items():
+        for port in ports:
+            owner = getattr(world.context, service)
+            monkeypatch.setattr(owner, port, Flaky(getattr(owner, port)))
+
+
+async def persist(client, method, path, **options):
+    """Send a request until it is answered with something else than 503; return the answer and how often it took."""
+    for attempt in range(1, 20):
+        reply = await client.request(method, path, **options)
+        if reply.status_code != 503:
+            return reply, attempt
+        assert body_of(reply) == {"detail": "Temporarily unavailable: the document store does not answer."}
+        assert reply.headers["Retry-After"] == "2"
+    raise AssertionError("never answered")
+
+
+async def test_every_step_of_a_session_comes_to_its_end(world, flaky):
+    async with world.client("alice") as client:
+        made, attempts = await persist(client, "POST", SESSIONS, json={"name": "S1", "input_data": [archive("f1")]})
+        assert (made.status_code, attempts > 1) == (201, True)
+        path = f"{SESSIONS}{body_of(made)['id']}/"
+        changed, _ = await persist(client, "PATCH", path, json={"input_data": [archive("f2")]})
+        assert body_of(changed)["input_data"] == [archive("f1"), archive("f2")]
+        inputs = {"input_files": [archive("f1"), archive("f2")]}
+        started, attempts = await persist(
+            client, "POST", f"{path}operations/", json={"name": "Median", "input_data": inputs}
+        )
+        assert (started.status_code, attempts > 1) == (201, True)
+        number = body_of(started)["id"]
+        operation = f"{path}operations/{number}/"
+        assert (await persist(client, "POST", f"{operation}cancel/"))[0].status_code == 200
+        assert (await persist(client, "POST", f"{operation}retry/"))[0].status_code == 200
+        listed, _ = await persist(client, "GET", SESSIONS)
+        (session,) = body_of(listed)["results"]
+        assert [each["id"] for each in session["operations"]] == [number]
+        assert (await persist(client, "DELETE", operation))[0].status_code == 204
+        second, _ = await persist(client, "POST", f"{path}operations/", json={"name": "Median", "input_data": inputs})
+        assert second.status_code == 201
+        assert (await persist(client, "DELETE", path))[0].status_code == 204
+        assert await world.database["operations"].count_documents({"deleted": False}) == 1, "left over"
+        for _ in range(8):
+            with suppress(TransientError):
+                await world.context.reconciler.finish_deletions()
+        assert await world.database["operations"].count_documents({"deleted": False}) == 0
+        assert await world.database["sessions"].count_documents({"deleted": False}) == 0
+
+
+async def test_reports_are_taken_in_though_the_store_fails(world, flaky):
+    async with world.client("alice") as client:
+        made, _ = await persist(client, "POST", SESSIONS, json={"name": "S1"})
+        session_id = body_of(made)["id"]
+        path = f"{SESSIONS}{session_id}/operations/"
+        inputs = {"input_files": [archive("f1"), archive("f2")]}
+        started, _ = await persist(client, "POST", path, json={"name": "Median", "input_data": inputs})
+        await world.succeed(client, session_id, body_of(started)["id"])
+
+
+async def test_lost_answers_do_not_start_an_operation_twice(world, monkeypatch):
+    async with world.client("alice") as client:
+        session_id = await world.session(client)
+        service = world.context.operations
+        monkeypatch.setattr(service, "_operations", Flaky(service._operations, after_the_fact=True))
+        path = f"{SESSIONS}{session_id}/operations/"
+        body = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}
+        reply, attempts = await persist(client, "POST", path, json=body, headers={"Idempotency-Key": "once"})
+        assert attempts > 1
+        assert reply.status_code == 200
+        assert await world.database["operations"].count_documents({"session_id": session_id}) == 1
+        number = body_of(reply)["id"]
+        assert [request.attempt for request in await world.requests(number)] == [1]

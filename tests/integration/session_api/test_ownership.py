@@ -1,0 +1,130 @@
+"""Nobody reads, changes, lists or guesses what belongs to somebody else: every route of the application is tried.
+
+A new route fails here until it is given a request in `AS_A_STRANGER` or a reason in `NOBODYS`.
+"""
+
+import json
+
+import pytest
+from fastapi.routing import APIRoute
+
+from session_api.main import create_app
+from session_api.settings import SessionApiSettings
+from support.session_api import archive, body_of, result
+
+NO_SESSION = (404, {"detail": "No DataSession matches the given query."})
+NO_OPERATION = (404, {"detail": "No DataOperation matches the given query."})
+FORBIDDEN = (403, {"detail": "You do not have permission to perform this action."})
+
+_MEDIAN = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}
+_SESSION = "/api/datasessions/{session_id}"
+_OPERATION = f"{_SESSION}/operations/{{operation_id}}"
+
+#: Route: the body a stranger sends with the owner's ids, and the answer, the same as for ids that do not exist.
+AS_A_STRANGER = {
+    ("GET", _SESSION): (None, NO_SESSION),
+    ("PUT", _SESSION): ({"name": "mine"}, NO_SESSION),
+    ("PATCH", _SESSION): ({"name": "mine", "input_data": [archive("f1")]}, NO_SESSION),
+    ("DELETE", _SESSION): (None, NO_SESSION),
+    ("GET", f"{_SESSION}/operations"): (None, NO_SESSION),
+    ("POST", f"{_SESSION}/operations"): (_MEDIAN, NO_SESSION),
+    ("POST", f"{_SESSION}/operations/bulk_delete"): ({"ids": ["{operation_id}"]}, NO_SESSION),
+    ("GET", _OPERATION): (None, NO_OPERATION),
+    ("DELETE", _OPERATION): (None, NO_OPERATION),
+    ("POST", f"{_OPERATION}/cancel"): (None, NO_OPERATION),
+    ("POST", f"{_OPERATION}/retry"): (None, NO_OPERATION),
+    ("GET", "/api/users"): (None, FORBIDDEN),
+    ("POST", "/api/users"): ({"username": "eve", "superuser": True}, FORBIDDEN),
+    ("PATCH", "/api/users/{username}"): ({"superuser": True}, FORBIDDEN),
+    ("POST", "/api/users/{username}/tokens"): (None, FORBIDDEN),
+    ("DELETE", "/api/users/{username}/tokens"): (None, FORBIDDEN),
+}
+#: Routes on which nothing belongs to anybody, or that have tests of their own here.
+NOBODYS = {
+    ("GET", "/api/asyncapi.json"): "a public document",
+    ("GET", "/api/available_operations"): "the same for every user",
+    ("GET", "/api/datasessions"): "test_lists_show_nothing_of_others",
+    ("POST", "/api/datasessions"): "makes what did not exist",
+}
+
+
+def routes_of_the_application():
+    app = create_app(SessionApiSettings())
+    return sorted(
+        {(method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods}
+    )
+
+
+@pytest.fixture(scope="module")
+async def owned(world, alice):
+    """The ids of a session of alice with a finished and a running operation, and how it looks."""
+    session_id = await world.session(alice, name="private", input_data=[archive("f1")])
+    done = await world.operation(alice, session_id)
+    await world.succeed(alice, session_id, done, result("private-result"))
+    running = await world.operation(alice, session_id)
+    await world.start(alice, session_id, running)
+    return {"session_id": session_id, "operation_id": running, "username": "alice"}
+
+
+@pytest.mark.parametrize(("method", "path"), routes_of_the_application())
+async def test_every_route_keeps_strangers_out(world, alice, bob, owned, method, path):
+    if (method, path) in NOBODYS:
+        return
+    body, expected = AS_A_STRANGER[method, path]
+    before = await everything(alice, owned)
+    reply = await send(bob, method, path, body, owned)
+    assert (reply.status_code, body_of(reply)) == expected
+    if expected != FORBIDDEN:
+        guessed = await send(bob, method, path, body, {**owned, "session_id": 10**9, "operation_id": 10**9})
+        assert (guessed.status_code, body_of(guessed)) == expected
+        own = await world.session(bob)
+        mixed = await send(bob, method, path, body, {**owned, "session_id": own})
+        if "{operation_id}" in path:
+            assert (mixed.status_code, body_of(mixed)) == expected
+    async with world.client() as nobody:
+        assert (await send(nobody, method, path, body, owned)).status_code == 401
+    assert await everything(alice, owned) == before
+
+
+async def test_an_operation_is_not_found_through_another_session_of_its_owner(world, alice, owned):
+    other = await world.session(alice)
+    for method, path in (key for key in AS_A_STRANGER if "{operation_id}" in key[1]):
+        reply = await send(alice, method, path, None, {**owned, "session_id": other})
+        assert (reply.status_code, body_of(reply)) == NO_OPERATION
+
+
+async def test_bulk_delete_leaves_operations_of_others_alone(world, alice, bob, owned):
+    own = await world.session(bob)
+    before = await everything(alice, owned)
+    reply = await bob.post(f"/api/datasessions/{own}/operations/bulk_delete/", json={"ids": [owned["operation_id"]]})
+    assert body_of(reply) == {"deleted": 0}
+    assert await everything(alice, owned) == before
+
+
+async def test_lists_show_nothing_of_others(bob, root, owned):
+    for stranger in (bob, root):
+        for parameters in ({}, {"user": "alice"}, {"user_exact": "alice"}, {"name": "private"}):
+            sessions = body_of(await stranger.get("/api/datasessions/", params=parameters))["results"]
+            assert owned["session_id"] not in [session["id"] for session in sessions]
+            assert "private-result" not in str(sessions)
+
+
+async def test_a_superuser_is_no_owner_either(root, owned):
+    reply = await root.get(f"/api/datasessions/{owned['session_id']}/")
+    assert (reply.status_code, body_of(reply)) == NO_SESSION
+
+
+async def send(client, method, path, body, ids):
+    text = None if body is None else json.dumps(body).replace('"{operation_id}"', str(ids["operation_id"]))
+    return await client.request(method, path.format(**ids) + "/", content=text)
+
+
+async def everything(client, ids):
+    """Return all that can be seen of a session, but for the time it was looked at."""
+    sessions = body_of(await client.get("/api/datasessions/"))["results"]
+    (session,) = [session for session in sessions if session["id"] == ids["session_id"]]
+    return {key: value for key, value in session.items() if key != "accessed"} | {
+        "operations": [
+            {key: value for key, value in operation.items() if key != "output"} for operation in session["operations"]
+        ]
+    }

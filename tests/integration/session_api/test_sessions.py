@@ -1,0 +1,234 @@
+"""Data sessions as clients know them."""
+
+import asyncio
+import re
+
+import pytest
+
+from datalab.events.feed import SessionChanged, SessionDeleted, feed_event_adapter
+from datalab.events.topology import FEED
+from support.session_api import archive, body_of, until_true
+
+SESSIONS = "/api/datasessions/"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+async def feed_events(world, session_id):
+    """Return what the feed says about a session."""
+    subjects = (f"datalab.feed.v1.session.{session_id}",)
+    return [
+        feed_event_adapter.validate_json(message.body)
+        async for message in world.bus.replay(FEED, after=0, filter_subjects=subjects)
+    ]
+
+
+async def test_a_new_session_looks_like_this(world, alice):
+    reply = await alice.post(SESSIONS, json={"name": "  S1 ", "input_data": [archive("f1")], "user": "bob", "id": 7})
+    assert reply.status_code == 201
+    session = body_of(reply)
+    assert list(session) == ["id", "operations", "user", "name", "input_data", "created", "accessed", "modified"]
+    assert isinstance(session["id"], int)
+    assert session["id"] > 0
+    assert (session["operations"], session["user"], session["name"]) == ([], "alice", "S1")
+    assert session["input_data"] == [{"source": "archive", "basename": "f1"}]
+    assert all(MOMENT.fullmatch(session[key]) for key in ("created", "accessed", "modified"))
+    assert b": " not in reply.content
+
+    async def announced():
+        return await feed_events(world, session["id"])
+
+    (event,) = await until_true(announced)
+    assert isinstance(event, SessionChanged)
+    assert (event.owner, event.name) == ("alice", "S1")
+
+
+async def test_what_a_session_needs(alice):
+    for body, fields in (
+        ({}, {"name": ["This field is required."]}),
+        ({"name": None}, {"name": ["This field may not be null."]}),
+        ({"name": ""}, {"name": ["This field may not be blank."]}),
+        ({"name": "   "}, {"name": ["This field may not be blank."]}),
+        ({"name": 5}, {"name": ["Not a valid string."]}),
+        ({"name": "x" * 257}, {"name": ["Ensure this field has no more than 256 characters."]}),
+        ({"name": "x", "input_data": None}, {"input_data": ["This field may not be null."]}),
+        ({"name": "x", "input_data": "y"}, {"input_data": ['Expected a list of items but got type "str".']}),
+        ({"name": "x", "input_data": {}}, {"input_data": ['Expected a list of items but got type "dict".']}),
+        ({"name": "x", "input_data": [1]}, {"input_data": ['0: Expected a dictionary of items but got type "int".']}),
+    ):
+        reply = await alice.post(SESSIONS, json=body)
+        assert (reply.status_code, body_of(reply)) == (400, fields), body
+
+
+async def test_names_and_inputs_may_hold_anything_json_can(alice):
+    item = {"$set": {"a.b": [1, 2.5, None, True]}, "": "\u2603\U0001f52d", "big": 2**63 - 1}
+    session_id = body_of(await alice.post(SESSIONS, json={"name": "\u2603" * 256, "input_data": [item]}))["id"]
+    added = await alice.patch(f"{SESSIONS}{session_id}/", json={"input_data": [{"$unset": "x"}]})
+    assert body_of(added)["input_data"] == [item, {"$unset": "x"}]
+
+
+async def test_reading_one_session_notes_the_access_and_listing_does_not(world, alice):
+    session_id = await world.session(alice)
+    first = body_of(await alice.get(f"{SESSIONS}{session_id}/"))
+    listed = next(each for each in body_of(await alice.get(SESSIONS))["results"] if each["id"] == session_id)
+    assert listed["accessed"] == first["accessed"]
+
+    async def later():
+        again = body_of(await alice.get(f"{SESSIONS}{session_id}/"))
+        return again["accessed"] > first["accessed"] and again
+
+    assert (await until_true(later))["modified"] == first["modified"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_changing_merges_input_data(world, alice, method):
+    session_id = await world.session(alice, input_data=[archive("f1", url="https://old", filter="rp")])
+    path = f"{SESSIONS}{session_id}/"
+    items = [archive("f1", url="https://new", filter="rp"), archive("f2"), archive("f2"), archive("f1", filter="ip")]
+    changed = await alice.request(method, path, json={"name": "S2", "input_data": items})
+    assert changed.status_code == 200
+    expected = [archive("f1", url="https://new", filter="rp"), archive("f2"), archive("f1", filter="ip")]
+    assert body_of(changed)["name"] == "S2"
+    assert body_of(changed)["input_data"] == expected
+    unchanged = await alice.request(method, path, json={"name": "S3", "input_data": []})
+    assert body_of(unchanged)["input_data"] == expected
+    assert body_of(await alice.get(path))["name"] == "S3"
+
+
+async def test_put_needs_a_name_and_patch_does_not(world, alice):
+    session_id = await world.session(alice, name="kept")
+    path = f"{SESSIONS}{session_id}/"
+    reply = await alice.put(path, json={"input_data": []})
+    assert (reply.status_code, body_of(reply)) == (400, {"name": ["This field is required."]})
+    assert body_of(await alice.patch(path, json={"input_data": [archive("f1")]}))["name"] == "kept"
+    for name, text in ((None, "This field may not be null."), ("", "This field may not be blank.")):
+        reply = await alice.patch(path, json={"name": name})
+        assert (reply.status_code, body_of(reply)) == (400, {"name": [text]})
+
+
+async def test_parallel_changes_lose_nothing(world, alice):
+    session_id = await world.session(alice)
+    path = f"{SESSIONS}{session_id}/"
+    replies = await asyncio.gather(
+        *(alice.patch(path, json={"input_data": [archive(f"p{number}")]}) for number in range(40))
+    )
+    assert {reply.status_code for reply in replies} == {200}
+    kept = body_of(await alice.get(path))["input_data"]
+    assert sorted(item["basename"] for item in kept) == sorted(f"p{number}" for number in range(40))
+
+
+async def test_more_input_data_than_a_document_can_hold_is_refused(world, alice):
+    session_id = await world.session(alice)
+    path = f"{SESSIONS}{session_id}/"
+    for number in range(4):
+        item = {"number": number, "text": "x" * 2_000_000}
+        assert (await alice.patch(path, json={"input_data": [item]})).status_code == 200
+    reply = await alice.patch(path, json={"input_data": [{"number": 4, "text": "x" * 2_000_000}]})
+    assert reply.status_code == 400
+    assert body_of(reply)["input_data"][0].endswith("8388608 are allowed.")
+    assert (await alice.delete(path)).status_code == 204
+
+
+async def test_deleting_a_session_takes_its_operations_along(world, alice):
+    session_id = await world.session(alice)
+    operation_id = await world.operation(alice, session_id)
+    reply = await alice.delete(f"/api/datasessions/{session_id}")
+    assert (reply.status_code, reply.content, reply.headers["Content-Length"]) == (204, b"", "0")
+    for path in ("", "operations/", f"operations/{operation_id}/"):
+        assert (await alice.get(f"{SESSIONS}{session_id}/{path}")).status_code == 404
+    assert (await alice.delete(f"{SESSIONS}{session_id}/")).status_code == 404
+
+    async def told():
+        return any(isinstance(event, SessionDeleted) for event in await feed_events(world, session_id))
+
+    await until_true(told)
+
+
+@pytest.fixture(scope="module")
+async def dora(world):
+    """A user with five sessions, and the sessions, oldest first."""
+    await world.add_user("dora")
+    async with world.client("dora") as client:
+        made = [
+            body_of(await client.post(SESSIONS, json={"name": name}))
+            for name in ("M 31", "M 33", "m 51", "N.*", "M 33 b")
+        ]
+        yield client, made
+
+
+async def names(client, **parameters):
+    reply = await client.get(SESSIONS, params=parameters)
+    assert reply.status_code == 200, reply.text
+    return [session["name"] for session in body_of(reply)["results"]]
+
+
+async def test_sessions_are_listed_newest_change_first(dora):
+    client, made = dora
+    assert await names(client) == ["M 33 b", "N.*", "m 51", "M 33", "M 31"]
+    assert body_of(await client.get(SESSIONS)) == {
+        "count": 5,
+        "next": None,
+        "previous": None,
+        "results": list(reversed(made)),
+    }
+
+
+async def test_sessions_are_filtered(dora):
+    client, made = dora
+    middle = made[2]["created"]
+    assert await names(client, name="m 3") == ["M 33 b", "M 33", "M 31"]
+    assert await names(client, name=".*") == ["N.*"]
+    assert await names(client, name_exact="M 33") == ["M 33"]
+    assert await names(client, user="OR") == ["M 33 b", "N.*", "m 51", "M 33", "M 31"]
+    assert await names(client, user_exact="dor") == []
+    assert await names(client, user_exact="alice") == []
+    assert await names(client, unknown="x", name="") == ["M 33 b", "N.*", "m 51", "M 33", "M 31"]
+    since = [each["name"] for each in made if each["created"] >= middle][::-1]
+    until = [each["name"] for each in made if each["created"] <= middle][::-1]
+    with_offset = middle.replace("Z", "+00:00")
+    assert await names(client, created_after=middle) == await names(client, modified_after=with_offset) == since
+    assert await names(client, created_before=middle) == await names(client, modified_before=with_offset) == until
+    assert await names(client, created_after="2100-01-01") == []
+    unescaped = await client.get(f"{SESSIONS}?created_before={with_offset}")
+    assert [each["name"] for each in body_of(unescaped)["results"]] == until
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "0001-01-01T00:00:00+23:00", "1e9"])
+async def test_dates_that_are_no_dates(alice, text):
+    for parameter in ("created_after", "created_before", "modified_after", "modified_before"):
+        reply = await alice.get(SESSIONS, params={parameter: text})
+        assert (reply.status_code, body_of(reply)) == (400, {parameter: ["Enter a valid date/time."]})
+
+
+async def test_pages_link_to_their_neighbours(world, dora):
+    client, _ = dora
+    base = f"{world.url}{SESSIONS}"
+    first = body_of(await client.get(SESSIONS, params={"limit": 2, "user": "do ra&d", "name": ""}))
+    assert first["next"] is None
+    first = body_of(await client.get(SESSIONS, params={"limit": 2, "user": "d", "name": ""}))
+    assert (first["count"], first["previous"], len(first["results"])) == (5, None, 2)
+    assert first["next"] == f"{base}?limit=2&name=&offset=2&user=d"
+    second = body_of(await client.get(first["next"]))
+    assert second["previous"] == f"{base}?limit=2&name=&user=d"
+    assert second["next"] == f"{base}?limit=2&name=&offset=4&user=d"
+    last = body_of(await client.get(second["next"]))
+    assert (last["next"], len(last["results"])) == (None, 1)
+    assert last["previous"] == f"{base}?limit=2&name=&offset=2&user=d"
+    without_slash = body_of(await client.get("/api/datasessions", params={"limit": 4}))
+    assert without_slash["next"] == f"{base}?limit=4&offset=4"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"limit": "x"},
+        {"limit": "-1"},
+        {"limit": "0"},
+        {"limit": "9" * 30},
+        {"offset": "-3"},
+        {"offset": "1.5"},
+        {"limit": "\u0665"},
+    ],
+)
+async def test_limits_that_are_no_limits_are_ignored(dora, parameters):
+    client, _ = dora
+    assert len(await names(client, **parameters)) == 5

@@ -1,0 +1,226 @@
+"""The world of ingest in memory: objects, frames, upload log, bus; and one in which every second call fails."""
+
+import hashlib
+import inspect
+import random
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from datalab.platform.errors import TransientError
+from ingest.domain.arrivals import Arrival, Origin
+from ingest.domain.frames import FrameHeader, Inspection, Observation
+from ingest.domain.ports import LocalCopy
+from ingest.services.ingestion import Ingestion
+
+BEGINNING = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
+BASE = "tst-cam01-20260504-00000042"
+TEXT, FITS, JPEG = (f"data/{BASE}-EX{ending}" for ending in ("00.txt", "00.fits.fz", "10.jpg"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryObject:
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+class MemoryObjects:
+    """Objects by key, and the local copies of them (which have a path, but no file)."""
+
+    def __init__(self):
+        self.contents = {}
+        self.descriptions = {}
+        self.fetched_keys = []
+
+    def put(self, key, content, *, modified_at=BEGINNING, etag=None):
+        digest = hashlib.md5(content).hexdigest() if etag is None else etag
+        self.contents[key] = content
+        self.descriptions[key] = MemoryObject(key=key, size_bytes=len(content), etag=digest, modified_at=modified_at)
+
+    async def stat(self, key):
+        return self.descriptions.get(key)
+
+    async def list(self, prefix):
+        for key in sorted(self.descriptions):
+            if key.startswith(prefix):
+                yield self.descriptions[key]
+
+    @asynccontextmanager
+    async def fetched(self, stored):
+        description = self.descriptions[stored.key]
+        self.fetched_keys.append(stored.key)
+        yield LocalCopy(
+            path=Path(stored.key),
+            key=stored.key,
+            size_bytes=description.size_bytes,
+            etag=description.etag,
+            sha256=sha256_of(self.contents[stored.key]),
+            modified_at=description.modified_at,
+        )
+
+
+class ContentInspector:
+    """Takes the stored bytes for the target's name; what is registered under them is raised instead."""
+
+    def __init__(self, objects):
+        self._objects = objects
+        self.faults = {}
+
+    async def inspect(self, path, name):
+        content = self._objects.contents[str(path)]
+        if content in self.faults:
+            raise self.faults[content]
+        if name.extension not in {"fits", "txt"}:
+            return Inspection(media_type="image/jpeg")
+        return Inspection(
+            media_type="image/fits",
+            header=FrameHeader(
+                source="text" if name.extension == "txt" else "fits",
+                cards={"OBJECT": content.decode()},
+                observation=Observation(target_name=content.decode(), observation_date=BEGINNING),
+            ),
+        )
+
+
+class MemoryFrames:
+    """Frames by base name, with the events that were written with them."""
+
+    def __init__(self):
+        self.frames = {}
+        self.outbox = []
+        self._number = 0
+
+    async def find_any_frame(self, basename):
+        return self.frames.get(basename)
+
+    async def next_frame_id(self):
+        self._number += 1
+        return self._number
+
+    async def save(self, frame, events):
+        present = self.frames.get(frame.basename)
+        if (present.revision if present else 0) != frame.revision - 1:
+            return False
+        self.frames[frame.basename] = frame
+        self.outbox += events
+        return True
+
+    async def files_of(self, basenames):
+        return {
+            file.key: file
+            for basename in basenames
+            if basename in self.frames
+            for file in self.frames[basename].files.values()
+        }
+
+
+class MemoryUploads:
+    def __init__(self):
+        self.entries = {}
+        self.refusals = {}
+
+    async def record(self, upload):
+        self.entries[upload.version_id] = upload
+
+    async def refuse(self, stored, reason):
+        self.refusals[stored.key] = (stored, reason)
+
+    async def refused(self, keys):
+        return {key: self.refusals[key][0] for key in keys if key in self.refusals}
+
+
+class MemoryPublisher:
+    """Keeps events by id, as the server does."""
+
+    def __init__(self):
+        self.events = {}
+
+    async def publish(self, event):
+        self.events[event.event_id] = event
+
+
+class MemoryMeter:
+    def __init__(self):
+        self.outcomes = Counter()
+        self.looks = []
+
+    def settled(self, origin, outcome, seconds):
+        self.outcomes[(origin, outcome)] += 1
+
+    def reconciled(self, *, listed, found, seconds):
+        self.looks.append((listed, found))
+
+
+class Flaky:
+    """Something of which every second asynchronous call fails, on average; at once, or after it has taken effect.
+
+    By chance, as a strict alternation can meet the same step of every attempt.
+    """
+
+    def __init__(self, wrapped, *, after_effect):
+        self._wrapped = wrapped
+        self._after_effect = after_effect
+        self._chance = random.Random(type(wrapped).__name__)
+
+    def __getattr__(self, name):
+        attribute = getattr(self._wrapped, name)
+        if not inspect.iscoroutinefunction(attribute):
+            return attribute
+
+        async def call(*args, **kwargs):
+            fails = self._chance.random() < 0.5
+            if fails and not self._after_effect:
+                raise TransientError(f"{name} fails")
+            result = await attribute(*args, **kwargs)
+            if fails:
+                raise TransientError(f"{name} fails, although it is done")
+            return result
+
+        return call
+
+
+class World:
+    """Everything ingest works with, in memory."""
+
+    def __init__(self, *, through=lambda port: port):
+        self.objects = MemoryObjects()
+        self.inspector = ContentInspector(self.objects)
+        self.frames = MemoryFrames()
+        self.uploads = MemoryUploads()
+        self.publisher = MemoryPublisher()
+        self.meter = MemoryMeter()
+        self.ingestion = Ingestion(
+            objects=through(self.objects),
+            scratch=self.objects,
+            inspector=through(self.inspector),
+            frames=through(self.frames),
+            uploads=through(self.uploads),
+            publisher=through(self.publisher),
+            meter=self.meter,
+        )
+
+    @property
+    def rejections(self):
+        return [(event.key, event.reason) for event in self.publisher.events.values()]
+
+
+def announced(key, *, site="tst", **said):
+    """Return an arrival an observatory announces."""
+    return Arrival(key=key, origin=Origin.OBSERVATORY, correlation_id=f"said-{key}", site=site, **said)
+
+
+def notified(key):
+    """Return an arrival the object store announces."""
+    return Arrival(key=key, origin=Origin.OBJECT_STORE, correlation_id=f"noticed-{key}")
+
+
+def sha256_of(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def later(seconds):
+    return BEGINNING + timedelta(seconds=seconds)

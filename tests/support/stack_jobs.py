@@ -1,0 +1,77 @@
+"""What tests of the image stack run in a process of its own. `python -m support.stack_jobs` measures memory."""
+
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from datalab.astro.combine import median_dtype, median_rows
+from operation_runner.adapters.image_stack import FitsInputs
+from operation_runner.adapters.process_limits import allow_many_files
+from operation_runner.sdk import Progress
+from support.runner import fits_file
+
+
+def median_of(folder, names, processes, using=median_rows):
+    """Return the median of the files in a folder, and the progress seen."""
+    seen = []
+    paths = {("archive", name): Path(folder) / name for name in names}
+    with tempfile.TemporaryDirectory() as work_dir, FitsInputs(paths, work_dir=Path(work_dir), processes=processes) as inputs:
+        stack = inputs.stack([fits_file(name) for name in names])
+        progress = Progress(lambda fraction, _: seen.append(fraction))
+        return np.array(stack.combine(using, dtype=median_dtype(stack.dtype), progress=progress)), seen
+
+
+def raise_a_bug(_):
+    raise ZeroDivisionError("a bug in the combination")
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_out_of_memory(_):
+    raise MemoryError
+
+
+def first_dies_others_wait(band):
+    """Kill the process with the brightest first pixel; the others must be ended by whoever started them."""
+    if band[0, 0, 0] > 1e6:
+        die(band)
+    time.sleep(60)
+    return band[0]
+
+
+def failure_of(folder, names, using):
+    """Return how combining with two processes fails, how long it took, and how many children it left."""
+    began = time.monotonic()
+    try:
+        median_of(folder, names, 2, using)
+    except BaseException as error:
+        failure = f"{type(error).__name__}: {error}"
+    else:
+        failure = None
+    return failure, time.monotonic() - began, len(multiprocessing.active_children())
+
+
+def median_with_few_files_allowed(folder, names):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    allow_many_files()
+    return median_of(folder, names, 1)[0]
+
+
+def peak_memory_bytes(folder, count):
+    median_of(folder, [f"{number}.fits" for number in range(count)], 1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(peak_memory_bytes(sys.argv[1], int(sys.argv[2]))))

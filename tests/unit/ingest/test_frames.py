@@ -1,0 +1,116 @@
+"""A frame is built from whatever files have arrived, in whatever order."""
+
+from datetime import UTC, datetime
+from itertools import pairwise, permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datalab.platform.errors import UsageError
+from ingest.domain.frames import (
+    FrameFile,
+    FrameHeader,
+    Observation,
+    frame_ingested,
+    is_news,
+    new_frame,
+    with_file,
+)
+from ingest.domain.names import parse_file_name
+from support.ingest import BASE, BEGINNING, later, sha256_of
+
+NOW = datetime(2026, 5, 5, tzinfo=UTC)
+ENDINGS = ("EX00.txt", "EX01.txt", "EX00.fits.fz", "EX01.fits.fz", "EX10.fits.fz", "EX10.jpg", "EX11.jpg")
+
+
+def frame_file(name, content=b"1", *, stored_at=BEGINNING):
+    return FrameFile(
+        key=f"data/{name}",
+        size_bytes=len(content),
+        sha256=sha256_of(content),
+        etag="",
+        media_type="",
+        stored_at=stored_at,
+    )
+
+
+def header(name):
+    source = {"txt": "text", "fits": "fits"}.get(name.split(".")[1])
+    return source and FrameHeader(source=source, cards={"FROM": name}, observation=Observation(target_name=name))
+
+
+def added(frame, name, content=b"1", *, stored_at=BEGINNING):
+    file = frame_file(name, content, stored_at=stored_at)
+    return with_file(frame, name=parse_file_name(name), file=file, header=header(name), now=NOW)
+
+
+def empty(name=f"{BASE}-EX00.txt", site="tst"):
+    return new_frame(name=parse_file_name(name), site=site, frame_id=7, now=NOW)
+
+
+def built(names):
+    frame = empty()
+    for name in names:
+        frame = added(frame, name)
+    return frame
+
+
+@given(st.permutations([f"{BASE}-{ending}" for ending in ENDINGS]), st.integers(1, len(ENDINGS)), st.data())
+def test_order_and_repetition_do_not_matter(names, count, data):
+    names = names[:count]
+    repeats = data.draw(st.lists(st.sampled_from(names), max_size=5))
+    assert built([*names, *repeats]) == built(sorted(names))
+
+
+def test_the_text_describes_the_frame_then_the_best_fits_file():
+    ranking = ("EX00.txt", "EX01.txt", "EX01.fits.fz", "EX00.fits.fz", "EX10.fits.fz", "EX13.fits.fz")
+    for better, worse in pairwise(ranking):
+        for names in permutations([f"{BASE}-{better}", f"{BASE}-{worse}"]):
+            frame = built(names)
+            assert frame.header == {"FROM": f"{BASE}-{better}"}
+            assert frame.observation.target_name == f"{BASE}-{better}"
+            assert frame.header_source == ("text" if better.endswith("txt") else "fits")
+
+
+def test_a_jpeg_describes_nothing_but_makes_a_frame():
+    frame = built([f"{BASE}-EX10.jpg"])
+    assert (frame.header, frame.header_source, list(frame.files)) == (None, None, ["jpg_10"])
+    assert (frame.observation.instrument_id, frame.observation.observation_day) == ("cam01", "2026-05-04")
+
+
+def test_a_changed_text_is_the_new_header():
+    frame = added(built([f"{BASE}-EX00.txt", f"{BASE}-EX00.fits.fz"]), f"{BASE}-EX00.txt", b"2")
+    assert frame.files["txt_00"].sha256 == sha256_of(b"2")
+    assert frame.header_role == "txt_00"
+
+
+def test_the_reduction_level_of_an_lco_frame_is_in_its_name():
+    name = "tfn0m419-sq32-20260504-0061-e91.fits.fz"
+    assert added(empty(name, "tfn"), name).observation.reduction_level == 91
+
+
+def test_the_same_bytes_stored_again_are_no_news():
+    name = f"{BASE}-EX10.jpg"
+    before = built([name])
+    after = added(before, name, stored_at=later(60))
+    assert after.files["jpg_10"].stored_at == later(60)
+    assert not is_news(before, after, "jpg_10")
+    assert is_news(before, added(before, name, b"2"), "jpg_10")
+    assert is_news(empty(), before, "jpg_10")
+
+
+def test_of_two_objects_with_one_role_the_later_counts_whatever_comes_first():
+    old, new = f"{BASE}-EX00.fits.fz", f"{BASE}-EX00.fits.bz2"
+    frame = added(added(empty(), old), new, stored_at=later(1))
+    assert frame.files["fits_00"].key == f"data/{new}"
+    with pytest.raises(UsageError, match="which was stored later, is the frame's fits_00 file"):
+        added(frame, old)
+
+
+def test_an_event_told_again_has_the_same_id_and_another_state_another():
+    frame = built([f"{BASE}-EX10.jpg"])
+    told = [frame_ingested(frame, role="jpg_10", correlation_id=said, producer="p").event_id for said in ("a", "b")]
+    assert told[0] == told[1]
+    back = added(added(frame, f"{BASE}-EX10.jpg", b"2"), f"{BASE}-EX10.jpg", b"1")
+    assert frame_ingested(back, role="jpg_10", correlation_id="c", producer="p").event_id != told[0]

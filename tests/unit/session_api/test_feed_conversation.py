@@ -1,0 +1,260 @@
+"""Whatever the order in which things happen: each event once, in order, none missing, and a bounded mailbox."""
+
+import asyncio
+import contextlib
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datalab.platform.errors import TransientError
+from session_api.domain.feed import ClientGoneError, CloseCode, FeedClosedError, session_subject
+from session_api.feed_settings import FeedSettings
+from session_api.services.authentication import Authenticator
+from session_api.services.feed import Feed
+from session_api.services.feed_service import FeedService
+from support.feed_fakes import MemoryChannel, MemoryStream, Meter
+
+OWNERS = {1: "ada", 2: "ada", 3: "ada", 4: "bob"}
+LIMIT = 4
+
+
+class Accounts:
+    away = False
+    active = True
+
+    async def find_any_by_token_hash(self, _digest):
+        from datalab.events.envelope import utc_now
+        from session_api.domain.users import Account
+
+        if self.away:
+            raise TransientError("the document store does not answer")
+        return Account(username="ada", active=self.active, superuser=False, proposals=(), created=utc_now())
+
+
+class Sessions:
+    async def owned_ids(self, owner, ids):
+        return {session_id for session_id in ids if OWNERS.get(session_id) == owner}
+
+
+class Talk:
+    """A hub and one client."""
+
+    def __init__(self, stream, **limits):
+        self.stream = stream
+        self.meter = Meter()
+        self.accounts = Accounts()
+        self.channel = MemoryChannel()
+        limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
+        self.hub = Feed(stream=stream, settings=limits, meter=self.meter)
+        self.service = FeedService(
+            feed=self.hub,
+            authenticator=Authenticator(users=self.accounts, admin_token=None),
+            sessions=Sessions(),
+            settings=limits,
+            meter=self.meter,
+        )
+        self.ending = None
+
+    @contextlib.asynccontextmanager
+    async def going_on(self):
+        await self.hub.start()
+        self.ending = asyncio.create_task(self._converse())
+        try:
+            yield self
+        finally:
+            self.channel.leave()
+            self.channel.reading.set()
+            await self.ending
+            await self.hub.stop()
+
+    async def _converse(self):
+        try:
+            await self.service.converse(self.channel, "Token t")
+        except FeedClosedError as closing:
+            return closing
+        except ClientGoneError:
+            return None
+
+
+def events(frames):
+    return [frame for frame in frames if frame["type"] == "event"]
+
+
+step = st.one_of(
+    st.tuples(st.just("store"), st.sampled_from([1, 2, 3])),
+    st.tuples(st.just("store"), st.sampled_from([1, 2, 3])),
+    st.tuples(st.just("pump"), st.integers(1, 5)),
+    st.tuples(st.just("subscribe"), st.sampled_from([1, 2, 3])),
+    st.tuples(st.just("resume"), st.tuples(st.sampled_from([1, 2, 3]), st.integers(-2, 8))),
+    st.tuples(st.just("unsubscribe"), st.sampled_from([1, 2, 3])),
+    st.tuples(st.just("stall"), st.booleans()),
+    st.tuples(st.just("turns"), st.integers(1, 40)),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(step, max_size=60))
+def test_any_history(history):
+    asyncio.run(play(history))
+
+
+async def play(history):
+    stream = MemoryStream()
+    async with Talk(stream).going_on() as talk:
+        for action, value in history:
+            await act(talk, action, value)
+        talk.channel.reading.set()
+        await stream.pump()
+        talk.channel.say(action="ping", id="last")
+        ended = asyncio.create_task(asyncio.wait([talk.ending]))
+        calm = asyncio.create_task(talk.channel.heard(lambda frames: {"type": "pong", "id": "last"} in frames))
+        await asyncio.wait([ended, calm], return_when=asyncio.FIRST_COMPLETED)
+        if calm.done():
+            await until_delivered(talk)
+        calm.cancel()
+        ended.cancel()
+        closing = talk.ending.result() if talk.ending.done() else None
+    assert closing is None or closing.code is CloseCode.TOO_SLOW
+    assert talk.meter.most_waiting <= LIMIT
+    assert talk.meter.clients == 0
+    check(talk.channel.frames, stream, whole=closing is None)
+
+
+async def act(talk, action, value):
+    match action:
+        case "store":
+            talk.stream.store(session_subject(value))
+        case "pump":
+            await talk.stream.pump(value)
+        case "subscribe":
+            talk.channel.say(action="subscribe", sessions=[value])
+        case "resume":
+            session_id, age = value
+            resume = {"epoch": "first", "sequence": max(0, len(talk.stream.messages) - age)}
+            talk.channel.say(action="subscribe", sessions=[session_id], resume=resume)
+        case "unsubscribe":
+            talk.channel.say(action="unsubscribe", sessions=[value])
+        case "stall":
+            talk.channel.reading.clear() if value else talk.channel.reading.set()
+        case "turns":
+            for _ in range(value):
+                await asyncio.sleep(0)
+
+
+async def until_delivered(talk):
+    """The pong came before what was still in the mailbox; one more turn of question and answer for each event."""
+    for number in itertools.count():
+        before = len(events(talk.channel.frames))
+        talk.channel.say(action="ping", id=number)
+        await talk.channel.heard(lambda frames, number=number: {"type": "pong", "id": number} in frames)
+        for _ in range(3 * LIMIT + 10):
+            await asyncio.sleep(0)
+        if len(events(talk.channel.frames)) == before:
+            return
+
+
+def check(frames, stream, *, whole):
+    """Read the frames as a client does, and compare with what is stored."""
+    wanted = {}
+    position = 0
+    for frame in frames:
+        if frame["type"] in {"subscribed", "unsubscribed"}:
+            position = frame.get("sequence", position)
+            for session_id in set(frame["sessions"]) - set(wanted):
+                wanted[session_id] = position
+            for session_id in set(wanted) - set(frame["sessions"]):
+                del wanted[session_id]
+        elif frame["type"] == "event":
+            session_id, sequence = frame["event"]["session_id"], frame["sequence"]
+            assert session_id in wanted, "heard without a subscription"
+            assert sequence > position, "out of order"
+            missing = [
+                message.sequence
+                for message in stream.messages
+                if message.subject == session_subject(session_id) and wanted[session_id] < message.sequence < sequence
+            ]
+            assert missing == [], "a hole"
+            assert sequence > wanted[session_id], "twice"
+            wanted[session_id] = position = sequence
+    if whole:
+        for session_id, heard_to in wanted.items():
+            later = [m.sequence for m in stream.messages[heard_to:] if m.subject == session_subject(session_id)]
+            assert later == [], "not all was sent"
+
+
+async def test_a_store_that_is_away_at_the_start_means_try_again_later():
+    talk = Talk(MemoryStream())
+    talk.accounts.away = True
+    async with talk.going_on():
+        closing = await talk.ending
+    assert closing.code is CloseCode.TRY_AGAIN_LATER
+
+
+async def test_a_store_that_is_away_later_changes_nothing():
+    talk = Talk(MemoryStream(), feed_token_check_s=0.001)
+    asked = asyncio.Event()
+    find = talk.accounts.find_any_by_token_hash
+
+    async def find_and_tell(digest):
+        asked.set()
+        return await find(digest)
+
+    talk.accounts.find_any_by_token_hash = find_and_tell
+    async with talk.going_on():
+        await talk.channel.heard(bool)
+        talk.accounts.away = True
+        for _ in range(3):
+            asked.clear()
+            await asyncio.wait_for(asked.wait(), 5)
+        talk.channel.say(action="ping")
+        await talk.channel.heard(lambda frames: {"type": "pong"} in frames)
+        talk.accounts.away, talk.accounts.active = False, False
+        closing = await talk.ending
+    assert closing.code is CloseCode.UNAUTHENTICATED
+
+
+async def test_a_bus_that_is_away_when_resuming_means_try_again_later():
+    talk = Talk(MemoryStream())
+    async with talk.going_on():
+        await talk.channel.heard(bool)
+        talk.stream.away = True
+        talk.channel.say(action="subscribe", sessions=[1], resume={"epoch": "first", "sequence": 0})
+        closing = await talk.ending
+    assert closing.code is CloseCode.TRY_AGAIN_LATER
+
+
+@pytest.mark.parametrize("sequence", [0, 5])
+async def test_a_hub_that_is_behind_repeats_nothing_another_process_sent(sequence):
+    """The client has heard more than this process: what it has is not sent again when the hub gets there."""
+    talk = Talk(MemoryStream(), feed_queue_events=100)
+    async with talk.going_on():
+        for _ in range(10):
+            talk.stream.store(session_subject(1))
+        await talk.stream.pump(3)
+        talk.channel.say(action="subscribe", sessions=[1], resume={"epoch": "first", "sequence": sequence})
+        await talk.stream.pump()
+        await talk.channel.heard(lambda frames: len(events(frames)) == 10 - sequence)
+    assert [frame["sequence"] for frame in events(talk.channel.frames)] == list(range(sequence + 1, 11))
+
+
+async def test_the_watch_wakes_a_follower_that_fell_behind():
+    talk = Talk(MemoryStream(), feed_watch_interval_s=0.001)
+    async with talk.going_on():
+        talk.stream.store(session_subject(1))
+        await asyncio.wait_for(talk.stream.resumed.wait(), 5)
+        await talk.stream.pump()
+        assert talk.hub.sequence == 1
+
+
+async def test_the_watch_outlives_a_bus_that_is_away_and_follows_the_new_stream():
+    talk = Talk(MemoryStream(), feed_watch_interval_s=0.001)
+    async with talk.going_on():
+        talk.stream.away = True
+        await talk.stream.refusals(3)
+        talk.stream.away, talk.stream.epoch, talk.stream.failing_starts = False, "second", 2
+        closing = await talk.ending
+        assert closing.code is CloseCode.SERVICE_RESTART
+        assert talk.hub.epoch == "second"
+        assert talk.stream.failing_starts == 0

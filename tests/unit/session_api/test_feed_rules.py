@@ -1,0 +1,77 @@
+"""Who may hear what, on which subject, in which frame."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from datalab.events.envelope import utc_now
+from datalab.events.feed import FileRefused, FrameChanged, SessionChanged
+from session_api.domain.feed import FeedItem, may_hear, session_subject, site_subject
+from session_api.domain.feed_frames import ErrorFrame, Gap, Pong
+from session_api.domain.users import User
+
+NOW = utc_now()
+ADA, ROOT = User("ada", proposals=frozenset({"P1"})), User("root", superuser=True)
+
+
+@dataclass
+class Message:
+    sequence: int
+    subject: str
+    body: bytes
+
+
+def frame(**fields):
+    return FrameChanged(site="tst", frame_id=1, basename="tst-1", roles=("fits",), **fields)
+
+
+def test_subjects_are_those_the_events_are_published_on():
+    assert session_subject(7) == SessionChanged(session_id=7, owner="ada", name="x").subject
+    assert site_subject("tst") == frame().subject
+
+
+@pytest.mark.parametrize(
+    ("user", "event", "heard"),
+    [
+        (ADA, SessionChanged(session_id=7, owner="ada", name="x"), True),
+        (ADA, SessionChanged(session_id=7, owner="bob", name="x"), False),
+        (ROOT, SessionChanged(session_id=7, owner="bob", name="x"), False),
+        (ADA, frame(), True),
+        (ADA, frame(public_date=NOW - timedelta(days=1), proposal_id="P2"), True),
+        (ADA, frame(public_date=NOW + timedelta(days=1), proposal_id="P1"), True),
+        (ADA, frame(public_date=NOW + timedelta(days=1), proposal_id="P2"), False),
+        (ADA, frame(public_date=NOW + timedelta(days=1)), False),
+        (ROOT, frame(public_date=NOW + timedelta(days=1), proposal_id="P2"), True),
+        (ADA, FileRefused(site="tst", key="data/x", reason="y"), False),
+        (ROOT, FileRefused(site="tst", key="data/x", reason="y"), True),
+    ],
+)
+def test_who_hears_what(user, event, heard):
+    assert may_hear(user, event, now=NOW) is heard
+
+
+def test_an_event_frame_holds_the_event_as_it_was_published():
+    event = SessionChanged(session_id=7, owner="ada", name='Überraschung "M 31" \\')
+    item = FeedItem.read(Message(12, event.subject, event.encode()))
+    assert json.loads(item.text) == {"type": "event", "sequence": 12, "event": json.loads(event.encode())}
+    assert item.event == event
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"type":"feed.unknown.v9"}', b"\xff"])
+def test_what_is_no_event_is_not_read(body):
+    with pytest.raises(ValidationError):
+        FeedItem.read(Message(1, "datalab.feed.v1.session.7", body))
+
+
+def test_server_frames_leave_out_what_has_no_value():
+    assert json.loads(Gap(first=1, last=2, detail="gone").encode()) == {
+        "type": "gap",
+        "from": 1,
+        "to": 2,
+        "detail": "gone",
+    }
+    assert json.loads(Pong().encode()) == {"type": "pong"}
+    assert json.loads(ErrorFrame(detail="no").encode()) == {"type": "error", "detail": "no"}
