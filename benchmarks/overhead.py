@@ -54,7 +54,7 @@ class Measurement:
         self._pairs = itertools.combinations(names, 2)
         self._adapter: TypeAdapter[OperationReport] = TypeAdapter(OperationReport)
         self.completed: dict[int, asyncio.Future[float]] = {}
-        self.successes: list[OperationSucceeded] = []
+        self._successes: dict[int, asyncio.Future[OperationSucceeded]] = {}
 
     def next_pair(self) -> tuple[str, str]:
         return next(self._pairs)
@@ -71,8 +71,8 @@ class Measurement:
 
     async def hear_report(self, message: StoredMessage) -> None:
         event = self._adapter.validate_json(message.body)
-        if isinstance(event, OperationSucceeded):
-            self.successes.append(event)
+        if isinstance(event, OperationSucceeded) and not self._success_of(event.operation_id).done():
+            self._success_of(event.operation_id).set_result(event)
 
     async def request(self, pair: tuple[str, str]) -> tuple[int, float]:
         """Return the operation's id and when it was requested."""
@@ -86,11 +86,17 @@ class Measurement:
         """Return the seconds from request to COMPLETED, less the time spent computing."""
         operation, began = await self.request(pair)
         seconds = await self._end_of(operation) - began
-        compute_s = next(event.compute_s for event in self.successes if event.operation_id == operation)
-        return seconds - compute_s
+        return seconds - (await self.success(operation)).compute_s
 
     async def wait(self, operation: int) -> float:
         return await self._end_of(operation)
+
+    async def success(self, operation: int) -> OperationSucceeded:
+        """Return what the runner reported about an operation."""
+        return await self._success_of(operation)
+
+    def _success_of(self, operation: int) -> asyncio.Future[OperationSucceeded]:
+        return self._successes.setdefault(operation, asyncio.get_running_loop().create_future())
 
     def _end_of(self, operation: int) -> asyncio.Future[float]:
         return self.completed.setdefault(operation, asyncio.get_running_loop().create_future())
@@ -151,11 +157,11 @@ async def run_all(measurement: Measurement) -> dict[str, float]:
     fresh_ms = [1000 * await measurement.run(pair) for pair in pairs]
     cached_ms = [1000 * await measurement.run(pair) for pair in pairs]
     many = [measurement.next_pair() for _ in range(AT_ONCE)]
-    before = len(measurement.successes)
     began = time.perf_counter()
     requested = await asyncio.gather(*(measurement.request(pair) for pair in many))
     ends = await asyncio.gather(*(measurement.wait(operation) for operation, _ in requested))
-    computed = Counter(event.result.result_key for event in measurement.successes[before:] if not event.reused)
+    successes = [await measurement.success(operation) for operation, _ in requested]
+    computed = Counter(event.result.result_key for event in successes if not event.reused)
     return {
         "p50_ms": round(statistics.median(fresh_ms), 1),
         "p99_ms": round(statistics.quantiles(fresh_ms, n=100)[98], 1),

@@ -143,9 +143,9 @@ class Observatory:
         await awaited(settled)
 
 
-async def awaited(question, *, within_s=20.0):
+async def awaited(question, *, within_s=60.0):
     """Ask until the answer is something; return it."""
     async with asyncio.timeout(within_s):
         while not (answer := await question()):  # noqa: ASYNC110 - the answer is in another process
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     return answer

@@ -10,11 +10,10 @@ from datalab.events.topology import FILES, stream_for
 from datalab.platform import service
 from datalab.platform.settings import NatsSettings, S3Settings
 from ingest.handlers.announcements import BUCKET_NOTIFICATION_SUBJECT
-from session_api.feed_settings import FeedSettings
 from session_api.settings import SessionApiSettings
 
 SETTINGS = {
-    "session-api": (SessionApiSettings, FeedSettings),
+    "session-api": (SessionApiSettings,),
     "ingest": (ingest.settings.Settings,),
     "operation-runner": (operation_runner.settings.Settings,),
     "setup": (NatsSettings, S3Settings),

@@ -56,6 +56,7 @@ async def test_the_documents_need_no_token(world):
         asyncapi = body_of(await client.get("/api/asyncapi.json"))
     assert openapi["components"]["securitySchemes"]["Token"]["name"] == "Authorization"
     assert openapi["paths"]["/api/datasessions"]["get"]["responses"]["200"]["content"]
+    assert "422" not in str(openapi["paths"])
     assert asyncapi["asyncapi"]
 
 
@@ -220,5 +221,7 @@ async def test_a_bug_of_ours_is_answered_without_internals_and_counted(world, al
 
 async def test_the_process_tells_whether_it_works(world):
     async with world.client() as client:
+        wrong = await client.get("/healthz", headers={"Authorization": "Token wrong"})
+        assert (wrong.status_code, body_of(wrong)) == (401, {"detail": "Invalid token."})
         assert body_of(await client.get("/healthz")) == {"status": "alive"}
         assert body_of(await client.get("/readyz"))["dependencies"] == {"nats": "ok", "mongo": "ok", "s3": "ok"}

@@ -17,7 +17,7 @@ from datalab.events.operations import (
     OperationSucceeded,
 )
 from datalab.events.topology import CATALOGUE, DEAD, FEED, REPORTS, RUNNERS, UNDELIVERABLE, WORK
-from support.session_api import MEDIAN, body_of, described, result, until, until_true
+from support.session_api import MEDIAN, archive, body_of, described, result, until, until_true
 
 
 @pytest.fixture
@@ -177,6 +177,19 @@ async def test_a_request_that_kills_every_runner_ends_its_operation(world, alice
     await until_true(buried)
     sample = 'datalab_undeliverable_messages_total{consumer="runner-slow"}'
     assert sample in (await alice.get("/metrics")).text
+
+
+async def test_the_server_itself_says_when_it_gives_a_request_up(world, alice, session_id):
+    consumer = RUNNERS[Lane.FAST]
+    curve = {"input_files": [archive("f1")], "source": {"ra": 1, "dec": 2}}
+    number = await world.operation(alice, session_id, "Light Curve", curve)
+    puller = await world.bus.jetstream.pull_subscribe_bind(consumer=consumer.name, stream=consumer.stream)
+    for delivery in range(1, consumer.max_deliver + 1):
+        (message,) = await puller.fetch(1, timeout=10)
+        assert message.metadata.num_delivered == delivery
+        await message.nak()
+    await world.wait_for(alice, session_id, number, "FAILED")
+    await puller.unsubscribe()
 
 
 async def test_other_messages_delivered_too_often_are_kept_aside(world, alice):

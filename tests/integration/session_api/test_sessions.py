@@ -199,6 +199,16 @@ async def test_dates_that_are_no_dates(alice, text):
         assert (reply.status_code, body_of(reply)) == (400, {parameter: ["Enter a valid date/time."]})
 
 
+@pytest.mark.parametrize("parameter", ["name", "name_exact", "user", "user_exact"])
+async def test_texts_no_name_can_hold(alice, parameter):
+    for text, answer in (
+        ("a\0b", "Enter a valid value."),
+        ("x" * 40_000, "Ensure this field has no more than 256 characters."),
+    ):
+        reply = await alice.get(SESSIONS, params={parameter: text})
+        assert (reply.status_code, body_of(reply)) == (400, {parameter: [answer]})
+
+
 async def test_pages_link_to_their_neighbours(world, dora):
     client, _ = dora
     base = f"{world.url}{SESSIONS}"

@@ -20,6 +20,7 @@ class Misbehave(Operation):
 
     def compute(self, inputs, parameters, progress):
         progress(0.5, "half way")
+        child = None
         match parameters.how:
             case "bug":
                 raise ZeroDivisionError("a bug")
@@ -32,5 +33,5 @@ class Misbehave(Operation):
             case "exit":
                 os._exit(0)
             case "linger":  # a thread or child that does not end must not keep the answer back
-                subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        yield DataProduct(content={"pid": os.getpid()})
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
+        yield DataProduct(content={"pid": os.getpid(), "child": child})

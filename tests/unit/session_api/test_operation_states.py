@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,7 @@ def replay(operation, heard):
 @given(reports)
 def test_the_first_end_is_the_end_and_progress_never_falls(heard):
     states = replay(NEW, heard)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         assert after.progress >= before.progress
         if before.finished:
             assert after is before

@@ -23,6 +23,7 @@ from session_api.adapters.frames import MongoFrameRepository
 from session_api.adapters.metrics import ApiMetrics
 from session_api.adapters.operations import MongoOperationRepository
 from session_api.adapters.sessions import MongoSessionRepository
+from session_api.adapters.signed_links import SignedLinks
 from session_api.adapters.users import MongoUserRepository
 from session_api.adapters.work_queues import BusWorkQueues
 from session_api.services.authentication import Authenticator
@@ -117,7 +118,7 @@ def create_context(settings: SessionApiSettings) -> Context:
             requests=RequestBuilder(frames=MongoFrameRepository(database), operations=operation_repository),
             meter=metrics,
         ),
-        presenter=Presenter(links=objects),
+        presenter=Presenter(links=SignedLinks(links=objects, ttl_s=settings.s3_link_ttl_s)),
         projector=projector,
         undeliverable=UndeliverableMessages(queues=queues, projector=projector, meter=metrics),
         reconciler=Reconciler(

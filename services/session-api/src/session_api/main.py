@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from datalab.platform.health import health_routes
@@ -22,10 +21,7 @@ from session_api.handlers import (
     http_users,
     ws_feed,
 )
-from session_api.handlers.asgi_authentication import Authentication
-from session_api.handlers.asgi_body_limit import BodyLimit
-from session_api.handlers.asgi_observation import Observation
-from session_api.handlers.asgi_paths import PathRule
+from session_api.handlers.asgi_stack import add_middleware
 from session_api.handlers.errors import add_error_handlers
 from session_api.settings import SessionApiSettings
 
@@ -56,10 +52,5 @@ def create_app(settings: SessionApiSettings) -> FastAPI:
         app.router.routes += http.routes(context).routes
     for messages in (bus_reports, bus_undeliverable, bus_frames):
         context.bus.subscribe(messages.subscription(context))
-    # The last one added is the first one a request meets.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
-    app.add_middleware(Authentication, authenticator=context.authenticator)
-    app.add_middleware(Observation, metrics=context.metrics)
-    app.add_middleware(PathRule)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    add_middleware(app, context)
     return app

@@ -109,11 +109,15 @@ class Demo:
         async with self._user() as api:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
+                    self._say(f"bringing in frames from {', '.join(sorted(shipment.sites))}")
                     await self._ingest(shipment, api)
                     for group in shipment.groups():
                         self._figures.results.append(await self._median(group, api))
             except TimeoutError:
-                raise DemoFailedError(f"not finished after {_PATIENCE_S:.0f} s") from None
+                raise DemoFailedError(
+                    f"not finished after {_PATIENCE_S:.0f} s, with {len(self._figures.arrivals)} of {shipment.expected} "
+                    "frames visible; the logs of the services say more"
+                ) from None
         if not self._figures.results:
             raise DemoFailedError("no two frames have the same role, so there is nothing to take the median of")
         return self._figures

@@ -280,8 +280,7 @@ class Bus:
 
     async def _reconnected(self) -> None:
         _log.info("bus.reconnected", service=self._service)
-        for resume in self._on_reconnect:
-            await resume()
+        await asyncio.gather(*(resume() for resume in self._on_reconnect))
 
     # --- settling ---------------------------------------------------------------------------------------------
 

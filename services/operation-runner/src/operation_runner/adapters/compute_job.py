@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from time import monotonic, perf_counter
 
@@ -31,6 +32,7 @@ def run_job(
 ) -> None:
     """Compute a job and send progress as (fraction, message), then `Computed` or (kind, text)."""
     os.setsid()  # a group of our own: the parent ends us together with our children
+    _let_server_end()
     die_with_parent(parent)
     allow_many_files()
     limit_memory(memory_bytes)
@@ -59,6 +61,14 @@ def run_job(
         connection.send((BUG, traceback.format_exc()))
     else:
         connection.send(computed)
+
+
+def _let_server_end() -> None:
+    """Give up our end of the pipe that tells the server process whether the runner lives.
+
+    Every child gets one, to start processes of its own; with it, children would outlive a killed runner.
+    """
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
 
 
 def _progress_over(connection: Connection) -> Progress:

@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -58,6 +59,8 @@ class ProcessComputer:
             [compute_job.__name__, *{type(operation).__module__ for operation in registry.values()}]
         )
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="compute")
+        #: Whoever starts a process makes multiprocessing look after all others, which no other thread may be ending.
+        self._turn = threading.Lock()
 
     async def start(self) -> None:
         """Start the server process, so that the first job need not wait for it."""
@@ -107,9 +110,8 @@ class ProcessComputer:
                 try:
                     answer = self._last_word(receiving, leash, report)
                 finally:
-                    _kill(process)
-                    process.join()
-        return self._understood(answer, exit_code=process.exitcode)
+                    exit_code = self._end(process)
+        return self._understood(answer, exit_code=exit_code)
 
     def _start(self, job: Job, sending: Connection) -> ForkServerProcess:
         process = self._context.Process(
@@ -123,8 +125,22 @@ class ProcessComputer:
                 "memory_bytes": self._memory_bytes,
             },
         )
-        process.start()
+        with self._turn:
+            process.start()
         return process
+
+    def _end(self, process: ForkServerProcess) -> int | None:
+        """End a process and its children, whatever they are doing; return its exit code."""
+        assert process.pid is not None
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has no group of its own yet
+            os.kill(process.pid, signal.SIGKILL)
+        with self._turn:
+            process.join()
+            exit_code = process.exitcode
+            process.close()
+        return exit_code
 
     def _last_word(self, receiving: Connection, leash: Connection, report: Callable[[float, str], None]) -> Any:
         """Pass on progress until the process answers; None if it dies without an answer."""
@@ -162,15 +178,6 @@ class ProcessComputer:
 
 class _AbandonedError(Exception):
     """Nobody waits for the answer any more."""
-
-
-def _kill(process: ForkServerProcess) -> None:
-    """End the process and its children, whatever they are doing."""
-    assert process.pid is not None
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(ProcessLookupError):  # it has no group of its own yet
-        os.kill(process.pid, signal.SIGKILL)
 
 
 def _forkserver_pid() -> int:

@@ -140,7 +140,7 @@ class ScratchCache:
             except ObjectNotFoundError as error:
                 raise UsageError(f"The input file {file.basename} is no longer stored.") from error
             except (ChecksumMismatchError, ObjectTooLargeError) as error:
-                raise UsageError(f"The input file {file.basename} is not what was requested: {error}") from error
+                raise UsageError(f"The input file {file.basename} has changed since it was recorded.") from error
 
     def _evict(self) -> None:
         excess = self.used_bytes - self._limit_bytes

@@ -127,8 +127,8 @@ class OperationRepository(Protocol):
         """Delete operations, each with its events; return how many there were."""
         ...
 
-    async def find_any_silent(self, *, since: datetime, limit: int) -> list[Operation]:
-        """Return unfinished operations without news since then, whose events are all published."""
+    async def find_any_silent(self, lane: Lane, *, since: datetime, limit: int) -> list[Operation]:
+        """Return unfinished operations of a lane without news since then, whose events are all published."""
         ...
 
     async def count_any_unfinished(self) -> dict[OperationStatus, int]: ...

@@ -1,4 +1,7 @@
-"""Everything under `/api/` needs a token, except what is listed here: a new route cannot forget it."""
+"""Everything under `/api/` needs a token, except what is listed here: a new route cannot forget it.
+
+Elsewhere a token may be sent, and is checked; a handler that takes a `Caller` insists on one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from session_api.domain.errors import AuthenticationError
 from session_api.handlers.replies import transient_reply, usage_reply
 from session_api.services.authentication import Authenticator, token_in_header
 
-#: What anybody may read. A token is checked here too if one is sent.
+#: What anybody may read under `/api/`.
 ANONYMOUS_PATHS = frozenset({"/api/openapi.json", "/api/asyncapi.json"})
 
 
@@ -26,13 +29,15 @@ class Authentication:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/api"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        needed = (path == "/api" or path.startswith("/api/")) and path not in ANONYMOUS_PATHS
         authorization = Headers(scope=scope).get("authorization")
         state = scope.setdefault("state", {})
         try:
-            if authorization is None and scope["path"] in ANONYMOUS_PATHS:
+            if authorization is None and not needed:
                 state["user"] = None
             else:
                 state["user"] = await self._authenticator.authenticate(token_in_header(authorization))

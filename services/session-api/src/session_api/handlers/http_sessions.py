@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from session_api.context import Context
 from session_api.domain.errors import FieldError
-from session_api.domain.sessions import SessionFilter
+from session_api.domain.sessions import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.handlers.caller import Caller, CorrelationId, RowId
 from session_api.handlers.models import (
     BAD_FIELDS,
@@ -26,6 +26,8 @@ from session_api.handlers.paging import LimitParameter, OffsetParameter, Paging,
 from session_api.handlers.replies import JsonReply, empty_reply
 from session_api.handlers.strict_json import StrictJsonRoute
 
+#: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
+TextParameter = Annotated[str | None, Query(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
 MomentParameter = Annotated[str | None, Query(description="ISO 8601; without an offset it is UTC")]
 
 
@@ -51,10 +53,10 @@ def routes(context: Context) -> APIRouter:
         created_before: MomentParameter = None,
         modified_after: MomentParameter = None,
         modified_before: MomentParameter = None,
-        name: Annotated[str | None, Query(description="contained in the name, in either case")] = None,
-        name_exact: str | None = None,
-        user: Annotated[str | None, Query(description="contained in the owner's name, in either case")] = None,
-        user_exact: str | None = None,
+        name: Annotated[TextParameter, Query(description="contained in the name, in either case")] = None,
+        name_exact: TextParameter = None,
+        user: Annotated[TextParameter, Query(description="contained in the owner's name, in either case")] = None,
+        user_exact: TextParameter = None,
     ) -> Response:
         chosen = SessionFilter(
             **_moments(

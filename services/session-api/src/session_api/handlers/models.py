@@ -82,7 +82,11 @@ class InputError(BaseModel):
 #: How the errors of a route are described.
 ErrorResponses = dict[int | str, dict[str, Any]]
 BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
-UNAUTHENTICATED: ErrorResponses = {401: {"model": Detail}}
+UNAUTHENTICATED: ErrorResponses = {
+    401: {"model": Detail},
+    # With this FastAPI does not document its own 422, which is never sent.
+    "4XX": {"model": Detail, "description": "Any other error of the request"},
+}
 FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
 NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
 CONFLICT: ErrorResponses = {409: {"model": Detail}}

@@ -101,6 +101,9 @@ def _what(error: ValidationError) -> str:
     if rule == "required":
         present = error.instance if isinstance(error.instance, dict) else {}
         return f"needs {', '.join(name for name in wanted if name not in present)}"
+    if rule == "anyOf":  # how an optional value is declared: that it may be null helps nobody
+        alternatives = [each for each in error.context or () if each.validator_value != "null"]
+        return " or ".join(dict.fromkeys(map(_what, alternatives)))
     if isinstance(wanted, list):
         wanted = " or ".join(map(str, wanted))
     return _RULES.get(rule, f"does not satisfy {rule}").format(wanted)

@@ -7,9 +7,10 @@ import dataclasses
 from datetime import timedelta
 
 from datalab.events.envelope import utc_now
+from datalab.events.operations import Lane
 from datalab.platform.errors import TransientError
 from datalab.platform.logging import get_logger
-from session_api.domain.operations import requested_event
+from session_api.domain.operations import Operation, requested_event
 from session_api.domain.ports import OperationMeter, OperationRepository, SessionRepository, WorkQueues
 from session_api.services.deletion import delete_operations
 
@@ -62,9 +63,13 @@ class Reconciler:
         Without news for a while proves nothing while requests wait or are in hand, as in a long queue: only when the
         lane's queue is empty has the bus forgotten them. A runner that does work on it finds the result under its key.
         """
-        silent = await self._operations.find_any_silent(since=utc_now() - self._stale_after, limit=_BATCH)
-        idle = {lane: await self._queues.idle(lane) for lane in {operation.request.lane for operation in silent}}
-        return sum([await self._request_again(operation.id) for operation in silent if idle[operation.request.lane]])
+        since = utc_now() - self._stale_after
+        asked = 0
+        for lane in Lane:
+            if await self._queues.idle(lane):
+                silent = await self._operations.find_any_silent(lane, since=since, limit=_BATCH)
+                asked += sum([await self._request_again(operation) for operation in silent])
+        return asked
 
     async def finish_deletions(self) -> None:
         """Delete the operations that deleted sessions still have, then remove what nobody needs any more."""
@@ -76,13 +81,8 @@ class Reconciler:
         await self._operations.purge_any(deleted_before=now - self._purge_after)
         await self._sessions.purge_any(purged, deleted_before=now - self._purge_after)
 
-    async def _request_again(self, operation_id: int) -> bool:
-        # Read again: while the queues were asked, the last report may have been taken in.
-        operation = await self._operations.find_any(operation_id)
-        now = utc_now()
-        if operation is None or operation.finished or operation.last_news_at > now - self._stale_after:
-            return False
-        asked = dataclasses.replace(operation, last_news_at=now)
+    async def _request_again(self, operation: Operation) -> bool:
+        asked = dataclasses.replace(operation, last_news_at=utc_now())
         if not await self._operations.replace_state(operation, asked, [requested_event(operation)]):
             return False
         self._meter.requested_again()

@@ -1,0 +1,116 @@
+import asyncio
+import contextlib
+
+import pytest
+from nats.js.api import KeyValueConfig
+
+from datalab.platform.errors import TransientError
+from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
+from support.servers import nats_connection
+
+KEY = "ab" * 32
+TTL_S = 1.0
+
+
+@pytest.fixture
+async def bucket(nats_server, settings_environment):
+    async with nats_connection(nats_server.settings) as connection:
+        yield await connection.jetstream().create_key_value(KeyValueConfig(bucket="short", ttl=TTL_S))
+
+
+@pytest.fixture
+def keeper(bucket):
+    return KeyValueLeaseKeeper(bucket, ttl_s=TTL_S)
+
+
+async def test_only_one_holds_a_key_and_the_next_learns_that_it_is_done(keeper):
+    events = []
+
+    async def work(name):
+        async with keeper.hold(KEY) as lease:
+            events.append((name, lease is not None))
+            await asyncio.sleep(0.2 if lease else 0)
+            events.append((name, "out"))
+
+    await asyncio.gather(work("a"), work("b"), work("c"))
+    assert [held for _, held in events].count(True) == 1
+    assert events[0][1] is True
+    assert events[1] == (events[0][0], "out")  # nobody came in meanwhile
+
+
+async def test_different_keys_do_not_wait_for_each_other(keeper):
+    async with keeper.hold(KEY) as one, keeper.hold("cd" * 32) as other:
+        assert one is not None
+        assert other is not None
+
+
+async def test_a_failure_lets_the_next_one_try_at_once(keeper):
+    with pytest.raises(ZeroDivisionError):
+        async with keeper.hold(KEY):
+            raise ZeroDivisionError
+    async with asyncio.timeout(TTL_S / 2), keeper.hold(KEY) as lease:
+        assert lease is not None
+
+
+async def test_being_cancelled_lets_the_next_one_try_at_once(keeper):
+    held = asyncio.Event()
+
+    async def work():
+        async with keeper.hold(KEY):
+            held.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await held.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(TTL_S / 2), keeper.hold(KEY) as lease:
+        assert lease is not None
+
+
+async def test_a_living_holder_keeps_its_lease_beyond_the_time_to_live(keeper):
+    async with keeper.hold(KEY) as lease:
+        waiting = asyncio.create_task(keeper.hold(KEY).__aenter__())
+        done, _ = await asyncio.wait([waiting], timeout=2.5 * TTL_S)
+        assert not done
+        await lease.confirm()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_the_key_of_a_holder_that_vanished_is_free_after_its_time_to_live(bucket, keeper):
+    await bucket.create(KEY, b"computing")  # by a runner that was killed
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(5 * TTL_S), keeper.hold(KEY) as lease:
+        assert lease is not None
+        assert loop.time() - began > TTL_S / 2
+        await lease.confirm()
+
+
+async def test_a_holder_that_lost_its_lease_cannot_confirm_it(bucket, keeper):
+    stalled = KeyValueLeaseKeeper(bucket, ttl_s=1000.0)  # its renewals come too late
+    async with stalled.hold(KEY) as lost:
+        async with asyncio.timeout(5 * TTL_S), keeper.hold(KEY) as lease:
+            assert lease is not None
+            with pytest.raises(TransientError, match="another runner has taken over"):
+                await lost.confirm()
+            await lease.confirm()
+
+
+async def test_word_that_a_key_is_done_is_not_left_by_who_lost_it(bucket, keeper):
+    stalled = KeyValueLeaseKeeper(bucket, ttl_s=1000.0)
+    async with asyncio.timeout(5 * TTL_S), contextlib.AsyncExitStack() as late:
+        async with stalled.hold(KEY):
+            lease = await late.enter_async_context(keeper.hold(KEY))
+        assert (await bucket.get(KEY)).value == b"computing"
+        await lease.confirm()
+
+
+async def test_a_bucket_that_is_gone_is_the_worlds_fault(nats_server, keeper, bucket):
+    async with nats_connection(nats_server.settings) as connection:
+        await connection.jetstream().delete_key_value("short")
+    with pytest.raises(TransientError):
+        async with keeper.hold(KEY):
+            pytest.fail("a lease was granted")

@@ -1,0 +1,171 @@
+import hashlib
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+from PIL import Image
+
+import datalab
+from operation_runner.adapters.products import data_contents, write_products
+from operation_runner.operations.median import Median
+from operation_runner.sdk import DataProduct, ImageProduct
+from support.runner import WCS_CARDS, input_file, job, median_job, stars, write_fits
+
+KEY = "ab" * 32
+
+
+def written(tmp_path, *products):
+    """Write products as Median would; return what is stored."""
+    source = write_fits(tmp_path / "one.fits", np.zeros((2, 2), "f4"))
+    files = [input_file(source)]
+    return write_products(products, operation=Median(), job=job("Median", {"x": 1}, work_dir=tmp_path, files=files))
+
+
+def image(pixels, **cards):
+    return ImageProduct(pixels=pixels, header=fits.Header(WCS_CARDS | cards), comment="Datalab Median on one, two")
+
+
+def picture(product, role):
+    with Image.open(product.files[role].path) as opened:
+        opened.load()
+        return opened
+
+
+def cut(header, keyword):
+    return "".join(str(line) for line in header[keyword])
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f8", ">i2", ">u2", ">i4", "u1"])
+def test_pixels_come_back_bit_by_bit(tmp_path, dtype):
+    pixels = stars(30, 40, seed=1).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        pixels[3, 4], pixels[5, 6] = np.nan, np.inf
+    (product,) = written(tmp_path, image(pixels))
+    with fits.open(product.files["fits"].path, checksum=True) as hdus:  # a wrong checksum would warn
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI"]
+        assert not isinstance(hdus["SCI"], fits.CompImageHDU)
+        assert hdus["SCI"].data.astype(dtype).tobytes() == pixels.tobytes()
+
+
+def test_the_file_tells_how_it_was_made(tmp_path):
+    (product,) = written(tmp_path, image(stars(5, 6, seed=1).astype(">f4")))
+    with fits.open(product.files["fits"].path) as hdus:
+        header = hdus[0].header
+        assert hdus[0].data is None
+        assert header["DLAB_KEY"] == KEY
+        assert header["DLABOP"] == "Median"
+        assert header["DLABVER"] == datalab.__version__
+        assert cut(header, "COMMENT") == "Datalab Median on one, two"
+        history = cut(header, "HISTORY")
+        assert "input one" in history
+        assert hashlib.sha256((tmp_path / "one.fits").read_bytes()).hexdigest() in history
+        assert json.dumps({"x": 1}, separators=(",", ":")) in history
+    assert (product.filter_name, product.target_name) == ("rp", "M 51")
+    assert product.observation_date == "2026-05-04T22:00:01.417000+00:00"
+    assert {role: file.media_type for role, file in product.files.items()} == {
+        "fits": "application/fits",
+        "large": "image/jpeg",
+        "small": "image/jpeg",
+    }
+
+
+def test_the_same_product_is_the_same_bytes(tmp_path):
+    def digests(folder):
+        folder.mkdir()
+        (product,) = written(folder, image(stars(30, 40, seed=1).astype(">f4")))
+        return {role: file.path.read_bytes() for role, file in product.files.items()}
+
+    assert digests(tmp_path / "first") == digests(tmp_path / "again")
+
+
+def test_large_pictures_are_not_shrunk_and_small_ones_fit_200_pixels(tmp_path):
+    (product,) = written(tmp_path, image(stars(300, 500, seed=1).astype(">f4")))
+    assert picture(product, "large").size == (500, 300)
+    assert picture(product, "small").size == (200, 120)
+    assert picture(product, "large").mode == "RGB"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (100, 100)])
+def test_pictures_are_never_enlarged_and_never_vanish(tmp_path, shape):
+    (product,) = written(tmp_path, image(np.ones(shape, ">f4")))
+    assert picture(product, "large").size == shape[::-1]
+    small = picture(product, "small").size
+    assert small == tuple(min(side, 200) for side in shape[::-1])
+
+
+def test_the_top_of_the_picture_is_the_last_row_of_the_image(tmp_path):
+    pixels = np.random.default_rng(1).normal(100, 1, (600, 400)).astype(">f4")
+    pixels[570:590, 40:60] = 5000  # large y, small x
+    (product,) = written(tmp_path, image(pixels))
+    shown = np.asarray(picture(product, "large").convert("L")).astype(int)
+    assert shown[10:30, 40:60].min() > 240
+    assert shown[570:590, 40:60].mean() < 200  # sky
+
+
+def test_an_image_without_a_defined_pixel_is_black(tmp_path):
+    (product,) = written(tmp_path, image(np.full((20, 30), np.nan, ">f4")))
+    assert np.asarray(picture(product, "large")).max() == 0
+    with fits.open(product.files["fits"].path) as hdus:
+        assert np.isnan(hdus["SCI"].data).all()
+
+
+def test_several_images_are_numbered(tmp_path):
+    products = written(tmp_path, *(image(np.ones((3, 4), ">f4")) for _ in range(2)), DataProduct(content={"n": 1}))
+    assert [product.basename for product in products] == [f"{KEY}-1", f"{KEY}-2"]
+    assert all(file.path.exists() for product in products for file in product.files.values())
+
+
+def test_data_becomes_strict_json():
+    content = {"mean": np.float32(1.5), "counts": np.arange(3), "none": np.nan, "far": [np.inf, (1, -np.inf)], 3: True}
+    contents = data_contents([DataProduct(content=content)])
+    assert contents == ({"mean": 1.5, "counts": [0, 1, 2], "none": None, "far": [None, [1, None]], "3": True},)
+    json.dumps(contents, allow_nan=False)
+    with pytest.raises(TypeError):
+        data_contents([DataProduct(content={"path": Path()})])
+
+
+# --- Median, from files to files --------------------------------------------------------------------------------------
+
+
+async def test_the_median_keeps_the_sky_where_it_is(tmp_path, computer):
+    shapes = [(40, 60), (50, 45)]
+    pixels = [stars(*shape, seed=n).astype("u2") for n, shape in enumerate(shapes)]
+    paths = [
+        write_fits(tmp_path / f"{name}.fits.fz", data, header=WCS_CARDS, compression="RICE_1")
+        for name, data in zip("ab", pixels, strict=True)
+    ]
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    computed = await computer.compute(median_job(paths, work_dir=work_dir), on_progress=lambda *_: None)
+    (product,) = computed.products
+    with fits.open(product.files["fits"].path, checksum=True) as hdus, fits.open(paths[0]) as source:
+        hdus.verify("exception")
+        np.testing.assert_array_equal(hdus["SCI"].data, np.median([p[:40, :45] for p in pixels], axis=0))
+        assert cut(hdus[0].header, "COMMENT") == "Datalab Median on a, b"
+        corners = [(1, 1), (45, 1), (1, 40), (45, 40)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)  # that MJD-OBS was derived from DATE-OBS
+            ours, theirs = WCS(hdus["SCI"].header), WCS(source["SCI"].header)
+        np.testing.assert_array_equal(ours.all_pix2world(corners, 1), theirs.all_pix2world(corners, 1))
+        assert hdus["SCI"].header["OBJECT"] == "M 51"
+
+
+REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz and fits_2.fits.fz")
+async def test_the_median_of_two_real_frames(tmp_path, computer):
+    """Numbers of the handbook, section 8.2: the exact median of two frames everybody has."""
+    paths = [Path(REAL_DATA) / f"fits_{n}.fits.fz" for n in (1, 2)]
+    computed = await computer.compute(median_job(paths, work_dir=tmp_path), on_progress=lambda *_: None)
+    with fits.open(computed.products[0].files["fits"].path) as hdus:
+        pixels = hdus["SCI"].data
+        assert cut(hdus[0].header, "COMMENT") == "Datalab Median on fits_1, fits_2"
+    assert f"{pixels.min():.6f} {pixels.max():.6f} {pixels.mean(dtype='f8'):.6f}" == "1104.699097 1826.741943 1203.962991"
+    assert [f"{pixels[n, n]:.6f}" for n in (0, 50, 99)] == ["1211.622192", "1210.709473", "1197.413940"]
