@@ -188,7 +188,12 @@ async def test_the_server_itself_says_when_it_gives_a_request_up(world, alice, s
         (message,) = await puller.fetch(1, timeout=10)
         assert message.metadata.num_delivered == delivery
         await message.nak()
+    # The server notices when it is asked for the next message, as runners do all the time.
+    asking = asyncio.create_task(puller.fetch(1, timeout=20))
     await world.wait_for(alice, session_id, number, "FAILED")
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     await puller.unsubscribe()
 
 

@@ -92,6 +92,8 @@ class KeyValueLeaseKeeper:
             except nats.js.errors.KeyWrongLastSequenceError:
                 if await self._completed(key):
                     return None
+            except nats.js.errors.KeyNotFoundError:  # it expired between the two questions `create` asks
+                continue
             except _WORLD_ERRORS as error:
                 raise TransientError(f"no lease can be had: {error or type(error).__name__}") from error
             await asyncio.sleep(_POLL_S)

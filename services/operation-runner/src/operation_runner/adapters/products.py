@@ -23,6 +23,9 @@ from operation_runner.sdk import DataProduct, ImageProduct, Operation, Product
 #: As existing clients know them: the small picture fits a square of this side; JPEG quality (handbook, section 5).
 _SMALL_SIDE_PX = 200
 _JPEG_QUALITY = 95
+# Pillow loads its plugins when first used: once here, instead of in every process that is forked for a job.
+Picture.preinit()
+
 #: Rows turned into 8 bits at once.
 _BAND_ROWS = 256
 
