@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import sys
 from pathlib import Path
 
@@ -127,4 +126,4 @@ def pids_in(path):
 
 
 def open_descriptors():
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))

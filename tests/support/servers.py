@@ -180,7 +180,7 @@ def container_on_fixed_port(image, port, ready):
 
 
 def nats_container():
-    container, port = container_on_fixed_port("nats:2", 4222, "Server is ready")
+    container, port = container_on_fixed_port("nats:2.15.1-alpine", 4222, "Server is ready")
     environment = {
         "DATALAB_NATS_URL": f"nats://127.0.0.1:{port}",
         "DATALAB_NATS_USER": "datalab",
@@ -191,7 +191,7 @@ def nats_container():
 
 
 def mongo_container():
-    container, port = container_on_fixed_port("mongo:6.0", 27017, "Waiting for connections")
+    container, port = container_on_fixed_port("mongo:7.0.21", 27017, "Waiting for connections")
     url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
     return container, {"DATALAB_MONGO_URL": url}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from datalab.astro.combine import median_dtype, median_rows
+from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.image_stack import FitsInputs
 from operation_runner.adapters.process_limits import allow_many_files
 from operation_runner.sdk import Progress
@@ -23,7 +24,10 @@ def median_of(folder, names, processes, using=median_rows):
     """Return the median of the files in a folder, and the progress seen."""
     seen = []
     paths = {("archive", name): Path(folder) / name for name in names}
-    with tempfile.TemporaryDirectory() as work_dir, FitsInputs(paths, work_dir=Path(work_dir), processes=processes) as inputs:
+    with (
+        tempfile.TemporaryDirectory() as work_dir,
+        FitsInputs(paths, work_dir=Path(work_dir), processes=processes) as inputs,
+    ):
         stack = inputs.stack([fits_file(name) for name in names])
         progress = Progress(lambda fraction, _: seen.append(fraction))
         return np.array(stack.combine(using, dtype=median_dtype(stack.dtype), progress=progress)), seen
@@ -54,7 +58,7 @@ def failure_of(folder, names, using):
     began = time.monotonic()
     try:
         median_of(folder, names, 2, using)
-    except BaseException as error:
+    except (UsageError, TransientError, MemoryError, RuntimeError) as error:
         failure = f"{type(error).__name__}: {error}"
     else:
         failure = None
@@ -74,4 +78,4 @@ def peak_memory_bytes(folder, count):
 
 
 if __name__ == "__main__":
-    print(json.dumps(peak_memory_bytes(sys.argv[1], int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(peak_memory_bytes(sys.argv[1], int(sys.argv[2]))))

@@ -63,7 +63,7 @@ async def test_progress_comes_while_computing(computer, tmp_path):
 
 
 async def test_a_mistake_of_the_user_keeps_its_text(computer, tmp_path):
-    with pytest.raises(UsageError, match="^These files cannot work.$"):
+    with pytest.raises(UsageError, match=r"^These files cannot work.$"):
         await computer.compute(misbehave("usage", tmp_path), on_progress=ignore)
 
 
@@ -100,7 +100,7 @@ async def test_children_an_operation_leaves_behind_do_not_keep_the_answer_back(c
 async def test_the_time_limit_ends_the_process(make_computer, tmp_path):
     computer = await make_computer(time_limit_s=0.7)
     began = perf_counter()
-    with pytest.raises(LimitExceededError, match="^The operation timed out, contact developers if this persists.$"):
+    with pytest.raises(LimitExceededError, match=r"^The operation timed out, contact developers if this persists.$"):
         await computer.compute(sleep_job(tmp_path), on_progress=ignore)
     assert 0.6 < perf_counter() - began < 5
     assert not process_exists(pids_in(tmp_path / "pids")[0])
@@ -195,7 +195,7 @@ async def main():
 asyncio.run(main())
 """
     tests = Path(support.__file__).parents[1]
-    runner = subprocess.Popen([sys.executable, "-c", program], cwd=tests)
+    runner = subprocess.Popen([sys.executable, "-c", program], cwd=tests)  # noqa: ASYNC220 - takes milliseconds
     try:
         await eventually(lambda: pids_in(tmp_path / "pids"), within_s=20)
     finally:

@@ -91,12 +91,11 @@ async def test_the_key_of_a_holder_that_vanished_is_free_after_its_time_to_live(
 
 async def test_a_holder_that_lost_its_lease_cannot_confirm_it(bucket, keeper):
     stalled = KeyValueLeaseKeeper(bucket, ttl_s=1000.0)  # its renewals come too late
-    async with stalled.hold(KEY) as lost:
-        async with asyncio.timeout(5 * TTL_S), keeper.hold(KEY) as lease:
-            assert lease is not None
-            with pytest.raises(TransientError, match="another runner has taken over"):
-                await lost.confirm()
-            await lease.confirm()
+    async with stalled.hold(KEY) as lost, asyncio.timeout(5 * TTL_S), keeper.hold(KEY) as lease:
+        assert lease is not None
+        with pytest.raises(TransientError, match="another runner has taken over"):
+            await lost.confirm()
+        await lease.confirm()
 
 
 async def test_word_that_a_key_is_done_is_not_left_by_who_lost_it(bucket, keeper):

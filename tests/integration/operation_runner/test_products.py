@@ -167,5 +167,7 @@ async def test_the_median_of_two_real_frames(tmp_path, computer):
     with fits.open(computed.products[0].files["fits"].path) as hdus:
         pixels = hdus["SCI"].data
         assert cut(hdus[0].header, "COMMENT") == "Datalab Median on fits_1, fits_2"
-    assert f"{pixels.min():.6f} {pixels.max():.6f} {pixels.mean(dtype='f8'):.6f}" == "1104.699097 1826.741943 1203.962991"
+    assert (
+        f"{pixels.min():.6f} {pixels.max():.6f} {pixels.mean(dtype='f8'):.6f}" == "1104.699097 1826.741943 1203.962991"
+    )
     assert [f"{pixels[n, n]:.6f}" for n in (0, 50, 99)] == ["1211.622192", "1210.709473", "1197.413940"]

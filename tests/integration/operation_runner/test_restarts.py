@@ -53,10 +53,10 @@ async def test_told_to_stop_a_runner_hands_its_work_back_and_another_one_finishe
     first = await start_runner(DATALAB_SHUTDOWN_GRACE_S="0.3")
     operation_id = await lab.request("Sleep", {"seconds": 2.5, "pid_file": str(pid_file)})
     await eventually(lambda: pids_in(pid_file))
-    second = await start_runner()
     first.send(signal.SIGTERM)
     assert await first.ended() == -signal.SIGTERM, first.log  # what uvicorn does once all is shut down
     assert not process_exists(pids_in(pid_file)[0])
+    second = await start_runner()
     # Sooner than the 15 s after which the message, or the 20 s after which the lease would have come free by itself.
     await eventually(lambda: len(pids_in(pid_file)) == 2, within_s=5)
     outcome = await lab.outcome(operation_id)
@@ -81,16 +81,15 @@ async def test_the_work_of_a_killed_runner_is_done_once_by_another_one(lab, star
     first = await start_runner()
     operation_id = await lab.request("Sleep", {"seconds": 1.5, "pid_file": str(pid_file)})
     await eventually(lambda: pids_in(pid_file))
-    second = await start_runner()
     first.send(signal.SIGKILL)
     await first.ended()
     await eventually(lambda: not process_exists(pids_in(pid_file)[0]))
+    second = await start_runner()
     # What takes 15 and 20 s by itself: the message is given up, and the lease expires.
     leases = await lab.bus.key_value(LEASES)
-    for key in await leases.keys():  # noqa: SIM118 - not a dictionary
+    for key in await leases.keys():
         await leases.purge(key)
     await set_ack_wait(lab, 1)
-    print(await lab.bus.jetstream.consumer_info(WORK.name, SLOW.name), second.log)
     await eventually(lambda: len(pids_in(pid_file)) == 2)
     await set_ack_wait(lab, SLOW.ack_wait_s)
     outcome = await lab.outcome(operation_id)

@@ -9,6 +9,7 @@ from astropy.io import fits
 from datalab.events.catalogue import OperationDescribed
 from datalab.events.operations import FailureKind, Lane
 from datalab.events.topology import CATALOGUE, RUNNERS, WORK
+from support.polling import until
 from support.runner import chosen, pids_in, process_exists, stars
 from support.runner_service import runner_here, world
 from support.waiting import eventually
@@ -72,7 +73,7 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
     assert manifest["result"] == outcome.result.model_dump(mode="json")
     assert manifest["parameters"] == parameters
     assert [file["basename"] for file in manifest["inputs"]] == ["a100", "b100"]
-    assert [report.type for report in lab.of(outcome.operation_id)][0] == "operation.started.v1"
+    assert lab.of(outcome.operation_id)[0].type == "operation.started.v1"
 
 
 async def test_an_equal_request_is_answered_from_the_store(lab, runner, tmp_path):
@@ -153,9 +154,7 @@ async def test_inputs_that_cannot_work_are_named_to_the_user(lab, runner, tmp_pa
     match poison:
         case "damaged" | "no image":
             content = (await stored(lab, bad.key))[:4000] if poison == "damaged" else b"no image at all" * 1000
-            bad = bad.model_copy(
-                update={"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
-            )
+            bad = bad.model_copy(update={"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)})
             await lab.objects.put_bytes(bad.key, content, content_type="application/fits")
         case "missing":
             await lab.objects.delete(bad.key)
@@ -188,9 +187,7 @@ async def test_an_operation_nobody_offers_waits_for_a_runner_that_does(lab, runn
         info = await lab.bus.jetstream.consumer_info(WORK.name, consumer.name)
         return info.num_redelivered
 
-    async with asyncio.timeout(5):
-        while not await redeliveries():
-            await asyncio.sleep(0.05)
+    await until(redeliveries)
     await lab.cancel(operation_id)
     assert (await lab.outcome(operation_id)).type == "operation.cancelled.v1"
 
@@ -200,9 +197,7 @@ async def test_a_message_that_is_no_request_becomes_a_dead_letter(lab, runner):
         subject="datalab.operation.requested.v1.slow", body=b'{"operation": 1}', event_id="unreadable-1"
     )
 
-    async with asyncio.timeout(5):
-        while not (letters := await lab.dead_letters()):
-            await asyncio.sleep(0.05)
+    letters = await until(lab.dead_letters)
     assert [letter.body for letter in letters] == [b'{"operation": 1}']
     outcome = await lab.outcome(await lab.request("Sleep", {"seconds": 0, "salt": "after"}))
     assert outcome.type == "operation.succeeded.v1"

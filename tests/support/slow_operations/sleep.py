@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from operation_runner.sdk import DataProduct, FitsFile, Lane, Operation, OperationParameters
+from operation_runner.sdk import DataProduct, Lane, Operation, OperationParameters
 
 
 class Sleep(Operation):
@@ -17,7 +17,6 @@ class Sleep(Operation):
         seconds: float
         salt: str = ""
         pid_file: str = ""
-        input_files: list[FitsFile] = []
 
     def compute(self, inputs, parameters, progress):
         if parameters.pid_file:

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import pytest
 
@@ -112,10 +113,9 @@ async def test_a_cancellation_the_block_swallowed_does_not_stay_with_the_task():
     async def stubborn():
         async with cancellations.stoppable(request()):
             started.set()
-            try:
+            # As asyncio.wait_for does when the result came at the same moment.
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
-            except asyncio.CancelledError:  # as asyncio.wait_for does when the result came at the same moment
-                pass
         return asyncio.current_task().cancelling()
 
     task = asyncio.create_task(stubborn())

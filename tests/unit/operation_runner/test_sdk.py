@@ -26,7 +26,7 @@ class Toy(Operation):
         filtered: Annotated[
             list[FitsFile],
             WizardKeys({"single_filter": True, "filter_options": ["rp", "ip"], "required": True}),
-        ] = []
+        ] = ()
 
     def compute(self, inputs, parameters, progress):
         yield from ()

@@ -44,7 +44,7 @@ NATS_SERVER = Program(
     path_in_wheel=None,
     setting="DATALAB_NATS_URL",
     example_url="nats://127.0.0.1:4222",
-    container="docker run -d -p 127.0.0.1:4222:4222 nats:2 -js",
+    container="docker run -d -p 127.0.0.1:4222:4222 nats:2.15.1-alpine -js",
     platforms="Linux and macOS, x86-64 and arm64",
 )
 MONGOD = Program(
@@ -53,7 +53,7 @@ MONGOD = Program(
     path_in_wheel="fiftyone/db/bin/mongod",
     setting="DATALAB_MONGO_URL",
     example_url="mongodb://127.0.0.1:27017",
-    container="docker run -d -p 127.0.0.1:27017:27017 mongo:6.0",
+    container="docker run -d -p 127.0.0.1:27017:27017 mongo:7.0.21",
     platforms="Linux x86-64 with glibc 2.35 or newer, OpenSSL 3, libcurl 4 and a CPU with AVX",
 )
 RCLONE = Program(

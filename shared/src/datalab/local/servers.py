@@ -23,6 +23,8 @@ from datalab.local.ports import LOOPBACK, free_port
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint
 
 #: JetStream takes most of the disk unless told otherwise; the topology declares 9.5 GiB
+#: One message holds what one request to the API may hold (2 MiB), and its envelope.
+NATS_MAX_PAYLOAD = "4MB"
 NATS_MAX_FILE = "16GB"
 NATS_MAX_MEMORY = "256MB"
 MONGO_CACHE_GB = "0.25"  # the default is half of the machine's memory; queries on 1,000,000 frames stay below 2 ms
@@ -115,6 +117,7 @@ server_name: "datalab"
 listen: "{LOOPBACK}:{self._client_port or -1}"
 http: "{LOOPBACK}:{self._monitor_port or -1}"
 ports_file_dir: {json.dumps(str(self._folder.run))}
+max_payload: {NATS_MAX_PAYLOAD}
 jetstream {{
   store_dir: {json.dumps(str(self._folder.nats))}
   max_file: {NATS_MAX_FILE}

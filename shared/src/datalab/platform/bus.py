@@ -52,6 +52,8 @@ _REQUEST_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 5.0
 _LONGEST_RETRY_DELAY_S = 60.0
 _RECONNECT_WAIT_S = 0.25
+#: A cancelled handler has to end its processes and give up its leases; a server that is away must not keep us longer.
+_HAND_BACK_TIMEOUT_S = 5.0
 #: How many stored messages a replay asks for at once.
 _REPLAY_BATCH = 256
 
@@ -115,6 +117,7 @@ class Bus:
         self._service = service
         self._metrics = metrics
         self._subscriptions: list[Subscription[Any]] = []
+        self._in_hand: set[asyncio.Task[None]] = set()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         security = None
         if settings.nats_user and settings.nats_password:
@@ -156,6 +159,11 @@ class Bus:
 
     async def stop(self) -> None:
         """Stop pulling, let messages in hand finish or go back, close."""
+        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        if self._in_hand:
+            for task in self._in_hand:
+                task.cancel()
+            await asyncio.wait(self._in_hand, timeout=_HAND_BACK_TIMEOUT_S)
         await self._broker.stop()
 
     async def check(self) -> None:
@@ -300,7 +308,12 @@ class Bus:
             decoder=_undecoded,
         )
         async def receive(message: NatsMessage) -> None:
-            await self._settle(subscription, message.raw_message)
+            # FastStream cancels a handler again and again until it is gone, and does not wait for it: nothing could be
+            # cleaned up or handed back. In a task of our own it is cancelled once, by `stop`, while we are connected.
+            task = asyncio.create_task(self._settle(subscription, message.raw_message))
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+            await asyncio.shield(task)
 
     async def _settle(self, subscription: Subscription[ContentT], message: Msg) -> None:
         consumer = subscription.consumer
@@ -478,8 +491,7 @@ async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too
 
 
 async def _undecoded(message: NatsMessage) -> bytes:

@@ -1,0 +1,186 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from datalab.events.envelope import utc_now
+from datalab.events.operations import OperationStarted
+from datalab.events.topology import REPORTS
+from datalab.platform.bus import Bus
+from datalab.platform.errors import TransientError
+from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from datalab.platform.mongo import MongoStore
+from datalab.platform.outbox import OutboxRelay, outbox_entries, outbox_index
+from datalab.platform.settings import MongoSettings, NatsSettings
+from datalab.platform.topology import apply_topology
+from support.polling import until
+
+
+@pytest.fixture
+def registry():
+    return create_registry()
+
+
+@pytest.fixture
+async def bus(settings_environment, registry):
+    bus = Bus(settings=NatsSettings(), service="test", metrics=BusMetrics(registry))
+    await bus.connect()
+    await apply_topology(bus.jetstream)
+    yield bus
+    await bus.stop()
+
+
+@pytest.fixture
+async def collection(settings_environment):
+    store = MongoStore(MongoSettings())
+    collection = store.database["things"]
+    await collection.create_indexes([outbox_index()])
+    yield collection
+    store.close()
+
+
+@pytest.fixture
+async def relay(bus, collection, registry):
+    relay = OutboxRelay(collections=[collection], bus=bus, metrics=OutboxMetrics(registry), sweep_interval_s=0.05)
+    yield relay
+    await relay.stop()
+
+
+def events(*numbers):
+    return [OperationStarted(operation_id=number, attempt=1) for number in numbers]
+
+
+async def save(collection, document_id, happened, *, age_s=0.0):
+    """Write a document with its events, as a writer does that may be killed right afterwards."""
+    entries = outbox_entries(happened)
+    for entry in entries:
+        entry["at"] = utc_now() - timedelta(seconds=age_s)
+    await collection.insert_one({"_id": document_id, "value": 1, "outbox": entries})
+    return entries
+
+
+async def outbox_of(collection, document_id):
+    return (await collection.find_one({"_id": document_id}))["outbox"]
+
+
+async def emptied(collection, document_id, **limit):
+    async def is_empty():
+        return not await outbox_of(collection, document_id)
+
+    await until(is_empty, **limit)
+
+
+async def published(bus):
+    return [
+        OperationStarted.decode(message.body)
+        async for message in bus.replay(REPORTS, after=0, filter_subjects=REPORTS.subjects)
+    ]
+
+
+async def test_a_nudge_publishes_at_once_and_in_order(bus, collection, relay):
+    happened = events(3, 1, 2)
+    entries = await save(collection, "a", happened)
+    relay.start()
+    relay.nudge(collection.name, "a", entries)
+    await emptied(collection, "a")
+    assert await published(bus) == happened
+
+
+async def test_nudges_of_one_document_keep_their_order(bus, collection, relay):
+    happened = [events(number)[0] for number in range(1, 20)]
+    await collection.insert_one({"_id": "a", "outbox": []})
+    for event in happened:
+        entries = outbox_entries([event])
+        await collection.update_one({"_id": "a"}, {"$push": {"outbox": {"$each": entries}}})
+        relay.nudge(collection.name, "a", entries)
+    relay.start()
+    await emptied(collection, "a")
+    assert await published(bus) == happened
+
+
+async def test_the_sweep_finds_what_a_killed_writer_left(bus, collection, relay, registry):
+    happened = events(1, 2)
+    await save(collection, "a", happened, age_s=10)
+    relay.start()
+    await emptied(collection, "a")
+    assert await published(bus) == happened
+    assert registry.get_sample_value("datalab_outbox_swept_events_total") == 2
+
+
+async def test_the_sweep_leaves_young_entries_to_their_nudge(bus, collection, relay):
+    await save(collection, "young", events(1))
+    await save(collection, "old", events(2), age_s=10)
+    assert await relay.sweep() == 1
+    assert [event.operation_id for event in await published(bus)] == [2]
+
+
+async def test_what_was_published_but_not_cleared_is_not_stored_twice(bus, collection, relay):
+    happened = events(1)
+    await save(collection, "a", happened, age_s=10)
+    await bus.publish(happened[0])  # and then the relay was killed
+    assert await relay.sweep() == 1
+    assert await published(bus) == happened
+    await emptied(collection, "a")
+
+
+async def test_two_relays_do_not_publish_twice(bus, collection, relay, registry):
+    other = OutboxRelay(collections=[collection], bus=bus, metrics=OutboxMetrics(create_registry()))
+    for number in range(1, 30):
+        await save(collection, number, events(number), age_s=10)
+    await asyncio.gather(relay.sweep(), other.sweep())
+    assert sorted(event.operation_id for event in await published(bus)) == list(range(1, 30))
+    assert await collection.count_documents({"outbox.0": {"$exists": True}}) == 0
+
+
+async def test_entries_added_meanwhile_are_not_cleared(bus, collection, relay):
+    entries = await save(collection, "a", events(1), age_s=10)
+    late = outbox_entries(events(2))
+    await collection.update_one({"_id": "a"}, {"$push": {"outbox": {"$each": late}}})
+    relay.start()
+    relay.nudge(collection.name, "a", entries)
+
+    async def one_left():
+        kept = await outbox_of(collection, "a")
+        return kept if len(kept) == 1 else None
+
+    (kept,) = await until(one_left)
+    assert kept["event_id"] == late[0]["event_id"]
+
+
+async def test_a_bus_that_is_away_delays_and_loses_nothing(bus, collection, relay, nats_server):
+    happened = events(1)
+    entries = await save(collection, "a", happened, age_s=10)
+    await nats_server.kill()
+    relay.start()
+    relay.nudge(collection.name, "a", entries)
+    with pytest.raises(TransientError):
+        await relay.sweep()
+    assert await outbox_of(collection, "a")
+    await nats_server.restart()
+    await emptied(collection, "a", within_s=15)
+    assert await published(bus) == happened
+
+
+async def test_a_document_whose_events_cannot_be_stored_does_not_hold_up_the_others(bus, collection, relay):
+    bad = outbox_entries(events(1))[0] | {"subject": "nobody.stores.this", "at": utc_now() - timedelta(seconds=20)}
+    await collection.insert_one({"_id": "bad", "outbox": [bad]})
+    await save(collection, "good", events(2), age_s=10)
+    relay.start()
+    await emptied(collection, "good")
+    assert [event.operation_id for event in await published(bus)] == [2]
+    assert await outbox_of(collection, "bad")
+
+
+async def test_the_sweep_uses_the_index_of_unpublished_documents(collection):
+    await save(collection, "a", events(1), age_s=10)
+    plan = await collection.find({"outbox.0": {"$exists": True}, "outbox.at": {"$lt": utc_now()}}).explain()
+    assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+    assert "outbox" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_nudges_beyond_the_queue_are_left_to_the_sweep(bus, collection, relay):
+    for _ in range(10_000):  # as many as the queue holds
+        relay.nudge(collection.name, "nothing", [])
+    entries = await save(collection, "a", events(1), age_s=10)
+    relay.nudge(collection.name, "a", entries)
+    assert await relay.sweep() == 1
