@@ -1,10 +1,10 @@
 """The AsyncAPI document is what it says it is, and changes only on purpose."""
 
 from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
-from support.goldens import check_golden
 
 from datalab.events.asyncapi import document
 from datalab.events.topology import CONSUMERS, STREAMS, subject_matches
+from support.goldens import check_golden
 
 
 def test_document_is_as_promised(update_goldens):

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from support.goldens import DATA, check_golden
 
 from datalab.events import asyncapi, catalogue, feed, frames, operations
+from support.goldens import DATA, check_golden
 
 ENVELOPE = {
     "event_id": "0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0001",

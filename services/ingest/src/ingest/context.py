@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +15,7 @@ from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.mongo import MongoStore
 from datalab.platform.objects import ObjectStore
 from datalab.platform.outbox import OutboxRelay
+from datalab.platform.tasks import end_tasks
 from datalab.platform.topology import check_topology
 from ingest.adapters.frames_mongo import MongoFrames
 from ingest.adapters.inspection_pool import InspectionPool
@@ -113,6 +114,4 @@ async def _in_background(reconciler: Reconciler) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)

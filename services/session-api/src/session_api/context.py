@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +15,7 @@ from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.mongo import MongoStore
 from datalab.platform.objects import ObjectStore
 from datalab.platform.outbox import OutboxRelay
+from datalab.platform.tasks import end_tasks
 from datalab.platform.topology import check_topology
 from session_api.adapters.catalogue import BusCatalogue
 from session_api.adapters.feed_metrics import FeedMetrics
@@ -166,11 +167,5 @@ async def running(context: Context) -> AsyncIterator[None]:
         reconciling = asyncio.create_task(
             context.reconciler.run(interval_s=context.settings.reconcile_interval_s), name="reconciler"
         )
-        stack.push_async_callback(_end, reconciling)
+        stack.push_async_callback(end_tasks, reconciling)
         yield
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

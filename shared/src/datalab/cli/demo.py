@@ -114,9 +114,9 @@ class Demo:
                     for group in shipment.groups():
                         self._figures.results.append(await self._median(group, api))
             except TimeoutError:
+                visible = f"{len(self._figures.arrivals)} of {shipment.expected} frames"
                 raise DemoFailedError(
-                    f"not finished after {_PATIENCE_S:.0f} s, with {len(self._figures.arrivals)} of {shipment.expected} "
-                    "frames visible; the logs of the services say more"
+                    f"not finished after {_PATIENCE_S:.0f} s, with {visible} visible; the logs say more"
                 ) from None
         if not self._figures.results:
             raise DemoFailedError("no two frames have the same role, so there is nothing to take the median of")

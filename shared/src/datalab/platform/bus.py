@@ -42,6 +42,7 @@ from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, Usage
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
 from datalab.platform.settings import NatsSettings
+from datalab.platform.tasks import end_tasks
 
 _log = get_logger(__name__)
 
@@ -490,8 +491,7 @@ async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too
+        await end_tasks(task)
 
 
 async def _undecoded(message: NatsMessage) -> bytes:

@@ -18,6 +18,7 @@ from datalab.platform.errors import TransientError
 from datalab.platform.logging import get_logger
 from datalab.platform.metrics import OutboxMetrics
 from datalab.platform.mongo import ASCENDING, Collection, Document, IndexModel, UpdateOne, mongo_errors
+from datalab.platform.tasks import end_tasks
 
 _log = get_logger(__name__)
 
@@ -67,11 +68,7 @@ class OutboxRelay:
 
     async def stop(self) -> None:
         """Stop. What is not published yet is found by the next sweep, here or elsewhere."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*self._tasks)
 
     def nudge(self, collection: str, document_id: Any, entries: list[Document]) -> None:
         """Publish soon what was just written into a document. Never waits and never fails."""

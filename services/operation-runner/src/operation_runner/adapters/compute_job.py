@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from time import monotonic, perf_counter
@@ -23,23 +25,38 @@ USAGE, TRANSIENT, MEMORY, BUG = "usage", "transient", "memory", "bug"
 _PROGRESS_INTERVAL_S = 0.1
 
 
-def warm_up() -> None:
-    """Do nothing, in a process: the first one started has to load everything."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a process is told to do."""
+
+    job: Job
+    operation: Operation
+    processes: int
+    memory_bytes: int
 
 
-def run_job(
-    job: Job, connection: Connection, *, operation: Operation, parent: int, processes: int, memory_bytes: int
-) -> None:
-    """Compute a job and send progress as (fraction, message), then `Computed` or (kind, text)."""
+def do_one_job(assignments: Connection, answers: Connection, *, parent: int) -> None:
+    """Wait for an `Assignment`; send progress as (fraction, message), then `Computed` or (kind, text)."""
     os.setsid()  # a group of our own: the parent ends us together with our children
     _let_server_end()
     die_with_parent(parent)
     allow_many_files()
-    limit_memory(memory_bytes)
+    # What the server process loaded stays as it is: looking through it for garbage would copy all of its memory.
+    gc.freeze()
+    try:
+        assignment: Assignment = assignments.recv()
+    except EOFError:  # the runner stopped before it had work for us
+        return
+    _compute(assignment, answers)
+
+
+def _compute(assignment: Assignment, connection: Connection) -> None:
+    job, operation = assignment.job, assignment.operation
+    limit_memory(assignment.memory_bytes)
     began = perf_counter()
     try:
         parameters = operation.Parameters.model_validate(job.parameters)
-        with FitsInputs(job.paths, work_dir=job.work_dir, processes=processes) as inputs:
+        with FitsInputs(job.paths, work_dir=job.work_dir, processes=assignment.processes) as inputs:
             products = list(operation.compute(inputs, parameters, _progress_over(connection)))
         computed = Computed(
             products=write_products(products, operation=operation, job=job),

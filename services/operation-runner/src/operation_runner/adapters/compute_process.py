@@ -1,7 +1,8 @@
 """Computations in processes of their own: nothing they do can block, bloat or kill the runner.
 
 A process is forked for each job from a server process that has everything loaded, which takes milliseconds; it begins
-clean, may be killed at any time, and takes its memory with it.
+clean, may be killed at any time, and takes its memory with it. One process is forked ahead, so that the next job need
+not wait for that either.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
 from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
 from operation_runner.adapters import compute_job
-from operation_runner.adapters.compute_job import BUG, MEMORY, TRANSIENT, USAGE
+from operation_runner.adapters.compute_job import BUG, MEMORY, TRANSIENT, USAGE, Assignment
 from operation_runner.domain.ports import Computed, Job, LimitExceededError
 from operation_runner.sdk import Operation
 
@@ -32,10 +35,21 @@ _TIMEOUT_MESSAGE = "The operation timed out, contact developers if this persists
 #: What a process that combines images needs at most: a band (12 MiB), the planes of a median network (64 KiB for each
 #: of 999 images), one decoded row band per file format; and room to spare.
 _LEAST_PROCESS_BYTES = 256 * 1024**2
+#: Modules multiprocessing itself would load in each forked process.
+_LOADED_BY_EVERY_CHILD = ("encodings.ascii", "multiprocessing.popen_forkserver")
 
 
 class ComputationFailedError(Exception):
     """An operation raised something it should not have; the text is its traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process that does one job, and our ends of the pipes to it."""
+
+    process: ForkServerProcess
+    assignments: Connection
+    answers: Connection
 
 
 class ProcessComputer:
@@ -56,9 +70,14 @@ class ProcessComputer:
         self._memory_bytes = memory_bytes
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
-            [compute_job.__name__, *{type(operation).__module__ for operation in registry.values()}]
+            [
+                compute_job.__name__,
+                *{type(operation).__module__ for operation in registry.values()},
+                *_LOADED_BY_EVERY_CHILD,
+            ]
         )
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="compute")
+        self._spares: SimpleQueue[_Child] = SimpleQueue()
         #: Whoever starts a process makes multiprocessing look after all others, which no other thread may be ending.
         self._turn = threading.Lock()
 
@@ -68,16 +87,14 @@ class ProcessComputer:
         for library in ("OPENBLAS", "OMP", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-        def start_one() -> None:
-            process = self._context.Process(target=compute_job.warm_up)
-            process.start()
-            process.join()
-
-        await asyncio.to_thread(start_one)
+        await asyncio.to_thread(self._fork_ahead)
 
     def stop(self) -> None:
-        """Wait for the threads that watch processes; the processes have ended before."""
+        """Wait for the threads that watch processes, whose processes have ended before; end the one forked ahead."""
         self._threads.shutdown()
+        with suppress(Empty):
+            while True:
+                self._end(self._spares.get_nowait())
 
     async def compute(self, job: Job, *, on_progress: Callable[[float, str], None]) -> Computed:
         """Run a job; cancelling kills its processes.
@@ -91,46 +108,81 @@ class ProcessComputer:
         def report(fraction: float, text: str) -> None:
             loop.call_soon_threadsafe(on_progress, fraction, text)
 
-        watching = loop.run_in_executor(self._threads, self._start_and_watch, job, leash, report)
+        answered: asyncio.Future[Computed] = loop.create_future()
+
+        def answer(computed: Computed) -> None:
+            loop.call_soon_threadsafe(answered.set_result, computed)
+
+        watching = loop.run_in_executor(self._threads, self._start_and_watch, job, leash, report, answer)
         try:
-            return await asyncio.shield(watching)
+            await asyncio.wait([watching, answered], return_when=asyncio.FIRST_COMPLETED)
+            # After its answer a process has nothing left to do but end, which is not worth waiting for.
+            return answered.result() if answered.done() else watching.result()
         finally:
             leash_end.close()
-            await asyncio.wait([watching])  # also whoever cancelled finds no process left
+            if not answered.done():
+                await asyncio.wait([watching])  # also whoever cancelled finds no process left
 
-    def _start_and_watch(self, job: Job, leash: Connection, report: Callable[[float, str], None]) -> Computed:
+    def _start_and_watch(
+        self,
+        job: Job,
+        leash: Connection,
+        report: Callable[[float, str], None],
+        answer: Callable[[Computed], None],
+    ) -> Computed:
         """Do everything about one process in one thread, so that nothing is done to it twice or too late."""
         with leash:
             if leash.poll():  # cancelled while this was waiting for its thread
                 raise _AbandonedError
-            receiving, sending = self._context.Pipe(duplex=False)
-            with receiving:
-                with sending:
-                    process = self._start(job, sending)
-                try:
-                    answer = self._last_word(receiving, leash, report)
-                finally:
-                    exit_code = self._end(process)
-        return self._understood(answer, exit_code=exit_code)
+            child = self._assigned(job)
+            try:
+                last_word = self._last_word(child.answers, leash, report)
+                if isinstance(last_word, Computed):
+                    answer(last_word)
+            finally:
+                exit_code = self._end(child)
+                self._fork_ahead()
+        return self._understood(last_word, exit_code=exit_code)
 
-    def _start(self, job: Job, sending: Connection) -> ForkServerProcess:
-        process = self._context.Process(
-            target=compute_job.run_job,
-            args=(job, sending),
-            kwargs={
-                "operation": self._registry[job.operation],
-                # The parent of a forked process is the server process, not this one.
-                "parent": _forkserver_pid(),
-                "processes": self._processes,
-                "memory_bytes": self._memory_bytes,
-            },
+    def _assigned(self, job: Job) -> _Child:
+        """Give the job to the process forked ahead, or to a new one if there is none that lives."""
+        assignment = Assignment(
+            job=job,
+            operation=self._registry[job.operation],
+            processes=self._processes,
+            memory_bytes=self._memory_bytes,
         )
-        with self._turn:
-            process.start()
-        return process
+        with suppress(Empty):
+            while True:
+                child = self._spares.get_nowait()
+                with suppress(OSError):
+                    child.assignments.send(assignment)
+                    return child
+                self._end(child)  # it was killed while it waited
+        child = self._fork()
+        child.assignments.send(assignment)
+        return child
 
-    def _end(self, process: ForkServerProcess) -> int | None:
+    def _fork_ahead(self) -> None:
+        if self._spares.empty():
+            self._spares.put(self._fork())
+
+    def _fork(self) -> _Child:
+        reading, assignments = self._context.Pipe(duplex=False)
+        answers, writing = self._context.Pipe(duplex=False)
+        with reading, writing, self._turn:
+            process = self._context.Process(
+                target=compute_job.do_one_job,
+                args=(reading, writing),
+                # The parent of a forked process is the server process, not this one; it runs once one was started.
+                kwargs={"parent": _forkserver_pid()},
+            )
+            process.start()
+        return _Child(process, assignments, answers)
+
+    def _end(self, child: _Child) -> int | None:
         """End a process and its children, whatever they are doing; return its exit code."""
+        process = child.process
         assert process.pid is not None
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -140,6 +192,8 @@ class ProcessComputer:
             process.join()
             exit_code = process.exitcode
             process.close()
+        child.assignments.close()
+        child.answers.close()
         return exit_code
 
     def _last_word(self, receiving: Connection, leash: Connection, report: Callable[[float, str], None]) -> Any:
@@ -183,5 +237,6 @@ class _AbandonedError(Exception):
 def _forkserver_pid() -> int:
     from multiprocessing import forkserver  # noqa: PLC0415 - its one instance is private and made on first use
 
+    forkserver.ensure_running()
     pid: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001
     return pid

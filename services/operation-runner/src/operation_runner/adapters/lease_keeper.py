@@ -17,6 +17,7 @@ from nats.js.kv import KeyValue
 from datalab.events.topology import LEASES
 from datalab.platform.errors import TransientError
 from datalab.platform.logging import get_logger
+from datalab.platform.tasks import end_tasks
 
 _log = get_logger(__name__)
 
@@ -77,11 +78,11 @@ class KeyValueLeaseKeeper:
         try:
             yield lease
         except BaseException:
-            await _end(renewing)
+            await end_tasks(renewing)
             with suppress(*_WORLD_ERRORS):  # it expires by itself
                 await lease.release()
             raise
-        await _end(renewing)
+        await end_tasks(renewing)
         with suppress(TransientError):
             await lease.complete()
 
@@ -114,8 +115,3 @@ class KeyValueLeaseKeeper:
                 await lease.confirm()
             except TransientError as error:
                 _log.warning("lease.not_renewed", reason=error.message)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from datetime import datetime
 from typing import Literal, cast
@@ -17,6 +18,8 @@ from datalab.platform.objects import ObjectNotFoundError, ObjectStore
 from operation_runner.domain.ports import Computed, Job, LocalProduct
 
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
+#: A file of this size is sent in one request; a larger one is streamed, and looked at again when it is there.
+_SMALL_BYTES = 1024**2
 #: Results never change, so the ones found lately need not be read again.
 _REMEMBERED = 2000
 _EXTENSION = {"fits": ".fits", "large": "-large.jpg", "small": "-small.jpg", "tif": ".tif"}
@@ -93,8 +96,14 @@ class ObjectResultStore:
     async def _store_file(self, product: LocalProduct, role: str, job: Job) -> StoredFile:
         file = product.files[role]
         key = f"results/{job.result_key}/{product.basename}{_EXTENSION[role]}"
-        stored = await self._store.put_file(key, file.path, content_type=file.media_type)
-        return StoredFile(key=key, sha256=stored.sha256 or "", size_bytes=stored.size_bytes, media_type=file.media_type)
+        size_bytes = file.path.stat().st_size
+        if size_bytes <= _SMALL_BYTES:
+            content = file.path.read_bytes()
+            await self._store.put_bytes(key, content, content_type=file.media_type)
+            sha256 = hashlib.sha256(content).hexdigest()
+        else:
+            sha256 = (await self._store.put_file(key, file.path, content_type=file.media_type)).sha256 or ""
+        return StoredFile(key=key, sha256=sha256, size_bytes=size_bytes, media_type=file.media_type)
 
     def _remember(self, result: OperationResult) -> None:
         self._found[result.result_key] = result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from pydantic import JsonValue, ValidationError
 
@@ -119,8 +121,11 @@ class Execution:
                     raise TransientError("The result was just computed elsewhere but cannot be found yet.")
                 await self._succeed(request, result, reused=True, compute_s=0.0)
                 return
-            await self._say_started(request)
-            async with self._inputs.pinned(inputs) as paths, self._inputs.work_dir() as work_dir:
+            async with (
+                self._saying_started(request),
+                self._inputs.pinned(inputs) as paths,
+                self._inputs.work_dir() as work_dir,
+            ):
                 job = Job(
                     operation=operation.name,
                     parameters=parameters,
@@ -154,16 +159,24 @@ class Execution:
             inputs[name] = resolved[name]
         return parameters.model_dump(mode="json"), tuple(inputs.values())
 
-    async def _say_started(self, request: OperationRequested) -> None:
-        await self._publisher.publish(
-            OperationStarted(
-                event_id=derived_id("started", request.operation_id, request.attempt),
-                operation_id=request.operation_id,
-                attempt=request.attempt,
-                correlation_id=request.correlation_id,
-                producer=self._producer,
+    @asynccontextmanager
+    async def _saying_started(self, request: OperationRequested) -> AsyncIterator[None]:
+        """Say that the attempt has begun while it begins; said before the block ends."""
+        telling = asyncio.create_task(
+            self._publisher.publish(
+                OperationStarted(
+                    event_id=derived_id("started", request.operation_id, request.attempt),
+                    operation_id=request.operation_id,
+                    attempt=request.attempt,
+                    correlation_id=request.correlation_id,
+                    producer=self._producer,
+                )
             )
         )
+        try:
+            yield
+        finally:
+            await telling
 
     async def _succeed(
         self, request: OperationRequested, result: OperationResult, *, reused: bool, compute_s: float

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from datalab.events.operations import OperationProgressed, OperationRequested
 from datalab.platform.errors import TransientError
+from datalab.platform.tasks import end_tasks
 from operation_runner.domain.ports import Publisher
 
 #: A short operation is over before anybody could read its progress.
@@ -51,5 +52,4 @@ async def reported_progress(
     try:
         yield take
     finally:
-        task.cancel()
-        await asyncio.wait([task])  # unlike awaiting the task itself, this does not hide that we are cancelled too
+        await end_tasks(task)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from datalab.platform.errors import TransientError
 from datalab.platform.logging import get_logger
+from datalab.platform.tasks import end_tasks
 from session_api.domain.feed import (
     CloseCode,
     FeedClosedError,
@@ -68,9 +69,7 @@ class Feed:
     async def stop(self) -> None:
         """End every conversation: the clients come back, here or elsewhere, with their sequence."""
         if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+            await end_tasks(self._watching)
         if self._follower is not None:
             await self._follower.stop()
         self._end_all("the service restarts")

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 from pydantic import ValidationError
 
 from datalab.events.feed import SessionDeleted
+from datalab.platform.tasks import end_tasks
 from session_api.domain.feed import (
     CloseCode,
     FeedChannel,
@@ -268,9 +269,7 @@ async def first_to_end(*conversations: Coroutine[Any, Any, NoReturn]) -> NoRetur
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
     raise next(error for task in tasks if task in done and (error := task.exception()))
 
 

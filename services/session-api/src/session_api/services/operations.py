@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -84,9 +85,12 @@ class OperationService:
             if earlier is not None:
                 return _same_request(earlier, session_id, name), False
         now = utc_now()
-        prepared = await self._requests.prepare(caller, entry, input_data, now=now)
+        # A number that is not used in the end does no harm.
+        prepared, operation_id = await asyncio.gather(
+            self._requests.prepare(caller, entry, input_data, now=now), self._operations.next_id()
+        )
         operation = Operation(
-            id=await self._operations.next_id(),
+            id=operation_id,
             session_id=session_id,
             owner=caller.username,
             name=entry.name,
