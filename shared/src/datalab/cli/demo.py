@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import bz2
+import gzip
 import hashlib
 import json
 import re
@@ -36,6 +38,8 @@ _SITE: Final = "demo"
 _NIGHT_EXPOSURES: Final = 12
 _PHOTON_RANCH_NAME: Final = re.compile(r"[^-]{3,6}-[^-]+-\d{8}-\d{8}-[A-Za-z]+\d\d")
 _LAS_CUMBRES_NAME: Final = re.compile(r"([a-z]{3})\w+-\w+-\d{8}-\d{4}-[a-z]\d\d")
+#: By the first bytes of a packed file; astropy unpacks only files on disk.
+_UNPACKERS: Final = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress}
 #: Relative distance of neighbouring float32 numbers.
 _FLOAT32_STEP: Final = 2.0**-23
 _FITS_SUFFIXES: Final = (".fits", ".fits.fz", ".fits.gz", ".fits.bz2")
@@ -300,6 +304,9 @@ def _role(basename: str, content: bytes) -> tuple[object, ...]:
 
 
 def _science(content: bytes) -> tuple[fits.Header, np.ndarray[Any, Any]]:
+    for magic, unpack in _UNPACKERS.items():
+        if content.startswith(magic):
+            content = unpack(content)
     with fits.open(BytesIO(content)) as hdus:
         hdu = hdus[science_hdu([hdu.header for hdu in hdus])]
         return hdu.header.copy(), np.array(hdu.data)
