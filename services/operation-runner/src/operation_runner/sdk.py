@@ -23,11 +23,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from astropy.io import fits
 from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from pydantic.fields import FieldInfo
@@ -35,6 +34,9 @@ from pydantic_core import PydanticUndefined
 
 from datalab.events.operations import InputSource, Lane
 from datalab.platform.errors import UsageError
+
+if TYPE_CHECKING:  # the runner itself needs the descriptions of operations, not astropy
+    from astropy.io import fits
 
 __all__ = [
     "DataProduct",

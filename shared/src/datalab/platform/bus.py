@@ -38,7 +38,7 @@ from pydantic import ValidationError
 from datalab.events.envelope import Event
 from datalab.events.operations import FailureKind
 from datalab.events.topology import Bucket, Consumer, Stream, dead_letter_subject, stream_for
-from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
+from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, explain_validation
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
 from datalab.platform.settings import NatsSettings
@@ -325,7 +325,8 @@ class Bus:
         try:
             content = subscription.decode(message.subject, message.data)
         except (ValidationError, UnreadableMessageError) as error:
-            await self._bury(consumer, message, f"unreadable: {_explain(error)}")
+            reason = explain_validation(error) if isinstance(error, ValidationError) else str(error)
+            await self._bury(consumer, message, f"unreadable: {reason}")
             await message.term()
             self._metrics.handled(consumer.name, "unreadable", perf_counter() - began)
             return
@@ -497,14 +498,6 @@ async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
 async def _undecoded(message: NatsMessage) -> bytes:
     """Leave decoding to the settle rules: an unreadable message must not be an exception in the framework."""
     return message.body
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{first['msg']}" + (f" (at {where})" if where else "")
-    return str(error)
 
 
 def _header_text(text: str) -> str:

@@ -6,6 +6,8 @@ Raise `UsageError` for the user's mistake (never retried, its text is shown) and
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 #: What a user is told about a bug; the details are in the log under the same correlation id.
 UNKNOWN_ERROR_MESSAGE = "An unknown error occurred, contact the developers if this persists."
 
@@ -28,3 +30,10 @@ class NotFoundError(UsageError):
 
 class TransientError(DatalabError):
     """The world failed: a server away, a time-out. The same thing may work later."""
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Return the first thing that is wrong with data from outside, and where; nothing of the data itself."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{first['msg']} (at {where})" if where else first["msg"]

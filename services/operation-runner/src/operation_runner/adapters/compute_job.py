@@ -6,33 +6,20 @@ import gc
 import os
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from time import monotonic, perf_counter
 
 from datalab.platform.errors import TransientError, UsageError
+from operation_runner.adapters.compute_messages import BUG, MEMORY, TRANSIENT, USAGE, Assignment
 from operation_runner.adapters.image_stack import FitsInputs
 from operation_runner.adapters.process_limits import allow_many_files, die_with_parent, limit_memory
 from operation_runner.adapters.products import data_contents, write_products
-from operation_runner.domain.ports import Computed, Job
-from operation_runner.sdk import Operation, Progress
+from operation_runner.domain.ports import Computed
+from operation_runner.sdk import Progress
 
-#: Answers, each with one text, besides `Computed`: what the user did wrong, what went wrong on this machine, too little
-#: memory, our bug.
-USAGE, TRANSIENT, MEMORY, BUG = "usage", "transient", "memory", "bug"
 #: The parent forwards at most one report a second, so more often is wasted.
 _PROGRESS_INTERVAL_S = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """What a process is told to do."""
-
-    job: Job
-    operation: Operation
-    processes: int
-    memory_bytes: int
 
 
 def do_one_job(assignments: Connection, answers: Connection, *, parent: int) -> None:

@@ -24,8 +24,15 @@ from typing import Any
 
 from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
-from operation_runner.adapters import compute_job
-from operation_runner.adapters.compute_job import BUG, MEMORY, TRANSIENT, USAGE, Assignment
+from operation_runner.adapters.compute_messages import (
+    BUG,
+    CHILD_MODULE,
+    MEMORY,
+    TRANSIENT,
+    USAGE,
+    Assignment,
+    begin,
+)
 from operation_runner.domain.ports import Computed, Job, LimitExceededError
 from operation_runner.sdk import Operation
 
@@ -71,7 +78,7 @@ class ProcessComputer:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
             [
-                compute_job.__name__,
+                CHILD_MODULE,
                 *{type(operation).__module__ for operation in registry.values()},
                 *_LOADED_BY_EVERY_CHILD,
             ]
@@ -172,7 +179,7 @@ class ProcessComputer:
         answers, writing = self._context.Pipe(duplex=False)
         with reading, writing, self._turn:
             process = self._context.Process(
-                target=compute_job.do_one_job,
+                target=begin,
                 args=(reading, writing),
                 # The parent of a forked process is the server process, not this one; it runs once one was started.
                 kwargs={"parent": _forkserver_pid()},

@@ -19,7 +19,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.platform.errors import TransientError, UsageError
+from datalab.platform.errors import TransientError, UsageError, explain_validation
 from datalab.platform.logging import get_logger
 from operation_runner.domain.ports import (
     Computer,
@@ -147,9 +147,9 @@ class Execution:
         try:
             parameters = operation.Parameters.model_validate(request.parameters)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"Operation {operation.name} received invalid input: {where}: {first['msg']}.") from error
+            raise UsageError(
+                f"Operation {operation.name} received invalid input: {explain_validation(error)}."
+            ) from error
         resolved = {(file.source, file.basename): file for file in request.input_files}
         inputs = {}
         for file in parameters.files():

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 from pydantic import ValidationError
 
 from datalab.events.feed import SessionDeleted
+from datalab.platform.errors import explain_validation
 from datalab.platform.tasks import end_tasks
 from session_api.domain.feed import (
     CloseCode,
@@ -102,7 +103,7 @@ class FeedConversation:
             try:
                 request: _Request = client_frame_adapter.validate_json(text)
             except ValidationError as error:
-                request = ErrorFrame(detail=_explain(error))
+                request = ErrorFrame(detail=f"unknown or malformed frame: {explain_validation(error)}")
             await self._requests.put(request)
             self._subscriber.wake.set()
 
@@ -271,9 +272,3 @@ async def first_to_end(*conversations: Coroutine[Any, Any, NoReturn]) -> NoRetur
     finally:
         await end_tasks(*tasks)
     raise next(error for task in tasks if task in done and (error := task.exception()))
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"unknown or malformed frame: {first['msg']}" + (f" (at {where})" if where else "")
