@@ -85,6 +85,7 @@ class ProcessComputer:
         )
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="compute")
         self._spares: SimpleQueue[_Child] = SimpleQueue()
+        self._ahead = threading.Lock()
         #: Whoever starts a process makes multiprocessing look after all others, which no other thread may be ending.
         self._turn = threading.Lock()
 
@@ -171,8 +172,9 @@ class ProcessComputer:
         return child
 
     def _fork_ahead(self) -> None:
-        if self._spares.empty():
-            self._spares.put(self._fork())
+        with self._ahead:
+            if self._spares.empty():
+                self._spares.put(self._fork())
 
     def _fork(self) -> _Child:
         reading, assignments = self._context.Pipe(duplex=False)
