@@ -413,3 +413,20 @@ def test_no_wcs_is_too_broken(cards):
         header[keyword] = value
     corners = footprint(header, (100, 200))
     assert corners is None or np.isfinite(corners).all()
+
+
+def test_an_image_whose_name_cannot_be_read_is_an_image_without_name():
+    header = fits.Header.fromstring(
+        "".join(
+            card.ljust(80)
+            for card in (
+                "XTENSION= 'IMAGE   '",
+                "NAXIS   = 2",
+                "NAXIS1  = 3",
+                "NAXIS2  = 4",
+                "EXTNAME = 'S\0I     '",
+                "END",
+            )
+        )
+    )
+    assert science_hdu([header]) == 0

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from astropy.coordinates import ConvertError
@@ -157,7 +158,9 @@ def science_hdu(headers: Sequence[fits.Header]) -> int:
         ValueError: there is no image, or it has not two dimensions.
     """
     axes = [image_axes(header) for header in headers]
-    named = [index for index, header in enumerate(headers) if str(header.get("EXTNAME", "")).strip().upper() == "SCI"]
+    named = [
+        index for index, header in enumerate(headers) if str(_readable(header, "EXTNAME", "")).strip().upper() == "SCI"
+    ]
     candidates = named or range(len(headers))
     for index in candidates:
         if len(axes[index]) == 2:
@@ -324,12 +327,20 @@ def _plain(value: object) -> HeaderValue:
 
 def image_axes(header: fits.Header) -> tuple[int, ...]:
     """Return the lengths of an image's axes, columns first as FITS has them, or () if there is no image or no pixel."""
-    compressed = header.get("ZIMAGE") is True
-    if not compressed and str(header.get("XTENSION", "IMAGE")).strip().upper() != "IMAGE":
+    compressed = _readable(header, "ZIMAGE", None) is True
+    if not compressed and str(_readable(header, "XTENSION", "IMAGE")).strip().upper() != "IMAGE":
         return ()
     prefix = "ZNAXIS" if compressed else "NAXIS"
-    count = header.get(prefix, 0)
+    count = _readable(header, prefix, 0)
     if not isinstance(count, int):
         return ()
-    lengths = tuple(header.get(f"{prefix}{axis}") for axis in range(1, count + 1))
+    lengths = tuple(_readable(header, f"{prefix}{axis}", None) for axis in range(1, count + 1))
     return lengths if all(isinstance(length, int) and length > 0 for length in lengths) else ()
+
+
+def _readable(header: fits.Header, keyword: str, default: Any) -> Any:
+    """Return the value of a card, or `default` if there is none or it cannot be read."""
+    try:
+        return header.get(keyword, default)
+    except UNREADABLE_CARD:
+        return default

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self, get_args
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -72,9 +72,6 @@ class Event(WireModel):
     @classmethod
     def type_name(cls) -> str:
         """Return the one value `type` has for this class, for example `operation.requested.v1`."""
-        (name,) = _literal_values(cls.model_fields["type"].annotation)
+        name: str
+        (name,) = get_args(cls.model_fields["type"].annotation)
         return name
-
-
-def _literal_values(annotation: Any) -> tuple[str, ...]:
-    return tuple(annotation.__args__)

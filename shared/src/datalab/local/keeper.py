@@ -12,6 +12,7 @@ from datalab.local.backoff import Backoff
 from datalab.local.data_folder import DataFolder
 from datalab.local.process import STOP_GRACE_S, ChildFailedError, ChildProcess, rotate
 from datalab.local.unit import Launch, Unit
+from datalab.platform.tasks import end_tasks
 
 START_TIMEOUT_S = 60.0  # servers need 0.03 to 0.5 s; the rest is for cold disks, busy machines and recovery
 FIRST_POLL_S = 0.02
@@ -92,8 +93,7 @@ class Keeper:
         self._show(State.STOPPING)
         try:
             if self._watching is not None:
-                self._watching.cancel()
-                await asyncio.wait({self._watching})
+                await end_tasks(self._watching)
                 self._watching = None
             if self._process is not None and how is not signal.SIGKILL:
                 await self._process.stop(grace_s)

@@ -58,14 +58,8 @@ _HAND_BACK_TIMEOUT_S = 5.0
 #: How many stored messages a replay asks for at once.
 _REPLAY_BATCH = 256
 
-#: What nats-py raises when the server is away or slow.
-_WORLD_ERRORS = (
-    nats.errors.Error,
-    nats.js.errors.ServiceUnavailableError,
-    nats.js.errors.ServerError,
-    OSError,
-    asyncio.TimeoutError,
-)
+#: What nats-py raises when the server is away, slow, or refuses; JetStream's own errors and time-outs are among them.
+BUS_ERRORS = (nats.errors.Error, OSError)
 
 ContentT = TypeVar("ContentT")
 
@@ -151,7 +145,7 @@ class Bus:
             # The client would wait for a first server as patiently as for a lost one: for ever.
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await self._broker.connect()
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the bus does not answer: {error or type(error).__name__}") from error
 
     async def start(self) -> None:
@@ -177,7 +171,7 @@ class Bus:
                 await self.jetstream.consumer_info(consumer.stream, consumer.name, timeout=1.0)
             except nats.js.errors.NotFoundError as error:
                 raise TransientError(f"consumer {consumer.name} is missing: run `datalab topology apply`") from error
-            except _WORLD_ERRORS as error:
+            except BUS_ERRORS as error:
                 raise TransientError("the bus does not answer") from error
 
     @property
@@ -195,7 +189,7 @@ class Bus:
         """Return a declared key-value bucket. Raises `TransientError` when it cannot be reached."""
         try:
             return await self.jetstream.key_value(bucket.name)
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the bucket {bucket.name} cannot be reached: {error}") from error
 
     # --- publishing -------------------------------------------------------------------------------------------
@@ -217,7 +211,7 @@ class Bus:
                 headers={"Nats-Msg-Id": event_id, **(headers or {})},
                 timeout=_PUBLISH_TIMEOUT_S,
             )
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"publishing on {subject} failed: {error or type(error).__name__}") from error
         self._metrics.published(stream, duplicate=bool(acknowledgement.duplicate))
 
@@ -227,7 +221,7 @@ class Bus:
         """Return where a stream begins and ends now. Raises `TransientError`."""
         try:
             info = await self.jetstream.stream_info(stream.name)
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the stream {stream.name} cannot be read: {error}") from error
         return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
 
@@ -260,13 +254,13 @@ class Bus:
                         yield StoredMessage(message.metadata.sequence.stream, message.subject, message.data)
                         pending = message.metadata.num_pending
             finally:
-                with suppress(*_WORLD_ERRORS):
+                with suppress(*BUS_ERRORS):
                     await puller.unsubscribe()
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the stream {stream.name} cannot be read: {error or type(error).__name__}") from error
         finally:
             if consumer is not None:
-                with suppress(*_WORLD_ERRORS):
+                with suppress(*BUS_ERRORS):
                     await self.jetstream.delete_consumer(stream.name, consumer)
 
     async def stored_message(self, stream: str, sequence: int) -> StoredMessage | None:
@@ -275,7 +269,7 @@ class Bus:
             raw = await self.jetstream.get_msg(stream, sequence, direct=True)
         except nats.js.errors.NotFoundError:
             return None
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the stream {stream} cannot be read: {error}") from error
         return StoredMessage(sequence, raw.subject or "", raw.data or b"")
 
@@ -345,7 +339,7 @@ class Bus:
         try:
             await subscription.handle(content)
         except asyncio.CancelledError:
-            with suppress(*_WORLD_ERRORS):
+            with suppress(*BUS_ERRORS):
                 await message.nak()
             raise
         except UsageError as error:
@@ -374,7 +368,7 @@ class Bus:
         delay_s = min(consumer.retry_base_s * 2 ** (deliveries - 1), _LONGEST_RETRY_DELAY_S)
         _log.warning("bus.retry", reason=error.message, delivery=deliveries, delay_s=delay_s)
         # If the server is away, the message comes back by itself when its ack_wait ends.
-        with suppress(*_WORLD_ERRORS):
+        with suppress(*BUS_ERRORS):
             await message.nak(delay=delay_s)
         return "retry"
 
@@ -432,7 +426,7 @@ class StreamFollower:
         try:
             async with self._turn:
                 await self._subscribe()
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the stream {self._stream.name} cannot be followed: {error}") from error
 
     async def stop(self) -> None:
@@ -448,7 +442,7 @@ class StreamFollower:
                 try:
                     await self._unsubscribe()
                     await self._subscribe()
-                except _WORLD_ERRORS as error:
+                except BUS_ERRORS as error:
                     _log.warning("bus.follow_retry", stream=self._stream.name, reason=str(error))
                     await asyncio.sleep(_RECONNECT_WAIT_S)
                 else:
@@ -467,7 +461,7 @@ class StreamFollower:
 
     async def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            with suppress(*_WORLD_ERRORS):
+            with suppress(*BUS_ERRORS):
                 await self._subscription.unsubscribe()
 
     async def _receive(self, message: Msg) -> None:
@@ -485,7 +479,7 @@ async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(every_s)
-            with suppress(*_WORLD_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
+            with suppress(*BUS_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
                 await message.in_progress()
 
     task = asyncio.create_task(beat())

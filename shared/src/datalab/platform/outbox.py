@@ -101,6 +101,8 @@ class OutboxRelay:
                 await self._publish(nudges)
             except TransientError as error:
                 _log.warning("outbox.nudge_failed", reason=error.message)
+            except Exception:  # noqa: BLE001 - one bad document must not end the relaying; the sweep tries it again
+                _log.exception("outbox.nudge_failed")
 
     async def _sweep_for_ever(self) -> None:
         while True:

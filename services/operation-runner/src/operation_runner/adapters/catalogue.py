@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import nats.errors
 import nats.js.errors
 from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
 from datalab.events.catalogue import OperationDescribed
+from datalab.platform.bus import BUS_ERRORS
 from datalab.platform.errors import TransientError
 
 
@@ -20,7 +20,7 @@ async def publish_catalogue(bucket: KeyValue, descriptions: list[OperationDescri
         for description in descriptions:
             if await _present_version(bucket, description.key) <= description.version:
                 await bucket.put(description.key, description.encode())
-    except (TimeoutError, nats.errors.Error, nats.js.errors.APIError, OSError) as error:
+    except BUS_ERRORS as error:
         raise TransientError(f"the catalogue cannot be written: {error or type(error).__name__}") from error
 
 

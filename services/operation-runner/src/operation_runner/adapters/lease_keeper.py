@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import nats.errors
 import nats.js.errors
 from nats.js.kv import KeyValue
 
 from datalab.events.topology import LEASES
+from datalab.platform.bus import BUS_ERRORS
 from datalab.platform.errors import TransientError
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
@@ -25,7 +25,6 @@ _COMPUTING = b"computing"
 #: Left behind on success until it expires: who missed the result a moment ago knows to look again.
 _DONE = b"done"
 _POLL_S = 0.1
-_WORLD_ERRORS = (nats.errors.Error, nats.js.errors.APIError, OSError, asyncio.TimeoutError)
 
 
 class KeyValueLease:
@@ -56,7 +55,7 @@ class KeyValueLease:
                 self._revision = await self._bucket.update(self._key, state, last=self._revision)
             except nats.js.errors.KeyWrongLastSequenceError as error:
                 raise TransientError("another runner has taken over this computation") from error
-            except _WORLD_ERRORS as error:
+            except BUS_ERRORS as error:
                 raise TransientError(f"the lease cannot be renewed: {error or type(error).__name__}") from error
 
 
@@ -79,7 +78,7 @@ class KeyValueLeaseKeeper:
             yield lease
         except BaseException:
             await end_tasks(renewing)
-            with suppress(*_WORLD_ERRORS):  # it expires by itself
+            with suppress(*BUS_ERRORS):  # it expires by itself
                 await lease.release()
             raise
         await end_tasks(renewing)
@@ -95,7 +94,7 @@ class KeyValueLeaseKeeper:
                     return None
             except nats.js.errors.KeyNotFoundError:  # it expired between the two questions `create` asks
                 continue
-            except _WORLD_ERRORS as error:
+            except BUS_ERRORS as error:
                 raise TransientError(f"no lease can be had: {error or type(error).__name__}") from error
             await asyncio.sleep(_POLL_S)
 
@@ -104,7 +103,7 @@ class KeyValueLeaseKeeper:
             entry = await self._bucket.get(key)
         except nats.js.errors.KeyNotFoundError:
             return False
-        except _WORLD_ERRORS as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the lease cannot be read: {error or type(error).__name__}") from error
         return entry.value == _DONE
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import nats.errors
-import nats.js.errors
-
 from datalab.events.operations import Lane
 from datalab.events.topology import PROJECTOR, RUNNERS, Consumer
-from datalab.platform.bus import Bus
+from datalab.platform.bus import BUS_ERRORS, Bus
 from datalab.platform.errors import TransientError
 
 
@@ -30,6 +27,6 @@ class BusWorkQueues:
     async def _empty(self, consumer: Consumer) -> bool:
         try:
             info = await self._bus.jetstream.consumer_info(consumer.stream, consumer.name)
-        except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
+        except BUS_ERRORS as error:
             raise TransientError(f"the consumer {consumer.name} cannot be asked: {error}") from error
         return not info.num_pending and not info.num_ack_pending

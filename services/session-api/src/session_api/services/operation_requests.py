@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from datalab.events.operations import InputFile, InputSource
+from datalab.events.operations import InputFile, InputSource, StoredFile
 from session_api.domain.catalogue import CatalogueEntry
 from session_api.domain.errors import InputRefusedError
+from session_api.domain.frames import FrameFile
 from session_api.domain.operations import OperationRequest
 from session_api.domain.ports import FrameRepository, OperationRepository
 from session_api.domain.users import User, may_read_frame
@@ -57,6 +58,8 @@ class RequestBuilder:
         return PreparedRequest(inputs.shown, request)
 
     async def _find_frames(self, caller: User, named: list[NamedFile], now: datetime) -> dict[NamedFile, _Resolved]:
+        if not named:
+            return {}
         frames = await self._frames.find_any_by_basename([file.basename for file in named])
         resolved = {}
         for file in named:
@@ -68,16 +71,7 @@ class RequestBuilder:
             science = frame.science_file()
             if science is None:
                 raise InputRefusedError(f"{file.basename} has no FITS file in the archive yet")
-            resolved[file] = _Resolved(
-                InputFile(
-                    source=file.source,
-                    basename=file.basename,
-                    key=science.key,
-                    sha256=science.sha256,
-                    size_bytes=science.size_bytes,
-                ),
-                frame.filter_name,
-            )
+            resolved[file] = _resolved(file, science, frame.filter_name)
         return resolved
 
     async def _find_outputs(self, caller: User, named: list[NamedFile]) -> dict[NamedFile, _Resolved]:
@@ -92,14 +86,18 @@ class RequestBuilder:
             stored = output.files.get("fits")
             if stored is None:
                 raise InputRefusedError(f"{file.basename} is a picture; operations need FITS data")
-            resolved[file] = _Resolved(
-                InputFile(
-                    source=file.source,
-                    basename=file.basename,
-                    key=stored.key,
-                    sha256=stored.sha256,
-                    size_bytes=stored.size_bytes,
-                ),
-                output.filter_name,
-            )
+            resolved[file] = _resolved(file, stored, output.filter_name)
         return resolved
+
+
+def _resolved(file: NamedFile, stored: FrameFile | StoredFile, filter_name: str | None) -> _Resolved:
+    return _Resolved(
+        InputFile(
+            source=file.source,
+            basename=file.basename,
+            key=stored.key,
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+        ),
+        filter_name,
+    )
