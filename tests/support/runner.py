@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from datalab.events.operations import InputFile, InputSource, Lane, OperationRequested
+from datalab.platform.errors import TransientError
 from operation_runner.domain.ports import Job
 from operation_runner.sdk import FitsFile
 
@@ -91,6 +92,13 @@ def request(operation="Median", parameters=None, files=(), *, operation_id=1, at
         input_files=tuple(files),
         **changes,
     )
+
+
+class NoStars:
+    """A star catalogue that is away."""
+
+    async def fetch(self, region, target):
+        raise TransientError("there are no stars here")
 
 
 def stars(rows, columns, *, seed):

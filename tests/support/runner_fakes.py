@@ -5,7 +5,9 @@ from pathlib import Path
 
 from datalab.events.operations import OperationProgressed, OperationResult
 from datalab.platform.errors import TransientError
-from operation_runner.domain.ports import Computed
+from operation_runner.adapters.operation_clerk import normalised
+from operation_runner.domain.ports import Computed, LocalData
+from operation_runner.registry import describe
 
 
 class Flaky:
@@ -39,6 +41,20 @@ class FakePublisher(Flaky):
         return [event.type.split(".")[1] for event in self.outcomes()]
 
 
+class FakeOperations:
+    """Operations known in this very process."""
+
+    def __init__(self, *operations):
+        self._operations = {operation.name: operation for operation in operations}
+
+    def find(self, name):
+        described = describe(self._operations, producer="test")
+        return next((each for each in described if each.name == name), None)
+
+    async def normalise(self, operation, parameters):
+        return normalised(self._operations[operation], parameters)
+
+
 class FakeResults(Flaky):
     def __init__(self, *, flaky=False):
         super().__init__(flaky=flaky)
@@ -48,10 +64,27 @@ class FakeResults(Flaky):
         self.stumble("find")
         return self.results.get(result_key)
 
-    async def store(self, computed, *, job):
-        self.stumble("store")
-        result = OperationResult(result_key=job.result_key, output_data=computed.data)
-        self.results[job.result_key] = result
+    @contextlib.asynccontextmanager
+    async def new_result(self, job):
+        self.stumble("new_result")
+        yield FakeNewResult(self, job)
+
+
+class FakeNewResult:
+    def __init__(self, results, job):
+        self._results = results
+        self._job = job
+        self.products = []
+
+    def add(self, product):
+        self.products.append(product)
+
+    async def complete(self, computed):
+        self._results.stumble("complete")
+        result = OperationResult(
+            result_key=self._job.result_key, output_data=tuple(data.content for data in computed.data)
+        )
+        self._results.results[self._job.result_key] = result
         return result
 
 
@@ -107,7 +140,7 @@ class FakeComputer(Flaky):
         self.error = None
         self.during = None
 
-    async def compute(self, job, *, on_progress):
+    async def compute(self, job, *, on_progress, on_product):
         self.jobs.append(job)
         on_progress(0.5, "half way")
         if self.during is not None:
@@ -115,4 +148,5 @@ class FakeComputer(Flaky):
         self.stumble("compute")
         if self.error is not None:
             raise self.error
-        return Computed(products=(), data=({"answer": 42},), compute_s=1.5)
+        data = LocalData(content={"answer": 42}, pictures=())
+        return Computed(data=(data,), compute_s=1.5)

@@ -42,7 +42,7 @@ _FITS_FILE = {
 }
 
 
-def described(name, inputs, *, lane=Lane.SLOW, item_properties=None, required=(), scalars=None):
+def described(name, inputs, *, lane=Lane.SLOW, item_properties=None, required=(), scalars=None, definitions=None):
     """Return the description of an operation as a runner publishes it."""
     item = {**_FITS_FILE, "properties": {**_FITS_FILE["properties"], **(item_properties or {})}}
     properties = {
@@ -58,7 +58,7 @@ def described(name, inputs, *, lane=Lane.SLOW, item_properties=None, required=()
         parameters_schema={
             "type": "object",
             "properties": {**properties, **(scalars or {})},
-            "$defs": {"FitsFile": item},
+            "$defs": {"FitsFile": item, **(definitions or {})},
             "required": list(required),
             "additionalProperties": False,
         },
@@ -110,10 +110,24 @@ LIGHT_CURVE = described(
     scalars={"source": {"type": "object", "required": ["ra", "dec"]}},
 )
 
+#: Like `LIGHT_CURVE`, of one image only.
+FIRST_LOOK = described(
+    "First Look",
+    {**LIGHT_CURVE.wizard["inputs"], "input_files": {**LIGHT_CURVE.wizard["inputs"]["input_files"], "maximum": 1}},
+    lane=Lane.FAST,
+    scalars={"source": {"type": "object", "required": ["ra", "dec"]}},
+)
+
 
 def archive(basename, **more):
     """Return an input item as clients name a frame."""
     return {"source": "archive", "basename": basename, **more}
+
+
+def made_by(operation_id, basename=None, **more):
+    """Return an input item that names the output of an operation, or all of them."""
+    named = {} if basename is None else {"basename": basename}
+    return {"source": "datalab", "operation": operation_id, **named, **more}
 
 
 def frame_document(basename, **changes):

@@ -20,17 +20,54 @@ from operation_runner.sdk import Progress
 from support.runner import fits_file
 
 
+def opened_inputs(folder, names, processes, work_dir):
+    """Open files of a folder as an operation's inputs; products stay what they are, and there are no stars."""
+    paths = {("archive", name): Path(folder) / name for name in names}
+    return FitsInputs(paths, work_dir=Path(work_dir), processes=processes, write=lambda value: value, stars=None)
+
+
 def median_of(folder, names, processes, using=median_rows):
     """Return the median of the files in a folder, and the progress seen."""
     seen = []
-    paths = {("archive", name): Path(folder) / name for name in names}
-    with (
-        tempfile.TemporaryDirectory() as work_dir,
-        FitsInputs(paths, work_dir=Path(work_dir), processes=processes) as inputs,
-    ):
+    with tempfile.TemporaryDirectory() as work_dir, opened_inputs(folder, names, processes, work_dir) as inputs:
         stack = inputs.stack([fits_file(name) for name in names])
         progress = Progress(lambda fraction, _: seen.append(fraction))
         return np.array(stack.combine(using, dtype=median_dtype(stack.dtype), progress=progress)), seen
+
+
+def parallel(items, processes, using, *, shared=False):
+    """Call a function for items; return what came, each progress, the pids, and what was left in a shared array."""
+    seen = []
+    with tempfile.TemporaryDirectory() as work_dir, opened_inputs(work_dir, [], processes, work_dir) as inputs:
+        array = inputs.new_pixels((len(items), 1), "f4")
+
+        def call(item):
+            if shared:
+                array[item] = item
+            return using(item), os.getpid()
+
+        answers = list(inputs.parallel(call, items, progress=Progress(lambda fraction, _: seen.append(fraction))))
+        left = np.array(array)[:, 0].tolist()
+    return [answer for answer, _ in answers], seen, {pid for _, pid in answers}, left
+
+
+def square(number):
+    return number**2
+
+
+def refuse_five(number):
+    if number == 5:
+        raise UsageError("five cannot work")
+    return number
+
+
+def failure_of_parallel(using):
+    """Return how a call that fails is reported, and how many children it left."""
+    try:
+        parallel(list(range(9)), 2, using)
+    except (UsageError, TransientError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}", len(multiprocessing.active_children())
+    return None, len(multiprocessing.active_children())
 
 
 def raise_a_bug(_):

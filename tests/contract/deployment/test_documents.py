@@ -23,7 +23,10 @@ from session_api.settings import SessionApiSettings
 DOCUMENTS = [
     "README.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("architecture", "feed", "observatory-guide")),
+    *(
+        f"docs/{name}.md"
+        for name in ("architecture", "feed", "observatory-guide", "operations", "writing-an-operation")
+    ),
 ]
 DOCUMENTS += ["docs/operator-guide.md", "docs/user-guide.md"]
 SETTINGS = {

@@ -3,8 +3,8 @@
 import pytest
 
 from operation_runner.adapters.compute_process import ProcessComputer
-from operation_runner.registry import discover
-from support.runner import OPERATION_PACKAGES, no_main_module
+from operation_runner.adapters.forkserver import prepare_forkserver
+from support.runner import OPERATION_PACKAGES, NoStars, no_main_module
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,12 +15,13 @@ def lean_processes():
 
 @pytest.fixture(scope="session")
 async def make_computer(lean_processes):
-    """Return a function that starts a `ProcessComputer`; limits as given, else ample."""
+    """Return a function that starts a `ProcessComputer`; arguments as given, else ample."""
     made = []
 
     async def make(**changes):
-        limits = {"slots": 4, "processes": 2, "time_limit_s": 30.0, "memory_bytes": 1024**3}
-        computer = ProcessComputer(registry=discover(OPERATION_PACKAGES), **(limits | changes))
+        usual = {"stars": NoStars(), "slots": 4, "processes": 2, "time_limit_s": 30.0, "memory_bytes": 1024**3}
+        prepare_forkserver(OPERATION_PACKAGES)
+        computer = ProcessComputer(packages=OPERATION_PACKAGES, **(usual | changes))
         await computer.start()
         made.append(computer)
         return computer

@@ -17,7 +17,7 @@ from support.runner import job, open_descriptors, pids_in, process_exists
 from support.waiting import eventually
 
 
-def ignore(fraction, text):
+def ignore(*_):
     pass
 
 
@@ -36,7 +36,7 @@ def take_memory(mebibytes, tmp_path):
 @contextlib.asynccontextmanager
 async def running(computer, the_job, on_progress=ignore):
     """Run a job as a task; yield the task and the process id once it is at work."""
-    task = asyncio.create_task(computer.compute(the_job, on_progress=on_progress))
+    task = asyncio.create_task(computer.compute(the_job, on_progress=on_progress, on_product=ignore))
     pid_file = the_job.work_dir / "pids"
     await eventually(lambda: pids_in(pid_file))
     try:
@@ -47,15 +47,14 @@ async def running(computer, the_job, on_progress=ignore):
 
 
 async def test_what_is_computed_comes_back_as_strict_json(computer, tmp_path):
-    computed = await computer.compute(take_memory(1, tmp_path), on_progress=ignore)
-    assert computed.data == ({"sum": 1024**2, "undefined": None, "list": [0, 1]},)
-    assert computed.products == ()
+    computed = await computer.compute(take_memory(1, tmp_path), on_progress=ignore, on_product=ignore)
+    assert [data.content for data in computed.data] == [{"sum": 1024**2, "undefined": None, "list": [0, 1]}]
     assert computed.compute_s > 0
 
 
 async def test_progress_comes_while_computing(computer, tmp_path):
     seen = []
-    await computer.compute(sleep_job(tmp_path, 0.5), on_progress=lambda *report: seen.append(report))
+    await computer.compute(sleep_job(tmp_path, 0.5), on_progress=lambda *report: seen.append(report), on_product=ignore)
     fractions = [fraction for fraction, _ in seen]
     assert 2 < len(seen) < 8  # every tenth of a second at most
     assert fractions == sorted(fractions)
@@ -64,23 +63,23 @@ async def test_progress_comes_while_computing(computer, tmp_path):
 
 async def test_a_mistake_of_the_user_keeps_its_text(computer, tmp_path):
     with pytest.raises(UsageError, match=r"^These files cannot work.$"):
-        await computer.compute(misbehave("usage", tmp_path), on_progress=ignore)
+        await computer.compute(misbehave("usage", tmp_path), on_progress=ignore, on_product=ignore)
 
 
 async def test_a_bug_comes_with_its_traceback(computer, tmp_path):
     with pytest.raises(ComputationFailedError, match=r'(?s)misbehave.py", line .*ZeroDivisionError: a bug'):
-        await computer.compute(misbehave("bug", tmp_path), on_progress=ignore)
+        await computer.compute(misbehave("bug", tmp_path), on_progress=ignore, on_product=ignore)
 
 
 async def test_what_the_machine_lacks_may_be_there_later(computer, tmp_path):
     with pytest.raises(TransientError, match="No space left on device"):
-        await computer.compute(misbehave("disk full", tmp_path), on_progress=ignore)
+        await computer.compute(misbehave("disk full", tmp_path), on_progress=ignore, on_product=ignore)
 
 
 @pytest.mark.parametrize("how", ["kill", "exit"])
 async def test_a_process_that_vanishes_is_the_worlds_fault(computer, tmp_path, how):
     with pytest.raises(TransientError, match="was killed"):
-        await computer.compute(misbehave(how, tmp_path), on_progress=ignore)
+        await computer.compute(misbehave(how, tmp_path), on_progress=ignore, on_product=ignore)
 
 
 async def test_a_process_killed_from_outside_is_the_worlds_fault(computer, tmp_path):
@@ -92,16 +91,16 @@ async def test_a_process_killed_from_outside_is_the_worlds_fault(computer, tmp_p
 
 async def test_children_an_operation_leaves_behind_do_not_keep_the_answer_back(computer, tmp_path):
     began = perf_counter()
-    computed = await computer.compute(misbehave("linger", tmp_path), on_progress=ignore)
+    computed = await computer.compute(misbehave("linger", tmp_path), on_progress=ignore, on_product=ignore)
     assert perf_counter() - began < 10
-    await eventually(lambda: not process_exists(computed.data[0]["child"]), within_s=2)
+    await eventually(lambda: not process_exists(computed.data[0].content["child"]), within_s=2)
 
 
 async def test_the_time_limit_ends_the_process(make_computer, tmp_path):
     computer = await make_computer(time_limit_s=0.7)
     began = perf_counter()
     with pytest.raises(LimitExceededError, match=r"^The operation timed out, contact developers if this persists.$"):
-        await computer.compute(sleep_job(tmp_path), on_progress=ignore)
+        await computer.compute(sleep_job(tmp_path), on_progress=ignore, on_product=ignore)
     assert 0.6 < perf_counter() - began < 5
     assert not process_exists(pids_in(tmp_path / "pids")[0])
 
@@ -110,9 +109,9 @@ async def test_the_time_limit_ends_the_process(make_computer, tmp_path):
 async def test_the_memory_limit_is_that_of_the_job(make_computer, tmp_path):
     computer = await make_computer(memory_bytes=200 * 1024**2)
     with pytest.raises(LimitExceededError, match="more than the 200 MiB of memory"):
-        await computer.compute(take_memory(220, tmp_path), on_progress=ignore)
-    computed = await computer.compute(take_memory(150, tmp_path), on_progress=ignore)
-    assert computed.data[0]["sum"] == 150 * 1024**2
+        await computer.compute(take_memory(220, tmp_path), on_progress=ignore, on_product=ignore)
+    computed = await computer.compute(take_memory(150, tmp_path), on_progress=ignore, on_product=ignore)
+    assert computed.data[0].content["sum"] == 150 * 1024**2
 
 
 async def test_cancelling_ends_the_whole_group_within_a_second(computer, tmp_path):
@@ -131,7 +130,7 @@ async def test_cancelling_a_job_that_waits_for_its_turn_never_starts_it(make_com
     waiting_dir = tmp_path / "waiting"
     waiting_dir.mkdir()
     async with running(computer, sleep_job(tmp_path)) as (first, _):
-        second = asyncio.create_task(computer.compute(sleep_job(waiting_dir), on_progress=ignore))
+        second = asyncio.create_task(computer.compute(sleep_job(waiting_dir), on_progress=ignore, on_product=ignore))
         await asyncio.sleep(0)
         second.cancel()
         first.cancel()
@@ -142,7 +141,7 @@ async def test_cancelling_a_job_that_waits_for_its_turn_never_starts_it(make_com
 
 async def test_cancelling_at_any_moment_of_the_start_leaves_nothing(computer, tmp_path):
     for step in range(12):
-        task = asyncio.create_task(computer.compute(sleep_job(tmp_path), on_progress=ignore))
+        task = asyncio.create_task(computer.compute(sleep_job(tmp_path), on_progress=ignore, on_product=ignore))
         await asyncio.sleep(step * 0.004)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -154,13 +153,13 @@ async def test_fifty_jobs_leave_neither_processes_nor_descriptors(computer, tmp_
     async def one(number):
         how = ["fine", "bug", "usage", "kill"][number % 4]
         with contextlib.suppress(UsageError, TransientError, ComputationFailedError):
-            return await computer.compute(misbehave(how, tmp_path), on_progress=ignore)
+            return await computer.compute(misbehave(how, tmp_path), on_progress=ignore, on_product=ignore)
 
     await one(0)
     await eventually(lambda: not computer._spares.empty())  # the process forked ahead is there before and after
     before = open_descriptors()
     computed = await asyncio.gather(*(one(number) for number in range(50)))
-    pids = [answer.data[0]["pid"] for answer in computed if answer is not None]
+    pids = [answer.data[0].content["pid"] for answer in computed if answer is not None]
     assert len(pids) == 13
     # A process has answered before it ends.
     await eventually(lambda: not any(process_exists(pid) for pid in pids))
@@ -170,7 +169,7 @@ async def test_fifty_jobs_leave_neither_processes_nor_descriptors(computer, tmp_
 async def test_a_job_starts_in_milliseconds(computer, tmp_path):
     async def seconds():
         began = perf_counter()
-        await computer.compute(misbehave("fine", tmp_path), on_progress=ignore)
+        await computer.compute(misbehave("fine", tmp_path), on_progress=ignore, on_product=ignore)
         return perf_counter() - began
 
     # Measured 0.03 s; starting Python and loading astropy instead takes 1 s and more.
@@ -183,16 +182,20 @@ async def test_a_killed_runner_takes_its_computations_with_it(tmp_path):
 import asyncio, sys
 from pathlib import Path
 from operation_runner.adapters.compute_process import ProcessComputer
-from operation_runner.registry import discover
-from support.runner import OPERATION_PACKAGES, job
+from support.runner import OPERATION_PACKAGES, NoStars, job
 
 async def main():
     computer = ProcessComputer(
-        registry=discover(OPERATION_PACKAGES), slots=1, processes=1, time_limit_s=60, memory_bytes=2**30
+        packages=OPERATION_PACKAGES,
+        stars=NoStars(),
+        slots=1,
+        processes=1,
+        time_limit_s=60,
+        memory_bytes=2**30,
     )
     await computer.start()
     sleeping = job("Sleep", {{"seconds": 60, "pid_file": {str(tmp_path / "pids")!r}}}, work_dir=Path({str(tmp_path)!r}))
-    await computer.compute(sleeping, on_progress=lambda *_: None)
+    await computer.compute(sleeping, on_progress=lambda *_: None, on_product=lambda _: None)
 
 asyncio.run(main())
 """

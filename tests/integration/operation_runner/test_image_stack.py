@@ -1,3 +1,4 @@
+import functools
 import json
 import multiprocessing
 import subprocess
@@ -92,7 +93,7 @@ def test_several_processes_give_the_same_as_one(large, process):
     ("using", "failure"),
     [
         (stack_jobs.raise_a_bug, "ZeroDivisionError: a bug in the combination"),
-        (stack_jobs.die, "TransientError: A process that combined images was killed"),
+        (stack_jobs.die, "TransientError: A process that computed a part of the operation was killed"),
         (stack_jobs.run_out_of_memory, "MemoryError"),
     ],
 )
@@ -112,6 +113,34 @@ def test_a_process_that_dies_does_not_wait_for_the_others(tmp_path, process):
     assert "TransientError" in said
     assert children == 0
     assert seconds < 30
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_calls_side_by_side_answer_in_the_order_of_the_items(process, processes):
+    answers, progress, pids, left = process(stack_jobs.parallel, list(range(7)), processes, stack_jobs.square)
+    assert answers == [0, 1, 4, 9, 16, 25, 36]
+    assert progress == [number / 7 for number in range(1, 8)]
+    assert len(pids) == processes
+    assert left == [0] * 7
+
+
+def test_calls_side_by_side_share_arrays_on_disk(process):
+    *_, left = process(functools.partial(stack_jobs.parallel, shared=True), list(range(7)), 2, stack_jobs.square)
+    assert left == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("using", "failure"),
+    [
+        (stack_jobs.refuse_five, "UsageError: five cannot work"),
+        (stack_jobs.die, "TransientError: A process that computed a part of the operation was killed"),
+        (stack_jobs.raise_a_bug, "ZeroDivisionError"),
+    ],
+)
+def test_a_call_that_fails_ends_the_others_and_is_reported(process, using, failure):
+    said, children = process(stack_jobs.failure_of_parallel, using)
+    assert failure in said
+    assert children == 0
 
 
 def test_an_image_damaged_in_the_middle_is_named(large, process, tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import os
@@ -7,23 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from astropy.wcs import WCS, FITSFixedWarning
 from PIL import Image
 
 import datalab
-from operation_runner.adapters.products import data_contents, write_products
+from operation_runner.adapters.products import ProductWriter
 from operation_runner.operations.median import Median
-from operation_runner.sdk import DataProduct, ImageProduct
+from operation_runner.sdk import DataProduct, DiagnosticPicture, ImageProduct, PictureProduct
 from support.runner import WCS_CARDS, input_file, job, median_job, stars, write_fits
 
 KEY = "ab" * 32
 
 
-def written(tmp_path, *products):
-    """Write products as Median would; return what is stored."""
+def collected(tmp_path, *products):
+    """Write products as Median would; return products and data as they wait to be stored."""
     source = write_fits(tmp_path / "one.fits", np.zeros((2, 2), "f4"))
-    files = [input_file(source)]
-    return write_products(products, operation=Median(), job=job("Median", {"x": 1}, work_dir=tmp_path, files=files))
+    the_job = job("Median", {"x": 1}, work_dir=tmp_path, files=[input_file(source)])
+    files = []
+    data = ProductWriter(operation=Median(), job=the_job).collect(products, deliver=files.append)
+    return tuple(files), data
+
+
+def written(tmp_path, *products):
+    return collected(tmp_path, *products)[0]
 
 
 def image(pixels, **cards):
@@ -115,19 +123,70 @@ def test_an_image_without_a_defined_pixel_is_black(tmp_path):
         assert np.isnan(hdus["SCI"].data).all()
 
 
-def test_several_images_are_numbered(tmp_path):
+def test_every_image_has_files_of_its_own(tmp_path):
     products = written(tmp_path, *(image(np.ones((3, 4), ">f4")) for _ in range(2)), DataProduct(content={"n": 1}))
-    assert [product.basename for product in products] == [f"{KEY}-1", f"{KEY}-2"]
-    assert all(file.path.exists() for product in products for file in product.files.values())
+    paths = {file.path for product in products for file in product.files.values()}
+    assert len(paths) == 6
+    assert all(path.exists() for path in paths)
 
 
-def test_data_becomes_strict_json():
+def test_data_becomes_strict_json(tmp_path):
     content = {"mean": np.float32(1.5), "counts": np.arange(3), "none": np.nan, "far": [np.inf, (1, -np.inf)], 3: True}
-    contents = data_contents([DataProduct(content=content)])
-    assert contents == ({"mean": 1.5, "counts": [0, 1, 2], "none": None, "far": [None, [1, None]], "3": True},)
-    json.dumps(contents, allow_nan=False)
+    _, (data,) = collected(tmp_path, DataProduct(content=content))
+    assert data.content == {"mean": 1.5, "counts": [0, 1, 2], "none": None, "far": [None, [1, None]], "3": True}
+    json.dumps(data.content, allow_nan=False)
     with pytest.raises(TypeError):
-        data_contents([DataProduct(content={"path": Path()})])
+        collected(tmp_path, DataProduct(content={"path": Path()}))
+
+
+def test_catalogues_and_masks_are_extensions_of_the_image(tmp_path):
+    sources = Table({"x": [1.5, 2.5], "flux": [10.0, np.nan], "flag": [0, 4]}, units={"x": "pix"})
+    mask = np.eye(3, 4, dtype="u1")
+    product = image(np.ones((3, 4), ">f4"))
+    (written_product,) = written(tmp_path, dataclasses.replace(product, catalogue=sources, extensions={"MASK": mask}))
+    with warnings.catch_warnings(), fits.open(written_product.files["fits"].path, checksum=True) as hdus:
+        warnings.simplefilter("error")
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "MASK", "CAT"]
+        np.testing.assert_array_equal(hdus["MASK"].data, mask)
+        np.testing.assert_array_equal(hdus["CAT"].data["flux"], sources["flux"])
+        assert hdus["CAT"].columns["x"].unit == "pix"
+
+
+def test_a_picture_is_a_tiff_two_jpegs_and_a_cube(tmp_path):
+    rgb = np.random.default_rng(1).integers(0, 255, (30, 40, 3)).astype("u1")
+    planes = {"rp": stars(30, 40, seed=1).astype("f4"), "gp": stars(30, 40, seed=2).astype("f4")}
+    (product,) = written(
+        tmp_path, PictureProduct(pixels=rgb, planes=planes, header=fits.Header(WCS_CARDS), comment="Colours of M 51")
+    )
+    assert product.type == "image"
+    assert {role: file.media_type for role, file in product.files.items()} == {
+        "fits": "application/fits",
+        "tif": "image/tiff",
+        "large": "image/jpeg",
+        "small": "image/jpeg",
+    }
+    np.testing.assert_array_equal(np.asarray(picture(product, "tif")), rgb)
+    assert picture(product, "large").size == (40, 30)
+    with fits.open(product.files["fits"].path, checksum=True) as hdus:
+        hdus.verify("exception")
+        np.testing.assert_array_equal(hdus["SCI"].data, np.stack(list(planes.values())))
+        assert [hdus["SCI"].header[f"PLANE{n}"] for n in (1, 2)] == ["rp", "gp"]
+
+
+def test_a_diagnostic_picture_goes_with_the_data_that_follows(tmp_path):
+    rgb = np.zeros((20, 30, 3), "u1")
+    pictures = [DiagnosticPicture(field="diagnostic_images", name=name, pixels=rgb) for name in ("a", "b")]
+    products, (data,) = collected(tmp_path, *pictures, DataProduct(content={"n": 1}))
+    assert products == ()
+    assert [(each.field, each.name) for each in data.pictures] == [
+        ("diagnostic_images", "a"),
+        ("diagnostic_images", "b"),
+    ]
+    with Image.open(data.pictures[0].file.path) as opened:
+        assert opened.size == (30, 20)
+    with pytest.raises(TypeError, match="belongs to no data"):
+        collected(tmp_path, pictures[0])
 
 
 # --- Median, from files to files --------------------------------------------------------------------------------------
@@ -142,8 +201,10 @@ async def test_the_median_keeps_the_sky_where_it_is(tmp_path, computer):
     ]
     work_dir = tmp_path / "work"
     work_dir.mkdir()
-    computed = await computer.compute(median_job(paths, work_dir=work_dir), on_progress=lambda *_: None)
-    (product,) = computed.products
+    products = []
+    job = median_job(paths, work_dir=work_dir)
+    await computer.compute(job, on_progress=lambda *_: None, on_product=products.append)
+    (product,) = products
     with fits.open(product.files["fits"].path, checksum=True) as hdus, fits.open(paths[0]) as source:
         hdus.verify("exception")
         np.testing.assert_array_equal(hdus["SCI"].data, np.median([p[:40, :45] for p in pixels], axis=0))
@@ -163,8 +224,10 @@ REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
 async def test_the_median_of_two_real_frames(tmp_path, computer):
     """Numbers of the handbook, section 8.2: the exact median of two frames everybody has."""
     paths = [Path(REAL_DATA) / f"fits_{n}.fits.fz" for n in (1, 2)]
-    computed = await computer.compute(median_job(paths, work_dir=tmp_path), on_progress=lambda *_: None)
-    with fits.open(computed.products[0].files["fits"].path) as hdus:
+    products = []
+    job = median_job(paths, work_dir=tmp_path)
+    await computer.compute(job, on_progress=lambda *_: None, on_product=products.append)
+    with fits.open(products[0].files["fits"].path) as hdus:
         pixels = hdus["SCI"].data
         assert cut(hdus[0].header, "COMMENT") == "Datalab Median on fits_1, fits_2"
     assert (

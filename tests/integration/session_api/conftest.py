@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.session_api import COLOR, LIGHT_CURVE, MEDIAN, STACKING, frame_document, running_world
+from support.session_api import COLOR, FIRST_LOOK, LIGHT_CURVE, MEDIAN, STACKING, frame_document, running_world
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +11,7 @@ async def world(module_settings_environment):
         await world.add_user("alice", proposals=["P1"])
         await world.add_user("bob")
         await world.add_user("root", superuser=True)
-        await world.describe(MEDIAN, STACKING, COLOR, LIGHT_CURVE)
+        await world.describe(MEDIAN, STACKING, COLOR, LIGHT_CURVE, FIRST_LOOK)
         await world.add_frames(frame_document("f1"), frame_document("f2"), frame_document("f3", filter_name="ip"))
         yield world
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import pytest
 
+from datalab.events.operations import OperationFailed
 from datalab.platform.errors import TransientError
-from support.session_api import MEDIAN, archive, body_of, frame_document, running_world
+from support.session_api import MEDIAN, archive, body_of, frame_document, made_by, running_world
 
 SESSIONS = "/api/datasessions/"
 _SERVICES = {
@@ -14,6 +15,7 @@ _SERVICES = {
     "users": ("_users",),
     "sessions": ("_sessions", "_operations"),
     "operations": ("_sessions", "_operations"),
+    "dependents": ("_operations",),
     "projector": ("_operations",),
     "reconciler": ("_sessions", "_operations"),
 }
@@ -110,6 +112,33 @@ async def test_reports_are_taken_in_though_the_store_fails(world, flaky):
         inputs = {"input_files": [archive("f1"), archive("f2")]}
         started, _ = await persist(client, "POST", path, json={"name": "Median", "input_data": inputs})
         await world.succeed(client, session_id, body_of(started)["id"])
+
+
+async def test_what_waits_starts_in_the_end_though_the_store_fails(world, flaky):
+    async with world.client("alice") as client:
+        made, _ = await persist(client, "POST", SESSIONS, json={"name": "S1"})
+        session_id = body_of(made)["id"]
+        path = f"{SESSIONS}{session_id}/operations/"
+        numbers = []
+        for _ in range(3):  # each waits for the one before
+            inputs = {"input_files": [made_by(numbers[-1]) if numbers else archive("f1"), archive("f2")]}
+            reply, _ = await persist(client, "POST", path, json={"name": "Median", "input_data": inputs})
+            assert reply.status_code == 201, reply.text
+            numbers.append(body_of(reply)["id"])
+        report = OperationFailed(operation_id=numbers[0], attempt=1, kind="usage", message="No stars.")
+        for _ in range(4):
+            with suppress(TransientError):
+                await world.context.projector.apply(report)
+        looks = 0
+        while await world.database["operations"].count_documents({"status": "WAITING"}):
+            looks += 1
+            assert looks < 100
+            with suppress(TransientError):
+                await world.context.dependents.look_at_all()
+        assert looks > 1
+        for number in numbers[1:]:
+            failed = body_of((await persist(client, "GET", f"{path}{number}/"))[0])
+            assert (failed["status"], failed["message"][-9:]) == ("FAILED", "No stars.")
 
 
 async def test_lost_answers_do_not_start_an_operation_twice(world, monkeypatch):

@@ -41,7 +41,7 @@ async def refusal(alice, session_id, name, input_data):
 
 async def test_the_catalogue_is_sorted_by_name(alice):
     catalogue = body_of(await alice.get("/api/available_operations/"))
-    assert list(catalogue) == ["Color Image", "Light Curve", "Median", "Stacking"]
+    assert list(catalogue) == ["Color Image", "First Look", "Light Curve", "Median", "Stacking"]
     assert catalogue["Median"]["inputs"]["input_files"]["minimum"] == 2
 
 
@@ -137,6 +137,23 @@ async def test_file_counts(alice, session_id):
     assert await refusal(alice, session_id, "Stacking", four) == many
 
 
+async def test_of_more_files_than_allowed_in_one_filter_the_first_are_kept(world, alice, session_id):
+    inputs = {"input_files": [archive("f2"), archive("f1")], "source": {"ra": 1, "dec": 2}}
+    number = await world.operation(alice, session_id, "First Look", inputs)
+    shown = body_of(await alice.get(operations_path(session_id, number)))
+    assert shown["input_data"]["input_files"] == [archive("f1")]
+    (request,) = await world.requests(number)
+    assert [file.basename for file in request.input_files] == ["f1"]
+    text = await refusal(alice, session_id, "First Look", {**inputs, "input_files": [archive("f1"), archive("f3")]})
+    assert text == "Operation First Look accepts at most 1 Input Files input file(s)."
+
+
+async def test_what_names_no_source_is_of_the_archive(world, alice, session_id):
+    number = await world.operation(alice, session_id, input_data={"input_files": [{"basename": "f1"}, archive("f2")]})
+    (request,) = await world.requests(number)
+    assert request.parameters == {"input_files": [archive("f1"), archive("f2")]}
+
+
 async def test_filters_are_those_of_our_frames_whatever_the_client_says(world, alice, session_id):
     await world.add_frames(frame_document("v1", filter_name="V"), frame_document("nofilter", filter_name=None))
 
@@ -178,9 +195,6 @@ async def test_inputs_that_name_no_file(alice, session_id):
     for item in ({"source": "archive"}, {"basename": ""}, {"basename": 5}, {"basename": "x" * 257}, 7, None):
         assert await refusal(alice, session_id, "Median", {"input_files": [item, archive("f1")]}) == needs, item
     assert await refusal(alice, session_id, "Median", {"input_files": "f1"}) == "Input Files must be a list of files."
-    assert await refusal(alice, session_id, "Median", {"input_files": [{"basename": "f1"}, archive("f2")]}) == (
-        'f1 names no source; "archive" (a frame) or "datalab" (the output of an operation) is right.'
-    )
     text = await refusal(
         alice, session_id, "Median", {"input_files": [archive("f1"), {"basename": "f2", "source": "ftp"}]}
     )

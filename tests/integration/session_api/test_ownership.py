@@ -8,12 +8,15 @@ import json
 import pytest
 from fastapi.routing import APIRoute
 
+from datalab.events.analysis import AnalysisDescribed
+from datalab.events.topology import ANALYSES
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 from support.session_api import archive, body_of, result
 
 NO_SESSION = (404, {"detail": "No DataSession matches the given query."})
 NO_OPERATION = (404, {"detail": "No DataOperation matches the given query."})
+NO_OUTPUT = (400, {"error": "wcs Error: Could not find private-result among the outputs of your operations"})
 FORBIDDEN = (403, {"detail": "You do not have permission to perform this action."})
 
 _MEDIAN = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}
@@ -33,6 +36,7 @@ AS_A_STRANGER = {
     ("DELETE", _OPERATION): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/cancel"): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/retry"): (None, NO_OPERATION),
+    ("POST", "/api/analysis/{action}"): ({"basename": "private-result", "source": "datalab"}, NO_OUTPUT),
     ("GET", "/api/users"): (None, FORBIDDEN),
     ("POST", "/api/users"): ({"username": "eve", "superuser": True}, FORBIDDEN),
     ("PATCH", "/api/users/{username}"): ({"superuser": True}, FORBIDDEN),
@@ -41,6 +45,7 @@ AS_A_STRANGER = {
 }
 #: Routes on which nothing belongs to anybody, or that have tests of their own here.
 NOBODYS = {
+    ("GET", "/api/analysis"): "the same for every user",
     ("GET", "/api/asyncapi.json"): "a public document",
     ("GET", "/api/available_operations"): "the same for every user",
     ("GET", "/api/datasessions"): "test_lists_show_nothing_of_others",
@@ -58,12 +63,14 @@ def routes_of_the_application():
 @pytest.fixture(scope="module")
 async def owned(world, alice):
     """The ids of a session of alice with a finished and a running operation, and how it looks."""
+    bucket = await world.bus.key_value(ANALYSES)
+    await bucket.put("wcs", AnalysisDescribed(action="wcs", description="", parameters_schema={}).encode())
     session_id = await world.session(alice, name="private", input_data=[archive("f1")])
     done = await world.operation(alice, session_id)
     await world.succeed(alice, session_id, done, result("private-result"))
     running = await world.operation(alice, session_id)
     await world.start(alice, session_id, running)
-    return {"session_id": session_id, "operation_id": running, "username": "alice"}
+    return {"session_id": session_id, "operation_id": running, "username": "alice", "action": "wcs"}
 
 
 @pytest.mark.parametrize(("method", "path"), routes_of_the_application())

@@ -11,7 +11,7 @@ from operation_runner.services.cancellations import Cancellations
 from operation_runner.services.execution import Execution
 from operation_runner.services.metrics import ExecutionMetrics
 from support.runner import request
-from support.runner_fakes import FakeComputer, FakeInputs, FakeLeases, FakePublisher, FakeResults
+from support.runner_fakes import FakeComputer, FakeInputs, FakeLeases, FakeOperations, FakePublisher, FakeResults
 
 
 class World:
@@ -26,7 +26,7 @@ class World:
         self.cancellations = Cancellations()
         self.metrics = CollectorRegistry()
         self.execution = Execution(
-            registry={"Median": Median()},
+            operations=FakeOperations(Median()),
             results=self.results,
             leases=self.leases,
             inputs=self.inputs,

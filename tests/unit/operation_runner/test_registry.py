@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from operation_runner.registry import RegistryError, describe, discover
+from operation_runner.registry import RegistryError, describe, describe_analyses, discover, discover_analyses
 
 GOOD = """
 from operation_runner.sdk import Lane, Operation, OperationParameters
@@ -96,3 +96,54 @@ def test_two_operations_of_one_name_are_refused_naming_both_files(package):
 def test_a_package_that_does_not_exist_is_named():
     with pytest.raises(RegistryError, match="no_such_package cannot be imported"):
         discover(["no_such_package"])
+
+
+GOOD_ANALYSIS = """
+from operation_runner.analysis_sdk import Analysis, AnalysisParameters
+
+class Look(Analysis):
+    name = "{name}"
+    description = "looks"
+
+    class Parameters(AnalysisParameters):
+        number: int = 1
+
+    def analyse(self, image, parameters):
+        return {{}}
+"""
+
+
+def test_our_own_analyses_are_found():
+    found = discover_analyses(["operation_runner.analysis"])
+    assert {"centroiding", "get-jpg", "get-tif", "line-profile", "raw-data", "source-catalog", "wcs"} < set(found)
+    assert all(described.description for described in describe_analyses(found, producer="test"))
+
+
+def test_an_analysis_is_described_by_its_schema(package):
+    (described,) = describe_analyses(
+        discover_analyses([package(look=GOOD_ANALYSIS.format(name="look-closely"))]), producer="test"
+    )
+    assert (described.action, described.description, described.producer) == ("look-closely", "looks", "test")
+    assert described.parameters_schema["properties"]["number"]["default"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("value = 1", "must define exactly one Analysis, but defines 0"),
+        (GOOD_ANALYSIS.format(name="Not A Token"), "action"),
+        (GOOD_ANALYSIS.format(name="look").replace("    def analyse", "    def other"), "analyse"),
+        (GOOD.format(name="One"), "must define exactly one Analysis, but defines 0"),
+    ],
+)
+def test_an_analysis_that_cannot_be_used_is_named(package, source, complaint):
+    name = package(odd_one=source)
+    with pytest.raises(RegistryError, match=complaint) as raised:
+        discover_analyses([name])
+    assert f"{name}.odd_one" in str(raised.value)
+
+
+def test_two_analyses_of_one_name_are_refused(package):
+    name = package(first=GOOD_ANALYSIS.format(name="same"), second=GOOD_ANALYSIS.format(name="same"))
+    with pytest.raises(RegistryError, match="both define the analysis 'same'"):
+        discover_analyses([name])

@@ -16,7 +16,16 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from session_api.domain.operations import Operation, OperationRequest, OperationStatus
+from session_api.domain.operations import (
+    Draft,
+    Operation,
+    OperationRequest,
+    OperationStatus,
+    Parent,
+    changed_event,
+    first_state,
+    start_events,
+)
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RESULT = OperationResult(result_key="a" * 64)
@@ -120,3 +129,49 @@ def test_the_start_is_kept_though_progress_was_heard_first():
 def test_a_retry_starts_from_nothing():
     retried = NEW.after(FAILED, now=NOW).retried(now=NOW)
     assert retried == replace(NEW, attempt=3)
+
+
+DRAFT = Draft(parents=(Parent(7, "Median"), Parent(8, "Stacking")), found=())
+WAITING = NEW.resolved({"input_files": []}, DRAFT, now=NOW)
+
+
+def test_an_operation_that_waits_looks_as_if_it_had_not_begun():
+    assert WAITING.status is OperationStatus.WAITING
+    assert not WAITING.finished
+    assert WAITING.message == "Waiting for operation 7 (Median), operation 8 (Stacking)"
+    assert changed_event(WAITING).status == "PENDING"
+    assert WAITING.looks_like(replace(WAITING, status=OperationStatus.PENDING))
+    assert not WAITING.looks_like(NEW)
+
+
+def test_nobody_is_asked_for_an_operation_before_its_inputs_are_known():
+    assert [event.type for event in start_events(WAITING)] == ["feed.operation_changed.v1"]
+    ready = WAITING.resolved({"input_files": ["x"]}, NEW.request, now=NOW)
+    assert (ready.status, ready.message, ready.input_data) == (OperationStatus.PENDING, "", {"input_files": ["x"]})
+    assert [event.type for event in start_events(ready)] == ["operation.requested.v1", "feed.operation_changed.v1"]
+    failed = WAITING.failed("no stars", FailureKind.USAGE, now=NOW)
+    assert [event.type for event in start_events(failed)] == ["feed.operation_changed.v1"]
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [WAITING.failed("no stars", FailureKind.USAGE, now=NOW), WAITING.cancelled(now=NOW)],
+    ids=["failed", "cancelled"],
+)
+def test_a_retry_waits_again_for_what_was_not_there(ended):
+    assert ended.finished
+    retried = ended.retried(now=NOW)
+    assert retried == replace(WAITING, attempt=3)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "Waiting for operation 1 (A)"),
+        (3, "Waiting for operation 1 (A), operation 2 (A), operation 3 (A)"),
+        (5, "Waiting for operation 1 (A), operation 2 (A), operation 3 (A) and 2 more"),
+    ],
+)
+def test_what_is_waited_for_is_named_up_to_a_point(count, text):
+    parents = tuple(Parent(number, "A") for number in range(1, count + 1))
+    assert first_state(Draft(parents=parents, found=())) == (OperationStatus.WAITING, text)

@@ -8,18 +8,26 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from datalab.events.topology import CATALOGUE, LEASES
+from datalab.events.topology import ANALYSES, CATALOGUE, LEASES
 from datalab.platform.bus import Bus
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects import ObjectStore
 from datalab.platform.topology import check_topology
+from operation_runner.adapters.analysis_catalogue import publish_analyses
+from operation_runner.adapters.analysis_pool import AnalysisPool
 from operation_runner.adapters.catalogue import publish_catalogue
 from operation_runner.adapters.compute_process import ProcessComputer
+from operation_runner.adapters.decoded_images import DecodedImages
+from operation_runner.adapters.forkserver import prepare_forkserver
+from operation_runner.adapters.gaia_archive import GaiaArchive
 from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
+from operation_runner.adapters.operation_clerk import OperationClerk
+from operation_runner.adapters.rendered_files import ObjectRenderedFiles
 from operation_runner.adapters.results import ObjectResultStore
 from operation_runner.adapters.scratch import ScratchCache
-from operation_runner.registry import describe, discover
+from operation_runner.registry import describe_analyses, discover_analyses
+from operation_runner.services.analyses import Analyses
 from operation_runner.services.cancellations import Cancellations
 from operation_runner.services.execution import Execution
 from operation_runner.services.metrics import ExecutionMetrics
@@ -36,6 +44,7 @@ class Context:
     bus: Bus
     execution: Execution
     cancellations: Cancellations
+    analyses: Analyses
     health: Health
     registry: CollectorRegistry
 
@@ -43,12 +52,17 @@ class Context:
 @asynccontextmanager
 async def build_context(settings: Settings) -> AsyncIterator[Context]:
     """Connect and put together; close everything in reverse order, also when building fails half way."""
-    operations = discover(settings.operation_packages)
+    prepare_forkserver(settings.operation_packages)
+    actions = discover_analyses(settings.analysis_packages)
     registry = create_registry()
     async with AsyncExitStack() as stack:
+        operations = OperationClerk(packages=settings.operation_packages)
+        stack.callback(operations.stop)
+        await operations.start()
         store = await stack.enter_async_context(ObjectStore(settings))
         computer = ProcessComputer(
-            registry=operations,
+            packages=settings.operation_packages,
+            stars=GaiaArchive.of(settings, store=store),
             slots=settings.fast_slots + settings.slow_slots,
             processes=settings.processes_per_operation,
             time_limit_s=settings.operation_time_limit_s,
@@ -59,6 +73,19 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         scratch = ScratchCache(folder=settings.scratch_dir, limit_bytes=settings.scratch_bytes, store=store)
         scratch.open()
         stack.callback(scratch.close)
+        decoded = DecodedImages(folder=settings.scratch_dir / "decoded", limit_bytes=settings.decoded_bytes)
+        decoded.open()
+        analysts = AnalysisPool(
+            packages=settings.analysis_packages,
+            decoded=decoded,
+            processes=settings.analysis_processes,
+            memory_bytes=settings.analysis_memory_bytes,
+            largest_image_bytes=settings.decoded_bytes,
+        )
+        stack.push_async_callback(analysts.stop)
+        await analysts.start()
+        analyses = Analyses(registry=actions, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
+        stack.push_async_callback(analyses.stop)
         bus = Bus(
             settings=settings,
             service=SERVICE,
@@ -68,10 +95,11 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         await bus.connect()
         stack.push_async_callback(bus.stop)
         await check_topology(bus.jetstream)
-        await publish_catalogue(await bus.key_value(CATALOGUE), describe(operations, producer=SERVICE))
+        await publish_catalogue(await bus.key_value(CATALOGUE), operations.described)
+        await publish_analyses(await bus.key_value(ANALYSES), describe_analyses(actions, producer=SERVICE))
         cancellations = Cancellations()
         execution = Execution(
-            registry=operations,
+            operations=operations,
             results=ObjectResultStore(store),
             leases=KeyValueLeaseKeeper(await bus.key_value(LEASES)),
             inputs=scratch,
@@ -86,6 +114,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
             bus=bus,
             execution=execution,
             cancellations=cancellations,
+            analyses=analyses,
             health=Health({"bus": bus.check, "objects": store.check}),
             registry=registry,
         )

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from datalab.platform.health import health_routes
 from operation_runner.context import build_context
+from operation_runner.handlers.bus_analysis import responders
 from operation_runner.handlers.bus_cancellations import follow_cancellations
 from operation_runner.handlers.bus_requests import subscriptions
 from operation_runner.settings import Settings
@@ -26,6 +27,8 @@ def create_app(settings: Settings) -> Starlette:
                 context.bus.subscribe(subscription)
             cancellations = await follow_cancellations(context)
             await context.bus.start()
+            for responder in responders(context):
+                await context.bus.respond(responder)
             yield
             await cancellations.stop()
 

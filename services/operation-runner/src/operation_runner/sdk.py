@@ -23,24 +23,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from numpy.typing import DTypeLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticUndefined
 
 from datalab.events.operations import InputSource, Lane
-from datalab.platform.errors import UsageError
+from datalab.platform.errors import TransientError, UsageError
+from operation_runner.domain.ports import LocalPicture, LocalProduct, SkyRegion
 
 if TYPE_CHECKING:  # the runner itself needs the descriptions of operations, not astropy
     from astropy.io import fits
+    from astropy.table import Table
+
+    from datalab.astro.headers import FrameDescription
 
 __all__ = [
     "DataProduct",
+    "DiagnosticPicture",
     "FitsFile",
+    "Hidden",
     "Image",
     "ImageProduct",
     "ImageStack",
@@ -48,13 +55,21 @@ __all__ = [
     "Lane",
     "Operation",
     "OperationParameters",
+    "PictureProduct",
     "Product",
     "Progress",
+    "Refusals",
+    "SkyPosition",
+    "SkyRegion",
+    "TransientError",
     "UsageError",
     "WizardKeys",
+    "WrittenProduct",
 ]
 
 Pixels = NDArray[Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 #: Combines a stack of images, shape (images, rows, columns), into one, shape (rows, columns).
 Combine = Callable[[Pixels], Pixels]
 
@@ -68,14 +83,45 @@ class FitsFile(BaseModel):
     basename: str = Field(min_length=1, max_length=256)
 
 
+class SkyPosition(BaseModel):
+    """A place on the sky the user chose, ICRS degrees; the wizard offers to look it up by name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str | None = Field(None, max_length=256)
+    ra: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+    dec: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+
+
 @dataclass(frozen=True, slots=True)
 class WizardKeys:
     """Further keys of a field's wizard input, as in `Annotated[..., WizardKeys({"single_filter": True})]`.
 
-    They say how the form looks; requests are not checked against them.
+    They say how the form looks; requests are not checked against them. The key "type" replaces the word derived from
+    the field's Python type.
     """
 
     keys: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Marks a field that requests may carry although no form shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What users read when a field breaks its schema, by the keyword of JSON schema that is not satisfied.
+
+    As in `Refusals({"required": "Operation Light Curve requires a source.", "*": "..."})`; "*" is for all others.
+    Without it they read a sentence made from the schema.
+    """
+
+    texts: Mapping[str, str]
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Put the texts into the schema, for whoever checks requests against it."""
+        return handler(core_schema) | {"x-refusals": dict(self.texts)}
 
 
 class OperationParameters(BaseModel):
@@ -126,7 +172,14 @@ class Image(Protocol):
     def basename(self) -> str: ...
 
     @property
-    def header(self) -> fits.Header: ...
+    def header(self) -> fits.Header:
+        """The science header; cards that only the primary header has are in it too."""
+        ...
+
+    @property
+    def description(self) -> FrameDescription:
+        """Filter, time, exposure, target ... as the header says."""
+        ...
 
     @property
     def shape(self) -> tuple[int, int]: ...
@@ -136,6 +189,17 @@ class Image(Protocol):
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
+        ...
+
+    def pixels(self) -> Pixels:
+        """Return all rows: an array of its own in memory, which the caller may change."""
+        ...
+
+    def catalogue(self) -> Table | None:
+        """Return the sources of the CAT extension, one row each, column names in lower case; None if there is none.
+
+        Raises `UsageError` if the extension is damaged.
+        """
         ...
 
 
@@ -161,18 +225,41 @@ class ImageStack(Protocol):
 
 
 class Inputs(Protocol):
-    """The input files of one operation."""
+    """The input files of one operation, and what else it may use of the machine."""
 
     def image(self, file: FitsFile) -> Image:
         """Return the science image of a file. Raises `UsageError` if the file has none."""
         ...
 
-    def stack(self, files: Sequence[FitsFile]) -> ImageStack:
-        """Return the science images of several files as one stack. Raises `UsageError`."""
+    def stack(self, images: Sequence[FitsFile | Image]) -> ImageStack:
+        """Return the science images of several files, or images made on the way, as one stack. Raises `UsageError`."""
         ...
 
-    def new_pixels(self, shape: tuple[int, int], dtype: DTypeLike) -> Pixels:
-        """Return an array for a result, kept on disk, filled with zeros."""
+    def derived(self, image: Image, pixels: Pixels, header: fits.Header | None = None) -> Image:
+        """Return an image of the same name with other pixels, such as `new_pixels` gives, and without catalogue."""
+        ...
+
+    def new_pixels(self, shape: tuple[int, ...], dtype: DTypeLike) -> Pixels:
+        """Return an array for a result, kept on disk, filled with zeros, shared with the processes of `parallel`."""
+        ...
+
+    def parallel(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Call a function for every item, side by side on all cores, and yield what it returns, in the order of items.
+
+        The calls happen in forked processes: they see everything there is when `parallel` is called and change nothing
+        of it but arrays of `new_pixels`. What they return must be small (it is pickled), except products, also in a
+        tuple: a product is written to disk by the process that made it, and comes back as a `WrittenProduct` to be
+        yielded by `compute`. What a call raises is raised here.
+        """
+        ...
+
+    def stars(self, region: SkyRegion) -> Table:
+        """Return the Gaia DR3 sources of a region; see `datalab.astro.gaia` for the columns.
+
+        Raises `UsageError` if the region is too large, `TransientError` (tried again later) if Gaia does not answer.
+        """
         ...
 
 
@@ -181,12 +268,41 @@ class ImageProduct:
     """An image to hand out: stored losslessly as FITS, shown as JPEG.
 
     `header` is the science header it inherits from; scaling and compression cards in it do not matter. `comment` goes
-    into the FITS file.
+    into the FITS file. `catalogue` becomes the CAT extension; `extensions` are further images of the same shape by
+    extension name, such as a mask.
     """
 
     pixels: Pixels
     header: fits.Header
     comment: str
+    catalogue: Table | None = None
+    extensions: Mapping[str, Pixels] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureProduct:
+    """A colour picture to hand out: TIFF and JPEGs, and the images it was made of as a lossless FITS cube.
+
+    `pixels` are 8-bit RGB as shown, shape (rows, columns, 3), top row first. `planes` are the images by name, each of
+    shape (rows, columns), first row at the bottom; `header` is that of the cube's two celestial axes.
+    """
+
+    pixels: Pixels
+    planes: Mapping[str, Pixels]
+    header: fits.Header
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticPicture:
+    """A picture that belongs to the next `DataProduct`, which shows its link as `content[field][name]`.
+
+    `pixels` as for `PictureProduct`.
+    """
+
+    field: str
+    name: str
+    pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +312,14 @@ class DataProduct:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-Product = ImageProduct | DataProduct
+@dataclass(frozen=True, slots=True)
+class WrittenProduct:
+    """A product that is on disk already, from `Inputs.parallel`."""
+
+    files: LocalProduct | LocalPicture
+
+
+Product = ImageProduct | PictureProduct | DiagnosticPicture | DataProduct | WrittenProduct
 
 
 class Operation(ABC):
@@ -223,16 +346,21 @@ class Operation(ABC):
             "name": cls.name,
             "description": cls.description,
             "category": "image",
-            "inputs": {name: _wizard_input(name, info) for name, info in cls.Parameters.model_fields.items()},
+            "inputs": {
+                name: _wizard_input(name, info)
+                for name, info in cls.Parameters.model_fields.items()
+                if Hidden() not in info.metadata
+            },
         }
 
 
 def _wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
     described: dict[str, JsonValue] = {"name": info.title or name, "description": info.description or ""}
-    kind, options = _wizard_type(name, info.annotation)
-    described["type"] = kind
-    if options:
-        described["options"] = options
+    if not any(isinstance(given, WizardKeys) and "type" in given.keys for given in info.metadata):
+        kind, options = _wizard_type(name, info.annotation)
+        described["type"] = kind
+        if options:
+            described["options"] = options
     for constraint in info.metadata:
         described |= _wizard_limit(constraint)
     if info.default is not PydanticUndefined and info.default is not None:
@@ -271,7 +399,7 @@ def _wizard_type(name: str, annotation: Any) -> tuple[str, list[JsonValue]]:
         return "select", list(get_args(annotation))
     if get_origin(annotation) is list and issubclass(get_args(annotation)[0], FitsFile):
         return "fits", []
-    words: dict[Any, str] = {int: "int", float: "float", str: "string"}
+    words: dict[Any, str] = {int: "int", float: "float", str: "string", SkyPosition: "source"}
     if annotation not in words:
         raise TypeError(f"the wizard has no input for {name}: {annotation!r}")
     return words[annotation], []

@@ -17,20 +17,25 @@ from datalab.platform.objects import ObjectStore
 from datalab.platform.outbox import OutboxRelay
 from datalab.platform.tasks import end_tasks
 from datalab.platform.topology import check_topology
+from session_api.adapters.analysis_runners import BusAnalysisRunners
 from session_api.adapters.catalogue import BusCatalogue
 from session_api.adapters.feed_metrics import FeedMetrics
 from session_api.adapters.feed_stream import BusFeedStream
 from session_api.adapters.frames import MongoFrameRepository
 from session_api.adapters.metrics import ApiMetrics
 from session_api.adapters.operations import MongoOperationRepository
+from session_api.adapters.result_data import StoredResultData
 from session_api.adapters.sessions import MongoSessionRepository
 from session_api.adapters.signed_links import SignedLinks
 from session_api.adapters.users import MongoUserRepository
 from session_api.adapters.work_queues import BusWorkQueues
+from session_api.services.analysis import AnalysisService
 from session_api.services.authentication import Authenticator
+from session_api.services.dependents import Dependents
 from session_api.services.feed import Feed
 from session_api.services.feed_frames import FrameNews
 from session_api.services.feed_service import FeedService
+from session_api.services.input_finder import InputFinder
 from session_api.services.operation_requests import RequestBuilder
 from session_api.services.operations import OperationService
 from session_api.services.presenter import Presenter
@@ -64,7 +69,9 @@ class Context:
     users: UserService
     sessions: SessionService
     operations: OperationService
+    analysis: AnalysisService
     presenter: Presenter
+    dependents: Dependents
     projector: OperationProjector
     undeliverable: UndeliverableMessages
     reconciler: Reconciler
@@ -89,7 +96,11 @@ def create_context(settings: SessionApiSettings) -> Context:
     operation_repository = MongoOperationRepository(database=database, relay=relay)
     queues = BusWorkQueues(bus)
     catalogue = BusCatalogue(bus)
-    projector = OperationProjector(operations=operation_repository, meter=metrics)
+    finder = InputFinder(frames=MongoFrameRepository(database), operations=operation_repository)
+    requests = RequestBuilder(finder=finder, operations=operation_repository)
+    dependents = Dependents(operations=operation_repository, catalogue=catalogue, requests=requests, meter=metrics)
+    projector = OperationProjector(operations=operation_repository, dependents=dependents, meter=metrics)
+    links = SignedLinks(links=objects, ttl_s=settings.s3_link_ttl_s)
     admin_token = settings.admin_token
     authenticator = Authenticator(
         users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()
@@ -111,20 +122,33 @@ def create_context(settings: SessionApiSettings) -> Context:
         catalogue=catalogue,
         authenticator=authenticator,
         users=UserService(users=user_repository),
-        sessions=SessionService(sessions=session_repository, operations=operation_repository),
+        sessions=SessionService(sessions=session_repository, operations=operation_repository, dependents=dependents),
         operations=OperationService(
             operations=operation_repository,
             sessions=session_repository,
             catalogue=catalogue,
-            requests=RequestBuilder(frames=MongoFrameRepository(database), operations=operation_repository),
+            requests=requests,
+            dependents=dependents,
             meter=metrics,
         ),
-        presenter=Presenter(links=SignedLinks(links=objects, ttl_s=settings.s3_link_ttl_s)),
+        analysis=AnalysisService(
+            finder=finder,
+            runners=BusAnalysisRunners(bus=bus, max_answer_bytes=settings.analysis_max_answer_bytes),
+            links=links,
+            time_limit_s=settings.analysis_time_limit_s,
+            concurrency=settings.analysis_concurrency,
+        ),
+        presenter=Presenter(
+            links=links,
+            data=StoredResultData(objects=objects, capacity_bytes=settings.result_cache_bytes),
+        ),
+        dependents=dependents,
         projector=projector,
         undeliverable=UndeliverableMessages(queues=queues, projector=projector, meter=metrics),
         reconciler=Reconciler(
             operations=operation_repository,
             sessions=session_repository,
+            dependents=dependents,
             queues=queues,
             meter=metrics,
             stale_operation_s=settings.stale_operation_s,

@@ -14,6 +14,7 @@ from session_api.handlers import (
     bus_frames,
     bus_reports,
     bus_undeliverable,
+    http_analysis,
     http_catalogue,
     http_documents,
     http_operations,
@@ -47,7 +48,7 @@ def create_app(settings: SessionApiSettings) -> FastAPI:
     app.state.context = context
     add_error_handlers(app)
     app.router.routes += [Route(path, endpoint) for path, endpoint in health_routes(context.health, context.registry)]
-    for http in (http_documents, http_sessions, http_operations, http_catalogue, http_users, ws_feed):
+    for http in (http_documents, http_sessions, http_operations, http_catalogue, http_analysis, http_users, ws_feed):
         # Flat, not as included routers: the answer to a wrong method names every method of its path.
         app.router.routes += http.routes(context).routes
     for messages in (bus_reports, bus_undeliverable, bus_frames):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import datalab
+from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
 from datalab.events.catalogue import OperationDescribed
 from datalab.events.envelope import Event
 from datalab.events.feed import (
@@ -28,7 +29,10 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.events.topology import CATALOGUE, CONSUMERS, stream_for, subject_matches
+from datalab.events.topology import ANALYSES, ANALYSTS, BUCKETS, CATALOGUE, CONSUMERS, stream_for, subject_matches
+
+#: Where answers go: an inbox of whoever asked, named by the request.
+INBOX = "_INBOX.{request}"
 
 #: Every event and the subjects it is published on, with the parts that vary in braces.
 EVENTS: tuple[tuple[type[Event], str], ...] = (
@@ -43,6 +47,9 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
     (OperationDescribed, f"$KV.{CATALOGUE.name}.{{operation}}"),
+    (AnalysisDescribed, f"$KV.{ANALYSES.name}.{{action}}"),
+    (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
+    (AnalysisAnswered, INBOX),
     (OperationChanged, "datalab.feed.v1.session.{session}"),
     (OperationDeleted, "datalab.feed.v1.session.{session}"),
     (SessionChanged, "datalab.feed.v1.session.{session}"),
@@ -91,17 +98,23 @@ def _channels() -> dict[str, Any]:
 
 
 def _operations() -> dict[str, Any]:
-    """Return who receives what: each durable consumer with the channels its filter covers."""
+    """Return who receives what: each durable consumer and queue group with the channels its subjects cover."""
     operations: dict[str, Any] = {}
-    for consumer in CONSUMERS:
+    receivers = [(consumer, consumer.filter_subjects) for consumer in CONSUMERS] + [(ANALYSTS, ANALYSTS.subjects)]
+    for receiver, patterns in receivers:
         for _, address in EVENTS:
             subjects = _example_subjects(address)
-            if any(subject_matches(pattern, subject) for pattern in consumer.filter_subjects for subject in subjects):
-                operations[f"{consumer.name}.{_channel_name(address)}"] = {
+            if any(subject_matches(pattern, subject) for pattern in patterns for subject in subjects):
+                operations[f"{receiver.name}.{_channel_name(address)}"] = {
                     "action": "receive",
                     "channel": {"$ref": f"#/channels/{_channel_name(address)}"},
-                    "description": consumer.description,
+                    "description": receiver.description,
                 }
+                if receiver is ANALYSTS:
+                    operations[f"{receiver.name}.{_channel_name(address)}"]["reply"] = {
+                        "address": {"location": "$message.header#/replyTo"},
+                        "channel": {"$ref": f"#/channels/{_channel_name(INBOX)}"},
+                    }
     return operations
 
 
@@ -126,7 +139,13 @@ def _example_subjects(address: str) -> list[str]:
 
 
 def _stored_in(address: str) -> str:
-    if address.startswith("$KV."):
-        return f"key-value bucket {CATALOGUE.name}"
-    stream = stream_for(_example_subjects(address)[0])
+    subject = _example_subjects(address)[0]
+    for bucket in BUCKETS:
+        if subject.startswith(f"$KV.{bucket.name}."):
+            return f"key-value bucket {bucket.name}"
+    if address == INBOX:
+        return "an inbox of whoever asked; the head of an answer is followed by its body in parts, each acknowledged"
+    if any(subject_matches(pattern, subject) for pattern in ANALYSTS.subjects):
+        return f"queue group {ANALYSTS.name}: {ANALYSTS.description}; not stored"
+    stream = stream_for(subject)
     return f"stream {stream.name}: {stream.description}"

@@ -13,6 +13,11 @@ Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 OperationId = Annotated[int, Field(gt=0)]
 Attempt = Annotated[int, Field(gt=0)]
 
+#: An outcome with more data than this sends them as a file: a quarter of the largest message (deploy/nats/nats.conf).
+MAX_INLINE_DATA_BYTES = 1_000_000
+#: Forty times the largest data of the operations there are, the 10,000 stars of an HR diagram.
+MAX_DATA_BYTES = 64 * 1024**2
+
 
 class Lane(StrEnum):
     """Which queue an operation waits in, so that a second's work never waits behind an hour's."""
@@ -67,12 +72,26 @@ class OutputFile(WireModel):
     target_name: str | None = None
 
 
+class LinkedFile(WireModel):
+    """A file that clients see as a signed link inside the data: at `output_data[item][field][name]`."""
+
+    item: int = Field(ge=0)
+    field: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    file: StoredFile
+
+
 class OperationResult(WireModel):
-    """What an operation made. The same result key always stands for the same result."""
+    """What an operation made. The same result key always stands for the same result.
+
+    Data of more than `MAX_INLINE_DATA_BYTES` as JSON are left out and stored as a JSON array in `output_data_file`.
+    """
 
     result_key: Sha256Hex
     output_files: tuple[OutputFile, ...] = ()
     output_data: tuple[JsonValue, ...] = ()
+    linked_files: tuple[LinkedFile, ...] = ()
+    output_data_file: StoredFile | None = None
 
 
 class OperationEvent(Event):

@@ -45,6 +45,12 @@ class Bucket(_Declaration):
     history: int = 1
 
 
+class QueueGroup(_Declaration):
+    """Processes that share requests: each request reaches one of them, or is refused at once if there is none."""
+
+    subjects: tuple[str, ...]
+
+
 WORK = Stream(
     name="WORK",
     description="operations to compute",
@@ -160,7 +166,15 @@ CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FR
 
 CATALOGUE = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
-BUCKETS: tuple[Bucket, ...] = (CATALOGUE, LEASES)
+ANALYSES = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
+BUCKETS: tuple[Bucket, ...] = (CATALOGUE, LEASES, ANALYSES)
+
+#: Questions with one answer, over plain NATS: no stream stores them. Runners share them as this queue group.
+ANALYSTS = QueueGroup(
+    name="analysts",
+    description="runners, analysis actions",
+    subjects=("datalab.analysis.requested.v1.*",),
+)
 
 
 def stream_for(subject: str) -> Stream:

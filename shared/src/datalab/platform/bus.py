@@ -41,6 +41,7 @@ from datalab.events.topology import Bucket, Consumer, Stream, dead_letter_subjec
 from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, explain_validation
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
+from datalab.platform.request_reply import RawAnswer, Responder, RunningResponder, ask
 from datalab.platform.settings import NatsSettings
 from datalab.platform.tasks import end_tasks
 
@@ -114,6 +115,8 @@ class Bus:
         self._subscriptions: list[Subscription[Any]] = []
         self._in_hand: set[asyncio.Task[None]] = set()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._responders: list[RunningResponder] = []
+        self._grace_s = graceful_timeout_s
         security = None
         if settings.nats_user and settings.nats_password:
             security = SASLPlaintext(settings.nats_user, settings.nats_password.get_secret_value(), use_ssl=False)
@@ -154,7 +157,10 @@ class Bus:
 
     async def stop(self) -> None:
         """Stop pulling, let messages in hand finish or go back, close."""
-        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        await asyncio.gather(
+            *(responder.stop(grace_s=self._grace_s) for responder in self._responders),
+            *(subscriber.stop() for subscriber in self._broker.subscribers),
+        )
         if self._in_hand:
             for task in self._in_hand:
                 task.cancel()
@@ -214,6 +220,21 @@ class Bus:
         except BUS_ERRORS as error:
             raise TransientError(f"publishing on {subject} failed: {error or type(error).__name__}") from error
         self._metrics.published(stream, duplicate=bool(acknowledgement.duplicate))
+
+    # --- questions --------------------------------------------------------------------------------------------
+
+    async def ask(self, event: Event, *, within_s: float, max_bytes: int) -> RawAnswer:
+        """Ask whoever listens to the event's subject; see `request_reply.ask` for what is raised."""
+        return await ask(self._client, event, within_s=within_s, max_bytes=max_bytes)
+
+    async def respond(self, responder: Responder[Any]) -> None:
+        """Answer questions from now on until `stop`. Raises `TransientError`."""
+        running = RunningResponder(client=lambda: self._client, responder=responder, metrics=self._metrics)
+        try:
+            await running.start()
+        except BUS_ERRORS as error:
+            raise TransientError(f"{responder.subject} cannot be listened to: {error}") from error
+        self._responders.append(running)
 
     # --- reading streams ---------------------------------------------------------------------------------------
 

@@ -5,25 +5,34 @@ from __future__ import annotations
 import gc
 import os
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from pathlib import Path
 from time import monotonic, perf_counter
 
+from astropy.table import Table
+
+from datalab.astro.gaia import read_stars
 from datalab.platform.errors import TransientError, UsageError
-from operation_runner.adapters.compute_messages import BUG, MEMORY, TRANSIENT, USAGE, Assignment
+from operation_runner.adapters.compute_messages import BUG, MEMORY, TRANSIENT, USAGE, Assignment, StarsWanted
 from operation_runner.adapters.image_stack import FitsInputs
+from operation_runner.adapters.loaded import operations_of
 from operation_runner.adapters.process_limits import allow_many_files, die_with_parent, limit_memory
-from operation_runner.adapters.products import data_contents, write_products
+from operation_runner.adapters.products import ProductWriter
 from operation_runner.domain.ports import Computed
-from operation_runner.sdk import Progress
+from operation_runner.sdk import Progress, SkyRegion
 
 #: The parent forwards at most one report a second, so more often is wasted.
 _PROGRESS_INTERVAL_S = 0.1
 
 
 def do_one_job(assignments: Connection, answers: Connection, *, parent: int) -> None:
-    """Wait for an `Assignment`; send progress as (fraction, message), then `Computed` or (kind, text)."""
+    """Wait for an `Assignment`; send progress as (fraction, message), each `LocalProduct`, then the last word.
+
+    That is `Computed`, or (kind, text).
+    """
     os.setsid()  # a group of our own: the parent ends us together with our children
     _let_server_end()
     die_with_parent(parent)
@@ -34,22 +43,28 @@ def do_one_job(assignments: Connection, answers: Connection, *, parent: int) -> 
         assignment: Assignment = assignments.recv()
     except EOFError:  # the runner stopped before it had work for us
         return
-    _compute(assignment, answers)
+    _compute(assignment, answers, replies=assignments)
 
 
-def _compute(assignment: Assignment, connection: Connection) -> None:
-    job, operation = assignment.job, assignment.operation
+def _compute(assignment: Assignment, connection: Connection, *, replies: Connection) -> None:
+    job = assignment.job
+    operation = operations_of(assignment.packages)[job.operation]
+    writer = ProductWriter(operation=operation, job=job)
     limit_memory(assignment.memory_bytes)
     began = perf_counter()
     try:
         parameters = operation.Parameters.model_validate(job.parameters)
-        with FitsInputs(job.paths, work_dir=job.work_dir, processes=assignment.processes) as inputs:
-            products = list(operation.compute(inputs, parameters, _progress_over(connection)))
-        computed = Computed(
-            products=write_products(products, operation=operation, job=job),
-            data=data_contents(products),
-            compute_s=perf_counter() - began,
-        )
+        with FitsInputs(
+            job.paths,
+            work_dir=job.work_dir,
+            processes=assignment.processes,
+            write=writer.write,
+            stars=_stars_from_parent(connection, replies, job.work_dir),
+        ) as inputs:
+            data = writer.collect(
+                operation.compute(inputs, parameters, _progress_over(connection)), deliver=connection.send
+            )
+        computed = Computed(data=data, compute_s=perf_counter() - began)
     except UsageError as error:
         connection.send((USAGE, error.message))
     except TransientError as error:
@@ -65,6 +80,21 @@ def _compute(assignment: Assignment, connection: Connection) -> None:
         connection.send((BUG, traceback.format_exc()))
     else:
         connection.send(computed)
+
+
+def _stars_from_parent(questions: Connection, replies: Connection, work_dir: Path) -> Callable[[SkyRegion], Table]:
+    """Return the function that has the runner fetch stars: this process reaches no network."""
+
+    def stars(region: SkyRegion) -> Table:
+        target = work_dir / "stars.vot"
+        questions.send(StarsWanted(region=region, target=target))
+        refusal = replies.recv()
+        if refusal is not None:
+            raise refusal
+        with target.open("rb") as file:
+            return read_stars(file, ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg)
+
+    return stars
 
 
 def _let_server_end() -> None:

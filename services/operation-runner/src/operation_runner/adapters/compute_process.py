@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -26,15 +26,15 @@ from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
 from operation_runner.adapters.compute_messages import (
     BUG,
-    CHILD_MODULE,
     MEMORY,
     TRANSIENT,
     USAGE,
     Assignment,
+    StarsWanted,
     begin,
 )
-from operation_runner.domain.ports import Computed, Job, LimitExceededError
-from operation_runner.sdk import Operation
+from operation_runner.adapters.forkserver import PROCESS_TURN, forkserver_pid
+from operation_runner.domain.ports import Computed, Job, LimitExceededError, LocalProduct, StarCatalogue
 
 _log = get_logger(__name__)
 
@@ -42,8 +42,6 @@ _TIMEOUT_MESSAGE = "The operation timed out, contact developers if this persists
 #: What a process that combines images needs at most: a band (12 MiB), the planes of a median network (64 KiB for each
 #: of 999 images), one decoded row band per file format; and room to spare.
 _LEAST_PROCESS_BYTES = 256 * 1024**2
-#: Modules multiprocessing itself would load in each forked process.
-_LOADED_BY_EVERY_CHILD = ("encodings.ascii", "multiprocessing.popen_forkserver")
 
 
 class ComputationFailedError(Exception):
@@ -59,42 +57,41 @@ class _Child:
     answers: Connection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """Whom to tell, in the event loop, what a process says."""
+
+    report: Callable[[float, str], None]
+    deliver: Callable[[LocalProduct], None]
+    answer: Callable[[Computed], None]
+    fetch: Callable[[StarsWanted, _Child], Future[None]]
+
+
 class ProcessComputer:
     """Runs jobs, each in a process of its own."""
 
     def __init__(
         self,
         *,
-        registry: Mapping[str, Operation],
+        packages: Sequence[str],
+        stars: StarCatalogue,
         slots: int,
         processes: int,
         time_limit_s: float,
         memory_bytes: int,
     ) -> None:
-        self._registry = registry
+        self._packages = tuple(packages)
+        self._stars = stars
         self._processes = max(1, min(processes, memory_bytes // _LEAST_PROCESS_BYTES))
         self._time_limit_s = time_limit_s
         self._memory_bytes = memory_bytes
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(
-            [
-                CHILD_MODULE,
-                *{type(operation).__module__ for operation in registry.values()},
-                *_LOADED_BY_EVERY_CHILD,
-            ]
-        )
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="compute")
         self._spares: SimpleQueue[_Child] = SimpleQueue()
         self._ahead = threading.Lock()
-        #: Whoever starts a process makes multiprocessing look after all others, which no other thread may be ending.
-        self._turn = threading.Lock()
 
     async def start(self) -> None:
         """Start the server process, so that the first job need not wait for it."""
-        # Numerical libraries that start threads when loaded must not: a process with threads cannot safely be forked.
-        for library in ("OPENBLAS", "OMP", "MKL"):
-            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-
         await asyncio.to_thread(self._fork_ahead)
 
     def stop(self) -> None:
@@ -104,7 +101,9 @@ class ProcessComputer:
             while True:
                 self._end(self._spares.get_nowait())
 
-    async def compute(self, job: Job, *, on_progress: Callable[[float, str], None]) -> Computed:
+    async def compute(
+        self, job: Job, *, on_progress: Callable[[float, str], None], on_product: Callable[[LocalProduct], None]
+    ) -> Computed:
         """Run a job; cancelling kills its processes.
 
         Raises `UsageError` (the data cannot work), `LimitExceededError`, `TransientError` (killed from outside, or the
@@ -121,7 +120,14 @@ class ProcessComputer:
         def answer(computed: Computed) -> None:
             loop.call_soon_threadsafe(answered.set_result, computed)
 
-        watching = loop.run_in_executor(self._threads, self._start_and_watch, job, leash, report, answer)
+        def fetch(wanted: StarsWanted, child: _Child) -> Future[None]:
+            return asyncio.run_coroutine_threadsafe(self._fetch_stars(wanted, child), loop)
+
+        def deliver(product: LocalProduct) -> None:
+            loop.call_soon_threadsafe(on_product, product)
+
+        heard = _Heard(report=report, deliver=deliver, answer=answer, fetch=fetch)
+        watching = loop.run_in_executor(self._threads, self._start_and_watch, job, leash, heard)
         try:
             await asyncio.wait([watching, answered], return_when=asyncio.FIRST_COMPLETED)
             # After its answer a process has nothing left to do but end, which is not worth waiting for.
@@ -131,23 +137,20 @@ class ProcessComputer:
             if not answered.done():
                 await asyncio.wait([watching])  # also whoever cancelled finds no process left
 
-    def _start_and_watch(
-        self,
-        job: Job,
-        leash: Connection,
-        report: Callable[[float, str], None],
-        answer: Callable[[Computed], None],
-    ) -> Computed:
+    def _start_and_watch(self, job: Job, leash: Connection, heard: _Heard) -> Computed:
         """Do everything about one process in one thread, so that nothing is done to it twice or too late."""
         with leash:
             if leash.poll():  # cancelled while this was waiting for its thread
                 raise _AbandonedError
             child = self._assigned(job)
+            fetching: list[Future[None]] = []
             try:
-                last_word = self._last_word(child.answers, leash, report)
+                last_word = self._last_word(child, leash, heard, fetching)
                 if isinstance(last_word, Computed):
-                    answer(last_word)
+                    heard.answer(last_word)
             finally:
+                for unfinished in fetching:
+                    unfinished.cancel()
                 exit_code = self._end(child)
                 self._fork_ahead()
         return self._understood(last_word, exit_code=exit_code)
@@ -156,7 +159,7 @@ class ProcessComputer:
         """Give the job to the process forked ahead, or to a new one if there is none that lives."""
         assignment = Assignment(
             job=job,
-            operation=self._registry[job.operation],
+            packages=self._packages,
             processes=self._processes,
             memory_bytes=self._memory_bytes,
         )
@@ -179,12 +182,12 @@ class ProcessComputer:
     def _fork(self) -> _Child:
         reading, assignments = self._context.Pipe(duplex=False)
         answers, writing = self._context.Pipe(duplex=False)
-        with reading, writing, self._turn:
+        with reading, writing, PROCESS_TURN:
             process = self._context.Process(
                 target=begin,
                 args=(reading, writing),
                 # The parent of a forked process is the server process, not this one; it runs once one was started.
-                kwargs={"parent": _forkserver_pid()},
+                kwargs={"parent": forkserver_pid()},
             )
             process.start()
         return _Child(process, assignments, answers)
@@ -197,7 +200,7 @@ class ProcessComputer:
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(ProcessLookupError):  # it has no group of its own yet
             os.kill(process.pid, signal.SIGKILL)
-        with self._turn:
+        with PROCESS_TURN:
             process.join()
             exit_code = process.exitcode
             process.close()
@@ -205,19 +208,36 @@ class ProcessComputer:
         child.answers.close()
         return exit_code
 
-    def _last_word(self, receiving: Connection, leash: Connection, report: Callable[[float, str], None]) -> Any:
-        """Pass on progress until the process answers; None if it dies without an answer."""
+    async def _fetch_stars(self, wanted: StarsWanted, child: _Child) -> None:
+        """Get what a process asked for, and tell it."""
+        refusal: Exception | None = None
+        try:
+            await self._stars.fetch(wanted.region, wanted.target)
+        except (UsageError, TransientError) as error:
+            refusal = error
+        except Exception:  # noqa: BLE001 - the process must not wait for an answer in vain
+            _log.exception("compute.stars_failed")
+            refusal = RuntimeError("the stars could not be fetched")
+        with suppress(OSError):  # it ended meanwhile
+            child.assignments.send(refusal)
+
+    def _last_word(self, child: _Child, leash: Connection, heard: _Heard, fetching: list[Future[None]]) -> Any:
+        """Pass on what a process says until it answers; None if it dies without an answer."""
         deadline = monotonic() + self._time_limit_s
-        while ready := wait([receiving, leash], timeout=max(deadline - monotonic(), 0.0)):
+        while ready := wait([child.answers, leash], timeout=max(deadline - monotonic(), 0.0)):
             if leash in ready:
                 raise _AbandonedError
             try:
-                word = receiving.recv()
+                word = child.answers.recv()
             except EOFError:
                 return None
             match word:
                 case (float(fraction), str(text)):
-                    report(fraction, text)
+                    heard.report(fraction, text)
+                case LocalProduct():
+                    heard.deliver(word)
+                case StarsWanted():
+                    fetching.append(heard.fetch(word, child))
                 case _:
                     return word
         raise LimitExceededError(_TIMEOUT_MESSAGE)
@@ -241,11 +261,3 @@ class ProcessComputer:
 
 class _AbandonedError(Exception):
     """Nobody waits for the answer any more."""
-
-
-def _forkserver_pid() -> int:
-    from multiprocessing import forkserver  # noqa: PLC0415 - its one instance is private and made on first use
-
-    forkserver.ensure_running()
-    pid: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001
-    return pid

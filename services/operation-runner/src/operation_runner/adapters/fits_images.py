@@ -10,21 +10,25 @@ import bz2
 import errno
 import gzip
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from datalab.astro.headers import science_hdu
+from datalab.astro.headers import FrameDescription, describe, header_cards, science_hdu
 from datalab.platform.errors import UsageError
 from operation_runner.adapters.rice import RiceRows
+from operation_runner.adapters.source_tables import plain_table
 
 Pixels = NDArray[Any]
 _ReadRows = Callable[[int, int], Pixels]
@@ -37,6 +41,11 @@ _MOST_TILE_ROWS = 16
 _BLOCK_BYTES = 2880
 #: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
 _DENSEST_PACKING = 8190
+_CATALOGUE = "CAT"
+#: Cards of a primary header that describe the file, or the operation that made it, rather than the exposure.
+_NOT_OF_THE_EXPOSURE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|PCOUNT|GCOUNT|CHECKSUM|DATASUM|COMMENT|HISTORY|DLAB\w*|"
+)
 #: What the operating system says when asked for something a damaged file asked for.
 _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 
@@ -58,6 +67,23 @@ class FitsImage:
         with _damage_reported(f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read"):
             return self._read(start, stop)
 
+    def pixels(self) -> Pixels:
+        """Return all rows."""
+        return self.rows(0, self.shape[0])
+
+    @cached_property
+    def description(self) -> FrameDescription:
+        """What the header says."""
+        return describe(header_cards(self.header))
+
+    def catalogue(self) -> Table | None:
+        """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
+        if self._catalogue_offset is None:
+            return None
+        with _damage_reported(f"The catalog of {self.basename} cannot be read"):
+            plain = plain_table(self._path, self._catalogue_offset)
+            return self._catalogue_by_astropy() if plain is None else plain
+
     def close(self) -> None:
         """Close what this process has open."""
         if os.getpid() in self._opened:
@@ -68,9 +94,21 @@ class FitsImage:
             index = science_hdu([hdu.header for hdu in hdus])
             hdu = hdus[index]
             self.header: fits.Header = hdu.header.copy()
+            if index > 0:
+                self.header.extend(_of_the_exposure(hdus[0].header), unique=True)
             self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
             self._check_size(hdu)
+            catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == _CATALOGUE]
+            self._catalogue_offset = catalogues[0].fileinfo()["hdrLoc"] if catalogues else None
             self._read, self.dtype = self._reader(hdu, index, work_dir)
+
+    def _catalogue_by_astropy(self) -> Table:
+        with _opened(self._path) as hdus:
+            (found,) = (hdu for hdu in hdus if hdu.fileinfo()["hdrLoc"] == self._catalogue_offset)
+            rows, columns = found.data, found.columns
+            return Table(
+                [Column(_native(rows[column.name]), column.name.lower(), unit=column.unit) for column in columns]
+            )
 
     def _reader(self, hdu: Any, index: int, work_dir: Path) -> tuple[_ReadRows, np.dtype[Any]]:
         if isinstance(hdu, fits.CompImageHDU):
@@ -124,6 +162,10 @@ def _damage_reported(what: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None and error.errno not in _NONSENSE:
             raise
         raise UsageError(f"{what}: {error or type(error).__name__}") from error
+
+
+def _of_the_exposure(primary: fits.Header) -> list[fits.Card]:
+    return [card for card in primary.cards if not _NOT_OF_THE_EXPOSURE.fullmatch(card.keyword)]
 
 
 def _unpacked(path: Path, work_dir: Path) -> Path:

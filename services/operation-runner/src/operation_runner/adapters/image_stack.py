@@ -1,28 +1,31 @@
-"""Several images combined band by band, on all cores, in memory that does not grow with their number."""
+"""Input images and what is made of them: one by one or band by band, on all cores, in bounded memory."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import DTypeLike, NDArray
 
 from datalab.astro.geometry import common_shape
+from datalab.astro.headers import FrameDescription, describe, header_cards
 from datalab.events.operations import InputSource
-from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.fits_images import FitsImage
-from operation_runner.adapters.process_limits import die_with_parent, share_memory
-from operation_runner.sdk import FitsFile, Progress
+from operation_runner.adapters.forked import call_each
+from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 Pixels = NDArray[Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: Memory for the rows of one band, of all images together, in each process.
 _BAND_BYTES = 12 * 1024**2
@@ -31,10 +34,38 @@ _MOST_BAND_ROWS = 128
 _PIXELS_WORTH_A_PROCESS = 2_000_000
 
 
+class DerivedImage:
+    """An image made on the way: the name and header of an input, other pixels, no catalogue."""
+
+    def __init__(self, image: Image, pixels: Pixels, header: fits.Header) -> None:
+        self.basename = image.basename
+        self.header = header
+        self.shape: tuple[int, int] = (int(pixels.shape[0]), int(pixels.shape[1]))
+        self.dtype = pixels.dtype.newbyteorder("=")
+        self._pixels = pixels
+
+    @cached_property
+    def description(self) -> FrameDescription:
+        """What the header says."""
+        return describe(header_cards(self.header))
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return rows `start` to `stop`; see `operation_runner.sdk.Image`."""
+        return np.array(self._pixels[start:stop], dtype=self.dtype)
+
+    def pixels(self) -> Pixels:
+        """Return all rows."""
+        return self.rows(0, self.shape[0])
+
+    def catalogue(self) -> Table | None:
+        """Return None: what was measured in other pixels may not hold for these."""
+        return None
+
+
 class FitsImageStack:
     """Images cropped from the corner [0, 0] to their common shape."""
 
-    def __init__(self, images: Sequence[FitsImage], *, new_pixels: Callable[..., Pixels], processes: int) -> None:
+    def __init__(self, images: Sequence[Image], *, new_pixels: Callable[..., Pixels], processes: int) -> None:
         self.images = images
         self.shape = common_shape([image.shape for image in images])
         self.dtype = np.result_type(*(image.dtype for image in images))
@@ -46,12 +77,9 @@ class FitsImageStack:
         result = self._new_pixels(self.shape, dtype)
         bands = list(self._bands())
         worth = int(np.prod(self.shape)) * len(self.images) // _PIXELS_WORTH_A_PROCESS
-        processes = max(1, min(self._processes, worth, len(bands)))
-        if processes == 1:
-            for number, _ in enumerate(self._combine_bands(bands, using, result), start=1):
-                progress(number / len(bands))
-        else:
-            self._combine_side_by_side(bands, using, result, processes, progress)
+        combined = call_each(self._combining(using, result), bands, processes=min(self._processes, worth))
+        for number, _ in enumerate(combined, start=1):
+            progress(number / len(bands))
         return result
 
     def _bands(self) -> Iterator[tuple[int, int]]:
@@ -61,87 +89,43 @@ class FitsImageStack:
         for start in range(0, rows, height):
             yield start, min(start + height, rows)
 
-    def _combine_bands(
-        self, bands: Sequence[tuple[int, int]], using: Callable[[Pixels], Pixels], result: Pixels
-    ) -> Iterator[None]:
+    def _combining(self, using: Callable[[Pixels], Pixels], result: Pixels) -> Callable[[tuple[int, int]], None]:
+        """Return the function that combines one band; in each process it makes one stack for all its bands."""
         columns = self.shape[1]
-        height = max(stop - start for start, stop in bands)
-        stack = np.empty((len(self.images), height, columns), self.dtype)
-        for start, stop in bands:
-            band = stack[:, : stop - start]
-            for layer, image in zip(band, self.images, strict=True):
+        stacks: list[Pixels] = []
+
+        def combine_band(band: tuple[int, int]) -> None:
+            start, stop = band
+            if not stacks:  # the first band of a process is as high as any
+                stacks.append(np.empty((len(self.images), stop - start, columns), self.dtype))
+            stack = stacks[0][:, : stop - start]
+            for layer, image in zip(stack, self.images, strict=True):
                 layer[:] = image.rows(start, stop)[:, :columns]
-            result[start:stop] = using(band)
-            yield
+            result[start:stop] = using(stack)
 
-    def _combine_side_by_side(
-        self,
-        bands: Sequence[tuple[int, int]],
-        using: Callable[[Pixels], Pixels],
-        result: Pixels,
-        processes: int,
-        progress: Progress,
-    ) -> None:
-        """Fork, so that the children have the images as they are; each writes its bands into the shared result."""
-        context = multiprocessing.get_context("fork")
-        children: dict[Connection, ForkProcess] = {}
-        parent = os.getpid()
-
-        def work(share: Sequence[tuple[int, int]], connection: Connection) -> None:
-            die_with_parent(parent)
-            share_memory(processes)
-            try:
-                for _ in self._combine_bands(share, using, result):
-                    connection.send(None)
-            except (UsageError, TransientError, MemoryError, OSError) as error:
-                connection.send(error)
-            except Exception:  # noqa: BLE001 - the traceback would not survive the way to the parent
-                connection.send(RuntimeError(traceback.format_exc()))
-
-        try:
-            for number in range(processes):
-                receiving, sending = context.Pipe(duplex=False)
-                child = context.Process(target=work, args=(bands[number::processes], sending))
-                child.start()
-                sending.close()
-                children[receiving] = child
-            _follow(children, len(bands), progress)
-        finally:
-            for child in children.values():
-                child.kill()
-                child.join()
-
-
-def _follow(children: Mapping[Connection, ForkProcess], bands: int, progress: Progress) -> None:
-    """Count finished bands until every child has closed its end. Raises what a child reports."""
-    finished = 0
-    open_ends = list(children)
-    while open_ends:
-        for connection in wait(open_ends):
-            assert isinstance(connection, Connection)
-            try:
-                word = connection.recv()
-            except EOFError:
-                open_ends.remove(connection)
-                children[connection].join()
-                if children[connection].exitcode:
-                    raise TransientError("A process that combined images was killed.") from None
-                continue
-            if word is not None:
-                raise word
-            finished += 1
-            progress(finished / bands)
+        return combine_band
 
 
 class FitsInputs:
     """The input files of one operation, opened where the computation runs, closed at the end of the block."""
 
-    def __init__(self, paths: Mapping[tuple[InputSource, str], Path], *, work_dir: Path, processes: int) -> None:
+    def __init__(
+        self,
+        paths: Mapping[tuple[InputSource, str], Path],
+        *,
+        work_dir: Path,
+        processes: int,
+        write: Callable[[Any], Any],
+        stars: Callable[[SkyRegion], Table],
+    ) -> None:
+        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue."""
         self._paths = paths
         self._work_dir = work_dir
         self._processes = processes
-        self._results = 0
+        self._write = write
+        self._arrays = 0
         self._images = ExitStack()
+        self.stars = stars
 
     def __enter__(self) -> Self:
         return self
@@ -155,14 +139,31 @@ class FitsInputs:
         self._images.callback(image.close)
         return image
 
-    def stack(self, files: Sequence[FitsFile]) -> FitsImageStack:
-        """Return the science images of several files as one stack. Raises `UsageError`."""
-        return FitsImageStack(
-            [self.image(file) for file in files], new_pixels=self.new_pixels, processes=self._processes
-        )
+    def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
+        """Return images, or those of files, as one stack. Raises `UsageError`."""
+        opened = [self.image(image) if isinstance(image, FitsFile) else image for image in images]
+        return FitsImageStack(opened, new_pixels=self.new_pixels, processes=self._processes)
 
-    def new_pixels(self, shape: tuple[int, int], dtype: DTypeLike) -> Pixels:
+    def derived(self, image: Image, pixels: Pixels, header: fits.Header | None = None) -> DerivedImage:
+        """Return an image with other pixels."""
+        return DerivedImage(image, pixels, image.header if header is None else header)
+
+    def new_pixels(self, shape: tuple[int, ...], dtype: DTypeLike) -> Pixels:
         """Return an array on disk, filled with zeros, in the byte order FITS stores."""
-        self._results += 1
-        path = self._work_dir / f"result-{self._results}.pixels"
+        self._arrays += 1
+        path = self._work_dir / f"{os.getpid()}-{self._arrays}.pixels"
         return np.memmap(path, dtype=np.dtype(dtype).newbyteorder(">"), mode="w+", shape=shape)
+
+    def parallel(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Yield what a function returns for every item; see `operation_runner.sdk.Inputs`."""
+        write = self._write
+
+        def call(item: Item) -> Any:
+            answer: Any = function(item)
+            return tuple(write(part) for part in answer) if type(answer) is tuple else write(answer)
+
+        for number, answer in enumerate(call_each(call, items, processes=self._processes), start=1):
+            progress(number / len(items))
+            yield answer

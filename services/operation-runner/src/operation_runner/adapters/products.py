@@ -1,15 +1,17 @@
-"""From products to files: lossless FITS with provenance, and JPEGs to look at."""
+"""From products to files: lossless FITS with provenance, TIFF, and JPEGs to look at."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 from PIL import Image as Picture
 
 import datalab
@@ -17,82 +19,172 @@ from datalab.astro.headers import describe, header_cards
 from datalab.astro.provenance import output_header, provenance_cards
 from datalab.astro.stretch import auto_stretch, to_8bit
 from datalab.events.operations import InputFile
-from operation_runner.domain.ports import Job, LocalFile, LocalProduct
-from operation_runner.sdk import DataProduct, ImageProduct, Operation, Product
+from operation_runner.domain.ports import Job, LocalData, LocalFile, LocalPicture, LocalProduct
+from operation_runner.sdk import (
+    DataProduct,
+    DiagnosticPicture,
+    ImageProduct,
+    Operation,
+    PictureProduct,
+    Product,
+    WrittenProduct,
+)
+
+Value = TypeVar("Value")
 
 #: As existing clients know them: the small picture fits a square of this side; JPEG quality (handbook, section 5).
 _SMALL_SIDE_PX = 200
 _JPEG_QUALITY = 95
+#: Of pictures that belong to data (handbook, section 3.12).
+_DIAGNOSTIC_QUALITY = 90
+#: Rows turned into 8 bits at once.
+_BAND_ROWS = 256
 # Pillow loads its plugins when first used: once here, instead of in every process that is forked for a job.
 Picture.preinit()
 
-#: Rows turned into 8 bits at once.
-_BAND_ROWS = 256
+
+class ProductWriter:
+    """Writes the products of one job into its work folder, in whichever process they are made."""
+
+    def __init__(self, *, operation: Operation, job: Job) -> None:
+        self._operation = operation
+        self._job = job
+        self._written = 0
+
+    def write(self, value: Value) -> Value | WrittenProduct:
+        """Write a product that becomes files, and return what was written; return anything else as it is."""
+        match value:
+            case ImageProduct():
+                return WrittenProduct(self._write_image(value))
+            case PictureProduct():
+                return WrittenProduct(self._write_picture(value))
+            case DiagnosticPicture():
+                return WrittenProduct(self._write_diagnostic(value))
+            case _:
+                return value
+
+    def collect(self, products: Iterable[Product], deliver: Callable[[LocalProduct], None]) -> tuple[LocalData, ...]:
+        """Write products as they come, none of them kept in memory; deliver the files, return the data.
+
+        Raises `TypeError` for what is no product, or no JSON, and for a picture that no data follows.
+        """
+        data: list[LocalData] = []
+        pictures: list[LocalPicture] = []
+        for product in products:
+            match self.write(product):
+                case WrittenProduct(files=LocalProduct() as product_files):
+                    deliver(product_files)
+                case WrittenProduct(files=LocalPicture() as picture):
+                    pictures.append(picture)
+                case DataProduct(content=content):
+                    data.append(LocalData(content=strict_json(dict(content)), pictures=tuple(pictures)))
+                    pictures = []
+                case other:
+                    raise TypeError(f"{other!r} is no product")
+        if pictures:
+            raise TypeError(f"the picture {pictures[0].name} belongs to no data: yield it before its DataProduct")
+        return tuple(data)
+
+    def _new_name(self) -> str:
+        self._written += 1
+        return f"product-{os.getpid()}-{self._written}"
+
+    def _path(self, name: str) -> Path:
+        return self._job.work_dir / name
+
+    def _write_image(self, product: ImageProduct) -> LocalProduct:
+        name = self._new_name()
+        fits_path, large, small = (self._path(name + end) for end in (".fits", "-large.jpg", "-small.jpg"))
+        # Encoding a JPEG leaves the interpreter free, so the FITS file is written meanwhile.
+        with ThreadPoolExecutor(1) as other:
+            pictures = other.submit(_write_grey_pictures, product.pixels, large, small)
+            self._write_fits(fits_path, _image_hdus(product), comment=product.comment)
+            pictures.result()
+        return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small})
+
+    def _write_picture(self, product: PictureProduct) -> LocalProduct:
+        name = self._new_name()
+        files = {
+            "fits": self._path(f"{name}.fits"),
+            "tif": self._path(f"{name}.tif"),
+            "large": self._path(f"{name}-large.jpg"),
+            "small": self._path(f"{name}-small.jpg"),
+        }
+        picture = Picture.fromarray(np.ascontiguousarray(product.pixels))
+        picture.save(files["tif"], "TIFF", compression="tiff_deflate")
+        _save_jpegs(picture, files["large"], files["small"])
+        self._write_fits(files["fits"], [_cube_hdu(product)], comment=product.comment)
+        return _described("image", product.header, files)
+
+    def _write_diagnostic(self, product: DiagnosticPicture) -> LocalPicture:
+        path = self._path(f"{self._new_name()}-diagnostic.jpg")
+        Picture.fromarray(np.ascontiguousarray(product.pixels)).save(path, "JPEG", quality=_DIAGNOSTIC_QUALITY)
+        return LocalPicture(field=product.field, name=product.name, file=LocalFile(path=path, media_type="image/jpeg"))
+
+    def _write_fits(self, path: Path, extensions: list[Any], *, comment: str) -> None:
+        provenance = provenance_cards(
+            software_version=datalab.__version__,
+            operation=self._operation.name,
+            operation_version=str(self._operation.version),
+            parameters=self._job.parameters,
+            inputs=_names_and_checksums(self._job.inputs),
+            result_key=self._job.result_key,
+            comment=comment,
+        )
+        primary = fits.PrimaryHDU()
+        primary.header.extend(provenance, bottom=True)
+        hdus = fits.HDUList([primary, *extensions])
+        for hdu in hdus:
+            # Left alone, astropy writes the present time here; a result computed again must have the same bytes.
+            hdu.add_checksum(when="see FITS standard 4.0, section 4.4.2.7")
+        hdus.writeto(path)
 
 
-def write_products(products: Sequence[Product], *, operation: Operation, job: Job) -> tuple[LocalProduct, ...]:
-    """Write every image product into the job's work folder; several are numbered from 1."""
-    images = [product for product in products if isinstance(product, ImageProduct)]
-    names = [job.result_key] if len(images) == 1 else [f"{job.result_key}-{n}" for n in range(1, len(images) + 1)]
-    return tuple(
-        _write_image(image, basename=name, operation=operation, job=job)
-        for image, name in zip(images, names, strict=True)
-    )
+_MEDIA_TYPES = {".fits": "application/fits", ".tif": "image/tiff", ".jpg": "image/jpeg"}
 
 
-def data_contents(products: Sequence[Product]) -> tuple[Any, ...]:
-    """Return the data products as strict JSON: NaN and infinity become null, arrays become lists."""
-    return tuple(_strict_json(dict(product.content)) for product in products if isinstance(product, DataProduct))
-
-
-def _write_image(product: ImageProduct, *, basename: str, operation: Operation, job: Job) -> LocalProduct:
-    fits_path = job.work_dir / f"{basename}.fits"
-    large, small = job.work_dir / f"{basename}-large.jpg", job.work_dir / f"{basename}-small.jpg"
-    # Encoding a JPEG leaves the interpreter free, so the FITS file is written meanwhile.
-    with ThreadPoolExecutor(1) as other:
-        pictures = other.submit(_write_pictures, product.pixels, large, small)
-        _write_fits(product, fits_path, operation=operation, job=job)
-        pictures.result()
-    described = describe(header_cards(product.header))
+def _described(kind: Any, header: fits.Header, files: Mapping[str, Path]) -> LocalProduct:
+    described = describe(header_cards(header))
     return LocalProduct(
-        basename=basename,
-        type="fits",
-        files={
-            "fits": LocalFile(path=fits_path, media_type="application/fits"),
-            "large": LocalFile(path=large, media_type="image/jpeg"),
-            "small": LocalFile(path=small, media_type="image/jpeg"),
-        },
+        type=kind,
+        files={role: LocalFile(path=path, media_type=_MEDIA_TYPES[path.suffix]) for role, path in files.items()},
         filter_name=described.filter_name,
         observation_date=described.capture_time.isoformat() if described.capture_time else None,
         target_name=described.target_name,
     )
 
 
-def _write_fits(product: ImageProduct, path: Path, *, operation: Operation, job: Job) -> None:
-    provenance = provenance_cards(
-        software_version=datalab.__version__,
-        operation=operation.name,
-        operation_version=str(operation.version),
-        parameters=job.parameters,
-        inputs=_names_and_checksums(job.inputs),
-        result_key=job.result_key,
-        comment=product.comment,
-    )
-    primary = fits.PrimaryHDU()
-    primary.header.extend(provenance, bottom=True)
-    science = fits.ImageHDU(product.pixels, header=output_header(product.header, product.pixels.shape), name="SCI")
-    hdus = fits.HDUList([primary, science])
-    for hdu in hdus:
-        # Left alone, astropy writes the present time here; a result computed again must have the same bytes.
-        hdu.add_checksum(when="see FITS standard 4.0, section 4.4.2.7")
-    hdus.writeto(path)
+def _image_hdus(product: ImageProduct) -> list[Any]:
+    hdus: list[Any] = [
+        fits.ImageHDU(product.pixels, header=output_header(product.header, product.pixels.shape), name="SCI")
+    ]
+    hdus += [fits.ImageHDU(pixels, name=name) for name, pixels in product.extensions.items()]
+    if product.catalogue is not None:
+        hdus.append(_table_hdu(product.catalogue))
+    return hdus
 
 
-def _names_and_checksums(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:
+def _table_hdu(catalogue: Table) -> fits.BinTableHDU:
+    plain = Table(catalogue, copy=False)
+    plain.meta.clear()
+    hdu = fits.table_to_hdu(plain)
+    hdu.name = "CAT"
+    return hdu
+
+
+def _cube_hdu(product: PictureProduct) -> fits.ImageHDU:
+    planes = list(product.planes.values())
+    header = output_header(product.header, planes[0].shape)
+    for number, name in enumerate(product.planes, start=1):
+        header[f"PLANE{number}"] = (name, "what the plane shows")
+    return fits.ImageHDU(np.stack(planes), header=header, name="SCI")
+
+
+def _names_and_checksums(inputs: Iterable[InputFile]) -> list[tuple[str, str]]:
     return [(file.basename, file.sha256) for file in inputs]
 
 
-def _write_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> None:
+def _write_grey_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> None:
     stretch = auto_stretch(pixels)
     rows, columns = pixels.shape
     shown = np.empty((rows, columns), np.uint8)
@@ -100,21 +192,24 @@ def _write_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> N
         stop = min(start + _BAND_ROWS, rows)
         # The first row of an image is at the bottom of its picture.
         shown[rows - stop : rows - start] = to_8bit(pixels[start:stop], stretch)
-    picture = Picture.fromarray(shown)
+    _save_jpegs(Picture.fromarray(shown), large, small)
+
+
+def _save_jpegs(picture: Picture.Image, large: Path, small: Path) -> None:
     thumbnail = picture.copy()
     thumbnail.thumbnail((_SMALL_SIDE_PX, _SMALL_SIDE_PX))
     for target, content in ((large, picture), (small, thumbnail)):
         content.convert("RGB").save(target, "JPEG", quality=_JPEG_QUALITY)
 
 
-def _strict_json(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """Return `value` with everything JSON does not know replaced: also by numpy's own number types."""
     if isinstance(value, dict):
-        return {str(key): _strict_json(item) for key, item in value.items()}
+        return {str(key): strict_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict_json(item) for item in value]
+        return [strict_json(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _strict_json(value.tolist())
+        return strict_json(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return None
     json.dumps(value, allow_nan=False)  # raises TypeError here, where the operation's author can see it

@@ -6,15 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
+from datalab.events.catalogue import OperationDescribed
 from datalab.events.envelope import Event
 from datalab.events.operations import InputFile, InputSource, OperationResult
 
 #: Input files on local disk, by source and basename.
 InputPaths = Mapping[tuple[InputSource, str], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkyRegion:
+    """A circle on the sky, ICRS degrees."""
+
+    ra_deg: float
+    dec_deg: float
+    radius_deg: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +51,7 @@ class LocalFile:
 class LocalProduct:
     """One product before it is stored, its renderings by role (fits, large, small, tif)."""
 
-    basename: str
-    type: str
+    type: Literal["fits", "image"]
     files: dict[str, LocalFile]
     filter_name: str | None
     observation_date: str | None
@@ -50,12 +59,46 @@ class LocalProduct:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Computed:
-    """What a computation made."""
+class LocalPicture:
+    """A picture before it is stored, to be linked as `name` in a field of the data it belongs to."""
 
-    products: tuple[LocalProduct, ...]
-    data: tuple[JsonValue, ...]
+    field: str
+    name: str
+    file: LocalFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalData:
+    """One data product, and the pictures that belong to it."""
+
+    content: JsonValue
+    pictures: tuple[LocalPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What a computation made, besides the products it delivered on the way."""
+
+    data: tuple[LocalData, ...]
     compute_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalisedParameters:
+    """Parameters as they decide the result, and the files they name, in the order of the fields."""
+
+    values: dict[str, JsonValue]
+    files: tuple[tuple[InputSource, str], ...]
+
+
+class Operations(Protocol):
+    """The operations this runner offers."""
+
+    def find(self, name: str) -> OperationDescribed | None: ...
+
+    async def normalise(self, operation: str, parameters: dict[str, JsonValue]) -> NormalisedParameters:
+        """Return what the operation makes of a request's parameters. Raises `UsageError`, `TransientError`."""
+        ...
 
 
 class Publisher(Protocol):
@@ -63,8 +106,10 @@ class Publisher(Protocol):
 
 
 class Computer(Protocol):
-    async def compute(self, job: Job, *, on_progress: Callable[[float, str], None]) -> Computed:
-        """Run a job in processes of its own; cancelling ends them.
+    async def compute(
+        self, job: Job, *, on_progress: Callable[[float, str], None], on_product: Callable[[LocalProduct], None]
+    ) -> Computed:
+        """Run a job in processes of its own, and deliver each product once it is on disk; cancelling ends them.
 
         Raises `UsageError`, `TransientError`, `LimitExceededError`.
         """
@@ -81,13 +126,28 @@ class InputCache(Protocol):
         ...
 
 
+class NewResult(Protocol):
+    """A result that is being stored while it is computed."""
+
+    def add(self, product: LocalProduct) -> None:
+        """Begin to store the files of the next product."""
+        ...
+
+    async def complete(self, computed: Computed) -> OperationResult:
+        """Wait for all files, and last of all store the manifest, which makes the result complete.
+
+        Raises `TransientError`.
+        """
+        ...
+
+
 class ResultStore(Protocol):
     async def find(self, result_key: str) -> OperationResult | None:
         """Return a complete result, or None."""
         ...
 
-    async def store(self, computed: Computed, *, job: Job) -> OperationResult:
-        """Store the files of a result, and last of all its manifest, which makes it complete."""
+    def new_result(self, job: Job) -> AbstractAsyncContextManager[NewResult]:
+        """Begin to store a result; what is not stored at the end of the block is given up."""
         ...
 
 
@@ -102,6 +162,17 @@ class Lease(Protocol):
 class LeaseKeeper(Protocol):
     def hold(self, result_key: str) -> AbstractAsyncContextManager[Lease | None]:
         """Wait for the right to compute a key; None if somebody completed it meanwhile."""
+        ...
+
+
+class StarCatalogue(Protocol):
+    """The stars of the sky, as an outside service knows them."""
+
+    async def fetch(self, region: SkyRegion, target: Path) -> None:
+        """Write the stars of a region to a file, as the service sent them.
+
+        Raises `UsageError` for a region that is too large, `TransientError` if the service does not answer.
+        """
         ...
 
 

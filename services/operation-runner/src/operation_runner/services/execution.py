@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-from pydantic import JsonValue, ValidationError
 
 from datalab.events.envelope import derived_id
 from datalab.events.operations import (
@@ -19,7 +17,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.platform.errors import TransientError, UsageError, explain_validation
+from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
 from operation_runner.domain.ports import (
     Computer,
@@ -27,10 +25,11 @@ from operation_runner.domain.ports import (
     Job,
     LeaseKeeper,
     LimitExceededError,
+    NormalisedParameters,
+    Operations,
     Publisher,
     ResultStore,
 )
-from operation_runner.sdk import Operation
 from operation_runner.services.cancellations import AttemptCancelledError, Cancellations
 from operation_runner.services.metrics import ExecutionMetrics
 from operation_runner.services.progress import reported_progress
@@ -49,7 +48,7 @@ class Execution:
     def __init__(
         self,
         *,
-        registry: Mapping[str, Operation],
+        operations: Operations,
         results: ResultStore,
         leases: LeaseKeeper,
         inputs: InputCache,
@@ -59,7 +58,7 @@ class Execution:
         metrics: ExecutionMetrics,
         producer: str,
     ) -> None:
-        self._registry = registry
+        self._operations = operations
         self._results = results
         self._leases = leases
         self._inputs = inputs
@@ -104,12 +103,15 @@ class Execution:
         )
 
     async def _run(self, request: OperationRequested) -> None:
-        operation = self._registry.get(request.operation)
+        operation = self._operations.find(request.operation)
         if operation is None:
             # During an upgrade another runner may know it.
             raise TransientError(f"No runner offers the operation {request.operation!r} at the moment.")
-        parameters, inputs = self._normalised(operation, request)
-        key = result_key(operation=operation.name, version=operation.version, parameters=parameters, inputs=inputs)
+        parameters = await self._operations.normalise(operation.name, request.parameters)
+        inputs = _resolved(parameters, request)
+        key = result_key(
+            operation=operation.name, version=operation.version, parameters=parameters.values, inputs=inputs
+        )
         result = await self._results.find(key)
         if result is not None:
             await self._succeed(request, result, reused=True, compute_s=0.0)
@@ -128,36 +130,20 @@ class Execution:
             ):
                 job = Job(
                     operation=operation.name,
-                    parameters=parameters,
+                    parameters=parameters.values,
                     result_key=key,
                     inputs=inputs,
                     paths=dict(paths),
                     work_dir=work_dir,
                 )
-                async with reported_progress(request, publisher=self._publisher, producer=self._producer) as progress:
-                    computed = await self._computer.compute(job, on_progress=progress)
-                await lease.confirm()
-                result = await self._results.store(computed, job=job)
+                async with self._results.new_result(job) as new_result:
+                    async with reported_progress(
+                        request, publisher=self._publisher, producer=self._producer
+                    ) as progress:
+                        computed = await self._computer.compute(job, on_progress=progress, on_product=new_result.add)
+                    await lease.confirm()
+                    result = await new_result.complete(computed)
             await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
-
-    def _normalised(
-        self, operation: Operation, request: OperationRequested
-    ) -> tuple[dict[str, JsonValue], tuple[InputFile, ...]]:
-        """Return the parameters as they decide the result, and the files they name, each once, in that order."""
-        try:
-            parameters = operation.Parameters.model_validate(request.parameters)
-        except ValidationError as error:
-            raise UsageError(
-                f"Operation {operation.name} received invalid input: {explain_validation(error)}."
-            ) from error
-        resolved = {(file.source, file.basename): file for file in request.input_files}
-        inputs = {}
-        for file in parameters.files():
-            name = (file.source, file.basename)
-            if name not in resolved:
-                raise UsageError(f"Operation {operation.name}: the input file {file.basename} was not resolved.")
-            inputs[name] = resolved[name]
-        return parameters.model_dump(mode="json"), tuple(inputs.values())
 
     @asynccontextmanager
     async def _saying_started(self, request: OperationRequested) -> AsyncIterator[None]:
@@ -202,3 +188,12 @@ class Execution:
             reused=reused,
             compute_s=round(compute_s, 3),
         )
+
+
+def _resolved(parameters: NormalisedParameters, request: OperationRequested) -> tuple[InputFile, ...]:
+    """Return the files the parameters name, each once. Raises `UsageError` for one that was not resolved."""
+    resolved = {(file.source, file.basename): file for file in request.input_files}
+    missing = [basename for source, basename in parameters.files if (source, basename) not in resolved]
+    if missing:
+        raise UsageError(f"Operation {request.operation}: the input file {missing[0]} was not resolved.")
+    return tuple(resolved[name] for name in dict.fromkeys(parameters.files))

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from datalab.events.envelope import Event
-from datalab.events.operations import FailureKind, InputFile, Lane, OperationResult, OutputFile
+from datalab.events.operations import (
+    FailureKind,
+    InputFile,
+    Lane,
+    LinkedFile,
+    OperationResult,
+    OutputFile,
+    StoredFile,
+)
 from datalab.platform.mongo import (
     ASCENDING,
     DESCENDING,
@@ -19,18 +27,25 @@ from datalab.platform.mongo import (
     next_number,
 )
 from datalab.platform.outbox import OutboxRelay, outbox_entries, outbox_index
+from session_api.domain.dependencies import ParentState, WaitingOperation
+from session_api.domain.inputs import FoundFile
 from session_api.domain.operations import (
+    REQUESTED,
     UNFINISHED,
+    Draft,
     Operation,
     OperationHandle,
     OperationRequest,
     OperationStatus,
+    Parent,
 )
 from session_api.domain.ports import Window
 
 COLLECTION = "operations"
 _WITHOUT_OUTBOX = {"outbox": False}
 _HANDLE = {"attempt": True, "status": True, "correlation_id": True}
+_PARENT_STATE = {"name": True, "status": True, "message": True, "result.output_files": True}
+_WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 _PUBLISHED = {"outbox.0": {"$exists": False}}
 
 
@@ -64,6 +79,11 @@ class MongoOperationRepository:
                         name="unfinished",
                         partialFilterExpression={"deleted": False},
                     ),
+                    IndexModel(
+                        [("draft.parents.id", ASCENDING)],
+                        name="waits_for",
+                        partialFilterExpression={"status": OperationStatus.WAITING.value},
+                    ),
                     IndexModel([("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}),
                     outbox_index(),
                 ]
@@ -79,8 +99,7 @@ class MongoOperationRepository:
             "session_id": operation.session_id,
             "owner": operation.owner,
             "name": operation.name,
-            "input_data": operation.input_data,
-            "request": _request_document(operation.request),
+            **_inputs_document(operation),
             "created": operation.created,
             "correlation_id": operation.correlation_id,
             **_state_document(operation),
@@ -144,13 +163,34 @@ class MongoOperationRepository:
                     outputs[output["basename"]] = OutputFile.model_validate(output)
         return outputs
 
+    async def find_parents(self, owner: str, ids: Sequence[int]) -> dict[int, ParentState]:
+        query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}
+        with mongo_errors():
+            documents = await self._operations.find(query, _PARENT_STATE).to_list(None)
+        return {document["_id"]: _parent_state(document) for document in documents}
+
+    async def find_any_waiting_for(self, ids: Sequence[int]) -> list[WaitingOperation]:
+        return await self._waiting({**_WAITING, "draft.parents.id": {"$in": list(ids)}}, limit=0)
+
+    async def find_any_waiting(self, *, after: int, limit: int) -> list[WaitingOperation]:
+        return await self._waiting({**_WAITING, "_id": {"$gt": after}}, limit=limit)
+
+    async def find_any_unfinished_ids(self, ids: Sequence[int]) -> set[int]:
+        query = {"_id": {"$in": list(ids)}, "status": {"$in": list(UNFINISHED)}, "deleted": False}
+        with mongo_errors():
+            documents = await self._operations.find(query, {"_id": True}).to_list(None)
+        return {document["_id"] for document in documents}
+
     async def replace_state(self, before: Operation, after: Operation, events: Sequence[Event]) -> bool:
         entries = outbox_entries(events)
+        changes = {**_state_document(after), "revision": before.revision + 1}
+        if after.request is not before.request:
+            changes |= _inputs_document(after)
         with mongo_errors():
             result = await self._operations.update_one(
                 {"_id": before.id, "attempt": before.attempt, "revision": before.revision, "deleted": False},
                 {
-                    "$set": {**_state_document(after), "revision": before.revision + 1},
+                    "$set": changes,
                     "$push": {"outbox": {"$each": entries}},
                 },
             )
@@ -200,7 +240,7 @@ class MongoOperationRepository:
 
     async def find_any_silent(self, lane: Lane, *, since: datetime, limit: int) -> list[Operation]:
         query = {
-            "status": {"$in": list(UNFINISHED)},
+            "status": {"$in": list(REQUESTED)},
             "request.lane": lane.value,
             "last_news_at": {"$lt": since},
             "deleted": False,
@@ -231,12 +271,40 @@ class MongoOperationRepository:
             document = await self._operations.find_one(query, _WITHOUT_OUTBOX)
         return None if document is None else _operation(document)
 
+    async def _waiting(self, query: Document, *, limit: int) -> list[WaitingOperation]:
+        with mongo_errors():
+            documents = await (
+                self._operations.find(query, {"draft.parents.id": True})
+                .sort("_id", ASCENDING)
+                .limit(limit)
+                .to_list(None)
+            )
+        return [
+            WaitingOperation(document["_id"], tuple(parent["id"] for parent in document["draft"]["parents"]))
+            for document in documents
+        ]
+
+
+def _inputs_document(operation: Operation) -> Document:
+    """Return what is known of the inputs, which grows while an operation waits."""
+    request = operation.request
+    if isinstance(request, Draft):
+        return {"input_data": operation.input_data, "request": None, "draft": _draft_document(request)}
+    return {"input_data": operation.input_data, "request": _request_document(request), "draft": None}
+
 
 def _request_document(request: OperationRequest) -> Document:
     return {
         "lane": request.lane.value,
         "parameters": request.parameters,
         "input_files": [file.model_dump(mode="json") for file in request.input_files],
+    }
+
+
+def _draft_document(draft: Draft) -> Document:
+    return {
+        "parents": [{"id": parent.id, "name": parent.name} for parent in draft.parents],
+        "found": [{"file": found.file.model_dump(mode="json"), "filter": found.filter_name} for found in draft.found],
     }
 
 
@@ -259,15 +327,44 @@ def _state_document(operation: Operation) -> Document:
 
 def _result(document: Document) -> OperationResult:
     """Take our own data as they are: checking the 10,000 stars of one diagram again would take 90 ms (measured)."""
+    data_file = document.get("output_data_file")
     return OperationResult.model_construct(
         result_key=document["result_key"],
         output_files=tuple(OutputFile.model_validate(output) for output in document["output_files"]),
         output_data=tuple(document["output_data"]),
+        # Results stored by the first version lack these.
+        linked_files=tuple(LinkedFile.model_validate(file) for file in document.get("linked_files", ())),
+        output_data_file=None if data_file is None else StoredFile.model_validate(data_file),
+    )
+
+
+def _parent_state(document: Document) -> ParentState:
+    made = (document.get("result") or {}).get("output_files", ())
+    return ParentState(
+        parent=Parent(document["_id"], document["name"]),
+        status=OperationStatus(document["status"]),
+        message=document["message"],
+        outputs=tuple(OutputFile.model_validate(output) for output in made),
+    )
+
+
+def _request(document: Document) -> OperationRequest | Draft:
+    request, draft = document["request"], document.get("draft")
+    if draft is not None:
+        return Draft(
+            parents=tuple(Parent(parent["id"], parent["name"]) for parent in draft["parents"]),
+            found=tuple(
+                FoundFile(InputFile.model_validate(found["file"]), found["filter"]) for found in draft["found"]
+            ),
+        )
+    return OperationRequest(
+        lane=Lane(request["lane"]),
+        parameters=request["parameters"],
+        input_files=tuple(InputFile.model_validate(file) for file in request["input_files"]),
     )
 
 
 def _operation(document: Document) -> Operation:
-    request = document["request"]
     result, failure_kind = document["result"], document["failure_kind"]
     return Operation(
         id=document["_id"],
@@ -278,11 +375,7 @@ def _operation(document: Document) -> Operation:
         message=document["message"],
         progress=document["progress"],
         input_data=document["input_data"],
-        request=OperationRequest(
-            lane=Lane(request["lane"]),
-            parameters=request["parameters"],
-            input_files=tuple(InputFile.model_validate(file) for file in request["input_files"]),
-        ),
+        request=_request(document),
         attempt=document["attempt"],
         result=None if result is None else _result(result),
         failure_kind=None if failure_kind is None else FailureKind(failure_kind),

@@ -56,8 +56,18 @@ class CatalogueEntry:
 
     def item_keys(self, key: str) -> frozenset[str]:
         """Return what may be said about one file of an input: the properties its schema declares for an item."""
-        items = self.parameters_schema.get("properties", {}).get(key, {}).get("items", {})
-        return frozenset(self._resolved(items).get("properties", {}))
+        schema = self._property(key)
+        lists = [schema, *schema.get("anyOf", ())]  # an optional list is a list or null
+        return frozenset(name for each in lists for name in self._resolved(each.get("items", {})).get("properties", {}))
+
+    def refusals(self, key: str) -> dict[str, str]:
+        """Return what users are told when an input breaks its schema, by keyword of JSON schema; "*" is any other."""
+        texts: dict[str, str] = self._property(key).get("x-refusals", {})
+        return texts
+
+    def _property(self, key: str) -> dict[str, Any]:
+        schema: dict[str, Any] = self.parameters_schema.get("properties", {}).get(key, {})
+        return schema
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Follow a reference of the form `#/$defs/Name`, the only form pydantic writes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from pydantic import JsonValue
 
-from datalab.events.envelope import new_id
+from datalab.events.envelope import Event, new_id
 from datalab.events.feed import OperationChanged, OperationDeleted
 from datalab.events.operations import (
     FailureKind,
@@ -24,21 +25,33 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
+from session_api.domain.inputs import FoundFile
 
 PRODUCER = "session-api"
 
+#: How many of the operations it waits for an operation names.
+_MOST_NAMED = 3
+
 
 class OperationStatus(StrEnum):
-    """As clients see it."""
+    """WAITING is for outputs of other operations; no runner has been asked yet."""
 
+    WAITING = "WAITING"
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
+    @property
+    def shown(self) -> str:
+        """The status as clients know it: in version 1 of the API, an operation that waits is just not begun."""
+        return (OperationStatus.PENDING if self is OperationStatus.WAITING else self).value
 
-UNFINISHED = (OperationStatus.PENDING, OperationStatus.IN_PROGRESS)
+
+#: A runner has been asked and has not reported an end.
+REQUESTED = (OperationStatus.PENDING, OperationStatus.IN_PROGRESS)
+UNFINISHED = (OperationStatus.WAITING, *REQUESTED)
 RETRYABLE = (OperationStatus.FAILED, OperationStatus.CANCELLED)
 
 
@@ -49,6 +62,25 @@ class OperationRequest:
     lane: Lane
     parameters: dict[str, JsonValue]
     input_files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """An operation whose outputs are inputs of another one."""
+
+    id: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"operation {self.id} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A request that lacks the outputs of `parents`, which are not finished; `found` are the files known already."""
+
+    parents: tuple[Parent, ...]
+    found: tuple[FoundFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +95,10 @@ class OperationHandle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of a session. `progress` runs from 0 to 1; `revision` grows with every change."""
+    """One operation of a session. `progress` runs from 0 to 1; `revision` grows with every change.
+
+    A draft is kept when the operation ends without its request being complete: a retry takes it up again.
+    """
 
     id: int
     session_id: int
@@ -73,7 +108,7 @@ class Operation:
     message: str
     progress: float
     input_data: dict[str, JsonValue]
-    request: OperationRequest
+    request: OperationRequest | Draft
     attempt: int
     result: OperationResult | None
     failure_kind: FailureKind | None
@@ -116,7 +151,7 @@ class Operation:
             case OperationSucceeded():
                 return replace(self._ended(OperationStatus.COMPLETED, "", now), progress=1.0, result=report.result)
             case OperationFailed():
-                return replace(self._ended(OperationStatus.FAILED, report.message, now), failure_kind=report.kind)
+                return self.failed(report.message, report.kind, now=now)
             case OperationCancelled():
                 return self._ended(OperationStatus.CANCELLED, "", now)
 
@@ -124,12 +159,32 @@ class Operation:
         """Return the operation as the user's wish to stop it leaves it."""
         return self._ended(OperationStatus.CANCELLED, "", now)
 
-    def retried(self, *, now: datetime) -> Operation:
-        """Return the operation as a new attempt of the same request."""
+    def failed(self, message: str, kind: FailureKind, *, now: datetime) -> Operation:
+        """Return the operation as a failure leaves it."""
+        return replace(self._ended(OperationStatus.FAILED, message, now), failure_kind=kind)
+
+    def resolved(
+        self, input_data: dict[str, JsonValue], request: OperationRequest | Draft, *, now: datetime
+    ) -> Operation:
+        """Return the operation with what is known of its inputs now; it starts, or waits for the rest."""
+        status, message = first_state(request)
         return replace(
             self,
-            status=OperationStatus.PENDING,
-            message="",
+            status=status,
+            message=message,
+            input_data=input_data,
+            request=request,
+            requested_at=now,
+            last_news_at=now,
+        )
+
+    def retried(self, *, now: datetime) -> Operation:
+        """Return the operation as a new attempt of the same request."""
+        status, message = first_state(self.request)
+        return replace(
+            self,
+            status=status,
+            message=message,
             progress=0.0,
             attempt=self.attempt + 1,
             result=None,
@@ -142,8 +197,8 @@ class Operation:
 
     def looks_like(self, other: Operation) -> bool:
         """Tell whether a client sees the same state."""
-        return (self.status, self.progress, self.message, self.attempt) == (
-            other.status,
+        return (self.status.shown, self.progress, self.message, self.attempt) == (
+            other.status.shown,
             other.progress,
             other.message,
             other.attempt,
@@ -159,8 +214,28 @@ class Operation:
         return replace(self, status=status, message=message, finished_at=now, last_news_at=now)
 
 
+def first_state(request: OperationRequest | Draft) -> tuple[OperationStatus, str]:
+    """Return status and message of an operation nobody has worked on yet."""
+    if isinstance(request, Draft):
+        return OperationStatus.WAITING, _waiting_for(request.parents)
+    return OperationStatus.PENDING, ""
+
+
+def _waiting_for(parents: Sequence[Parent]) -> str:
+    named = ", ".join(map(str, parents[:_MOST_NAMED]))
+    more = len(parents) - _MOST_NAMED
+    return f"Waiting for {named} and {more} more" if more > 0 else f"Waiting for {named}"
+
+
+def start_events(operation: Operation) -> list[Event]:
+    """Return what has to be said of an attempt that begins now, or waits, or cannot begin."""
+    ask = [requested_event(operation)] if operation.status is OperationStatus.PENDING else []
+    return [*ask, changed_event(operation)]
+
+
 def requested_event(operation: Operation) -> OperationRequested:
     """Return the command to compute the operation's present attempt; each call makes a new event."""
+    assert isinstance(operation.request, OperationRequest), "an operation that waits has nothing to ask for"
     return OperationRequested(
         operation_id=operation.id,
         attempt=operation.attempt,
@@ -193,7 +268,7 @@ def changed_event(operation: Operation, *, event_id: str | None = None) -> Opera
         operation_id=operation.id,
         attempt=operation.attempt,
         name=operation.name,
-        status=operation.status,
+        status=operation.status.shown,
         operation_progress=operation.progress,
         message=operation.message,
         correlation_id=operation.correlation_id,

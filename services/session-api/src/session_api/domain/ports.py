@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Protocol
 
 from datalab.events.envelope import Event
-from datalab.events.operations import FailureKind, Lane, OutputFile
+from datalab.events.operations import FailureKind, Lane, OutputFile, StoredFile
 from datalab.events.topology import Consumer
 from session_api.domain.catalogue import CatalogueEntry
+from session_api.domain.dependencies import ParentState, WaitingOperation
 from session_api.domain.frames import Frame
 from session_api.domain.operations import Operation, OperationHandle, OperationStatus
 from session_api.domain.sessions import Session, SessionFilter
@@ -113,8 +114,27 @@ class OperationRepository(Protocol):
         """Return output files of the owner's completed operations, by basename."""
         ...
 
+    async def find_parents(self, owner: str, ids: Sequence[int]) -> dict[int, ParentState]:
+        """Return how those of the owner's operations stand that have one of the ids."""
+        ...
+
+    async def find_any_waiting_for(self, ids: Sequence[int]) -> list[WaitingOperation]:
+        """Return the operations that wait for one of these, by id."""
+        ...
+
+    async def find_any_waiting(self, *, after: int, limit: int) -> list[WaitingOperation]:
+        """Return operations that wait, by id, from the first one after an id."""
+        ...
+
+    async def find_any_unfinished_ids(self, ids: Sequence[int]) -> set[int]:
+        """Return those of the ids whose operations are not finished."""
+        ...
+
     async def replace_state(self, before: Operation, after: Operation, events: Sequence[Event]) -> bool:
-        """Store the new state if nobody changed or deleted the operation since it was read; return whether so."""
+        """Store the new state, with its inputs, if nobody changed or deleted the operation since it was read.
+
+        Return whether so.
+        """
         ...
 
     async def handles(self, owner: str, session_id: int, ids: Sequence[int] | None) -> list[OperationHandle]:
@@ -151,6 +171,14 @@ class Catalogue(Protocol):
 
     def entries(self) -> list[CatalogueEntry]:
         """Return every operation, by name."""
+        ...
+
+
+class ResultData(Protocol):
+    """The data of large results, as they were stored."""
+
+    async def read(self, file: StoredFile) -> bytes | None:
+        """Return a JSON array as text; None if the object is gone or damaged."""
         ...
 
 

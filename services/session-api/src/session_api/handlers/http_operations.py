@@ -61,7 +61,7 @@ def routes(context: Context) -> APIRouter:
     ) -> Response:
         window = paging.window(limit, offset)
         count, found = await operations.page(caller, session_id, window)
-        return page_reply(request, window, count, [presenter.operation(each) for each in found])
+        return page_reply(request, window, count, await presenter.operations(found))
 
     @router.post(
         "",
@@ -86,7 +86,7 @@ def routes(context: Context) -> APIRouter:
             idempotency_key=idempotency_key,
             correlation_id=correlation_id,
         )
-        return JsonReply(presenter.operation(operation), 201 if new else 200)
+        return JsonReply(await presenter.operation(operation), 201 if new else 200)
 
     @router.post("/bulk_delete", response_model=Deleted, responses=BAD_FIELDS, summary="Delete several operations")
     async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds) -> Response:
@@ -94,7 +94,7 @@ def routes(context: Context) -> APIRouter:
 
     @router.get("/{operation_id}", response_model=OperationView, summary="Read an operation")
     async def get_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(presenter.operation(await operations.get(caller, session_id, operation_id)))
+        return JsonReply(await presenter.operation(await operations.get(caller, session_id, operation_id)))
 
     @router.delete("/{operation_id}", status_code=204, summary="Delete an operation, stopping it if it runs")
     async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
@@ -105,7 +105,7 @@ def routes(context: Context) -> APIRouter:
         "/{operation_id}/cancel", response_model=OperationView, responses=CONFLICT, summary="Stop an operation"
     )
     async def cancel_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(presenter.operation(await operations.cancel(caller, session_id, operation_id)))
+        return JsonReply(await presenter.operation(await operations.cancel(caller, session_id, operation_id)))
 
     @router.post(
         "/{operation_id}/retry",
@@ -114,6 +114,6 @@ def routes(context: Context) -> APIRouter:
         summary="Try a failed or cancelled operation again",
     )
     async def retry_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(presenter.operation(await operations.retry(caller, session_id, operation_id)))
+        return JsonReply(await presenter.operation(await operations.retry(caller, session_id, operation_id)))
 
     return router

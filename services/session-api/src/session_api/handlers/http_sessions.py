@@ -72,16 +72,16 @@ def routes(context: Context) -> APIRouter:
         )
         window = paging.window(limit, offset)
         count, found = await sessions.page(caller, chosen, window)
-        return page_reply(request, window, count, [presenter.session(*each) for each in found])
+        return page_reply(request, window, count, await presenter.sessions(found))
 
     @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
     async def create_session(caller: Caller, correlation_id: CorrelationId, form: NewSession) -> Response:
         made = await sessions.create(caller, name=form.name, input_data=form.input_data, correlation_id=correlation_id)
-        return JsonReply(presenter.session(*made), 201)
+        return JsonReply(await presenter.session(*made), 201)
 
     @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
     async def get_session(caller: Caller, session_id: RowId) -> Response:
-        return JsonReply(presenter.session(*await sessions.open(caller, session_id)))
+        return JsonReply(await presenter.session(*await sessions.open(caller, session_id)))
 
     @router.put(
         "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
@@ -92,7 +92,7 @@ def routes(context: Context) -> APIRouter:
         changed = await sessions.change(
             caller, session_id, name=form.name, input_data=form.input_data, correlation_id=correlation_id
         )
-        return JsonReply(presenter.session(*changed))
+        return JsonReply(await presenter.session(*changed))
 
     @router.patch(
         "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
@@ -107,7 +107,7 @@ def routes(context: Context) -> APIRouter:
             input_data=form.input_data,
             correlation_id=correlation_id,
         )
-        return JsonReply(presenter.session(*changed))
+        return JsonReply(await presenter.session(*changed))
 
     @router.delete("/{session_id}", status_code=204, summary="Delete a session with its operations")
     async def delete_session(caller: Caller, correlation_id: CorrelationId, session_id: RowId) -> Response:

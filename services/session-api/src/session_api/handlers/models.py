@@ -6,7 +6,6 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, StringConstraints
 
-from session_api.domain.operations import OperationStatus
 from session_api.domain.sessions import MAX_NAME_CHARACTERS
 
 ItemT = TypeVar("ItemT")
@@ -120,7 +119,7 @@ class OperationView(BaseModel):
 
     id: int
     name: str
-    status: OperationStatus
+    status: Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
     message: str
     operation_progress: float = Field(ge=0, le=1)
     output: OutputView | None
@@ -156,6 +155,19 @@ class TokenView(BaseModel):
 
     username: str
     token: str
+
+
+class AnalysisActionView(BaseModel):
+    """An action, and the JSON schema of its parameters besides `basename` and `source`."""
+
+    description: str
+    parameters_schema: JsonObject
+
+
+class AnalysisFailure(BaseModel):
+    """Why there is no answer, for the user."""
+
+    error: str
 
 
 class Deleted(BaseModel):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Query
-from pydantic import JsonValue
 from starlette.requests import Request
 
 from session_api.domain.ports import Window
@@ -39,7 +39,7 @@ class Paging:
         )
 
 
-def page_reply(request: Request, window: Window, count: int, results: list[JsonValue]) -> JsonReply:
+def page_reply(request: Request, window: Window, count: int, results: Sequence[Any]) -> JsonReply:
     """Return one page of a list of `count` entries."""
     following, preceding = window.offset + window.limit, window.offset - window.limit
     return JsonReply(

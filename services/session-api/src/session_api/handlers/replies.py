@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 from datalab.platform.errors import NotFoundError, TransientError, UsageError
@@ -34,10 +33,7 @@ class JsonReply(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        try:
-            return _compact(content)
-        except ValueError:
-            return _compact(_without_nan(content))
+        return orjson.dumps(content)
 
 
 def detail_reply(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JsonReply:
@@ -65,17 +61,3 @@ def usage_reply(error: UsageError) -> JsonReply:
 def transient_reply(error: TransientError) -> JsonReply:
     """Return that the same request may work later."""
     return detail_reply(503, f"Temporarily unavailable: {error.message}.", {"Retry-After": str(_RETRY_AFTER_S)})
-
-
-def _compact(content: Any) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value

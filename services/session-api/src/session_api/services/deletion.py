@@ -8,10 +8,12 @@ from datetime import datetime
 from datalab.events.envelope import Event
 from session_api.domain.operations import OperationHandle, cancel_event, deleted_event
 from session_api.domain.ports import OperationRepository
+from session_api.services.dependents import Dependents
 
 
 async def delete_operations(
     operations: OperationRepository,
+    dependents: Dependents,
     *,
     owner: str,
     session_id: int,
@@ -21,7 +23,7 @@ async def delete_operations(
 ) -> int:
     """Delete a session's operations, or those of them with one of the ids, and return how many there were.
 
-    Those that are not finished are stopped. With `announce` the feed tells of each.
+    Those that are not finished are stopped, and what waits for them fails. With `announce` the feed tells of each.
     """
 
     def events(operation: OperationHandle) -> list[Event]:
@@ -30,6 +32,7 @@ async def delete_operations(
         return [*stop, *tell]
 
     handles = await operations.handles(owner, session_id, ids)
-    return await operations.mark_deleted(
-        owner, session_id, {operation.id: events(operation) for operation in handles}, now=now
-    )
+    deletions = {operation.id: events(operation) for operation in handles}
+    deleted = await operations.mark_deleted(owner, session_id, deletions, now=now)
+    await dependents.after_end_of(list(deletions))
+    return deleted

@@ -12,14 +12,15 @@ from session_api.domain.errors import ConflictError, FieldError, OperationNotFou
 from session_api.domain.operations import (
     RETRYABLE,
     Operation,
-    OperationStatus,
     cancel_event,
     changed_event,
-    requested_event,
+    first_state,
+    start_events,
 )
 from session_api.domain.ports import Catalogue, OperationMeter, OperationRepository, SessionRepository, Window
 from session_api.domain.users import User
 from session_api.services.deletion import delete_operations
+from session_api.services.dependents import Dependents
 from session_api.services.input_cleaning import JsonObject
 from session_api.services.operation_requests import RequestBuilder
 
@@ -37,12 +38,14 @@ class OperationService:
         sessions: SessionRepository,
         catalogue: Catalogue,
         requests: RequestBuilder,
+        dependents: Dependents,
         meter: OperationMeter,
     ) -> None:
         self._operations = operations
         self._sessions = sessions
         self._catalogue = catalogue
         self._requests = requests
+        self._dependents = dependents
         self._meter = meter
 
     async def page(self, caller: User, session_id: int, window: Window) -> tuple[int, list[Operation]]:
@@ -67,7 +70,7 @@ class OperationService:
         idempotency_key: str | None,
         correlation_id: str,
     ) -> tuple[Operation, bool]:
-        """Start an operation; return it, and whether it is new.
+        """Start an operation, or let it wait for others; return it, and whether it is new.
 
         With an idempotency key, the second request with the same key gets the operation the first one started.
 
@@ -89,13 +92,14 @@ class OperationService:
         prepared, operation_id = await asyncio.gather(
             self._requests.prepare(caller, entry, input_data, now=now), self._operations.next_id()
         )
+        status, message = first_state(prepared.request)
         operation = Operation(
             id=operation_id,
             session_id=session_id,
             owner=caller.username,
             name=entry.name,
-            status=OperationStatus.PENDING,
-            message="",
+            status=status,
+            message=message,
             progress=0.0,
             input_data=prepared.shown,
             request=prepared.request,
@@ -110,9 +114,8 @@ class OperationService:
             correlation_id=correlation_id,
             revision=1,
         )
-        events = [requested_event(operation), changed_event(operation)]
-        if await self._operations.insert(operation, events, idempotency_key=idempotency_key):
-            return operation, True
+        if await self._operations.insert(operation, start_events(operation), idempotency_key=idempotency_key):
+            return await self._dependents.begin(operation), True
         # Only a key can be in the way: the same request came twice at once, and the other one won.
         assert idempotency_key is not None
         earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
@@ -129,12 +132,15 @@ class OperationService:
 
         def stop(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
             if operation.finished:
-                raise ConflictError(f"The operation is {operation.status}; only one that waits or runs can be stopped.")
+                raise ConflictError(
+                    f"The operation is {operation.status.shown}; only one that waits or runs can be stopped."
+                )
             cancelled = operation.cancelled(now=now)
             return cancelled, [cancel_event(operation.handle()), changed_event(cancelled)]
 
         operation = await self._change(caller, session_id, operation_id, stop)
         self._meter.finished(operation.status, operation.failure_kind)
+        await self._dependents.after_end_of([operation.id])
         return operation
 
     async def retry(self, caller: User, session_id: int, operation_id: int) -> Operation:
@@ -147,12 +153,12 @@ class OperationService:
         def repeat(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
             if operation.status not in RETRYABLE:
                 raise ConflictError(
-                    f"The operation is {operation.status}; only one that failed or was cancelled can be retried."
+                    f"The operation is {operation.status.shown}; only one that failed or was cancelled can be retried."
                 )
             retried = operation.retried(now=now)
-            return retried, [requested_event(retried), changed_event(retried)]
+            return retried, start_events(retried)
 
-        return await self._change(caller, session_id, operation_id, repeat)
+        return await self._dependents.begin(await self._change(caller, session_id, operation_id, repeat))
 
     async def delete(self, caller: User, session_id: int, operation_id: int) -> None:
         """Delete an operation; if it runs, it is stopped."""
@@ -167,6 +173,7 @@ class OperationService:
     async def _delete(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
         return await delete_operations(
             self._operations,
+            self._dependents,
             owner=caller.username,
             session_id=session_id,
             announce=True,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import orjson
 from pydantic import JsonValue
 
-from datalab.events.operations import OperationResult, OutputFile
+from datalab.events.operations import LinkedFile, OperationResult, OutputFile
 from session_api.domain.operations import Operation, OperationStatus
-from session_api.domain.ports import Links
+from session_api.domain.ports import Links, ResultData
 from session_api.domain.sessions import Session
 from session_api.domain.users import Account
 
-JsonObject = dict[str, JsonValue]
+#: What can be written as JSON; parts of it may be JSON already (`orjson.Fragment`).
+JsonObject = dict[str, Any]
 
 #: Rendering of an output, its key for clients, what its file is called when it is saved.
 _RENDERINGS: Final[tuple[tuple[Literal["fits", "large", "small", "tif"], str, str | None], ...]] = (
@@ -28,14 +31,15 @@ _RENDERINGS: Final[tuple[tuple[Literal["fits", "large", "small", "tif"], str, st
 class Presenter:
     """Turns the domain into JSON."""
 
-    def __init__(self, *, links: Links) -> None:
+    def __init__(self, *, links: Links, data: ResultData) -> None:
         self._links = links
+        self._data = data
 
-    def session(self, session: Session, operations: Sequence[Operation]) -> JsonObject:
+    async def session(self, session: Session, operations: Sequence[Operation]) -> JsonObject:
         """Return a session with its operations."""
         return {
             "id": session.id,
-            "operations": [self.operation(operation) for operation in operations],
+            "operations": await self.operations(operations),
             "user": session.owner,
             "name": session.name,
             "input_data": list(session.input_data),
@@ -44,16 +48,24 @@ class Presenter:
             "modified": shown_datetime(session.modified),
         }
 
-    def operation(self, operation: Operation) -> JsonObject:
-        """Return an operation with its output."""
+    async def sessions(self, sessions: Iterable[tuple[Session, Sequence[Operation]]]) -> list[JsonObject]:
+        """Return several sessions. Raises `TransientError`."""
+        return list(await asyncio.gather(*(self.session(*each) for each in sessions)))
+
+    async def operations(self, operations: Iterable[Operation]) -> list[JsonObject]:
+        """Return several operations. Raises `TransientError`."""
+        return list(await asyncio.gather(*map(self.operation, operations)))
+
+    async def operation(self, operation: Operation) -> JsonObject:
+        """Return an operation with its output. Raises `TransientError` if that is stored apart and cannot be read."""
         completed = operation.status is OperationStatus.COMPLETED
         return {
             "id": operation.id,
             "name": operation.name,
-            "status": operation.status.value,
+            "status": operation.status.shown,
             "message": operation.message,
             "operation_progress": operation.progress,
-            "output": self._output(operation.result) if completed and operation.result is not None else None,
+            "output": await self._output(operation.result) if completed and operation.result is not None else None,
             "input_data": operation.input_data,
             "created": shown_datetime(operation.created),
         }
@@ -68,13 +80,34 @@ class Presenter:
             "created": shown_datetime(account.created),
         }
 
-    def _output(self, result: OperationResult) -> JsonObject:
+    async def _output(self, result: OperationResult) -> JsonObject:
         output: JsonObject = {"output_files": [self._output_file(file) for file in result.output_files]}
-        if result.output_data:
-            output["output_data"] = list(result.output_data)
+        if result.output_data_file is not None:
+            stored = await self._data.read(result.output_data_file)
+            output["output_data"] = [] if stored is None else self._linked_text(stored, result.linked_files)
+        elif result.output_data:
+            output["output_data"] = self._linked(result.output_data, result.linked_files)
         return output
 
-    def _output_file(self, output: OutputFile) -> JsonValue:
+    def _linked_text(self, text: bytes, files: Sequence[LinkedFile]) -> Any:
+        """Return stored data with their links. Data without links are passed on unread: they may be megabytes."""
+        return self._linked(orjson.loads(text), files) if files else orjson.Fragment(text)
+
+    def _linked(self, data: Sequence[JsonValue], files: Sequence[LinkedFile]) -> list[JsonValue]:
+        """Return data with the links that belong into them; the data themselves stay as they are."""
+        links: dict[tuple[int, str], dict[str, JsonValue]] = {}
+        for linked in files:
+            link = self._links.sign_get(linked.file.key, content_type=linked.file.media_type)
+            links.setdefault((linked.item, linked.field), {})[linked.name] = link
+        shown = list(data)
+        for (position, field), added in links.items():
+            item = shown[position] if position < len(shown) else None
+            if isinstance(item, dict):  # a link without a place must not make the whole session unreadable
+                others = item.get(field)
+                shown[position] = {**item, field: {**others, **added} if isinstance(others, dict) else added}
+        return shown
+
+    def _output_file(self, output: OutputFile) -> JsonObject:
         shown: JsonObject = {"basename": output.basename, "source": "datalab", "type": output.type}
         for rendering, key, extension in _RENDERINGS:
             stored = output.files.get(rendering)

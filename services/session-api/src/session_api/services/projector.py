@@ -7,6 +7,7 @@ from datalab.events.operations import FailureKind, OperationFailed, OperationRep
 from datalab.platform.errors import TransientError
 from session_api.domain.operations import PRODUCER, changed_event
 from session_api.domain.ports import OperationMeter, OperationRepository
+from session_api.services.dependents import Dependents
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
 _MOST_RACES = 50
@@ -15,12 +16,13 @@ _MOST_RACES = 50
 class OperationProjector:
     """Reports may come repeated and in any order: the end is the same."""
 
-    def __init__(self, *, operations: OperationRepository, meter: OperationMeter) -> None:
+    def __init__(self, *, operations: OperationRepository, dependents: Dependents, meter: OperationMeter) -> None:
         self._operations = operations
+        self._dependents = dependents
         self._meter = meter
 
     async def apply(self, report: OperationReport) -> None:
-        """Change the operation as the report says, and tell the feed in the same write."""
+        """Change the operation as the report says, and tell the feed in the same write; then start what waited."""
         for _ in range(_MOST_RACES):
             before = await self._operations.find_any(report.operation_id)
             if before is None:
@@ -34,6 +36,7 @@ class OperationProjector:
             if await self._operations.replace_state(before, after, events):
                 if after.finished:
                     self._meter.finished(after.status, after.failure_kind)
+                    await self._dependents.after_end_of([after.id])
                 return
         raise TransientError("the operation changes too fast")
 

@@ -1,4 +1,4 @@
-"""Looks for what listening alone would miss: lost requests, half-deleted sessions, rubbish."""
+"""Looks for what listening alone would miss: lost requests, half-deleted sessions, operations left waiting, rubbish."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from datalab.platform.logging import get_logger
 from session_api.domain.operations import Operation, requested_event
 from session_api.domain.ports import OperationMeter, OperationRepository, SessionRepository, WorkQueues
 from session_api.services.deletion import delete_operations
+from session_api.services.dependents import Dependents
 
 _log = get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Reconciler:
         *,
         operations: OperationRepository,
         sessions: SessionRepository,
+        dependents: Dependents,
         queues: WorkQueues,
         meter: OperationMeter,
         stale_operation_s: float,
@@ -35,6 +37,7 @@ class Reconciler:
     ) -> None:
         self._operations = operations
         self._sessions = sessions
+        self._dependents = dependents
         self._queues = queues
         self._meter = meter
         self._stale_after = timedelta(seconds=stale_operation_s)
@@ -55,6 +58,7 @@ class Reconciler:
         """Look once. Raises `TransientError`."""
         await self.request_lost_operations_again()
         await self.finish_deletions()
+        await self._dependents.look_at_all()
         self._meter.unfinished(await self._operations.count_any_unfinished())
 
     async def request_lost_operations_again(self) -> int:
@@ -76,7 +80,9 @@ class Reconciler:
         now = utc_now()
         deleted = await self._sessions.find_any_deleted(limit=_BATCH)
         for owner, session_id in deleted:
-            await delete_operations(self._operations, owner=owner, session_id=session_id, announce=False, now=now)
+            await delete_operations(
+                self._operations, self._dependents, owner=owner, session_id=session_id, announce=False, now=now
+            )
         purged = [session_id for _, session_id in deleted]
         await self._operations.purge_any(deleted_before=now - self._purge_after)
         await self._sessions.purge_any(purged, deleted_before=now - self._purge_after)

@@ -15,6 +15,7 @@ from session_api.domain.ports import OperationRepository, SessionRepository, Win
 from session_api.domain.sessions import InputItem, Session, SessionFilter, merged_input_data
 from session_api.domain.users import User
 from session_api.services.deletion import delete_operations
+from session_api.services.dependents import Dependents
 
 _log = get_logger(__name__)
 
@@ -27,9 +28,10 @@ SessionWithOperations = tuple[Session, list[Operation]]
 class SessionService:
     """A session that is not the caller's does not exist: `SessionNotFoundError`."""
 
-    def __init__(self, *, sessions: SessionRepository, operations: OperationRepository) -> None:
+    def __init__(self, *, sessions: SessionRepository, operations: OperationRepository, dependents: Dependents) -> None:
         self._sessions = sessions
         self._operations = operations
+        self._dependents = dependents
 
     async def page(
         self, caller: User, chosen: SessionFilter, window: Window
@@ -105,7 +107,12 @@ class SessionService:
             raise SessionNotFoundError
         try:
             await delete_operations(
-                self._operations, owner=caller.username, session_id=session_id, announce=False, now=now
+                self._operations,
+                self._dependents,
+                owner=caller.username,
+                session_id=session_id,
+                announce=False,
+                now=now,
             )
         except TransientError as error:
             # The session is gone all the same, and so are its operations for every client: the reconciler goes on.

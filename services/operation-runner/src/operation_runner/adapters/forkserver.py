@@ -1,0 +1,38 @@
+"""What all users of multiprocessing's one fork server must agree on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Sequence
+
+#: Held while a process is started or ended. Whoever starts one makes multiprocessing look after all others of this
+#: runner, and two threads that look after the same one read its exit code twice.
+PROCESS_TURN = threading.Lock()
+
+#: Modules the server process loads: the child's side of a computation, and all operations.
+_LOADED = ("operation_runner.adapters.compute_job", "operation_runner.adapters.loaded")
+#: Modules multiprocessing itself would load in each forked process.
+_LOADED_BY_EVERY_CHILD = ("encodings.ascii", "multiprocessing.popen_forkserver")
+#: As `operation_runner.adapters.loaded.PACKAGES_VARIABLE`, which must not be imported here.
+_PACKAGES_VARIABLE = "DATALAB_PACKAGES_TO_LOAD"
+
+
+def prepare_forkserver(packages: Sequence[str]) -> None:
+    """Say what the server process is to load; it starts when the first process is wanted."""
+    # Numerical libraries that start threads when loaded must not: a process with threads cannot safely be forked.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ[_PACKAGES_VARIABLE] = json.dumps(list(packages))
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*_LOADED, *_LOADED_BY_EVERY_CHILD])
+
+
+def forkserver_pid() -> int:
+    """Return the process id of the server process, which is started if need be: the parent of what is forked."""
+    from multiprocessing import forkserver  # noqa: PLC0415 - its one instance is private and made on first use
+
+    forkserver.ensure_running()
+    pid: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001
+    return pid

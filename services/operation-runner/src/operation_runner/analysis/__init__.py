@@ -1,0 +1,1 @@
+"""The analysis actions: one file each, found by the registry. See `operation_runner.analysis_sdk`."""

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from datalab.astro.display import DisplayScale
+from datalab.astro.sky_position import sky_positions
+from operation_runner.analysis_sdk import AnalysedImage, Analysis, DisplayParameters, UsageError
+
+#: As many as a display can show and a browser can draw.
+_MOST_SOURCES = 1000
+#: Error of a magnitude per relative error of its flux: 2.5 / ln 10.
+_MAGNITUDES_PER_RELATIVE_ERROR = 2.5 / math.log(10)
+
+_Columns = dict[str, NDArray[np.float64]]
+
+
+class SourceCatalog(Analysis):
+    name = "source-catalog"
+    description = "The first 1000 sources of the image's own catalog, in pixels of the display."
+
+    Parameters = DisplayParameters
+
+    def analyse(self, image: AnalysedImage, parameters: DisplayParameters) -> list[dict[str, Any]]:
+        catalogue = image.catalogue()
+        if catalogue is None:
+            raise UsageError(f"CAT Header not found in fits file at {image.source}_{image.basename}.fits.fz")
+        columns = _numbers(catalogue[:_MOST_SOURCES])
+        if "flux" not in columns or not _has_positions(columns):
+            raise UsageError("The catalog of this image has no columns x, y and flux.")
+        _complete(columns, image)
+        return [_shown(columns, row, parameters.scale(image)) for row in range(len(columns["flux"]))]
+
+
+def _numbers(table: Table) -> _Columns:
+    """Return the columns that are used, undefined values as NaN."""
+    wanted = ("x", "y", "xwin", "ywin", "flux", "fluxerr", "mag", "magerr", "ra", "dec")
+    return {
+        name: np.ma.filled(np.ma.asarray(table[name], np.float64), np.nan) for name in wanted if name in table.colnames
+    }
+
+
+def _has_positions(columns: _Columns) -> bool:
+    return {"x", "y"} <= columns.keys() or {"xwin", "ywin"} <= columns.keys()
+
+
+def _complete(columns: _Columns, image: AnalysedImage) -> None:
+    """Add what can be found from the other columns."""
+    for plain, windowed in (("x", "xwin"), ("y", "ywin")):
+        columns.setdefault(plain, columns.get(windowed, np.empty(0)))
+        columns.setdefault(windowed, columns[plain])
+    missing = np.full(len(columns["flux"]), np.nan)
+    wcs = image.wcs()
+    if not {"ra", "dec"} <= columns.keys() and wcs is not None:
+        columns["ra"], columns["dec"] = sky_positions(wcs, columns["x"] - 1, columns["y"] - 1)  # 1-based as in FITS
+    with np.errstate(invalid="ignore", divide="ignore"):
+        flux, flux_error = columns["flux"], columns.get("fluxerr", missing)
+        columns["mag_of_flux"] = np.where(flux > 0, -2.5 * np.log10(flux), np.nan)
+        columns["magerr_of_flux"] = np.where(flux > 0, _MAGNITUDES_PER_RELATIVE_ERROR * flux_error / flux, np.nan)
+
+
+def _shown(columns: _Columns, row: int, scale: DisplayScale) -> dict[str, Any]:
+    fallback = "mag" not in columns
+    flux = columns["flux"][row]
+    magnitude, error = ("mag_of_flux", "magerr_of_flux") if fallback else ("mag", "magerr")
+    shown = {
+        "x_win": columns["xwin"][row] / scale.x,
+        "y_win": columns["ywin"][row] / scale.y,
+        "x": columns["x"][row] / scale.x,
+        "y": columns["y"][row] / scale.y,
+        "flux": int(flux) if math.isfinite(flux) else None,
+        "mag": columns[magnitude][row],
+        "magerr": columns[error][row] if error in columns else None,
+        "flux_fallback": fallback,
+    }
+    if {"ra", "dec"} <= columns.keys() and math.isfinite(columns["ra"][row]) and math.isfinite(columns["dec"][row]):
+        shown |= {"ra": f"{columns['ra'][row]:.6f}", "dec": f"{columns['dec'][row]:.6f}"}
+    return shown

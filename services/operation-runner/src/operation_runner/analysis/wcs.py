@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import Any
+
+from datalab.astro.sky_position import NotLinearError, linear_wcs
+from operation_runner.analysis_sdk import AnalysedImage, Analysis, AnalysisParameters, UsageError
+
+
+class Wcs(Analysis):
+    name = "wcs"
+    description = "The linear part of an image's world coordinates, to show right ascension and declination with."
+
+    Parameters = AnalysisParameters
+
+    def analyse(self, image: AnalysedImage, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
+        wcs = image.wcs()
+        if wcs is None:
+            raise UsageError("No WCS solution found for this image")
+        try:
+            linear = linear_wcs(wcs)
+        except NotLinearError as error:
+            raise UsageError(f"No WCS solution found for this image: {error}") from error
+        rows, columns = image.pixels.shape
+        return {
+            "crval": linear.crval,
+            "crpix": linear.crpix,
+            "cd1": linear.cd1,
+            "cd2": linear.cd2,
+            "fits_dimensions": [columns, rows],
+        }

@@ -1,0 +1,44 @@
+"""What answering analyses needs from the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from datalab.events.operations import InputFile
+from datalab.platform.errors import UsageError
+
+
+class TooLateError(UsageError):
+    """The answer was not ready in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisJob:
+    """One look at one file, ready for another process. `target` is where a rendering goes."""
+
+    action: str
+    parameters: dict[str, JsonValue]
+    file: InputFile
+    path: Path
+    target: Path | None = None
+
+
+class Analyst(Protocol):
+    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes:
+        """Return the answer as JSON.
+
+        Raises `UsageError` (also `TooLateError`), `TransientError`.
+        """
+        ...
+
+
+class RenderedFiles(Protocol):
+    """Files made by renderings, kept under their keys."""
+
+    async def has(self, key: str) -> bool: ...
+
+    async def keep(self, key: str, path: Path, *, media_type: str) -> None: ...

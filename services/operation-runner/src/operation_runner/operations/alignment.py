@@ -1,0 +1,125 @@
+"""Alignment: images put on the pixel grid of a reference image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from datalab.astro.alignment import (
+    AlignmentError,
+    Frame,
+    Placement,
+    align_by_stars,
+    align_by_wcs,
+    aligned_catalogue,
+    aligned_header,
+    aligned_pixels,
+    unmoved,
+)
+from operation_runner.recipes.star_lists import frame_of
+from operation_runner.sdk import (
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    UsageError,
+)
+
+Method = Literal["stars", "wcs"]
+
+
+class Alignment(Operation):
+    """Pixels of the grid that an image does not cover are blank (NaN). The light of each star is conserved."""
+
+    name = "Alignment"
+    description = (
+        "The alignment operation shifts, rotates and scales images so that each star lies on the same pixel as in the "
+        "reference image. Images that are aligned already stay as they are."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to align", min_length=2, max_length=999),
+        ]
+        reference_file: Annotated[
+            list[FitsFile] | None,
+            Field(
+                title="Reference File",
+                description="The file whose pixel grid the others are put on; if none is given, the first input file",
+                max_length=1,
+            ),
+        ] = None
+        method: Annotated[
+            Method,
+            Field(
+                title="Method",
+                description="What tells how images lie: the stars in them, or the world coordinates in their headers",
+            ),
+        ] = "stars"
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        chosen = (parameters.reference_file or parameters.input_files)[0]
+        opened = {file: inputs.image(file) for file in [*parameters.input_files, chosen]}
+        images = [opened[file] for file in parameters.input_files]
+        reference = Reference.of(opened[chosen], method=parameters.method)
+        progress(0.1)
+        yield from inputs.parallel(partial(onto_grid, reference=reference), images, progress=progress.part(0.1, 1.0))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The image that others are aligned to, what is known of it, and what tells how the others lie."""
+
+    image: Image
+    frame: Frame
+    method: Method
+
+    @classmethod
+    def of(cls, image: Image, *, method: Method) -> Reference:
+        """Look at an image the way the method needs."""
+        return cls(image, frame_of(image, with_stars=method == "stars"), method)
+
+
+def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
+    """Return an image on the grid of the reference, with its catalogue. Raises `UsageError`."""
+    if image is reference.image:
+        frame, placement = reference.frame, unmoved(image.shape)
+    else:
+        frame = frame_of(image, with_stars=reference.method == "stars")
+        placement = found_placement(image, frame, reference)
+    catalogue = image.catalogue()
+    return ImageProduct(
+        pixels=aligned_pixels(image, placement),
+        header=aligned_header(image.header, frame, reference.frame, placement),
+        comment=(
+            f"Datalab Alignment of {image.basename} to {reference.image.basename}, known from {placement.found_by}"
+        ),
+        catalogue=None if catalogue is None else aligned_catalogue(catalogue, placement),
+    )
+
+
+def found_placement(image: Image, frame: Frame, reference: Reference) -> Placement:
+    """Return how an image lies on the grid of the reference by the chosen method. Raises `UsageError`."""
+    try:
+        if reference.method == "wcs":
+            return align_by_wcs(frame, reference.frame)
+        return align_by_stars(frame, reference.frame)
+    except AlignmentError as error:
+        have_wcs = frame.wcs is not None and reference.frame.wcs is not None
+        advice = ' Their headers have world coordinates: the method "wcs" uses those.' if have_wcs else ""
+        raise UsageError(
+            f"{image.basename} cannot be aligned to {reference.image.basename}: {error}."
+            f"{advice if reference.method == 'stars' else ''}"
+        ) from None

@@ -1,0 +1,101 @@
+"""Calibration: images freed from bias, dark current and uneven sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from operation_runner.recipes.masters import CorrectedImage, prepared_masters
+from operation_runner.sdk import (
+    FitsFile,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    UsageError,
+)
+
+
+class Calibration(Operation):
+    """(image - bias - dark) / flat; blank (NaN) where the flat shows no light.
+
+    What is still in the calibration frames is taken out of them first: the bias out of the dark, bias and dark out of a
+    flat in counts, unless their headers say that it was done.
+    """
+
+    name = "Calibration"
+    description = (
+        "The calibration operation subtracts the bias and the dark current of the camera from each input image and "
+        "divides it by a flat field. The frames can be single ones, or those the operation Master Frame makes."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The raw images", min_length=1, max_length=999),
+        ]
+        bias_file: Annotated[
+            list[FitsFile],
+            Field(
+                title="Bias Frame",
+                description="To be subtracted; optional",
+                min_length=0,
+                max_length=1,
+                default_factory=list,
+            ),
+        ]
+        dark_file: Annotated[
+            list[FitsFile],
+            Field(
+                title="Dark Frame",
+                description="To be subtracted; optional",
+                min_length=0,
+                max_length=1,
+                default_factory=list,
+            ),
+        ]
+        flat_file: Annotated[
+            list[FitsFile],
+            Field(
+                title="Flat Frame",
+                description="To be divided by, of the same filter as the images; optional",
+                min_length=0,
+                max_length=1,
+                default_factory=list,
+            ),
+        ]
+        scale_dark: Annotated[
+            Literal["yes", "no"],
+            Field(title="Scale Dark", description="Scale the dark to the exposure time of each image"),
+        ] = "yes"
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        if not (parameters.bias_file or parameters.dark_file or parameters.flat_file):
+            raise UsageError("Operation Calibration requires a bias, a dark or a flat frame.")
+        masters = prepared_masters(
+            inputs, bias=parameters.bias_file, dark=parameters.dark_file, flat=parameters.flat_file
+        )
+        images = [
+            CorrectedImage(inputs.image(file), masters, scale_dark=parameters.scale_dark == "yes")
+            for file in parameters.input_files
+        ]
+        yield from inputs.parallel(calibrated, images, progress=progress)
+
+
+def calibrated(image: CorrectedImage) -> ImageProduct:
+    """Return a corrected image as a product."""
+    masters = image.masters
+    used = ", ".join(frame.basename for frame in (masters.bias, masters.dark, masters.flat) if frame is not None)
+    return ImageProduct(
+        pixels=image.pixels(),
+        header=image.header,
+        comment=f"Datalab Calibration on {image.basename} with {used}",
+        catalogue=image.catalogue(),
+    )

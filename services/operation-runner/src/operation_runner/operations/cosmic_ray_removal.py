@@ -1,0 +1,101 @@
+"""Cosmic Ray Removal: images mended where cosmic rays hit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from datalab.astro.catalogue import carried
+from datalab.astro.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
+from datalab.astro.detector import Detector
+from operation_runner.sdk import (
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+)
+
+
+class CosmicRayRemoval(Operation):
+    """Only pixels that were hit change; the extension CRMASK is 1 there. Saturated and blank pixels stay."""
+
+    name = "Cosmic Ray Removal"
+    description = (
+        "The cosmic ray removal operation finds pixels that cosmic rays hit, by their edges, which are sharper than "
+        "those of stars, and replaces them by the mean of their neighbours. Best used on single exposures."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
+        ]
+        sigma_clip: Annotated[
+            float,
+            Field(
+                title="Detection Limit",
+                description="How far above the noise a cosmic ray stands (sigma)",
+                ge=1.0,
+                le=100.0,
+                allow_inf_nan=False,
+            ),
+        ] = 4.5
+        sigfrac: Annotated[
+            float,
+            Field(
+                title="Neighbour Fraction",
+                description="Fraction of that limit for pixels next to a hit one",
+                gt=0.0,
+                le=1.0,
+                allow_inf_nan=False,
+            ),
+        ] = 0.3
+        objlim: Annotated[
+            float,
+            Field(
+                title="Contrast Limit",
+                description="How much sharper than a star; raise it if the cores of stars are hit",
+                ge=0.0,
+                le=100.0,
+                allow_inf_nan=False,
+            ),
+        ] = 5.0
+        iterations: Annotated[
+            int, Field(title="Iterations", description="How often to look again after mending", ge=1, le=10)
+        ] = 4
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        settings = CosmicRaySettings(
+            sigma_clip=parameters.sigma_clip,
+            neighbour_fraction=parameters.sigfrac,
+            object_contrast=parameters.objlim,
+            iterations=parameters.iterations,
+        )
+        images = [inputs.image(file) for file in parameters.input_files]
+        yield from inputs.parallel(partial(cleaned, settings=settings), images, progress=progress)
+
+
+def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:
+    """Return an image without cosmic rays."""
+    result = remove_cosmic_rays(image.pixels(), detector=Detector.of(image.header), settings=settings)
+    header = image.header.copy()
+    header["NCOSMIC"] = (int(np.count_nonzero(result.hit)), "pixels hit by cosmic rays and mended")
+    catalogue = image.catalogue()
+    return ImageProduct(
+        pixels=result.pixels,
+        header=header,
+        comment=f"Datalab Cosmic Ray Removal on {image.basename}",
+        catalogue=None if catalogue is None else carried(catalogue, shape=image.shape),
+        extensions={"CRMASK": result.hit.astype(np.uint8)},
+    )

@@ -1,0 +1,239 @@
+"""HR Diagram: the colour-magnitude diagram of a star cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from datalab.astro.catalogue import CatalogueError, with_sky_positions
+from datalab.astro.cluster import Membership, guess_membership
+from datalab.astro.colour_magnitude import (
+    MeasuredStars,
+    colour_magnitude_table,
+    colour_stars,
+    footprint_contains,
+    measured_stars,
+)
+from datalab.astro.cross_match import separations_arcsec
+from datalab.astro.detector import Detector
+from datalab.astro.gaia import mean_epoch_yr, positions_at
+from datalab.astro.headers import footprint
+from datalab.astro.wcs import celestial_wcs
+from operation_runner.sdk import (
+    DataProduct,
+    FitsFile,
+    Image,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    Refusals,
+    SkyPosition,
+    SkyRegion,
+    TransientError,
+    UsageError,
+    WizardKeys,
+)
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+_MOST_RADIUS_ARCMIN = 90.0
+_MOST_IMAGE_STARS = 5000
+_MOST_GAIA_ONLY_STARS = 5000
+#: Renormalised unit weight error: above it, Gaia's solution for a single star does not fit (Lindegren 2018,
+#: GAIA-C3-TN-LU-LL-124).
+_MOST_RUWE = 1.4
+#: Stars move: one that is in the circle now may have been this far outside at the epoch of Gaia (1"/yr for 15 years).
+_MARGIN_DEG = 15.0 / 3600.0
+#: The filters that users can choose, and the Sloan band each stands for.
+_SLOAN_BANDS = {"gp": "g", "rp": "r", "ip": "i", "zs": "z"}
+_DECIMALS = {"ra": 6, "dec": 6, "distance": 1, "distance_lo": 1, "distance_hi": 1}
+#: What tells the stars of a cluster from others.
+_WINDOWED = ("pmra", "pmdec", "parallax", "distance")
+_MEMBERSHIP_DECIMALS = {
+    **dict.fromkeys(("pmra", "pmdec", "pm_radius"), 3),
+    **dict.fromkeys(("parallax_min", "parallax_max"), 4),
+    **dict.fromkeys(("distance_min", "distance_max"), 1),
+}
+
+
+class HRDiagram(Operation):
+    """Magnitudes are those of the images' own catalogues; Gaia tells which stars move together."""
+
+    name = "HR Diagram"
+    description = (
+        "The HR Diagram operation plots brightness against colour for the stars of a cluster, measured in two images "
+        "taken in different filters. Motions, parallaxes and distances from Gaia help to tell the stars of the cluster "
+        "from those in front of it and behind it."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        blue_filter_files: Annotated[
+            list[FitsFile],
+            Field(title="Blue Band Image", description="The image in the bluer filter", min_length=1, max_length=1),
+            WizardKeys({"single_filter": True, "filter_options": ["gp"]}),
+        ]
+        red_filter_files: Annotated[
+            list[FitsFile],
+            Field(title="Red Band Image", description="The image in the redder filter", min_length=1, max_length=1),
+            WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "zs"]}),
+        ]
+        cluster: Annotated[
+            SkyPosition,
+            Field(title="Cluster Center", description="The middle of the cluster"),
+            Refusals({"*": "Operation HR Diagram requires a cluster center with ra and dec."}),
+        ]
+        search_radius_arcmin: Annotated[
+            float,
+            Field(
+                title="Search Radius (arcmin)",
+                description="How far from its center the cluster reaches, in arcminutes",
+                gt=0,
+                le=_MOST_RADIUS_ARCMIN,
+                allow_inf_nan=False,
+            ),
+            Refusals(
+                {
+                    "exclusiveMinimum": "The search radius must be greater than zero arcminutes.",
+                    "maximum": f"The search radius must be at most {_MOST_RADIUS_ARCMIN:g} arcminutes.",
+                    "*": "The search radius must be a number of arcminutes.",
+                }
+            ),
+        ] = 15.0
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        blue, red = inputs.image(parameters.blue_filter_files[0]), inputs.image(parameters.red_filter_files[0])
+        cluster, radius_arcmin = parameters.cluster, parameters.search_radius_arcmin
+
+        blue_stars = _calibrated_stars(blue)
+        progress(0.2, "Finished cataloging blue image stars")
+        red_stars = _calibrated_stars(red)
+        progress(0.4, "Finished cataloging red image stars")
+
+        if not (_may_show(blue, cluster) or _may_show(red, cluster)):
+            raise UsageError(
+                "The cluster center is outside both image footprints. Choose images that show it, or another center."
+            )
+        stars = colour_stars(blue_stars, red_stars)
+        progress(0.5, "Finished crossmatching blue/red image stars")
+        if not len(stars):
+            raise UsageError("No stars matched between the two bands. Choose images of the same field.")
+        found = stars.within(cluster.ra, cluster.dec, radius_arcmin=radius_arcmin)
+        if not len(found):
+            raise UsageError(
+                f"No matched stars within {radius_arcmin:g} arcminutes of the cluster center. Choose a larger radius."
+            )
+        shown = found.brightest(_MOST_IMAGE_STARS)
+
+        gaia = _gaia_stars(inputs, cluster, radius_arcmin, (blue, red))
+        progress(0.8, "Finished querying Gaia catalog for field stars")
+        diagram = colour_magnitude_table(
+            shown,
+            gaia,
+            blue_band=_SLOAN_BANDS.get(blue.description.filter_name or ""),
+            red_band=_SLOAN_BANDS.get(red.description.filter_name or ""),
+            most_gaia_only=_MOST_GAIA_ONLY_STARS,
+        )
+        membership = guess_membership(
+            **{name: diagram[name].data for name in (*_WINDOWED, "distance_lo", "distance_hi")}
+        )
+        diagram["member"] = membership is not None and membership.contains(
+            **{name: diagram[name].data for name in _WINDOWED}
+        )
+        progress(0.95, "Finished matching Gaia and Image stars")
+
+        position = {"name": cluster.name, "ra": cluster.ra, "dec": cluster.dec}
+        yield DataProduct(
+            content={
+                "cluster": position | {"radius_arcmin": radius_arcmin},
+                "source": position,
+                "blue_filter": blue.description.filter_name,
+                "red_filter": red.description.filter_name,
+                "mag_band": red.description.filter_name,
+                "cmd": _rows(diagram),
+                "membership_guess": None if membership is None else _rounded(membership),
+                "n_stars": len(shown),
+                "n_stars_matched": len(found),
+                "n_gaia_matched": int(np.count_nonzero(diagram["gaia_match"] & ~diagram["gaia_only"])),
+                "n_gaia_only": int(np.count_nonzero(diagram["gaia_only"])),
+                "n_members": int(np.count_nonzero(diagram["member"])),
+                "notes": _notes(gaia),
+            }
+        )
+        progress(1.0, "Finished operation")
+
+
+def _calibrated_stars(image: Image) -> MeasuredStars:
+    catalogue = image.catalogue()
+    if catalogue is None or not {"mag", "magerr"} <= set(catalogue.colnames):
+        raise UsageError(
+            f"The catalog of {image.basename} has no zero-point calibrated magnitudes (columns mag and magerr)."
+        )
+    if not {"ra", "dec"} <= set(catalogue.colnames):
+        wcs = celestial_wcs(image.header, image.shape)
+        if wcs is None:
+            raise UsageError(
+                f"The catalog of {image.basename} has no columns ra and dec, and its header no WCS to compute them."
+            )
+        try:
+            catalogue = with_sky_positions(catalogue, wcs)
+        except CatalogueError as error:
+            raise UsageError(f"The stars of {image.basename} cannot be placed on the sky: {error}.") from error
+    stars = measured_stars(catalogue, saturation=Detector.of(image.header).saturation_adu)
+    if not len(stars):
+        raise UsageError(f"No calibrated sources found in the catalog of {image.basename}.")
+    return stars
+
+
+def _may_show(image: Image, position: SkyPosition) -> bool:
+    """Tell whether a position is in an image; in one without a WCS it may be."""
+    corners = footprint(image.header, image.shape)
+    return corners is None or footprint_contains(corners, ra_deg=position.ra, dec_deg=position.dec)
+
+
+def _gaia_stars(inputs: Inputs, cluster: SkyPosition, radius_arcmin: float, images: tuple[Image, Image]) -> Table:
+    """Return the stars that are in the circle at the time of the images, with Gaia's good solutions only."""
+    region = SkyRegion(ra_deg=cluster.ra % 360, dec_deg=cluster.dec, radius_deg=radius_arcmin / 60 + _MARGIN_DEG)
+    try:
+        stars = inputs.stars(region)
+    except TransientError as error:
+        raise TransientError(f"Could not fetch Gaia data for the cluster field: {error.message}") from error
+    stars = stars[stars["ruwe"] < _MOST_RUWE]
+    epoch_yr = mean_epoch_yr([image.description.capture_time for image in images])
+    if epoch_yr is not None:
+        stars["ra"], stars["dec"] = positions_at(stars, epoch_yr)
+    inside = separations_arcsec(stars["ra"], stars["dec"], cluster.ra, cluster.dec) <= radius_arcmin * 60
+    return stars[inside]
+
+
+def _notes(gaia: Table) -> list[str]:
+    if not gaia.meta["truncated"]:
+        return []
+    return ["The field has more Gaia stars than can be fetched: the faintest are missing."]
+
+
+def _rows(diagram: Table) -> list[dict[str, Any]]:
+    columns = [
+        column.data if column.dtype == bool else np.round(column.data, _DECIMALS.get(column.name, 4))
+        for column in diagram.itercols()
+    ]
+    return [
+        dict(zip(diagram.colnames, row, strict=True))
+        for row in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _rounded(membership: Membership) -> dict[str, float | None]:
+    return {
+        name: value if value is None else round(value, _MEMBERSHIP_DECIMALS[name])
+        for name, value in asdict(membership).items()
+    }

@@ -1,0 +1,55 @@
+"""Light Curve: the brightness of one star over time, as the catalogues of the frames have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from operation_runner.recipes.catalogue_light_curve import catalogue_light_curve
+from operation_runner.sdk import (
+    DataProduct,
+    FitsFile,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    Refusals,
+    SkyPosition,
+    WizardKeys,
+)
+
+_SOURCE_MISSING = "Operation Light Curve requires a source."
+
+
+class LightCurve(Operation):
+    """Measures nothing anew: magnitudes are those of the source within 4 arcsec in each frame's catalogue."""
+
+    name = "Light Curve"
+    description = (
+        "The light curve operation shows how the brightness of a source changes over time. It takes the magnitudes "
+        "from the source catalogs of the images, all of one filter; images that do not know the source are left out."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        source: Annotated[
+            SkyPosition,
+            Field(title="Source Star", description="The star to measure"),
+            WizardKeys({"name_lookup": True}),
+            Refusals({"required": _SOURCE_MISSING, "type": _SOURCE_MISSING}),
+        ]
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
+            WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "gp", "zs"]}),
+        ]
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        light_curve = catalogue_light_curve(inputs, parameters.input_files, parameters.source, progress)
+        target_coords = parameters.source.model_dump(exclude_none=True)
+        yield DataProduct(content={"target_coords": target_coords} | light_curve.as_output())

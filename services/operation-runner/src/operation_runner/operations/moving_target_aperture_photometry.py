@@ -1,0 +1,120 @@
+"""Moving Target Aperture Photometry: a target that moves, found along the way through positions the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue
+
+from datalab.astro.cross_match import unit_vectors
+from datalab.astro.target_positions import PositionError, TimedPosition, timed_positions
+from datalab.astro.tracks import Vectors, fit_track, follow, near_track
+from operation_runner.recipes.aperture_light_curve import (
+    ApertureParameters,
+    CatalogueSources,
+    Frame,
+    Frames,
+    TargetTrack,
+    aperture_light_curve,
+)
+from operation_runner.sdk import (
+    Inputs,
+    Lane,
+    Operation,
+    Product,
+    Progress,
+    Refusals,
+    UsageError,
+    WizardKeys,
+)
+
+_TOO_FEW = "Operation Moving Target Aperture Photometry requires at least 2 target_positions"
+_NO_POSITIONS = (
+    "Operation Moving Target Aperture Photometry requires target_positions to be a text "
+    "or a list of positions with ra, dec and mjd."
+)
+
+
+class MovingTargetAperturePhotometry(Operation):
+    """The frames need not know the target: two positions at two times are enough to find it in their catalogues."""
+
+    name = "Moving Target Aperture Photometry"
+    description = (
+        "The moving target aperture photometry operation measures the light curve of a target that moves across the "
+        "stars. Give its position at two times or more; the operation finds it in the source catalogs of the images "
+        "along the way between them, and measures at the interpolated positions if it cannot."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(ApertureParameters):
+        operation = "Moving Target Aperture Photometry"
+
+        target_positions: Annotated[
+            str | list[JsonValue] | dict[str, JsonValue],
+            Field(
+                title="Target Positions",
+                description=(
+                    'Two positions or more, separated by ";", each as "RA Dec time": RA and Dec in degrees or as '
+                    "h:m:s and d:m:s, the time as MJD or ISO date (UTC). Example: "
+                    "12:30:05.1 -04:10:20 2026-03-14T22:00:00; 187.5325 -4.1781 61114.0417"
+                ),
+            ),
+            # Clients that cannot draw a list of positions draw the text.
+            WizardKeys({"type": "string", "required": True, "minimum": 2}),
+            Refusals({"required": _TOO_FEW, "*": _NO_POSITIONS}),
+        ]
+        track_search_radius: Annotated[
+            float,
+            Field(
+                title="Target Search Radius",
+                description="How far from the predicted position the target may be, in arcseconds",
+                gt=0,
+                allow_inf_nan=False,
+            ),
+        ] = 10.0
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        try:
+            positions = timed_positions(parameters.target_positions)
+        except PositionError as error:
+            raise UsageError(str(error)) from error
+        if len(positions) < 2:
+            raise UsageError(_TOO_FEW)
+        locate = partial(_along_track, positions, parameters.track_search_radius)
+        return aperture_light_curve(inputs, parameters, progress, locate=locate, moving=True)
+
+
+def _along_track(positions: Sequence[TimedPosition], radius_arcsec: float, frames: Frames) -> TargetTrack:
+    frame_mjd = [frame.midpoint_mjd for frame in frames]
+    try:
+        track = fit_track(positions)
+    except PositionError as error:
+        raise UsageError(str(error)) from error
+
+    def sources_near_track(_frame: Frame, sources: CatalogueSources) -> Vectors:
+        vectors = unit_vectors(sources.ra_deg, sources.dec_deg)
+        return near_track(track, frame_mjd, vectors, radius_arcsec=radius_arcsec)
+
+    sources = list(frames.from_catalogues(sources_near_track))
+    target = follow(positions, frame_mjd, sources, radius_arcsec=radius_arcsec)
+    return TargetTrack(
+        ra_deg=target.ra_deg,
+        dec_deg=target.dec_deg,
+        notes=target.notes,
+        output={
+            "source": _source(positions),
+            "track_search_radius": radius_arcsec,
+            "target_positions": [
+                {"mjd": given.mjd, "ra_deg": given.ra_deg, "dec_deg": given.dec_deg} for given in positions
+            ],
+        },
+    )
+
+
+def _source(positions: Sequence[TimedPosition]) -> dict[str, Any]:
+    first = positions[0]
+    names = (given.name for given in positions if given.name)
+    return {"name": next(names, "Moving target"), "ra": first.ra_deg, "dec": first.dec_deg}

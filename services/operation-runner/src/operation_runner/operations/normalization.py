@@ -1,0 +1,62 @@
+"""Normalization: each image divided by its own median."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from datalab.astro.arithmetic import exact_dtype, image_median, scaled_header
+from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.sdk import (
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    UsageError,
+)
+
+
+class Normalization(Operation):
+    """Blank (NaN) pixels do not count for the median, and stay blank."""
+
+    name = "Normalization"
+    description = (
+        "The normalization operation divides each input image by its own median, so that images of different exposure "
+        "or sky brightness can be compared or combined."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
+        ]
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        images = [inputs.image(file) for file in parameters.input_files]
+        yield from inputs.parallel(normalized, images, progress=progress)
+
+
+def normalized(image: Image) -> ImageProduct:
+    """Return an image divided by its median. Raises `UsageError` if that is zero or there is none."""
+    pixels = image.pixels()
+    median = image_median(pixels)
+    if not math.isfinite(median) or median == 0:
+        found = "it has no defined pixel" if math.isnan(median) else f"its median is {median:g}"
+        raise UsageError(f"{image.basename} cannot be normalized: {found}, and pixels are to be divided by the median.")
+    return ImageProduct(
+        pixels=np.divide(pixels, median, dtype=exact_dtype(image.dtype)),
+        header=scaled_header(image.header, 1 / median),
+        comment=f"Datalab Normalization on file {image.basename}",
+        catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),
+    )

@@ -1,0 +1,116 @@
+"""Pixel Arithmetic: a formula applied to the pixels of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from datalab.astro.arithmetic import exact_dtype
+from datalab.astro.catalogue import carried, flux_ratio
+from datalab.astro.expression import Expression, ExpressionError, parse
+from datalab.astro.geometry import common_shape
+from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.sdk import (
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    UsageError,
+    WizardKeys,
+)
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+#: Rows computed at once: the formula's intermediate results stay small, however large the images are.
+_BAND_ROWS = 256
+_FURTHER = ("b", "c", "d")
+
+
+def _one_more(letter: str) -> Any:
+    return Field(
+        title=f"Image {letter.upper()}",
+        description=f"Optional: the image called {letter} in the expression",
+        min_length=0,  # user interfaces that know no optional inputs want to be told
+        max_length=1,
+        default_factory=list,
+    )
+
+
+class PixelArithmetic(Operation):
+    """Images of different size are cropped from pixel [0, 0] to what all cover; undefined results are blank (NaN)."""
+
+    name = "Pixel Arithmetic"
+    description = (
+        "Computes a formula for every pixel, such as (a - b) / median(b), where a is each image of A in turn, and "
+        "b, c and d are the images of B, C and D. There are + - * / % **, comparisons, & | ~, the functions abs, "
+        "sqrt, exp, log, log10, sin, cos, floor, isnan, minimum(a, b), maximum(a, b), clip(a, low, high), "
+        "where(condition, then, else), and of a whole image mean, median, std, sum, min and max."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        a: Annotated[
+            list[FitsFile],
+            Field(
+                title="Image A", description="The images called a, one result for each", min_length=1, max_length=999
+            ),
+        ]
+        b: Annotated[list[FitsFile], _one_more("b")]
+        c: Annotated[list[FitsFile], _one_more("c")]
+        d: Annotated[list[FitsFile], _one_more("d")]
+        expression: Annotated[
+            str,
+            Field(title="Expression", description="The formula, for example (a - b) / median(b)", min_length=1),
+            WizardKeys({"required": True}),
+        ]
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        chosen = {letter: getattr(parameters, letter) for letter in _FURTHER}
+        others = {letter: inputs.image(files[0]) for letter, files in chosen.items() if files}
+        try:
+            expression = parse(parameters.expression, ["a", *others])
+        except ExpressionError as error:
+            raise UsageError(f"Operation {self.name}: {error}.") from error
+        images = [inputs.image(file) for file in parameters.a]
+        yield from inputs.parallel(partial(computed, others=others, expression=expression), images, progress=progress)
+
+
+def computed(image: Image, *, others: Mapping[str, Image], expression: Expression) -> ImageProduct:
+    """Return the formula's value where `image` is `a`."""
+    named = {"a": image, **others}
+    used = {name: named[name] for name in sorted(expression.images | {"a"})}
+    rows, columns = common_shape([each.shape for each in used.values()])
+    reduced = {each: each.of(used[each.image].rows(0, rows)[:, :columns]) for each in expression.reductions}
+    pixels = np.empty((rows, columns), exact_dtype(*(each.dtype for each in used.values())))
+    for start in range(0, rows, _BAND_ROWS):
+        stop = min(start + _BAND_ROWS, rows)
+        band = {name: each.rows(start, stop)[:, :columns] for name, each in used.items()}
+        pixels[start:stop] = expression.evaluate(band, reduced)
+    return ImageProduct(
+        pixels=pixels,
+        header=image.header,
+        comment=f"Datalab Pixel Arithmetic: {expression.text} with "
+        + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
+        catalogue=_measured_anew(image, pixels),
+    )
+
+
+def _measured_anew(image: Image, pixels: NDArray[Any]) -> Table | None:
+    """Return the catalogue of `image` with fluxes as they are in the result; None if no stars are left in it."""
+    catalogue = carried_catalogue(image, shape=pixels.shape)
+    if catalogue is None:
+        return None
+    ratio = flux_ratio(pixels, image.rows(0, pixels.shape[0])[:, : pixels.shape[1]], catalogue)
+    return None if ratio is None or ratio <= 0 else carried(catalogue, shape=pixels.shape, scale=ratio)

@@ -1,0 +1,211 @@
+"""Stacking: several images of the same field made into one that shows fainter things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from pydantic import Field
+
+from datalab.astro.catalogue import PositionMapping, carried, flux_ratio, moved
+from datalab.astro.combine import (
+    RunningSum,
+    average_rows,
+    median_dtype,
+    median_rows,
+    sigma_clipped_rows,
+    sum_dtype,
+    sum_rows,
+)
+from datalab.astro.noise import pixel_noise
+from datalab.astro.overlap import SharedGrid
+from datalab.astro.stacked_header import effective_images, stacked_header
+from datalab.astro.wcs import FloatArray, PixelMapping, with_wcs
+from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
+from operation_runner.sdk import (
+    Combine,
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+    UsageError,
+)
+
+Pixels = NDArray[Any]
+
+
+class Stacking(Operation):
+    """Blank (NaN) pixels do not count, so where some images are blank a plain sum lacks their light.
+
+    A weighted sum is the weighted average times the number of images: on the same scale, but lacking nothing.
+    """
+
+    name = "Stacking"
+    description = (
+        "The stacking operation adds images of the same field pixel by pixel, which brings out faint objects. "
+        "In the mode simple the images must show the same sky on the same pixels; "
+        "in the mode reproject each is first moved to a common grid by the world coordinates in its header, and the "
+        "result is the part of the sky that all images cover."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=2, max_length=999),
+        ]
+        stacking_mode: Annotated[
+            Literal["simple", "reproject"],
+            Field(title="Stacking Mode", description="Whether to align the images by their world coordinates"),
+        ] = "simple"
+        combine: Annotated[
+            Literal["sum", "average", "median", "sigma-clipped"],
+            Field(
+                title="Combine",
+                description="What each pixel of the result is; sigma-clipped is the average without outliers such as "
+                "cosmic rays and satellites",
+            ),
+        ] = "sum"
+        weighting: Annotated[
+            Literal["none", "exposure time", "inverse variance"],
+            Field(
+                title="Weighting",
+                description="Which images count more: those exposed longer, or those whose sky is less noisy. For "
+                "images of equal level, such as normalized ones; not with the median",
+            ),
+        ] = "none"
+        sigma: Annotated[
+            float,
+            Field(
+                title="Clipping Limit",
+                description="Standard deviations from the median beyond which sigma-clipped leaves values out",
+                ge=1.0,
+                allow_inf_nan=False,
+            ),
+        ] = 3.0
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        if parameters.combine == "median" and parameters.weighting != "none":
+            raise UsageError(
+                f"A median cannot be weighted by {parameters.weighting}: choose the weighting none, "
+                "or combine by sum, average or sigma-clipped."
+            )
+        images = [inputs.image(file) for file in parameters.input_files]
+        weights = image_weights(parameters.weighting, inputs, images, progress=progress.part(0.0, 0.1))
+        combining = progress.part(0.1, 0.9)
+        is_sum = parameters.combine == "sum"
+        if parameters.stacking_mode == "reproject":
+            grid = mosaic_grid(images)
+            pixels = reprojected(inputs, images, grid, parameters, weights, progress=combining)
+            header = with_wcs(images[0].header, grid.wcs, grid.shape)
+            mapping = grid.mapping_from(0)
+        else:
+            stack = inputs.stack(images)
+            dtype = sum_dtype(stack.dtype, len(images)) if is_sum else median_dtype(stack.dtype)
+            pixels = stack.combine(combination(parameters, weights), dtype=dtype, progress=combining)
+            header, mapping = images[0].header, None
+        basenames = ", ".join(image.basename for image in images)
+        yield ImageProduct(
+            pixels=pixels,
+            header=stacked_header(
+                header,
+                exposure_times_s=[image.description.exposure_time_s for image in images],
+                effective=effective_images(len(images), weights=weights, is_median=parameters.combine == "median"),
+                is_sum=is_sum,
+            ),
+            comment=f"Datalab Stacking on {basenames}",
+            catalogue=stacked_catalogue(images[0], pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
+        )
+
+
+def combination(parameters: Stacking.Parameters, weights: FloatArray | None) -> Combine:
+    """Return the function that combines a band of all images."""
+    match parameters.combine:
+        case "sum":
+            return partial(sum_rows, weights=weights)
+        case "average":
+            return partial(average_rows, weights=weights)
+        case "median":
+            return median_rows
+        case "sigma-clipped":
+            return partial(sigma_clipped_rows, sigma=parameters.sigma, weights=weights)
+
+
+def reprojected(
+    inputs: Inputs,
+    images: Sequence[Image],
+    grid: SharedGrid,
+    parameters: Stacking.Parameters,
+    weights: FloatArray | None,
+    *,
+    progress: Progress,
+) -> Pixels:
+    """Return the images combined on a common grid. What can be done image by image needs no room for all of them."""
+    if parameters.combine in {"median", "sigma-clipped"}:
+        dtype = median_dtype(np.result_type(*(image.dtype for image in images)))
+        using = combination(parameters, weights)
+        return combine_all(inputs, images, grid, using=using, dtype=dtype, progress=progress)
+
+    def finish(running: RunningSum) -> Pixels:
+        if parameters.combine == "average":
+            return running.average()
+        return running.sum() if weights is None else running.average() * len(images)
+
+    factors = np.ones(len(images)) if weights is None else weights
+    return add_up(inputs, images, grid, weights=factors, finish=finish, progress=progress)
+
+
+def image_weights(weighting: str, inputs: Inputs, images: Sequence[Image], *, progress: Progress) -> FloatArray | None:
+    """Return the weight of each image, None if all count the same. Raises `UsageError` naming an image without one."""
+    if weighting == "none":
+        return None
+    if weighting == "exposure time":
+        times_s = [image.description.exposure_time_s for image in images]
+        for image, time_s in zip(images, times_s, strict=True):
+            if not time_s:
+                raise UsageError(
+                    f"{image.basename} does not tell an exposure time above zero (EXPTIME) to weight it by."
+                )
+        return np.array(times_s, np.float64)
+    noises = np.array(list(inputs.parallel(pixel_noise, images, progress=progress)))
+    for image, noise in zip(images, noises, strict=True):
+        if not (np.isfinite(noise) and noise > 0):
+            raise UsageError(f"{image.basename} has no noise that could be measured to weight it by.")
+    return 1.0 / noises**2
+
+
+def stacked_catalogue(
+    first: Image, pixels: Pixels, mapping: PixelMapping | None, *, expected_scale: float
+) -> Table | None:
+    """Return the catalogue of the first image for the stack: its sources where they are now, as bright as they are now.
+
+    How much brighter is measured on the stars; `expected_scale` counts if there are too few.
+    """
+    table = first.catalogue()
+    if table is None or not {"x", "y"} <= set(table.colnames):
+        return None
+    to_stack = None if mapping is None else counted_from_one(mapping)
+    scale = flux_ratio(pixels, first.pixels(), table, mapping=to_stack) or expected_scale
+    if to_stack is None:
+        return carried(table, shape=pixels.shape, scale=scale)
+    return moved(table, to_stack, shape=pixels.shape, scale=scale)
+
+
+def counted_from_one(mapping: PixelMapping) -> PositionMapping:
+    """Return a mapping of pixels that are counted from 0 for the positions of catalogues, which are counted from 1."""
+
+    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        new_x, new_y = mapping(x - 1.0, y - 1.0)
+        return new_x + 1.0, new_y + 1.0
+
+    return from_one

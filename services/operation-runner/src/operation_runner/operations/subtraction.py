@@ -1,0 +1,73 @@
+"""Subtraction: one image taken from each of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from datalab.astro.arithmetic import exact_dtype
+from datalab.astro.geometry import common_shape
+from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.sdk import (
+    FitsFile,
+    Image,
+    ImageProduct,
+    Inputs,
+    Lane,
+    Operation,
+    OperationParameters,
+    Product,
+    Progress,
+)
+
+
+class Subtraction(Operation):
+    """Images of different size are cropped from pixel [0, 0] to what both cover; blank (NaN) pixels stay blank."""
+
+    name = "Subtraction"
+    description = (
+        "The subtraction operation takes the pixels of one image away from each input image, for instance to remove a "
+        "background, or to show what has changed."
+    )
+    version = 1
+    lane = Lane.SLOW
+
+    class Parameters(OperationParameters):
+        input_files: Annotated[
+            list[FitsFile],
+            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
+        ]
+        subtraction_file: Annotated[
+            list[FitsFile],
+            Field(
+                title="Subtraction File",
+                description="This file will be subtracted from the input images",
+                min_length=1,
+                max_length=1,
+            ),
+        ]
+
+    def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
+        subtracted = inputs.image(parameters.subtraction_file[0])
+        images = [inputs.image(file) for file in parameters.input_files]
+        yield from inputs.parallel(partial(difference, subtracted=subtracted), images, progress=progress)
+
+
+def difference(image: Image, *, subtracted: Image) -> ImageProduct:
+    """Return `image` minus `subtracted`, in a type that holds every difference."""
+    rows, columns = common_shape([image.shape, subtracted.shape])
+    pixels = np.subtract(
+        image.rows(0, rows)[:, :columns],
+        subtracted.rows(0, rows)[:, :columns],
+        dtype=exact_dtype(image.dtype, subtracted.dtype),
+    )
+    return ImageProduct(
+        pixels=pixels,
+        header=image.header,
+        comment=f"Datalab Subtraction of {subtracted.basename} subtracted from {image.basename}",
+        catalogue=carried_catalogue(image, shape=pixels.shape),
+    )

@@ -1,0 +1,152 @@
+"""The result of an aperture light curve as clients know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datalab.astro.aperture_geometry import Radii
+from datalab.astro.comparison_stars import Candidates
+from datalab.astro.differential import Calibrated, instrumental_mag
+from datalab.astro.exposure_times import iso_utc
+from datalab.astro.frame_photometry import FramePhotometry
+from datalab.astro.known_values import over_known
+from datalab.astro.period import period_search
+from operation_runner.recipes.aperture_frames import Frame
+
+#: What clients show as the filter if no header names one.
+_NO_FILTER = "None"
+#: Clients recognise the two kinds of rows by how they begin.
+_HEADING = (
+    "comparison star identifier | RA | Dec | calculated flux | FITS source catalog flux | calculated magnitude | "
+    "FITS source catalog magnitude"
+)
+_ROW = "comparison-star validation row: "
+#: Clients know magnitudes that come from the table after the image by this name.
+_MAGNITUDE_SOURCE = "second_hdu"
+_OMITTED = "Too few comparison stars; light-curve row omitted."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightCurveOutput:
+    """What the result is made of; sequences are over the frames, in order of time. `notes` are on the whole run."""
+
+    radii_arcsec: Radii
+    frames: Sequence[Frame]
+    measured: Sequence[FramePhotometry]
+    candidates: Candidates
+    calibrated: Calibrated
+    notes: Sequence[str]
+
+
+def output_item(output: LightCurveOutput) -> dict[str, Any]:
+    """Return the result as strict JSON but for NaN, which stands for null.
+
+    The Julian date of a point is the middle of its exposure (UTC); `date_obs` and `observation_date` are its start.
+    """
+    calibrated, frames = output.calibrated, output.frames
+    filters = (frame.image.description.filter_name for frame in frames)
+    julian_dates = np.array([frame.times.midpoint_jd for frame in frames])
+    search = period_search(julian_dates, calibrated.mag, calibrated.mag_sigma)
+    return {
+        "aperture_radius": output.radii_arcsec.aperture,
+        "annulus_inner_radius": output.radii_arcsec.inner,
+        "annulus_outer_radius": output.radii_arcsec.outer,
+        "filter": next((name for name in filters if name), _NO_FILTER),
+        "light_curve": [
+            _row(output, number) | {"julian_date": julian_date} for number, julian_date in enumerate(julian_dates)
+        ],
+        "selected_comparison_stars": _selected_stars(output),
+        "diagnostics": {frame.basename: _diagnostics(output, number) for number, frame in enumerate(frames)},
+        "pipeline_diagnostics": [
+            *output.notes,
+            *(
+                f"{frame.basename}: {_OMITTED}"
+                for number, frame in enumerate(frames)
+                if not calibrated.used[number].any()
+            ),
+        ],
+        # Filled with links to the pictures; also there if there are none.
+        "diagnostic_images": {},
+    } | (search.as_output() if search else {})
+
+
+def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
+    calibrated, photometry, times = output.calibrated, output.measured[number], output.frames[number].times
+    magnitude, error = calibrated.mag[number], calibrated.mag_sigma[number]
+    return {
+        "fits_path": output.frames[number].basename,
+        "date_obs": times.date_obs,
+        "observation_date": iso_utc(times.start),
+        "target_centroid_x": photometry.x[0],
+        "target_centroid_y": photometry.y[0],
+        "target_net_source_counts": photometry.net[0],
+        "target_source_uncertainty": photometry.sigma[0],
+        "comparison_ensemble_total_counts": calibrated.ensemble_counts[number],
+        "comparison_ensemble_uncertainty": calibrated.ensemble_sigma[number],
+        "target_differential_flux": calibrated.relative_flux[number],
+        "target_differential_flux_uncertainty": calibrated.relative_flux_sigma[number],
+        "target_calibrated_apparent_magnitude": magnitude,
+        "target_calibrated_apparent_magnitude_uncertainty": error,
+        "mag": magnitude,
+        "magerr": error,
+    }
+
+
+def _selected_stars(output: LightCurveOutput) -> list[dict[str, Any]]:
+    candidates, calibrated = output.candidates, output.calibrated
+    x, y, net = (np.array([getattr(frame, name) for frame in output.measured]) for name in ("x", "y", "net"))
+    stars = 1 + calibrated.stars
+    separation = over_known(np.nanmean, np.hypot(x[:, stars] - x[:, :1], y[:, stars] - y[:, :1]), axis=0)
+    mags = over_known(np.nanmedian, instrumental_mag(net[:, stars]), axis=0)
+    identifiers = candidates.identifiers
+    return [
+        {
+            "candidate_id": identifiers[star],
+            "ra_deg": candidates.ra_deg[star],
+            "dec_deg": candidates.dec_deg[star],
+            "reference_magnitude": candidates.reference_mag[star],
+            "reference_magnitude_source": _MAGNITUDE_SOURCE,
+            "source_catalog_by_frame": {
+                frame.basename: {
+                    "source_label": str(candidates.row[number, star]),
+                    "flux": candidates.flux[number, star],
+                    "mag": candidates.mag[number, star],
+                }
+                for number, frame in enumerate(output.frames)
+                if candidates.row[number, star]
+            },
+            "variability_score": calibrated.variability_mag[place],
+            "isolation_arcsec": candidates.isolation_arcsec[star],
+            "target_separation_px": separation[place],
+            "measured_instrumental_magnitude": mags[place],
+        }
+        for place, star in enumerate(calibrated.stars)
+    ]
+
+
+def _diagnostics(output: LightCurveOutput, number: int) -> list[str]:
+    """Return the remarks on a frame, and what was measured and what its catalogue says of each comparison star."""
+    candidates, calibrated, photometry = output.candidates, output.calibrated, output.measured[number]
+    lines = list(photometry.target_notes)
+    used = np.flatnonzero(calibrated.used[number])
+    if not used.size:
+        return [*lines, _OMITTED]
+    identifiers = candidates.identifiers
+    lines.append(_HEADING)
+    for place in used:
+        star = calibrated.stars[place]
+        values = (
+            identifiers[star],
+            f"{candidates.ra_deg[star]:.4f}",
+            f"{candidates.dec_deg[star]:.4f}",
+            f"{photometry.net[1 + star]:.0f}",
+            f"{candidates.flux[number, star]:.0f}",
+            f"{calibrated.star_mag[number, place]:.3f}",
+            f"{candidates.mag[number, star]:.3f}",
+        )
+        lines.append(_ROW + " | ".join(values))
+    return lines

@@ -1,0 +1,93 @@
+"""The light curve of one source from the catalogues of frames: what Light Curve and Variable Star share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from datalab.astro.catalogue_photometry import catalogue_magnitude
+from datalab.astro.exposure_times import iso_utc, julian_date, midpoint
+from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
+
+#: What clients show as the filter if no header names one.
+_NO_FILTER = "None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightCurvePoint:
+    """The source in one frame. `observation_date` is the start of the exposure, `julian_date` (UTC) its middle."""
+
+    basename: str
+    filter_name: str | None
+    julian_date: float
+    observation_date: str
+    magnitude: float
+    error: float
+
+    def as_output(self) -> dict[str, Any]:
+        return {
+            "mag": self.magnitude,
+            "magerr": self.error,
+            "julian_date": self.julian_date,
+            "observation_date": self.observation_date,
+            "fits_path": self.basename,
+            "filter": self.filter_name or _NO_FILTER,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightCurve:
+    """The points in order of time, and the frames that gave none, by basename."""
+
+    source: SkyPosition
+    points: Sequence[LightCurvePoint]
+    excluded_images: Sequence[str]
+
+    def as_output(self) -> dict[str, Any]:
+        """Return the keys that clients know."""
+        filters = (point.filter_name for point in self.points if point.filter_name)
+        return {
+            "light_curve": [point.as_output() for point in self.points],
+            "flux_fallback": False,
+            "excluded_images": self.excluded_images,
+            "source": self.source.model_dump(exclude_none=True),
+            "filter": next(filters, _NO_FILTER),
+        }
+
+
+def catalogue_light_curve(
+    inputs: Inputs, files: Sequence[FitsFile], source: SkyPosition, progress: Progress
+) -> LightCurve:
+    """Look a source up in the catalogue of every frame; frames that do not know it, or no time, are left out.
+
+    Raises:
+        UsageError: no frame knows the source.
+    """
+    found = list(inputs.parallel(partial(_point, inputs, source), files, progress=progress))
+    points = sorted((point for point in found if point), key=lambda point: point.julian_date)
+    if not points:
+        raise UsageError("No extractable photometry data found for this source.")
+    excluded = [file.basename for file, point in zip(files, found, strict=True) if point is None]
+    return LightCurve(source=source, points=points, excluded_images=excluded)
+
+
+def _point(inputs: Inputs, source: SkyPosition, file: FitsFile) -> LightCurvePoint | None:
+    try:
+        image = inputs.image(file)
+        catalogue = image.catalogue()
+    except UsageError:  # a damaged frame must not cost the others
+        return None
+    start, middle = image.description.capture_time, midpoint(image.description)
+    brightness = catalogue_magnitude(catalogue, ra_deg=source.ra, dec_deg=source.dec)
+    if start is None or middle is None or brightness is None:
+        return None
+    return LightCurvePoint(
+        basename=image.basename,
+        filter_name=image.description.filter_name,
+        julian_date=julian_date(middle),
+        observation_date=iso_utc(start),
+        magnitude=brightness.magnitude,
+        error=brightness.error,
+    )

@@ -1,0 +1,35 @@
+"""The stars of an image: those of its catalogue, or found in its pixels."""
+
+from __future__ import annotations
+
+from astropy.table import Table
+
+from datalab.astro.alignment import Frame, star_positions
+from datalab.astro.detector import Detector
+from datalab.astro.sources import ExtractionError, extract_sources
+from datalab.astro.star_matching import LEAST_COMMON_STARS
+from datalab.astro.wcs import celestial_wcs
+from operation_runner.sdk import Image
+
+
+def frame_of(image: Image, *, with_stars: bool = True) -> Frame:
+    """Return what the alignment of an image needs; the stars are left out if it can do without."""
+    return Frame(
+        shape=image.shape,
+        wcs=celestial_wcs(image.header, image.shape),
+        stars=star_positions(star_table(image) if with_stars else None),
+    )
+
+
+def star_table(image: Image) -> Table | None:
+    """Return the CAT table of an image if positions of enough stars are in it, else one made from the pixels.
+
+    None if nothing can be measured in the pixels, as in a blank image.
+    """
+    catalogue = image.catalogue()
+    if len(star_positions(catalogue)) >= LEAST_COMMON_STARS:
+        return catalogue
+    try:
+        return extract_sources(image.pixels(), detector=Detector.of(image.header)).sources
+    except ExtractionError:
+        return None

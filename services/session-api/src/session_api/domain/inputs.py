@@ -1,0 +1,32 @@
+"""Input files of operations and analyses: as clients name them, and as they are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """One file as a client names it."""
+
+    source: InputSource
+    basename: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """The file a client meant, and what we know of it ourselves."""
+
+    file: InputFile
+    filter_name: str | None
+
+    @property
+    def name(self) -> NamedFile:
+        return NamedFile(self.file.source, self.file.basename)
+
+
+def data_of(output: OutputFile) -> StoredFile | None:
+    """Return the image operations can compute with; None for a picture, even one with its data beside it."""
+    return output.files.get("fits") if output.type == "fits" else None

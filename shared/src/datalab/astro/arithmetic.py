@@ -1,0 +1,68 @@
+"""Arithmetic between whole images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+
+#: Integers of at most this many bytes are counted by value, which takes a third of the time of sorting them.
+_COUNTED_BYTES = 2
+
+#: Keyword -> power of the scale by which its value changes when pixels are scaled.
+_SCALED_BY = {"GAIN": -1, "EGAIN": -1, "SATURATE": 1, "MAXLIN": 1, "DATAMIN": 1, "DATAMAX": 1}
+
+
+def exact_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the floating type in which sums, differences and quotients of pixels of these types are formed.
+
+    float32 for integers of up to 16 bits and for float16/32, which it holds exactly; else float64.
+
+    Raises:
+        TypeError: a type is not boolean, integer or floating.
+    """
+    for dtype in dtypes:
+        if dtype.kind not in "biuf":
+            raise TypeError(f"pixels of type {dtype} are no numbers")
+    return np.result_type(np.float32, *dtypes)
+
+
+def image_median(pixels: Pixels) -> float:
+    """Return the median of the defined (not NaN) pixels, in their units; NaN if none is defined.
+
+    Args:
+        pixels: any shape, boolean, integer or floating; not modified.
+    """
+    if pixels.size == 0:
+        return float("nan")
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= _COUNTED_BYTES:
+        return _median_by_counting(pixels)
+    if pixels.dtype.kind == "f" and np.isnan(pixels.min()):
+        defined = pixels[~np.isnan(pixels)]
+        return float(np.median(defined)) if defined.size else float("nan")
+    return float(np.median(pixels))
+
+
+def scaled_header(header: fits.Header, scale: float) -> fits.Header:
+    """Return the header of an image whose pixels were multiplied by `scale`: gain, saturation and unit follow.
+
+    GAIN and EGAIN are electrons per pixel unit; SATURATE, MAXLIN and the like are pixel values.
+    """
+    scaled = header.copy()
+    for keyword, factor in _SCALED_BY.items():
+        value = scaled.get(keyword)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            scaled[keyword] = value * scale**factor
+    scaled.remove("BUNIT", ignore_missing=True)  # they are counts no more
+    return scaled
+
+
+def _median_by_counting(pixels: Pixels) -> float:
+    below = np.cumsum(np.bincount(pixels.ravel()))
+    ranks = [(pixels.size - 1) // 2, pixels.size // 2]
+    lower, upper = np.searchsorted(below, ranks, side="right")
+    return float(lower + upper) / 2

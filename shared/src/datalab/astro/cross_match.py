@@ -1,0 +1,87 @@
+"""Distances on the sky, and which of these stars is which of those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import KDTree
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_ARCSEC_PER_RADIAN = np.degrees(1.0) * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Pairs of stars: row `first[k]` of one list is row `second[k]` of the other, that far away."""
+
+    first: IntArray
+    second: IntArray
+    separation_arcsec: FloatArray
+
+
+def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> FloatArray:
+    """Return positions as vectors of length 1, shape (..., 3); NaN for positions that are not finite."""
+    ra, dec = np.radians(np.asarray(ra_deg, dtype=float)), np.radians(np.asarray(dec_deg, dtype=float))
+    with np.errstate(invalid="ignore"):
+        return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def separations_arcsec(
+    ra_deg: ArrayLike, dec_deg: ArrayLike, centre_ra_deg: float, centre_dec_deg: float
+) -> FloatArray:
+    """Return how far positions, shape (n,), are from one position."""
+    chords = np.linalg.norm(unit_vectors(ra_deg, dec_deg) - unit_vectors(centre_ra_deg, centre_dec_deg), axis=-1)
+    return _arcsec(chords)
+
+
+def nearest(
+    ra_deg: ArrayLike,
+    dec_deg: ArrayLike,
+    catalogue_ra_deg: ArrayLike,
+    catalogue_dec_deg: ArrayLike,
+    *,
+    radius_arcsec: float,
+) -> Matches:
+    """Return for each star the nearest one of a catalogue, if one is within the radius; in the order of the stars.
+
+    Several stars may get the same one. Stars without a finite position get none.
+    """
+    stars, catalogue = unit_vectors(ra_deg, dec_deg), unit_vectors(catalogue_ra_deg, catalogue_dec_deg)
+    known, listed = _finite(stars), _finite(catalogue)
+    reach = 2.0 * np.sin(min(radius_arcsec / _ARCSEC_PER_RADIAN, np.pi) / 2.0)
+    # KDTree looks strictly within its bound; ours includes the rim.
+    chords, found = KDTree(catalogue[listed]).query(stars[known], distance_upper_bound=np.nextafter(reach, np.inf))
+    matched = np.isfinite(chords)
+    return Matches(known[matched], listed[found[matched]], _arcsec(chords[matched]))
+
+
+def one_to_one(
+    ra_deg: ArrayLike,
+    dec_deg: ArrayLike,
+    catalogue_ra_deg: ArrayLike,
+    catalogue_dec_deg: ArrayLike,
+    *,
+    radius_arcsec: float,
+) -> Matches:
+    """Return the matches of `nearest` in which no star of the catalogue comes twice: the closest keeps it.
+
+    A star that loses its nearest gets none: in a crowd its second nearest is most often another star.
+    """
+    matches = nearest(ra_deg, dec_deg, catalogue_ra_deg, catalogue_dec_deg, radius_arcsec=radius_arcsec)
+    by_distance = np.argsort(matches.separation_arcsec, kind="stable")
+    _, winners = np.unique(matches.second[by_distance], return_index=True)
+    kept = np.sort(by_distance[winners])
+    return Matches(matches.first[kept], matches.second[kept], matches.separation_arcsec[kept])
+
+
+def _finite(vectors: FloatArray) -> IntArray:
+    return np.flatnonzero(np.isfinite(vectors).all(axis=-1))
+
+
+def _arcsec(chords: FloatArray) -> FloatArray:
+    angles: FloatArray = 2.0 * np.arcsin(np.minimum(chords / 2.0, 1.0)) * _ARCSEC_PER_RADIAN
+    return angles

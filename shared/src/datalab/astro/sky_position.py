@@ -1,0 +1,78 @@
+"""Where on the sky pixels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class NotLinearError(ValueError):
+    """The world coordinates are not right ascension and declination."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearWcs:
+    """The linear part of world coordinates: CRVAL (RA, Dec; degrees), CRPIX (1-based) and the CD matrix by rows."""
+
+    crval: tuple[float, float]
+    crpix: tuple[float, float]
+    cd1: tuple[float, float]
+    cd2: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkyLine:
+    """Two places on the sky, ICRS (RA, Dec) in degrees; `position_angle_deg` from north to east, 0 to 360."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    length_arcsec: float
+    position_angle_deg: float
+
+
+def sky_positions(wcs: WCS, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+    """Return right ascension (0 to 360) and declination, ICRS degrees; NaN for what is not on the sky.
+
+    Args:
+        wcs: celestial, two axes.
+        x: columns, whole numbers at pixel centres from 0 on; any shape.
+        y: rows, likewise.
+    """
+    place = wcs.pixel_to_world(np.asarray(x, np.float64), np.asarray(y, np.float64)).icrs
+    return np.asarray(place.ra.deg % 360.0), np.asarray(place.dec.deg)
+
+
+def sky_line(wcs: WCS, start: tuple[float, float], end: tuple[float, float]) -> SkyLine | None:
+    """Return the great circle between two pixels, (x, y) each, or None if one of them is not on the sky."""
+    right_ascensions, declinations = sky_positions(wcs, *zip(start, end, strict=True))
+    if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
+        return None
+    places = SkyCoord(right_ascensions, declinations, unit=units.deg)
+    return SkyLine(
+        start=(float(right_ascensions[0]), float(declinations[0])),
+        end=(float(right_ascensions[1]), float(declinations[1])),
+        length_arcsec=float(places[0].separation(places[1]).arcsec),
+        position_angle_deg=float(places[0].position_angle(places[1]).deg),
+    )
+
+
+def linear_wcs(wcs: WCS) -> LinearWcs:
+    """Return the linear part, whether the header has CD, PC with CDELT, or CROTA with CDELT.
+
+    Raises:
+        NotLinearError: the axes are not equatorial.
+    """
+    if wcs.wcs.lngtyp != "RA":
+        raise NotLinearError(f"the world coordinates are {wcs.wcs.lngtyp} and {wcs.wcs.lattyp}")
+    order = [wcs.wcs.lng, wcs.wcs.lat]
+    cd1, cd2 = wcs.pixel_scale_matrix[order].tolist()
+    return LinearWcs(
+        crval=tuple(wcs.wcs.crval[order].tolist()), crpix=tuple(wcs.wcs.crpix.tolist()), cd1=tuple(cd1), cd2=tuple(cd2)
+    )

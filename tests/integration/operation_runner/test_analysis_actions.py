@@ -1,0 +1,460 @@
+"""What the actions answer, against numbers everybody has and a sky whose truth is known."""
+
+import base64
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.nddata import block_reduce
+from astropy.visualization import ZScaleInterval
+from astropy.wcs import WCS
+from PIL import Image as Picture
+
+from datalab.astro.stretch import sample
+from datalab.platform.errors import UsageError
+from datalab.testing.camera import Camera
+from datalab.testing.observatory import NightPlan, SimulatedObservatory
+from datalab.testing.products import fits_bytes
+from support.analysis import analysis_job, looked_at, night_sky, running_pool, write_with_catalogue
+from support.runner import WCS_CARDS, write_fits
+
+REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
+needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz")
+
+ROWS, COLUMNS = 300, 420
+#: Without the date, of which astropy tells that it read it.
+SKY_CARDS = {name: value for name, value in WCS_CARDS.items() if name != "DATE-OBS"}
+#: Half the size across, two thirds of it upwards: whoever swaps the axes or uses one scale for both is found out.
+DISPLAY = {"width": 210, "height": 200}
+
+
+@pytest.fixture(scope="module")
+async def pool(tmp_path_factory, computer):
+    async with running_pool(tmp_path_factory.mktemp("pool"), processes=1) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def exposure():
+    observatory = SimulatedObservatory(camera=Camera(rows=ROWS, columns=COLUMNS))
+    return next(iter(observatory.exposures(NightPlan(n_exposures=1))))
+
+
+@pytest.fixture(scope="module")
+def frame(exposure, tmp_path_factory):
+    path = tmp_path_factory.mktemp("frames") / "sim.fits.fz"
+    path.write_bytes(fits_bytes(exposure))
+    return path
+
+
+@pytest.fixture(scope="module")
+def star(exposure):
+    """The brightest star that is alone and far from the rims: its place in the arrays of the truth."""
+    truth = exposure.truth
+    for index in np.argsort(-truth.flux_adu):
+        x, y = truth.x[index], truth.y[index]
+        near = np.hypot(truth.x - x, truth.y - y) < 30
+        if truth.flux_adu[near].sum() < 1.01 * truth.flux_adu[index] and 30 < x < COLUMNS - 30 and 30 < y < ROWS - 30:
+            return index
+    raise AssertionError("no star is alone")
+
+
+def on_display(x, y):
+    """Return where a 0-based position is on the display: pixel i covers [i, i + 1)."""
+    return {"x": (x + 0.5) * DISPLAY["width"] / COLUMNS, "y": (y + 0.5) * DISPLAY["height"] / ROWS}
+
+
+def separation_arcsec(answer, ra, dec):
+    return SkyCoord(answer["ra"], answer["dec"], unit="deg").separation(SkyCoord(ra, dec, unit="deg")).arcsec
+
+
+# --- wcs --------------------------------------------------------------------------------------------------------------
+
+
+async def test_wcs_is_that_of_the_header(pool, frame, exposure):
+    answer, header = await looked_at(pool, "wcs", frame), exposure.header
+    assert answer.pop("fits_dimensions") == [COLUMNS, ROWS]
+    keywords = {"crval": "CRVAL{}", "crpix": "CRPIX{}", "cd1": "CD1_{}", "cd2": "CD2_{}"}
+    expected = {key: [header[keyword.format(axis)] for axis in (1, 2)] for key, keyword in keywords.items()}
+    assert answer.keys() == expected.keys()
+    for key, values in expected.items():
+        assert answer[key] == pytest.approx(values, rel=1e-13), key  # a card holds 20 characters
+
+
+async def test_wcs_of_a_pc_header_becomes_cd(pool, tmp_path):
+    cards = {name: value for name, value in WCS_CARDS.items() if not name.startswith("CD")}
+    cards |= {"CDELT1": -2e-4, "CDELT2": 2e-4, "PC1_1": 1.0, "PC1_2": -0.5, "PC2_1": 0.5, "PC2_2": 1.0}
+    answer = await looked_at(pool, "wcs", write_fits(tmp_path / "a.fits", night_sky((30, 40)), header=cards))
+    np.testing.assert_allclose([answer["cd1"], answer["cd2"]], [[-2e-4, 1e-4], [1e-4, 2e-4]])
+
+
+@pytest.mark.parametrize("cards", [{}, {"CTYPE1": "LINEAR"}, {"CRVAL1": "unknown"}])
+async def test_no_wcs_is_told(pool, tmp_path, cards):
+    header = WCS_CARDS | cards if cards else {}
+    path = write_fits(tmp_path / "a.fits", night_sky((30, 40)), header=header)
+    with pytest.raises(UsageError, match=r"^No WCS solution found for this image"):
+        await looked_at(pool, "wcs", path)
+
+
+# --- line-profile -----------------------------------------------------------------------------------------------------
+
+
+@needs_real_data
+async def test_line_profile_of_a_real_frame(pool):
+    """Numbers of the handbook, section 8.2."""
+    given = {"width": 100, "height": 100, "x1": 25, "y1": 25, "x2": 75, "y2": 75}
+    answer = await looked_at(pool, "line-profile", Path(REAL_DATA) / "fits_1.fits.fz", **given)
+    profile = answer["line_profile"]
+    assert len(profile) == 72
+    np.testing.assert_allclose(profile[:4], [135.6661, 187.9734, 186.2728, 152.8155], atol=5e-4)
+    np.testing.assert_allclose(profile[-3:], [181.0509, 168.3872, 159.5526], atol=5e-4)
+    assert (answer["start_coords"], answer["end_coords"], answer["position_angle"]) == (None, None, None)
+
+
+async def test_line_profile_follows_rows_and_columns_of_the_display(pool, frame, exposure):
+    # Row 150 of 300 is at 100 of 200; columns 84 and 168 of 420 are at 42 and 84 of 210.
+    answer = await looked_at(pool, "line-profile", frame, **DISPLAY, x1=100, y1=42, x2=100, y2=84)
+    assert answer["line_profile"] == exposure.pixels[150, 84:169].astype(float).tolist()
+    wcs = WCS(exposure.header)
+    start, end = wcs.pixel_to_world(84, 150), wcs.pixel_to_world(168, 150)
+    assert answer["start_coords"] == pytest.approx([start.ra.deg, start.dec.deg], abs=1e-9)
+    assert answer["end_coords"] == pytest.approx([end.ra.deg, end.dec.deg], abs=1e-9)
+    assert answer["arcsec"] == pytest.approx(start.separation(end).arcsec)
+    assert answer["position_angle"] == pytest.approx(start.position_angle(end).deg)
+
+
+async def test_line_profile_without_wcs_is_as_long_as_its_pixels(pool, tmp_path):
+    path = write_fits(tmp_path / "a.fits", night_sky((50, 50)), header={"PIXSCALE": 0.5})
+    given = {"width": 50, "height": 50, "x1": 0, "y1": 0, "x2": 30, "y2": 40}
+    assert (await looked_at(pool, "line-profile", path, **given))["arcsec"] == pytest.approx(25.0)
+    bare = write_fits(tmp_path / "b.fits", night_sky((50, 50)))
+    assert (await looked_at(pool, "line-profile", bare, **given))["arcsec"] is None
+
+
+@pytest.mark.parametrize("value", ["unknown", True, None])
+async def test_cards_that_are_no_numbers_do_not_count(pool, tmp_path, value):
+    path = write_fits(tmp_path / "a.fits", night_sky((50, 50)), header={"PIXSCALE": value, "SATURATE": value})
+    given = {"width": 50, "height": 50, "x1": 0, "y1": 0, "x2": 30, "y2": 40}
+    assert (await looked_at(pool, "line-profile", path, **given))["arcsec"] is None
+    assert (await looked_at(pool, "raw-data", path))["bins"]
+
+
+async def test_line_profile_across_undefined_and_missing_pixels(pool, tmp_path):
+    pixels = np.ones((10, 10), "f4")
+    pixels[5, 5] = np.nan
+    path = write_fits(tmp_path / "a.fits", pixels)
+    answer = await looked_at(pool, "line-profile", path, width=10, height=10, x1=5, y1=-2, x2=5, y2=9)
+    assert answer["line_profile"] == [-1, -1, 1, 1, 1, 1, 1, None, 1, 1, 1, 1]
+    with pytest.raises(UsageError, match="leaves the image"):
+        await looked_at(pool, "line-profile", path, width=10, height=10, x1=0, y1=0, x2=9e5, y2=9e5)
+
+
+# --- centroiding ------------------------------------------------------------------------------------------------------
+
+
+async def test_centroiding_as_pinned(pool, tmp_path):
+    """The vector of the handbook, section 8.2: 80 rows, 120 columns, shown twice as large."""
+    pixels = np.zeros((80, 120), "f4")
+    pixels[48, 36] = 1200
+    given = {"width": 240, "height": 160, "x": 72, "y": 96, "radius": 3, "r_back1": 4, "r_back2": 5}
+    answer = await looked_at(pool, "centroiding", write_fits(tmp_path / "a.fits", pixels), **given)
+    assert answer == {
+        "x": 73.0,
+        "y": 97.0,
+        "ra": None,
+        "dec": None,
+        "background": 0.0,
+        "peak": 1200.0,
+        "success": True,
+        "message": "Centroid calculation completed.",
+    }
+    solved = await looked_at(pool, "centroiding", write_fits(tmp_path / "b.fits", pixels, header=WCS_CARDS), **given)
+    # C8: the reference has x and y swapped here.
+    place = WCS(fits.Header(SKY_CARDS)).pixel_to_world(36, 48)
+    assert (solved["ra"], solved["dec"]) == pytest.approx((place.ra.deg, place.dec.deg), abs=1e-9)
+
+
+async def test_centroiding_finds_a_star_of_the_sky(pool, frame, exposure, star):
+    truth = exposure.truth
+    near = on_display(truth.x[star] + 1.5, truth.y[star] - 1.0)
+    # Two and a half widths of the star, whatever the display.
+    radius = 2.5 * truth.fwhm_px * np.sqrt(DISPLAY["width"] * DISPLAY["height"] / (ROWS * COLUMNS))
+    answer = await looked_at(
+        pool, "centroiding", frame, **DISPLAY, **near, radius=radius, r_back1=2 * radius, r_back2=3 * radius
+    )
+    expected = on_display(truth.x[star], truth.y[star])
+    assert answer["success"], answer["message"]
+    assert answer["x"] == pytest.approx(expected["x"], abs=0.1)
+    assert answer["y"] == pytest.approx(expected["y"], abs=0.1)
+    assert separation_arcsec(answer, truth.ra_deg[star], truth.dec_deg[star]) < 0.2
+    row, column = round(truth.y[star]), round(truth.x[star])
+    sky = exposure.header["SEPSKY"]
+    assert answer["background"] == pytest.approx(sky, abs=5)
+    assert answer["peak"] == pytest.approx(
+        exposure.pixels[row - 2 : row + 3, column - 2 : column + 3].max() - sky, abs=5
+    )
+
+
+async def test_centroiding_says_where_it_failed(pool, tmp_path):
+    path = write_fits(tmp_path / "a.fits", np.zeros((40, 40), "u1"))
+    given = {"width": 40, "height": 40, "x": 20, "y": 10}
+    answer = await looked_at(pool, "centroiding", path, **given)
+    assert (answer["success"], answer["x"], answer["y"]) == (False, 20, 10)
+    assert answer["message"] == "Centroid calculation has zero weight in both dimensions."
+    blank = write_fits(tmp_path / "b.fits", np.full((40, 40), np.nan, "f4"))
+    answer = await looked_at(pool, "centroiding", blank, **given)
+    assert (answer["success"], answer["peak"]) == (False, None)
+    with pytest.raises(UsageError, match="outside"):
+        await looked_at(pool, "centroiding", path, **given | {"x": 41})
+    with pytest.raises(UsageError, match="500 pixels"):
+        await looked_at(pool, "centroiding", path, **given, radius=50_000)
+
+
+async def test_a_position_can_be_measured_as_it_is(pool, frame, exposure, star):
+    near = on_display(exposure.truth.x[star] + 0.4, exposure.truth.y[star])
+    answer = await looked_at(pool, "centroiding", frame, **DISPLAY, **near, find_centroid=False)
+    assert (answer["x"], answer["y"]) == pytest.approx((near["x"], near["y"]))
+    assert answer["peak"] > 100
+
+
+# --- source-catalog ---------------------------------------------------------------------------------------------------
+
+
+@needs_real_data
+async def test_source_catalog_of_a_real_frame(pool):
+    """Numbers of the handbook, section 8.2. The positions belong to a larger frame this one was cut from."""
+    answer = await looked_at(pool, "source-catalog", Path(REAL_DATA) / "fits_1.fits.fz", width=100, height=100)
+    assert len(answer) == 312
+    first, last = answer[0], answer[-1]
+    assert (first["x_win"], first["y_win"]) == (792.7688681860718, 623.9358368337556)
+    assert (first["flux"], first["ra"], first["dec"]) == (3164455, "260.933350", "-33.022468")
+    assert (last["flux"], last["ra"]) == (1256, "260.815224")
+
+
+async def test_source_catalog_of_a_rectangular_image(pool, frame, exposure):
+    """C12: the reference scales x with the height."""
+    answer = await looked_at(pool, "source-catalog", frame, **DISPLAY)
+    catalogue = exposure.catalogue
+    assert len(answer) == len(catalogue)
+    np.testing.assert_allclose([source["x_win"] for source in answer], catalogue["xwin"] * DISPLAY["width"] / COLUMNS)
+    np.testing.assert_allclose([source["y"] for source in answer], catalogue["y"] * DISPLAY["height"] / ROWS)
+    assert [source["mag"] for source in answer] == catalogue["mag"].tolist()
+    assert not any(source["flux_fallback"] for source in answer)
+    assert all(0 <= source["x"] <= DISPLAY["width"] and 0 <= source["y"] <= DISPLAY["height"] for source in answer)
+
+
+async def test_source_catalog_fills_in_what_the_table_lacks(pool, tmp_path):
+    sources = {"x": [21.0, 5.0, 6.0], "y": [17.0, 5.0, 6.0], "flux": [100.0, -3.0, np.nan], "fluxerr": [5.0, 5.0, 5.0]}
+    path = write_with_catalogue(tmp_path / "a.fits", night_sky((30, 40)), sources, header=WCS_CARDS)
+    answer = await looked_at(pool, "source-catalog", path, width=40, height=30)
+    place = WCS(fits.Header(SKY_CARDS)).pixel_to_world(20, 16)
+    assert answer[0] == {
+        "x_win": 21.0,
+        "y_win": 17.0,
+        "x": 21.0,
+        "y": 17.0,
+        "flux": 100,
+        "mag": -5.0,
+        "magerr": pytest.approx(0.05428681023790647),
+        "flux_fallback": True,
+        "ra": f"{place.ra.deg:.6f}",
+        "dec": f"{place.dec.deg:.6f}",
+    }
+    assert [(source["flux"], source["mag"], source["magerr"]) for source in answer[1:]] == [
+        (-3, None, None),
+        (None, None, None),
+    ]
+    bare = write_with_catalogue(tmp_path / "b.fits", night_sky((30, 40)), sources)
+    assert not {"ra", "dec"} & (await looked_at(pool, "source-catalog", bare, width=40, height=30))[0].keys()
+
+
+async def test_source_catalog_shows_a_thousand(pool, tmp_path):
+    sources = {"x": np.arange(1500.0), "y": np.arange(1500.0), "flux": np.arange(1500.0)}
+    path = write_with_catalogue(tmp_path / "a.fits", night_sky((30, 40)), sources, compression="RICE_1")
+    answer = await looked_at(pool, "source-catalog", path, width=40, height=30)
+    assert [source["flux"] for source in answer] == list(range(1000))
+
+
+async def test_no_catalog_is_told(pool, tmp_path):
+    path = write_fits(tmp_path / "bare.fits", night_sky((30, 40)))
+    with pytest.raises(UsageError, match=r"^CAT Header not found in fits file at archive_bare\.fits\.fz$"):
+        await looked_at(pool, "source-catalog", path, width=40, height=30)
+    useless = write_with_catalogue(tmp_path / "useless.fits", night_sky((30, 40)), {"name": ["a", "b"]})
+    with pytest.raises(UsageError, match="no columns x, y and flux"):
+        await looked_at(pool, "source-catalog", useless, width=40, height=30)
+
+
+# --- raw-data ---------------------------------------------------------------------------------------------------------
+
+
+async def test_raw_data_is_the_image_in_fewer_pixels(pool, frame, exposure):
+    answer = await looked_at(pool, "raw-data", frame, max_size=60)
+    assert (answer["height"], answer["width"], answer["bitdepth"]) == (60, 60, 16)
+    shown = np.reshape(answer["data"], (60, 60))[::-1]
+    np.testing.assert_allclose(shown, block_reduce(exposure.pixels.astype("f8"), (5, 7), np.mean), rtol=1e-6)
+    samples = sample(exposure.pixels)
+    assert answer["zmin"] == round(np.median(samples))
+    assert answer["zmax"] == int(answer["zmax"]) > answer["zmin"]
+    assert len(answer["histogram"]) == len(answer["bins"]) > 50
+    assert answer["bins"] == sorted(answer["bins"])
+    assert answer["bins"][-1] < exposure.header["SATURATE"]
+    fullest = answer["bins"][int(np.argmax(answer["histogram"]))]
+    assert fullest == pytest.approx(np.median(exposure.pixels), abs=20)
+
+
+@needs_real_data
+async def test_raw_data_of_a_real_frame(pool):
+    """The stretch of the handbook, section 8.2: median 178.44318, white at 505.16199."""
+    answer = await looked_at(pool, "raw-data", Path(REAL_DATA) / "fits_1.fits.fz", max_size=100)
+    assert (answer["zmin"], answer["zmax"], answer["bitdepth"]) == (178, 506, 32)
+    data = np.reshape(answer["data"], (100, 100))[::-1]
+    assert data[0, 0] == pytest.approx(177.163177, abs=1e-5)
+    assert data[99, 99] == pytest.approx(162.926025, abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("level", [100.0, -5000.0])
+async def test_raw_data_of_any_pixels(pool, tmp_path, dtype, level):
+    """C9 to C11: big-endian pixels, fewer than 2000 of them, levels below zero."""
+    pixels = night_sky((13, 17), level=level).clip(*limits(dtype)).astype(dtype)
+    answer = await looked_at(pool, "raw-data", write_fits(tmp_path / "a.fits", pixels), max_size=17)
+    shown = np.reshape(answer["data"], (17, 17))
+    np.testing.assert_allclose(shown[-1], pixels[0], rtol=1e-6)
+    np.testing.assert_allclose(shown[0], pixels[-1], rtol=1e-6)
+    assert len(answer["histogram"]) == len(answer["bins"])
+
+
+def limits(dtype):
+    return (np.iinfo(dtype).min, np.iinfo(dtype).max) if np.dtype(dtype).kind in "iu" else (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (3, 2)])
+async def test_raw_data_of_any_shape(pool, tmp_path, shape):
+    answer = await looked_at(pool, "raw-data", write_fits(tmp_path / "a.fits", night_sky(shape)), max_size=10)
+    assert len(answer["data"]) == 100
+
+
+async def test_raw_data_where_pixels_are_undefined(pool, tmp_path):
+    pixels = night_sky((40, 40)).astype("f4")
+    pixels[20:, :] = np.nan
+    answer = await looked_at(pool, "raw-data", write_fits(tmp_path / "a.fits", pixels), max_size=40)
+    shown = answer["data"]
+    assert shown[:800] == [None] * 800
+    assert None not in shown[800:]
+    blank = write_fits(tmp_path / "b.fits", np.full((40, 40), np.nan, "f4"))
+    with pytest.raises(UsageError, match="No pixel of b has data"):
+        await looked_at(pool, "raw-data", blank)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def picture_of(answer):
+    return Picture.open(io.BytesIO(base64.b64decode(answer["jpg_base64"])))
+
+
+async def test_get_jpg_shows_levels_between_its_limits(pool, tmp_path):
+    pixels = np.tile(np.linspace(0, 1000, 200), (80, 1))
+    pixels[60:] = 0
+    picture = picture_of(await looked_at(pool, "get-jpg", write_fits(tmp_path / "a.fits", pixels), zmin=250, zmax=750))
+    assert (picture.size, picture.format) == ((200, 80), "JPEG")
+    grey = np.asarray(picture.convert("L")).astype(int)
+    assert grey[:16].max() < 10  # the last rows of the image are at the top
+    assert grey[40, :45].max() < 10
+    assert grey[40, 155:].min() > 245
+    assert grey[40, 100] == pytest.approx(256 * 0.5 ** (1 / 2.5), abs=6)
+
+
+@pytest.mark.parametrize("given", [{}, {"zmin": None, "zmax": None}, {"zmin": 0, "zmax": None}, {"zmin": -5}])
+async def test_get_jpg_finds_limits_that_are_not_given(pool, frame, given):
+    """With zmin 0 and zmax null the reference fails."""
+    picture = picture_of(await looked_at(pool, "get-jpg", frame, **given))
+    assert picture.size == (COLUMNS, ROWS)
+    assert np.asarray(picture.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize("pixels", [np.full((20, 30), np.nan, "f4"), np.ones((1, 1)), np.full((5, 5), 3, "u1")])
+async def test_pictures_of_images_without_range(pool, tmp_path, pixels):
+    path = write_fits(tmp_path / "a.fits", pixels)
+    assert picture_of(await looked_at(pool, "get-jpg", path)).size == pixels.shape[::-1]
+    await pool.analyse(analysis_job("get-tif", path, target=tmp_path / "a.tif"), within_s=10)
+    with Picture.open(tmp_path / "a.tif") as picture:
+        assert picture.size == pixels.shape[::-1]
+
+
+@needs_real_data
+async def test_get_tif_of_a_real_frame(pool, tmp_path):
+    """Pixels of the handbook, section 8.1: tif_1.tif."""
+    target = tmp_path / "fits_1.tif"
+    job = analysis_job("get-tif", Path(REAL_DATA) / "fits_1.fits.fz", target=target)
+    await pool.analyse(job, within_s=10)
+    with Picture.open(target) as picture:
+        assert (picture.size, picture.mode) == ((100, 100), "RGB")
+        assert [picture.getpixel((n, n)) for n in (0, 50, 99)] == [(0,) * 3, (69,) * 3, (131,) * 3]
+
+
+# --- new actions ------------------------------------------------------------------------------------------------------
+
+
+async def test_histogram_counts_every_pixel(pool, frame, exposure):
+    answer = await looked_at(pool, "histogram", frame, bins=50)
+    counts, edges = np.histogram(exposure.pixels, bins=50)
+    assert answer["counts"] == counts.tolist()
+    assert answer["edges"] == pytest.approx(edges.tolist())
+    narrow = await looked_at(pool, "histogram", frame, bins=10, minimum=400, maximum=500)
+    assert sum(narrow["counts"]) + narrow["below"] + narrow["above"] == exposure.pixels.size
+    with pytest.raises(UsageError, match="not below"):
+        await looked_at(pool, "histogram", frame, minimum=5, maximum=5)
+
+
+async def test_statistics_of_a_region_of_the_display(pool, frame, exposure):
+    # Columns 100 to 140 and rows 30 to 90, given by opposite corners in any order.
+    answer = await looked_at(pool, "statistics", frame, **DISPLAY, x1=70, y1=20, x2=50, y2=60)
+    region = exposure.pixels[30:90, 100:140]
+    assert (answer["rows"], answer["columns"]) == ([30, 90], [100, 140])
+    assert (answer["pixel_count"], answer["undefined_count"]) == (2400, 0)
+    assert answer["mean"] == pytest.approx(region.mean())
+    assert answer["median"] == np.median(region)
+    row, column = np.unravel_index(region.argmax(), region.shape)
+    place = on_display(100 + column, 30 + row)
+    assert answer["maximum_at"] == {**place, "column": 100 + column, "row": 30 + row}
+    whole = await looked_at(pool, "statistics", frame, **DISPLAY)
+    assert whole["total"] == pytest.approx(exposure.pixels.sum(dtype="f8"))
+    with pytest.raises(UsageError, match="no pixel with data"):
+        await looked_at(pool, "statistics", frame, **DISPLAY, x1=300, y1=0, x2=400, y2=10)
+
+
+@pytest.mark.parametrize("model", ["moffat", "gaussian"])
+async def test_radial_profile_measures_the_seeing(pool, frame, exposure, star, model):
+    truth = exposure.truth
+    near = on_display(truth.x[star] + 1, truth.y[star] + 1)
+    answer = await looked_at(pool, "radial-profile", frame, **DISPLAY, **near, model=model)
+    # The sky is a Moffat of exponent 3.5, whose wings make a Gaussian wider than it is.
+    assert answer["fwhm_px"] == pytest.approx(truth.fwhm_px, rel=0.03 if model == "moffat" else 0.15)
+    assert answer["fwhm_arcsec"] == pytest.approx(answer["fwhm_px"] * 0.74, rel=1e-3)
+    expected = on_display(truth.x[star], truth.y[star])
+    assert (answer["x"], answer["y"]) == pytest.approx((expected["x"], expected["y"]), abs=0.05)
+    assert separation_arcsec(answer, truth.ra_deg[star], truth.dec_deg[star]) < 0.1
+    assert answer["ring_means"][0] == pytest.approx(answer["background"] + answer["peak"], rel=0.2)
+    assert len(answer["radii_px"]) == len(answer["values"])
+
+
+async def test_radial_profile_where_is_no_star(pool, tmp_path):
+    path = write_fits(tmp_path / "a.fits", night_sky((100, 100)))
+    for place in ({"x": 50, "y": 50}, {"x": -500, "y": 50}):
+        with pytest.raises(UsageError, match=r"star|few"):
+            await looked_at(pool, "radial-profile", path, width=100, height=100, **place)
+
+
+async def test_zscale_gives_both_ways_to_stretch(pool, frame, exposure):
+    answer = await looked_at(pool, "zscale", frame)
+    samples = sample(exposure.pixels)
+    assert (answer["zmin"], answer["zmax"]) == pytest.approx(ZScaleInterval(samples.size).get_limits(samples))
+    assert answer["black"] == np.median(samples)
+    assert answer["white"] > answer["black"]
+    wider = await looked_at(pool, "zscale", frame, contrast=0.05)
+    assert wider["zmax"] >= answer["zmax"]

@@ -1,0 +1,270 @@
+"""Analyses from the client to the runner and back: the real application, the real runner, real servers."""
+
+import asyncio
+import base64
+import contextlib
+import io
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from PIL import Image as Picture
+
+from datalab.events.analysis import AnalysisDescribed
+from datalab.events.operations import OutputFile, StoredFile
+from datalab.events.topology import ANALYSES
+from datalab.platform.objects import ObjectStore
+from operation_runner.main import create_app
+from operation_runner.registry import discover_analyses
+from operation_runner.settings import Settings
+from support.analysis import ANALYSIS_PACKAGES, night_sky, write_with_catalogue
+from support.runner import WCS_CARDS, input_file, no_main_module
+from support.session_api import MEDIAN, archive, body_of, frame_document, result, running_world
+
+SHAPE = (80, 120)
+DISPLAY = {"width": 240, "height": 160}
+OUTPUT = "the-output-1"
+
+
+@pytest.fixture(scope="module")
+async def world(module_settings_environment, tmp_path_factory):
+    async with running_world(module_settings_environment, analysis_time_limit_s=3.0) as world:
+        for name in ("alice", "bob"):
+            await world.add_user(name, proposals=["P1"] if name == "alice" else [])
+        async with ObjectStore(world.settings) as objects:
+            world.objects = objects
+            await store_everything(world, tmp_path_factory.mktemp("frames"))
+            yield world
+
+
+@pytest.fixture(scope="module")
+async def runner(world, tmp_path_factory):
+    async with runner_here(tmp_path_factory.mktemp("runner")) as app:
+        yield app
+
+
+@contextlib.asynccontextmanager
+async def runner_here(scratch_dir):
+    with no_main_module():
+        settings = Settings(
+            operation_packages=["support.slow_operations"],
+            analysis_packages=ANALYSIS_PACKAGES,
+            scratch_dir=scratch_dir,
+            slow_slots=1,
+            fast_slots=1,
+        )
+        app = create_app(settings)
+        async with app.router.lifespan_context(app):
+            yield app
+
+
+async def store_everything(world, folder):
+    pixels = night_sky(SHAPE).astype("u2")
+    pixels[48, 36] = 1200
+    sources = {"x": [37.0], "y": [49.0], "flux": [1000.0], "fluxerr": [10.0]}
+    for name, header in {"plain": {}, "solved": WCS_CARDS, "secret": WCS_CARDS}.items():
+        path = write_with_catalogue(folder / f"{name}.fits.fz", pixels, sources, header=header, compression="RICE_1")
+        file = await stored(world, path)
+        private = (
+            {"proposal_id": "P1", "public_date": datetime.now(UTC) + timedelta(days=1)} if name == "secret" else {}
+        )
+        await world.add_frames(frame_document(name, files={"fits": as_document(file)}, **private))
+    world.files = {"solved": file}
+    damaged = folder / "damaged.fits"
+    damaged.write_bytes(path.read_bytes()[:3000])
+    await world.add_frames(frame_document("damaged", files={"fits": as_document(await stored(world, damaged))}))
+    await world.add_frames(frame_document("lost"))
+
+
+async def stored(world, path):
+    file = input_file(path)
+    await world.objects.put_file(file.key, path, content_type="application/fits")
+    return file
+
+
+def as_document(file):
+    return {"key": file.key, "sha256": file.sha256, "size_bytes": file.size_bytes, "media_type": "application/fits"}
+
+
+@pytest.fixture(scope="module")
+async def alice(world):
+    async with world.client("alice") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def bob(world):
+    async with world.client("bob") as client:
+        yield client
+
+
+async def ask(client, action, **body):
+    reply = await client.post(f"/api/analysis/{action}/", json=body)
+    return reply.status_code, body_of(reply)
+
+
+async def test_without_a_runner_clients_are_told_at_once(world, alice):
+    bucket = await world.bus.key_value(ANALYSES)
+    left_behind = AnalysisDescribed(action="zscale", description="by a runner that is gone", parameters_schema={})
+    await bucket.put(left_behind.action, left_behind.encode())
+    status, body = await ask(alice, "zscale", basename="plain")
+    assert status == 503
+    assert body == {"error": "zscale Error: no runner is there to look at images; try again in a moment"}
+
+
+async def test_every_action_answers(runner, alice):
+    place = {**DISPLAY, "x": 73, "y": 97}
+    parameters = {
+        "wcs": {},
+        "source-catalog": DISPLAY,
+        "line-profile": {**DISPLAY, "x1": 10, "y1": 10, "x2": 50, "y2": 100},
+        "centroiding": {**place, "radius": 3, "r_back1": 4, "r_back2": 5},
+        "raw-data": {"max_size": 20},
+        "get-tif": {},
+        "get-jpg": {"zmin": None, "zmax": 1500},
+        "histogram": {},
+        "statistics": DISPLAY,
+        "radial-profile": place,
+        "zscale": {},
+    }
+    assert set(parameters) | {"misbehave"} == set(discover_analyses(ANALYSIS_PACKAGES))
+    answers = {}
+    for action, given in parameters.items():
+        status, body = await ask(alice, action, basename="solved", source="archive", **given)
+        assert (status, "error" in body) == (200, False), (action, body)
+        answers[action] = body
+    assert answers["wcs"]["fits_dimensions"] == [120, 80]
+    assert answers["raw-data"]["height"] == 20
+    assert len(answers["raw-data"]["data"]) == 400
+    assert len(answers["source-catalog"]) == 1
+    assert Picture.open(io.BytesIO(base64.b64decode(answers["get-jpg"]["jpg_base64"]))).size == (120, 80)
+
+
+async def test_the_list_tells_what_can_be_asked(runner, alice):
+    actions = body_of(await alice.get("/api/analysis/"))
+    assert set(actions) == set(discover_analyses(ANALYSIS_PACKAGES))
+    assert actions["line-profile"]["parameters_schema"]["required"] == ["width", "height", "x1", "y1", "x2", "y2"]
+    assert actions["raw-data"]["parameters_schema"]["properties"]["max_size"]["maximum"] == 2048
+
+
+async def test_pictures_of_a_file_stand_for_the_file(runner, alice):
+    for suffix in ("-large", "-small"):
+        assert (await ask(alice, "wcs", basename=f"solved{suffix}"))[0] == 200
+
+
+async def test_a_tiff_is_made_once_and_linked_with_a_signature(runner, world, alice):
+    links = [(await ask(alice, "get-tif", basename="plain"))[1]["tif_url"] for _ in range(2)]
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        reply = await anybody.get(links[0])
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "image/tiff"
+    picture = Picture.open(io.BytesIO(reply.content))
+    assert (picture.size, picture.mode) == ((120, 80), "RGB")
+    assert links[0].split("?")[0] == links[1].split("?")[0]
+    assert "plain" not in links[0].split("?")[0]  # nothing of the client's is in the key
+
+
+async def test_answers_of_any_size_come_through(runner, alice):
+    reply = await alice.post("/api/analysis/raw-data/", json={"basename": "plain", "max_size": 2048})
+    assert len(body_of(reply)["data"]) == 2048**2
+    assert len(reply.content) > 16 * 1024**2  # more than four messages of the bus may hold
+
+
+async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
+    session = await world.session(alice)
+    await world.describe(MEDIAN)
+    operation = await world.operation(alice, session, input_data={"input_files": [archive("plain"), archive("solved")]})
+    file = world.files["solved"]
+    fits = StoredFile(key=file.key, sha256=file.sha256, size_bytes=file.size_bytes, media_type="application/fits")
+    made = result().model_copy(
+        update={"output_files": (OutputFile(basename=OUTPUT, type="fits", files={"fits": fits}),)}
+    )
+    await world.succeed(alice, session, operation, made)
+    assert (await ask(alice, "wcs", basename=OUTPUT, source="datalab"))[0] == 200
+    assert await ask(bob, "wcs", basename=OUTPUT, source="datalab") == (
+        400,
+        {"error": f"wcs Error: Could not find {OUTPUT} among the outputs of your operations"},
+    )
+
+
+async def test_nobody_looks_at_what_he_may_not_read(runner, alice, bob):
+    for action, given in (("wcs", {}), ("get-tif", {}), ("raw-data", {})):
+        assert (await ask(alice, action, basename="secret", **given))[0] == 200
+        # Also now that the runner has the file, and the rendering is stored (S4, S6).
+        status, body = await ask(bob, action, basename="secret", **given)
+        assert (status, body) == (400, {"error": f"{action} Error: Could not find secret in the archive"})
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "text"),
+    [
+        ("raw-data", {}, "'basename' is missing"),
+        ("raw-data", {"basename": 5}, "'basename' must be a text of 1 to 256 characters"),
+        ("raw-data", {"basename": "plain", "source": "nowhere"}, "Source nowhere not recognized"),
+        ("raw-data", {"basename": "none"}, "Could not find none in the archive"),
+        (
+            "raw-data",
+            {"basename": "plain", "max_size": 5000},
+            "'max_size' is wrong: Input should be less than or equal to 2048",
+        ),
+        (
+            "raw-data",
+            {"basename": "plain", "max_size": 0},
+            "'max_size' is wrong: Input should be greater than or equal to 1",
+        ),
+        ("line-profile", {"basename": "plain", **DISPLAY, "x1": 1, "y2": 1}, "'y1', 'x2' are missing"),
+        ("source-catalog", {"basename": "plain", "height": 1}, "'width' is missing"),
+        ("wcs", {"basename": "plain"}, "No WCS solution found for this image"),
+        ("get-jpg", {"basename": "plain", "zmin": 5, "zmax": 1}, "zmin 5 lies above zmax 1."),
+        ("zscale", {"basename": "lost"}, "The input file lost is no longer stored."),
+    ],
+)
+async def test_mistakes_are_told_in_words(runner, alice, action, body, text):
+    assert await ask(alice, action, **body) == (400, {"error": f"{action} Error: {text}"})
+
+
+async def test_a_damaged_file_is_told_without_paths(runner, alice):
+    status, body = await ask(alice, "zscale", basename="damaged")
+    assert status == 400
+    assert body["error"].startswith("zscale Error: The input file damaged cannot be read")
+    assert "/" not in body["error"]
+
+
+@pytest.mark.parametrize("action", ["x", "Wcs", "wcs.x", "*", "%3E", "a b", "w" * 500])
+async def test_an_unknown_action_is_not_found(runner, alice, action):
+    reply = await alice.post(f"/api/analysis/{action}/", json={})
+    assert reply.status_code == 400
+    assert body_of(reply)["error"].startswith("Analysis action '")
+    if action == "x":
+        assert body_of(reply) == {"error": "Analysis action 'x' not found"}
+
+
+async def test_only_posts_are_answered(runner, alice):
+    reply = await alice.get("/api/analysis/wcs/")
+    assert (reply.status_code, body_of(reply)) == (405, {"detail": 'Method "GET" not allowed.'})
+
+
+async def test_a_bug_is_told_without_internals(runner, alice):
+    status, body = await ask(alice, "misbehave", basename="plain", how="bug")
+    assert status == 500
+    assert body == {"error": "misbehave Error: An unknown error occurred, contact the developers if this persists."}
+
+
+async def test_a_lost_process_may_be_tried_again(runner, alice):
+    status, body = await ask(alice, "misbehave", basename="plain", how="kill")
+    assert (status, "was ended" in body["error"]) == (503, True)
+    assert (await ask(alice, "misbehave", basename="plain", how="pid"))[0] == 200
+
+
+async def test_what_takes_too_long_is_told_in_time(runner, alice):
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answer = await ask(alice, "misbehave", basename="plain", how="sleep")
+    assert answer == (400, {"error": "misbehave Error: plain could not be analysed in time"})
+    assert 2.5 < loop.time() - began < 4.0
+
+
+async def test_many_at_once_are_answered_alike(runner, alice):
+    answers = await asyncio.gather(*(ask(alice, "raw-data", basename="plain", max_size=300) for _ in range(20)))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0][0] == 200

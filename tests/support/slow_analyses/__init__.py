@@ -1,0 +1,1 @@
+"""Analysis actions that behave badly."""

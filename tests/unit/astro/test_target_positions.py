@@ -1,0 +1,111 @@
+import pytest
+from astropy.io import fits
+from astropy.time import Time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datalab.astro.target_positions import (
+    PositionError,
+    TimedPosition,
+    header_position,
+    source_type,
+    timed_positions,
+)
+
+MJD = Time("2026-03-14T22:00:00", scale="utc").mjd
+GOOD = {"ra": 187.5, "dec": -4.2, "mjd": MJD}
+
+
+def test_objects_are_taken_as_they_are():
+    assert timed_positions([GOOD | {"name": "Ceres"}, GOOD | {"mjd": MJD + 1, "ra": -1.0}]) == (
+        TimedPosition(ra_deg=187.5, dec_deg=-4.2, mjd=MJD, name="Ceres"),
+        TimedPosition(ra_deg=359.0, dec_deg=-4.2, mjd=MJD + 1),
+    )
+
+
+def test_a_single_object_is_one_position():
+    assert timed_positions(GOOD) == timed_positions([GOOD])
+
+
+def test_text_says_the_same_in_every_notation():
+    first, second, third, fourth = timed_positions(
+        "12:30:00 -04:12:00 2026-03-14T22:00:00; 187.5 -4.2 61113.91666667 ;\n"
+        "12:30:00.0,-4:12:00.0,2026-03-14 22:30:00Z\r\n187.5 -4.2 2026-03-15T01:00:00+02:00"
+    )
+    for position in (first, second, third, fourth):
+        assert (position.ra_deg, position.dec_deg) == pytest.approx((187.5, -4.2), abs=1e-9)
+    times = [position.mjd - MJD for position in (first, second, third, fourth)]
+    assert times == pytest.approx([0.0, 0.0, 0.5 / 24, 1.0 / 24], abs=1e-7)
+
+
+@given(ra=st.floats(0, 359.999), dec=st.floats(-90, 90), mjd=st.floats(40_000, 80_000, allow_nan=False))
+def test_numbers_survive_the_text(ra, dec, mjd):
+    (position,) = timed_positions(f"{ra:.9f} {dec:.9f} {mjd:.9f}")
+    assert (position.ra_deg, position.dec_deg, position.mjd) == pytest.approx((ra, dec, mjd), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([GOOD, {"ra": 1.0, "dec": 2.0}], "Target position 2 has no mjd."),
+        ([{"dec": 2.0, "mjd": MJD}], "Target position 1 has no ra."),
+        ([GOOD | {"ra": "10:00:00"}], "Target position 1: ra must be a finite number, not '10:00:00'."),
+        ([GOOD, GOOD | {"dec": float("nan")}], "Target position 2: dec must be a finite number, not nan."),
+        ([GOOD | {"mjd": True}], "Target position 1: mjd must be a finite number, not True."),
+        ([GOOD | {"dec": 120.0}], "Target position 1: dec 120 is not between -90 and 90 degrees."),
+        ([GOOD | {"ra": 400.0}], "Target position 1: ra 400 is not between 0 and 360 degrees."),
+        ([GOOD | {"mjd": 2461114.4}], "Target position 1: 2461114.4 is not an MJD; a Julian date is 2400000.5 higher."),
+        ([GOOD, GOOD | {"ra": 1.0}], "Target positions 1 and 2 are of the same time."),
+        (["187.5 -4.2 61113"], "Target position 1 must have ra, dec and mjd."),
+        (7, "Target positions must be a list or a text."),
+        ("187.5 -4.2 61113; 187.6 -4.2", 'Target position 2 ("187.6 -4.2") must be "RA Dec time".'),
+        ("here", 'Target position 1 ("here") must be "RA Dec time".'),
+        ("x -4 61113", 'Target position 1 ("x -4 61113"): the right ascension "x" is neither degrees nor h:m:s.'),
+        (
+            "1 95 61113",
+            'Target position 1 ("1 95 61113"): the declination "95" is not degrees or d:m:s from -90 to 90.',
+        ),
+        (
+            "1 2 yesterday",
+            'Target position 1 ("1 2 yesterday"): the time "yesterday" is neither an MJD nor an ISO date and time.',
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named(given, text):
+    with pytest.raises(PositionError) as caught:
+        timed_positions(given)
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("nothing", ["", " ;\n; ", []])
+def test_nothing_is_no_position(nothing):
+    assert timed_positions(nothing) == ()
+
+
+def test_headers_give_hours_and_degrees():
+    header = fits.Header([("CAT-RA", "18:07:23.824"), ("CAT-DEC", "-07:28:36.39")])
+    assert header_position(header) == pytest.approx((271.84927, -7.47677), abs=5e-6)
+
+
+def test_headers_may_give_degrees():
+    assert header_position(fits.Header([("CAT-RA", 271.5), ("CAT-DEC", "-7.25")])) == (271.5, -7.25)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {},
+        {"CAT-RA": "18:07:23.824"},
+        {"CAT-RA": "18:07:23.824", "CAT-DEC": "N/A"},
+        {"CAT-RA": "nowhere", "CAT-DEC": "-07:28:36.39"},
+        {"CAT-RA": "18:07:23.824", "CAT-DEC": "-97:28:36.39"},
+    ],
+)
+def test_headers_without_a_readable_position_are_refused(cards):
+    with pytest.raises(PositionError, match="no readable CAT-RA and CAT-DEC"):
+        header_position(fits.Header(list(cards.items())))
+
+
+def test_the_kind_of_source_is_what_the_header_says():
+    assert source_type(fits.Header([("SRCTYPE", "extrasolar ")])) == "EXTRASOLAR"
+    assert source_type(fits.Header()) == ""

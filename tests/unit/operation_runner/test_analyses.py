@@ -1,0 +1,197 @@
+"""Analyses: what is asked of whom, and what is told when it takes too long."""
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from datalab.events.analysis import AnalysisRequested
+from datalab.events.operations import InputFile
+from datalab.platform.errors import TransientError, UsageError
+from operation_runner.analysis_sdk import Analysis, AnalysisParameters, Rendering
+from operation_runner.domain.analysis import TooLateError
+from operation_runner.services.analyses import Analyses
+
+FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)
+
+
+class Look(Analysis):
+    name = "look"
+    description = "Looks."
+
+    class Parameters(AnalysisParameters):
+        times: int
+        where: str
+        hard: bool = True
+
+    def analyse(self, image, parameters):
+        raise AssertionError("not here")
+
+
+class Paint(Rendering):
+    name = "paint"
+    description = "Paints."
+    version = 3
+    link = "picture_url"
+    extension = ".png"
+    media_type = "image/png"
+
+    def render(self, image, target):
+        raise AssertionError("not here")
+
+
+class Inputs:
+    """A cache whose files arrive when they are let in."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.arrives = asyncio.Event()
+        self.arrives.set()
+        self.error = None
+        self.pinned_now = 0
+        self.fetches = 0
+
+    @contextlib.asynccontextmanager
+    async def pinned(self, files):
+        if not self.arrives.is_set():
+            self.fetches += 1
+        await self.arrives.wait()
+        if self.error is not None:
+            raise self.error
+        self.pinned_now += 1
+        try:
+            yield {(file.source, file.basename): self.folder / file.sha256 for file in files}
+        finally:
+            self.pinned_now -= 1
+
+    @contextlib.asynccontextmanager
+    async def work_dir(self):
+        yield self.folder
+
+
+class Analyst:
+    """Remembers jobs; renders nothing but the bytes of a text."""
+
+    def __init__(self, inputs):
+        self.inputs = inputs
+        self.jobs = []
+        self.times = []
+
+    async def analyse(self, job, *, within_s):
+        assert self.inputs.pinned_now == 1
+        self.jobs.append(job)
+        self.times.append(within_s)
+        if job.target is not None:
+            job.target.write_bytes(b"painted")
+        return b'{"answer": 42}'
+
+
+class Files:
+    def __init__(self):
+        self.kept: dict[str, tuple[bytes, str]] = {}
+        self.slow = False
+
+    async def has(self, key):
+        return key in self.kept
+
+    async def keep(self, key, path, *, media_type):
+        if self.slow:
+            await asyncio.sleep(60)
+        self.kept[key] = (path.read_bytes(), media_type)
+
+
+class Lab:
+    REGISTRY: ClassVar = {"look": Look(), "paint": Paint()}
+
+    def __init__(self, folder):
+        self.inputs = Inputs(folder)
+        self.analyst = Analyst(self.inputs)
+        self.files = Files()
+        self.analyses = Analyses(registry=self.REGISTRY, inputs=self.inputs, analyst=self.analyst, files=self.files)
+
+    async def ask(self, action="look", *, within_s=5.0, **parameters):
+        request = AnalysisRequested(action=action, parameters=parameters, file=FILE, answer_within_s=within_s)
+        return await self.analyses.answer(request)
+
+
+@pytest.fixture
+async def lab(tmp_path):
+    lab = Lab(tmp_path)
+    yield lab
+    await lab.analyses.stop()
+
+
+async def test_a_question_is_asked_with_every_default(lab, tmp_path):
+    result = await lab.ask(times=2, where="here", noise="ignored")
+    assert json.loads(result.body) == {"answer": 42}
+    (job,) = lab.analyst.jobs
+    assert job.parameters == {"times": 2, "where": "here", "hard": True}
+    assert (job.file, job.path, job.target) == (FILE, Path(tmp_path / FILE.sha256), None)
+    assert 4 < lab.analyst.times[0] < 5  # some of the time is for the way back
+    assert lab.inputs.pinned_now == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({}, "'times', 'where' are missing"),
+        ({"times": 1}, "'where' is missing"),
+        ({"times": "x", "where": ""}, "'times' is wrong: Input should be a valid integer"),
+    ],
+)
+async def test_wrong_parameters_are_named_before_anything_is_fetched(lab, parameters, text):
+    lab.inputs.arrives.clear()
+    with pytest.raises(UsageError, match=text):
+        await lab.ask(**parameters)
+    assert lab.inputs.fetches == 0
+
+
+async def test_an_unknown_action_is_refused(lab):
+    with pytest.raises(UsageError, match="'guess' not found"):
+        await lab.ask("guess")
+
+
+async def test_a_file_that_comes_too_late_is_there_the_next_time(lab):
+    lab.inputs.arrives.clear()
+    for _ in range(2):
+        with pytest.raises(TooLateError, match=r"^Download of f1 timed out$"):
+            await lab.ask(times=1, where="", within_s=0.05)
+    assert lab.inputs.fetches == 1  # the second question waited for the first one's copy
+    lab.inputs.arrives.set()
+    await lab.ask(times=1, where="")
+
+
+@pytest.mark.parametrize("error", [UsageError("gone"), TransientError("away")])
+async def test_a_file_that_cannot_be_fetched_is_told_and_tried_again(lab, error):
+    lab.inputs.error = error
+    with pytest.raises(type(error), match=error.message):
+        await lab.ask(times=1, where="")
+    lab.inputs.error = None
+    await lab.ask(times=1, where="")
+
+
+async def test_stopping_gives_up_what_is_still_fetched(lab):
+    lab.inputs.arrives.clear()
+    with pytest.raises(TooLateError):
+        await lab.ask(times=1, where="", within_s=0.05)
+    await lab.analyses.stop()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_rendering_is_made_once_and_linked(lab):
+    results = [await lab.ask("paint") for _ in range(2)]
+    key = f"downloads/{FILE.sha256}-paint-v3.png"
+    for result in results:
+        (field, link), *_ = result.links.items()
+        assert (field, link.key, link.media_type, link.filename) == ("picture_url", key, "image/png", "f1.png")
+    assert lab.files.kept == {key: (b"painted", "image/png")}
+    assert len(lab.analyst.jobs) == 1
+
+
+async def test_a_rendering_that_cannot_be_stored_in_time_is_told(lab):
+    lab.files.slow = True
+    with pytest.raises(TooLateError, match="could not be stored in time"):
+        await lab.ask("paint", within_s=0.1)
