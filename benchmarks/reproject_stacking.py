@@ -1,11 +1,12 @@
 """Stacking in the mode reproject of 8 dithered and slightly turned frames of 2048 x 2048, against the plain way.
 
 Ours: a runner process that was just started; measured is computing alone, from files to files, and the memory of all
-its processes above that of an idle runner; also with half of the frames, as it must not depend on their number.
+its processes above that of an idle runner. `double_memory_ratio` is the memory of the whole runner in units of that
+with half of the frames.
 Plain: a process that reads the frames with astropy, has `reproject` find the best grid (`find_optimal_celestial_wcs`)
 and move every frame there (`reproject_adaptive`, flux conserving), crops to what all cover and sums with
-`numpy.nansum`; memory is that above a program that only imports. `interpolating_ratio` compares with `reproject_interp` (bicubic) in its place, which is the fastest way
-of that library that keeps stars sharp.
+`numpy.nansum`; memory is that above a program that only imports. `interpolating_ratio` compares with `reproject_interp`
+(bicubic) in its place, which is the fastest way of that library that keeps stars sharp.
 """
 
 from __future__ import annotations
@@ -87,17 +88,14 @@ async def main() -> None:
                 )
     by_adaptive, by_interpolating, by_us, by_half = middle(adaptive), middle(interpolating), middle(ours), middle(half)
     seconds = float(np.median(computing))
-    plain_mb, ours_mb, half_mb = (
-        run.megabytes - nothing_mb
-        for run, nothing_mb in ((by_adaptive, imported_mb), (by_us, idle_mb), (by_half, idle_mb))
-    )
+    plain_mb, ours_mb = by_adaptive.megabytes - imported_mb, by_us.megabytes - idle_mb
     report(
         "reproject_stacking",
         {
             "time_ratio": round(by_adaptive.seconds / seconds, 2),
             "interpolating_ratio": round(by_interpolating.seconds / seconds, 2),
             "memory_ratio": round(ours_mb / plain_mb, 3),
-            "double_memory_ratio": round(ours_mb / half_mb, 3),
+            "double_memory_ratio": round(by_us.megabytes / by_half.megabytes, 3),
             "plain_s": by_adaptive.seconds,
             "interpolating_s": by_interpolating.seconds,
             "ours_s": round(seconds, 3),

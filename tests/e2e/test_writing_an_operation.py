@@ -38,9 +38,7 @@ async def shell(script, folder, environment, **options):
 
 
 async def finished(script, folder, environment):
-    process = await shell(
-        script, folder, environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
+    process = await shell(script, folder, environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
     output, _ = await asyncio.wait_for(process.communicate(), timeout=120)
     assert process.returncode == 0, output.decode()
     return output.decode()

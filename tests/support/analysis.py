@@ -10,9 +10,7 @@ from astropy.table import Table
 from operation_runner.adapters.analysis_pool import AnalysisPool
 from operation_runner.adapters.decoded_images import DecodedImages
 from operation_runner.domain.analysis import AnalysisJob
-from support.runner import input_file
-
-ANALYSIS_PACKAGES = ["operation_runner.analysis", "support.slow_analyses"]
+from support.runner import ANALYSIS_PACKAGES, input_file
 
 
 @contextlib.asynccontextmanager

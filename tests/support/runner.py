@@ -10,10 +10,13 @@ from astropy.io import fits
 
 from datalab.events.operations import InputFile, InputSource, Lane, OperationRequested
 from datalab.platform.errors import TransientError
+from operation_runner.adapters.forkserver import Packages
 from operation_runner.domain.ports import Job
 from operation_runner.sdk import FitsFile
 
 OPERATION_PACKAGES = ["operation_runner.operations", "support.slow_operations"]
+ANALYSIS_PACKAGES = ["operation_runner.analysis", "support.slow_analyses"]
+PACKAGES = Packages(operations=tuple(OPERATION_PACKAGES), analyses=tuple(ANALYSIS_PACKAGES))
 
 WCS_CARDS = {
     "CTYPE1": "RA---TAN",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datalab.events.operations import OperationProgressed, OperationResult
 from datalab.platform.errors import TransientError
-from operation_runner.adapters.operation_clerk import normalised
+from operation_runner.adapters.clerk import normalised
 from operation_runner.domain.ports import Computed, LocalData
 from operation_runner.registry import describe
 

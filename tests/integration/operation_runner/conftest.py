@@ -4,7 +4,7 @@ import pytest
 
 from operation_runner.adapters.compute_process import ProcessComputer
 from operation_runner.adapters.forkserver import prepare_forkserver
-from support.runner import OPERATION_PACKAGES, NoStars, no_main_module
+from support.runner import PACKAGES, NoStars, no_main_module
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,8 +20,8 @@ async def make_computer(lean_processes):
 
     async def make(**changes):
         usual = {"stars": NoStars(), "slots": 4, "processes": 2, "time_limit_s": 30.0, "memory_bytes": 1024**3}
-        prepare_forkserver(OPERATION_PACKAGES)
-        computer = ProcessComputer(packages=OPERATION_PACKAGES, **(usual | changes))
+        prepare_forkserver(PACKAGES)
+        computer = ProcessComputer(packages=PACKAGES.operations, **(usual | changes))
         await computer.start()
         made.append(computer)
         return computer

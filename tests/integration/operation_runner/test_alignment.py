@@ -125,7 +125,7 @@ def test_images_that_share_no_stars_are_named(tmp_path):
 
 def test_world_coordinates_are_suggested_where_stars_fail(tmp_path):
     blank = star_frames.write(tmp_path / "b.fits", np.zeros(SHAPE, "f4"), wcs=star_frames.sky_wcs(VIEWS[1]))
-    with pytest.raises(UsageError, match='b cannot be aligned to 0: .* the method "wcs" uses those'):
+    with pytest.raises(UsageError, match=r'b cannot be aligned to 0: .* the method "wcs" uses those'):
         run(Alignment(), {"input_files": [frame(tmp_path, 0), blank]}, work_dir=tmp_path / "work")
 
 

@@ -104,7 +104,9 @@ def test_masters_are_the_patterns_of_the_camera(night):
 
 def test_a_calibrated_night_is_the_light_that_came_in(night):
     made = run(
-        Calibration(), {"input_files": night.files["EXPOSE"]} | night.all_masters(), work_dir=night.folder / "calibrated"
+        Calibration(),
+        {"input_files": night.files["EXPOSE"]} | night.all_masters(),
+        work_dir=night.folder / "calibrated",
     )
     assert len(made.products) == 2
     for number, path in enumerate(night.files["EXPOSE"]):
@@ -212,9 +214,15 @@ def test_a_normalised_flat_is_used_as_it_is(bench):
         ({}, "Operation Calibration requires a bias, a dark or a flat frame."),
         ({"bias_file": ("wide", {})}, "The bias wide has 6 x 4 pixels, image has 5 x 4"),
         ({"bias_file": ("binned", {"CCDXBIN": 2})}, "The bias binned is binned 2 x 1, image 1 x 1"),
-        ({"flat_file": ("blue", {"FILTER": "B", "ZEROCOR": "x"})}, "The flat blue was taken in the filter B, image in rp"),
+        (
+            {"flat_file": ("blue", {"FILTER": "B", "ZEROCOR": "x"})},
+            "The flat blue was taken in the filter B, image in rp",
+        ),
         ({"flat_file": ("raw", {})}, "The flat raw still contains the bias: choose a bias frame too"),
-        ({"flat_file": ("free", {"ZEROCOR": "x"})}, "image still contains the bias, which must not be divided by a flat"),
+        (
+            {"flat_file": ("free", {"ZEROCOR": "x"})},
+            "image still contains the bias, which must not be divided by a flat",
+        ),
         ({"dark_file": ("timeless", {"EXPTIME": None})}, "timeless does not state its exposure time"),
     ],
 )

@@ -164,9 +164,7 @@ def test_an_unknown_scale_is_searched(tmp_path, exposure):
 
 
 def test_frames_of_one_field_ask_gaia_once(tmp_path, exposure):
-    paths = [
-        write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(off, 0)), name=f"f{off}") for off in (0, 1, 2)
-    ]
+    paths = [write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(off, 0)), name=f"f{off}") for off in (0, 1, 2)]
     gaia = Gaia()
     made = solve(paths, tmp_path, gaia)
     assert len(made.products) == 3
@@ -197,7 +195,7 @@ def test_a_frame_without_stars_is_named(tmp_path, exposure):
 
 def test_a_header_without_position_asks_for_one(tmp_path, exposure):
     path = write(tmp_path, exposure, without=POSITION_CARDS)
-    with pytest.raises(UsageError, match="The header of frame does not say where on the sky it was taken. Give the"):
+    with pytest.raises(UsageError, match=r"The header of frame does not say where on the sky it was taken. Give the"):
         solve([path], tmp_path)
 
 

@@ -82,7 +82,7 @@ def test_an_aperture_in_arcsec_takes_the_place_of_the_usual_ones(frames, tmp_pat
 
 def test_a_bare_image_has_no_magnitudes_and_no_sky_positions(frames, tmp_path):
     path = write_fits(tmp_path / "bare.fits", frames[0][0].pixels)
-    pixels, header, sources = opened(run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w").fits())
+    _, header, sources = opened(run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w").fits())
     assert {"mag", "ra", "fluxaper1"}.isdisjoint(sources.colnames)
     assert len(sources) > 30
     assert "no magnitudes" in "".join(header["HISTORY"])

@@ -208,7 +208,11 @@ def test_images_that_cannot_be_stacked_are_named(tmp_path, dithered_files):
     elsewhere = write_fits(tmp_path / "elsewhere.fits", np.ones((40, 50), "f4"), header=WCS_CARDS)
     refusals = [
         ([dithered_files[0], plain], {"stacking_mode": "reproject"}, "nowhere has no valid celestial WCS"),
-        ([dithered_files[0], elsewhere], {"stacking_mode": "reproject"}, r"no part of the sky in common \(frame-0 and elsewhere\)"),
+        (
+            [dithered_files[0], elsewhere],
+            {"stacking_mode": "reproject"},
+            r"no part of the sky in common \(frame-0 and elsewhere\)",
+        ),
         ([dithered_files[0], plain], {"weighting": "exposure time"}, "nowhere does not tell an exposure time"),
         ([plain, elsewhere], {"weighting": "inverse variance"}, "elsewhere has no noise"),
         ([plain, elsewhere], {"combine": "median", "weighting": "exposure time"}, "A median cannot be weighted"),

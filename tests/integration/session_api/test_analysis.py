@@ -17,8 +17,8 @@ from datalab.platform.objects import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.registry import discover_analyses
 from operation_runner.settings import Settings
-from support.analysis import ANALYSIS_PACKAGES, night_sky, write_with_catalogue
-from support.runner import WCS_CARDS, input_file, no_main_module
+from support.analysis import night_sky, write_with_catalogue
+from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module
 from support.session_api import MEDIAN, archive, body_of, frame_document, result, running_world
 
 SHAPE = (80, 120)

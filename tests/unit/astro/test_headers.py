@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from datalab.astro.headers import (
     FrameDescription,
     describe,
-    footprint,
     header_cards,
     image_axes,
     parse_header_text,
     science_hdu,
 )
+from datalab.astro.wcs import footprint
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
 keywords = st.from_regex(r"[A-Z][A-Z0-9_-]{0,7}", fullmatch=True).filter(

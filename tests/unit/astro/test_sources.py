@@ -275,3 +275,22 @@ def test_a_lonely_star_and_a_galaxy_are_both_measured():
     assert galaxy["flux"] == pytest.approx(3e5, rel=0.06)
     assert galaxy["theta"] == pytest.approx(0.0, abs=3.0)
     assert galaxy["ellipticity"] == pytest.approx(1.0 - 7.0 / 12.0, abs=0.05)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 300), (300, 17), (65, 129)])
+@pytest.mark.parametrize("scale", [1.0, 1e-15, 1e15])
+def test_images_of_any_shape_and_unit_work(shape, scale):
+    pixels = np.random.default_rng(16).normal(100.0, 5.0, shape)
+    PROFILE.add_sources(pixels, np.array([shape[1] / 2]), np.array([shape[0] / 2]), np.array([2e4]))
+    (source,) = extract_sources(pixels * scale).sources
+    assert source["xwin"] == pytest.approx(shape[1] / 2 + 1.0, abs=0.05)
+    assert source["flux"] == pytest.approx(2e4 * scale, rel=0.1)
+
+
+def test_most_of_an_image_may_be_blank():
+    pixels, _, _ = grid_image([5000.0] * 40, seed=17)
+    pixels[np.random.default_rng(18).random(pixels.shape) < 0.9] = np.nan
+    found = extract_sources(pixels, detector=DETECTOR)
+    assert found.background == pytest.approx(200.0 + SKY_E / GAIN, abs=NOISE_ADU)
+    pixels[:, 40:] = np.nan
+    assert np.isfinite(extract_sources(pixels, detector=DETECTOR).background)

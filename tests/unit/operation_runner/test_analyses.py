@@ -11,6 +11,7 @@ import pytest
 from datalab.events.analysis import AnalysisRequested
 from datalab.events.operations import InputFile
 from datalab.platform.errors import TransientError, UsageError
+from operation_runner.adapters.clerk import checked, offered
 from operation_runner.analysis_sdk import Analysis, AnalysisParameters, Rendering
 from operation_runner.domain.analysis import TooLateError
 from operation_runner.services.analyses import Analyses
@@ -103,14 +104,25 @@ class Files:
         self.kept[key] = (path.read_bytes(), media_type)
 
 
-class Lab:
-    REGISTRY: ClassVar = {"look": Look(), "paint": Paint()}
+class Actions:
+    """The actions of this file, known in this very process."""
 
+    ALL: ClassVar = {"look": Look(), "paint": Paint()}
+    actions: ClassVar = list(ALL)
+
+    def find_action(self, name):
+        return offered(self.ALL[name]) if name in self.ALL else None
+
+    async def check(self, action, parameters):
+        return checked(self.ALL[action], parameters)
+
+
+class Lab:
     def __init__(self, folder):
         self.inputs = Inputs(folder)
         self.analyst = Analyst(self.inputs)
         self.files = Files()
-        self.analyses = Analyses(registry=self.REGISTRY, inputs=self.inputs, analyst=self.analyst, files=self.files)
+        self.analyses = Analyses(actions=Actions(), inputs=self.inputs, analyst=self.analyst, files=self.files)
 
     async def ask(self, action="look", *, within_s=5.0, **parameters):
         request = AnalysisRequested(action=action, parameters=parameters, file=FILE, answer_within_s=within_s)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from datalab.astro.display import DisplayScale
 from datalab.platform.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from astropy.wcs import WCS
     from numpy.typing import NDArray
+
+    from datalab.astro.display import DisplayScale
 
 __all__ = [
     "AnalysedImage",
@@ -59,6 +60,8 @@ class DisplayParameters(AnalysisParameters):
 
     def scale(self, image: AnalysedImage) -> DisplayScale:
         """Return how positions of the picture become positions of the image."""
+        from datalab.astro.display import DisplayScale  # noqa: PLC0415 - the runner itself needs no astronomy
+
         return DisplayScale.of(image.pixels.shape, width=self.width, height=self.height)
 
 

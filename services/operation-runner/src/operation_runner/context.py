@@ -17,16 +17,15 @@ from datalab.platform.topology import check_topology
 from operation_runner.adapters.analysis_catalogue import publish_analyses
 from operation_runner.adapters.analysis_pool import AnalysisPool
 from operation_runner.adapters.catalogue import publish_catalogue
+from operation_runner.adapters.clerk import Clerk
 from operation_runner.adapters.compute_process import ProcessComputer
 from operation_runner.adapters.decoded_images import DecodedImages
-from operation_runner.adapters.forkserver import prepare_forkserver
+from operation_runner.adapters.forkserver import Packages, prepare_forkserver
 from operation_runner.adapters.gaia_archive import GaiaArchive
 from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
-from operation_runner.adapters.operation_clerk import OperationClerk
 from operation_runner.adapters.rendered_files import ObjectRenderedFiles
 from operation_runner.adapters.results import ObjectResultStore
 from operation_runner.adapters.scratch import ScratchCache
-from operation_runner.registry import describe_analyses, discover_analyses
 from operation_runner.services.analyses import Analyses
 from operation_runner.services.cancellations import Cancellations
 from operation_runner.services.execution import Execution
@@ -52,16 +51,16 @@ class Context:
 @asynccontextmanager
 async def build_context(settings: Settings) -> AsyncIterator[Context]:
     """Connect and put together; close everything in reverse order, also when building fails half way."""
-    prepare_forkserver(settings.operation_packages)
-    actions = discover_analyses(settings.analysis_packages)
+    packages = Packages(operations=tuple(settings.operation_packages), analyses=tuple(settings.analysis_packages))
+    prepare_forkserver(packages)
     registry = create_registry()
     async with AsyncExitStack() as stack:
-        operations = OperationClerk(packages=settings.operation_packages)
-        stack.callback(operations.stop)
-        await operations.start()
+        clerk = Clerk(packages=packages)
+        stack.callback(clerk.stop)
+        await clerk.start()
         store = await stack.enter_async_context(ObjectStore(settings))
         computer = ProcessComputer(
-            packages=settings.operation_packages,
+            packages=packages.operations,
             stars=GaiaArchive.of(settings, store=store),
             slots=settings.fast_slots + settings.slow_slots,
             processes=settings.processes_per_operation,
@@ -76,7 +75,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         decoded = DecodedImages(folder=settings.scratch_dir / "decoded", limit_bytes=settings.decoded_bytes)
         decoded.open()
         analysts = AnalysisPool(
-            packages=settings.analysis_packages,
+            packages=packages.analyses,
             decoded=decoded,
             processes=settings.analysis_processes,
             memory_bytes=settings.analysis_memory_bytes,
@@ -84,7 +83,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         )
         stack.push_async_callback(analysts.stop)
         await analysts.start()
-        analyses = Analyses(registry=actions, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
+        analyses = Analyses(actions=clerk, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
         stack.push_async_callback(analyses.stop)
         bus = Bus(
             settings=settings,
@@ -95,11 +94,11 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         await bus.connect()
         stack.push_async_callback(bus.stop)
         await check_topology(bus.jetstream)
-        await publish_catalogue(await bus.key_value(CATALOGUE), operations.described)
-        await publish_analyses(await bus.key_value(ANALYSES), describe_analyses(actions, producer=SERVICE))
+        await publish_catalogue(await bus.key_value(CATALOGUE), clerk.offer.operations)
+        await publish_analyses(await bus.key_value(ANALYSES), clerk.offer.analyses)
         cancellations = Cancellations()
         execution = Execution(
-            operations=operations,
+            operations=clerk,
             results=ObjectResultStore(store),
             leases=KeyValueLeaseKeeper(await bus.key_value(LEASES)),
             inputs=scratch,

@@ -17,6 +17,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from datalab.astro.catalogue import moved
+from datalab.astro.columns import floats, has_numbers
 from datalab.astro.combine import median_dtype
 from datalab.astro.resampling import PixelRows, resample
 from datalab.astro.star_matching import MatchOptions, NoMatchError, Similarity, match_stars
@@ -92,14 +93,15 @@ def star_positions(catalogue: Table | None) -> FloatArray:
 
     Needs the columns flux, and xwin and ywin, else x and y. Without stars narrower than one pixel, if it knows fwhm.
     """
-    columns = [] if catalogue is None else catalogue.colnames
-    positions = next((pair for pair in (("xwin", "ywin"), ("x", "y")) if set(pair) <= set(columns)), None)
-    if catalogue is None or positions is None or "flux" not in columns:
+    if catalogue is None or not has_numbers(catalogue, ["flux"]):
         return np.empty((0, 2))
-    x, y, flux = (_numbers(catalogue, name) for name in (*positions, "flux"))
+    positions = next((pair for pair in (("xwin", "ywin"), ("x", "y")) if has_numbers(catalogue, pair)), None)
+    if positions is None:
+        return np.empty((0, 2))
+    x, y, flux = (floats(catalogue, name) for name in (*positions, "flux"))
     usable = np.isfinite(x) & np.isfinite(y) & (flux > 0)
-    if "fwhm" in columns:
-        usable &= ~(_numbers(catalogue, "fwhm") < _LEAST_FWHM_PX)
+    if "fwhm" in catalogue.colnames:
+        usable &= ~(floats(catalogue, "fwhm") < _LEAST_FWHM_PX)
     order = np.flatnonzero(usable)[np.argsort(-flux[usable], kind="stable")]
     return np.column_stack([x[order] - 1, y[order] - 1])
 
@@ -202,7 +204,7 @@ def aligned_catalogue(catalogue: Table, placement: Placement) -> Table | None:
     to_reference = placement.to_reference
     if to_reference is None:
         return catalogue
-    if not {"x", "y"} <= set(catalogue.colnames):
+    if not has_numbers(catalogue, ["x", "y"]):
         return None
 
     def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -259,8 +261,3 @@ def _pixel_area(mapping: PixelMapping, shape: tuple[int, int]) -> float:
     x, y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     new_x, new_y = mapping(np.array([x, x + 1, x]), np.array([y, y, y + 1]))
     return float(abs((new_x[1] - new_x[0]) * (new_y[2] - new_y[0]) - (new_x[2] - new_x[0]) * (new_y[1] - new_y[0])))
-
-
-def _numbers(catalogue: Table, name: str) -> FloatArray:
-    numbers: FloatArray = np.ma.filled(np.ma.asarray(catalogue[name]).astype(np.float64), np.nan)
-    return numbers

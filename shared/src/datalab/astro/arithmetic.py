@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
+
+from datalab.astro.headers import header_cards
 
 Pixels = NDArray[Any]
 
@@ -53,12 +57,29 @@ def scaled_header(header: fits.Header, scale: float) -> fits.Header:
     GAIN and EGAIN are electrons per pixel unit; SATURATE, MAXLIN and the like are pixel values.
     """
     scaled = header.copy()
-    for keyword, factor in _SCALED_BY.items():
-        value = scaled.get(keyword)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            scaled[keyword] = value * scale**factor
+    with np.errstate(all="ignore"):
+        multiply_cards(scaled, {keyword: np.float64(scale) ** power for keyword, power in _SCALED_BY.items()})
     scaled.remove("BUNIT", ignore_missing=True)  # they are counts no more
     return scaled
+
+
+def multiply_cards(header: fits.Header, factors: Mapping[str, float]) -> None:
+    """Multiply the numbers in the cards of a header, in place; a card whose number would be none any more is removed.
+
+    Args:
+        header: what is missing in it, or no number, stays so.
+        factors: by keyword.
+    """
+    values = header_cards(header)
+    for keyword, factor in factors.items():
+        value = values.get(keyword)
+        if not isinstance(value, int | float) or isinstance(value, bool) or factor == 1:
+            continue
+        product = float(value) * float(factor)
+        if math.isfinite(product):
+            header[keyword] = product
+        else:
+            header.remove(keyword)
 
 
 def _median_by_counting(pixels: Pixels) -> float:

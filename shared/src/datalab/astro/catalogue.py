@@ -16,6 +16,8 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from datalab.astro.columns import floats, has_numbers, without_numbers
+
 __all__ = [
     "CatalogueError",
     "PositionMapping",
@@ -57,9 +59,8 @@ class CatalogueError(ValueError):
 
 
 def require_columns(table: Table, names: Iterable[str]) -> None:
-    """Raise `CatalogueError` that names the columns `table` does not have."""
-    missing = [name for name in names if name not in table.colnames]
-    if missing:
+    """Raise `CatalogueError` that names the columns `table` does not have, or not as numbers."""
+    if missing := without_numbers(table, names):
         raise CatalogueError(f"its source catalogue has no column {', '.join(missing)}")
 
 
@@ -81,8 +82,8 @@ def carried(
     result = table.copy()
     for names in _POSITIONS:
         for name, offset in zip(names, offset_px, strict=True):
-            if name in table.colnames:
-                _replace(result, name, _floats(table, name) + offset)
+            if has_numbers(table, [name]):
+                _replace(result, name, floats(table, name) + offset)
     return _scaled(_inside(result, shape), scale)
 
 
@@ -103,11 +104,11 @@ def moved(table: Table, mapping: PositionMapping, *, shape: tuple[int, int], sca
     require_columns(table, _POSITIONS[0])
     result = table.copy()
     for x_name, y_name in _POSITIONS:
-        if {x_name, y_name} <= set(table.colnames):
-            x, y = mapping(_floats(table, x_name), _floats(table, y_name))
+        if has_numbers(table, (x_name, y_name)):
+            x, y = mapping(floats(table, x_name), floats(table, y_name))
             _replace(result, x_name, x)
             _replace(result, y_name, y)
-    _transform_shapes(result, _jacobians(mapping, _floats(table, "x"), _floats(table, "y")))
+    _transform_shapes(result, _jacobians(mapping, floats(table, "x"), floats(table, "y")))
     return _scaled(_inside(result, shape), scale)
 
 
@@ -119,14 +120,12 @@ def with_sky_positions(table: Table, wcs: WCS, *, replace: bool = False) -> Tabl
     Raises:
         CatalogueError: there are no positions.
     """
-    if {"ra", "dec"} <= set(table.colnames) and not replace:
+    if has_numbers(table, ("ra", "dec")) and not replace:
         return table
-    names = ("xwin", "ywin") if {"xwin", "ywin"} <= set(table.colnames) else ("x", "y")
+    names = ("xwin", "ywin") if has_numbers(table, ("xwin", "ywin")) else ("x", "y")
     require_columns(table, names)
     result = table.copy()
-    for name, values in zip(
-        ("ra", "dec"), wcs.all_pix2world(*(_floats(table, name) for name in names), 1), strict=True
-    ):
+    for name, values in zip(("ra", "dec"), wcs.all_pix2world(*(floats(table, name) for name in names), 1), strict=True):
         result[name] = np.asarray(values, np.float64)
         result[name].unit = "deg"
     return result
@@ -157,7 +156,7 @@ def flux_ratio(
     """
     require_columns(table, _POSITIONS[0])
     stars = _brightest(table)
-    x, y = _floats(stars, "x"), _floats(stars, "y")
+    x, y = floats(stars, "x"), floats(stars, "y")
     radius = radius_px or _aperture_radius_px(stars)
     before = _net_sums(reference, x, y, radius)
     after = _net_sums(pixels, *(mapping(x, y) if mapping else (x, y)), radius)
@@ -167,9 +166,8 @@ def flux_ratio(
     return float(np.median(after[usable] / before[usable]))
 
 
-def _floats(table: Table, name: str) -> FloatArray:
-    """Return a column as native floats, NaN where masked."""
-    return np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan)
+def _numeric(table: Table, kind: re.Pattern[str]) -> list[str]:
+    return [name for name in table.colnames if kind.fullmatch(name) and has_numbers(table, [name])]
 
 
 def _replace(table: Table, name: str, values: FloatArray) -> None:
@@ -182,17 +180,17 @@ def _replace(table: Table, name: str, values: FloatArray) -> None:
 
 
 def _inside(table: Table, shape: tuple[int, int]) -> Table:
-    x, y = _floats(table, "x"), _floats(table, "y")
+    x, y = floats(table, "x"), floats(table, "y")
     rows, columns = shape
     return table[(x >= 0.5) & (x < columns + 0.5) & (y >= 0.5) & (y < rows + 0.5)]
 
 
 def _scaled(table: Table, scale: float) -> Table:
     if scale != 1.0:
-        for name in filter(_COUNTS.fullmatch, table.colnames):
+        for name in _numeric(table, _COUNTS):
             # A catalogue of integer counts must not lose the fractions a factor gives them.
             unit, description = table[name].unit, table[name].description
-            table[name] = _floats(table, name) * (abs(scale) if "err" in name else scale)
+            table[name] = floats(table, name) * (abs(scale) if "err" in name else scale)
             table[name].unit, table[name].description = unit, description
     return table
 
@@ -208,14 +206,14 @@ def _jacobians(mapping: PositionMapping, x: FloatArray, y: FloatArray) -> FloatA
 def _transform_shapes(table: Table, jacobians: FloatArray) -> None:
     with np.errstate(invalid="ignore"):  # where the mapping ends, sizes are unknown
         length = np.sqrt(np.abs(np.linalg.det(jacobians)))
-    for name in filter(_LENGTHS.fullmatch, table.colnames):
-        _replace(table, name, _floats(table, name) * length)
-    if set(_MOMENTS) <= set(table.colnames):
-        xx, yy, xy = _propagated(jacobians, *(_floats(table, name) for name in _MOMENTS))
+    for name in _numeric(table, _LENGTHS):
+        _replace(table, name, floats(table, name) * length)
+    if has_numbers(table, _MOMENTS):
+        xx, yy, xy = _propagated(jacobians, *(floats(table, name) for name in _MOMENTS))
         for name, values in zip(_MOMENTS, (xx, yy, xy), strict=True):
             _replace(table, name, values)
-    if set(_AXES) <= set(table.colnames):
-        for name, values in zip(_AXES, _propagated_axes(jacobians, *(_floats(table, n) for n in _AXES)), strict=True):
+    if has_numbers(table, _AXES):
+        for name, values in zip(_AXES, _propagated_axes(jacobians, *(floats(table, n) for n in _AXES)), strict=True):
             _replace(table, name, values)
 
 
@@ -245,17 +243,17 @@ def _propagated_axes(
 
 def _brightest(table: Table) -> Table:
     usable = np.ones(len(table), dtype=bool)
-    if "flag" in table.colnames:
-        usable &= _floats(table, "flag") == 0
-    if "flux" not in table.colnames:
+    if has_numbers(table, ["flag"]):
+        usable &= floats(table, "flag") == 0
+    if not has_numbers(table, ["flux"]):
         return table[usable][:_RATIO_SOURCES]
-    flux = _floats(table, "flux")
+    flux = floats(table, "flux")
     usable &= flux > 0.0
     return table[usable][np.argsort(-flux[usable], kind="stable")[:_RATIO_SOURCES]]
 
 
 def _aperture_radius_px(stars: Table) -> float:
-    widths = _floats(stars, "fwhm") if "fwhm" in stars.colnames else np.empty(0)
+    widths = floats(stars, "fwhm") if "fwhm" in stars.colnames else np.empty(0)
     widths = widths[widths > 0.0]
     return _RATIO_RADIUS_FWHM * float(np.median(widths)) if widths.size else _RATIO_RADIUS_PX
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from datalab.astro.columns import floats, has_numbers
 from datalab.astro.cross_match import separations_arcsec
 
 #: What is further from the wanted position is another source: some seeing disks, and what a pointing model is good to.
@@ -57,15 +57,10 @@ def catalogue_magnitude(catalogue: Table | None, *, ra_deg: float, dec_deg: floa
         ra_deg: the position's right ascension; the source must be within 4 arcsec.
         dec_deg: its declination.
     """
-    if catalogue is None or not set(_COLUMNS) <= set(catalogue.colnames):
+    if catalogue is None or not has_numbers(catalogue, _COLUMNS):
         return None
-    ra, dec, mag, magerr = (_as_floats(catalogue[name]) for name in _COLUMNS)
+    ra, dec, mag, magerr = (floats(catalogue, name) for name in _COLUMNS)
     row = nearest_source(ra, dec, at_ra_deg=ra_deg, at_dec_deg=dec_deg)
     if row is None or not np.isfinite(mag[row]):
         return None
     return CatalogueMagnitude(magnitude=float(mag[row]), error=float(magerr[row]))
-
-
-def _as_floats(column: Any) -> NDArray[np.float64]:
-    """Return a column as numbers, NaN where it is masked."""
-    return np.ma.filled(np.ma.asarray(column, np.float64), np.nan)

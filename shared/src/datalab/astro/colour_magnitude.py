@@ -11,6 +11,7 @@ from astropy.table import Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
 from datalab.astro.catalogue import require_columns
+from datalab.astro.columns import floats
 from datalab.astro.cross_match import one_to_one, separations_arcsec, unit_vectors
 
 __all__ = [
@@ -95,12 +96,12 @@ def measured_stars(catalogue: Table, *, saturation: float) -> MeasuredStars:
         CatalogueError: a column is missing.
     """
     require_columns(catalogue, ("ra", "dec", "mag", "magerr"))
-    stars = MeasuredStars(*(_floats(catalogue, name) for name in ("ra", "dec", "mag", "magerr")))
+    stars = MeasuredStars(*(floats(catalogue, name) for name in ("ra", "dec", "mag", "magerr")))
     usable = np.isfinite([stars.ra_deg, stars.dec_deg, stars.mag, stars.magerr]).all(axis=0)
     if "flag" in catalogue.colnames:
-        usable &= _floats(catalogue, "flag") == 0
+        usable &= floats(catalogue, "flag") == 0
     if "peak" in catalogue.colnames:
-        usable &= _floats(catalogue, "peak") < saturation
+        usable &= floats(catalogue, "peak") < saturation
     return stars.at(usable)
 
 
@@ -196,8 +197,3 @@ def _synthetic(gaia: Table, band: str | None) -> tuple[FloatArray, FloatArray]:
     if band is None:
         return np.full(len(gaia), np.nan), np.full(len(gaia), np.nan)
     return gaia[f"sdss_{band}"].data, gaia[f"sdss_{band}_error"].data
-
-
-def _floats(table: Table, name: str) -> FloatArray:
-    numbers: FloatArray = np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan)
-    return numbers

@@ -13,6 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from datalab.astro.catalogue import require_columns
+from datalab.astro.columns import floats
+
 __all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
 
 FloatArray = NDArray[np.float64]
@@ -50,11 +53,8 @@ class CatalogueSources:
         """
         if table is None or len(table) == 0:
             raise ValueError("there is no source catalogue (CAT extension)")
-        if missing := [name for name in CATALOGUE_COLUMNS if name not in table.colnames]:
-            raise ValueError(f"its source catalogue has no column {', '.join(missing)}")
-        ra, dec, flux, mag = (
-            np.ma.filled(np.ma.asarray(table[name], np.float64), np.nan) for name in CATALOGUE_COLUMNS
-        )
+        require_columns(table, CATALOGUE_COLUMNS)
+        ra, dec, flux, mag = (floats(table, name) for name in CATALOGUE_COLUMNS)
         whole = np.isfinite(ra) & np.isfinite(dec) & np.isfinite(flux) & np.isfinite(mag)
         row = np.arange(1, len(table) + 1)
         return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astroscrappy import astroscrappy, detect_cosmics
+from astroscrappy import detect_cosmics
+from astroscrappy.utils import median_utils
 from numpy.typing import NDArray
 
 from datalab.astro.detector import Detector
@@ -24,6 +25,8 @@ Pixels = NDArray[Any]
 #: Rows worked on at once, and rows around them that may have a say: the largest filter of the algorithm reaches
 #: 3 pixels, and each iteration starts from the result of the one before. A whole image would take 100 bytes a pixel.
 _BAND_ROWS, _MARGIN_ROWS = 512, 40
+#: Rows the noise is measured in, spread over the image: a million pixels give it to 0.2 %.
+_NOISE_ROWS = 256
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
@@ -111,7 +114,7 @@ def remove_cosmic_rays(
 
 def _use_one_thread() -> None:
     """Keep OpenMP from starting threads: a process forked from one that has used them hangs at its own first use."""
-    set_threads = getattr(ctypes.CDLL(astroscrappy.__file__), "omp_set_num_threads", None)
+    set_threads = getattr(ctypes.CDLL(median_utils.__file__), "omp_set_num_threads", None)
     if set_threads is not None:  # there are builds without OpenMP
         set_threads(1)
 
@@ -128,7 +131,8 @@ def _noise_model(pixels: Pixels, level: float, detector: Detector) -> _NoiseMode
 
 def _pixel_noise(pixels: Pixels) -> float:
     """Return the noise of the sky from differences of neighbours, in which gradients and all but few stars vanish."""
-    differences = np.diff(pixels.astype(np.float64), axis=1)
+    sample = pixels[:: max(1, len(pixels) // _NOISE_ROWS)]
+    differences = np.diff(sample.astype(np.float64), axis=1)
     differences = differences[np.isfinite(differences)]
     if differences.size == 0:
         return 0.0

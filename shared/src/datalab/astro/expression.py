@@ -56,14 +56,14 @@ _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int]] = {
     "where": (np.where, 3),
     "clip": (np.clip, 3),
 }
-#: Functions of a whole image, which give one number; NaN pixels do not count.
+#: Functions of a whole image, which give one number; blank and infinite pixels do not count.
 _REDUCTIONS: Mapping[str, Callable[[Values], Any]] = {
-    "mean": np.nanmean,
-    "median": np.nanmedian,
-    "std": np.nanstd,
-    "sum": np.nansum,
-    "min": np.nanmin,
-    "max": np.nanmax,
+    "mean": np.mean,
+    "median": np.median,
+    "std": np.std,
+    "sum": np.sum,
+    "min": np.min,
+    "max": np.max,
 }
 _CONSTANTS = {"pi": np.pi, "nan": np.nan}
 
@@ -80,9 +80,11 @@ class Reduction:
     image: str
 
     def of(self, pixels: Values) -> float:
-        """Return the number for an image, float64; NaN if no pixel is defined."""
+        """Return the number for an image, float64; NaN if no pixel is finite."""
         values = np.asarray(pixels, np.float64)
-        return float(_REDUCTIONS[self.function](values)) if np.isfinite(values).any() else float("nan")
+        values = values[np.isfinite(values)]
+        with np.errstate(over="ignore"):  # what is beyond the floats becomes NaN with the rest of the formula
+            return float(_REDUCTIONS[self.function](values)) if values.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from calendar import isleap
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -128,5 +129,5 @@ def _magnitude_error(flux: FloatArray, flux_error: FloatArray) -> FloatArray:
 
 
 def _decimal_year(time: datetime) -> float:
-    start, end = datetime(time.year, 1, 1, tzinfo=UTC), datetime(time.year + 1, 1, 1, tzinfo=UTC)
-    return time.year + (time - start) / (end - start)
+    days = 366 if isleap(time.year) else 365
+    return time.year + (time - datetime(time.year, 1, 1, tzinfo=UTC)) / timedelta(days=days)

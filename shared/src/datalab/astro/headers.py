@@ -12,10 +12,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import ConvertError
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
-from astropy.wcs import WCS
 
 from datalab.astro.card_reader import FLOAT, CardReader, HeaderValue, parse_float
 
@@ -25,7 +23,6 @@ __all__ = [
     "HeaderValue",
     "ParsedHeader",
     "describe",
-    "footprint",
     "header_cards",
     "image_axes",
     "parse_header_text",
@@ -37,18 +34,6 @@ COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
 
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)
-
-#: What astropy.wcs raises for damaged keywords; WcsError is a ValueError.
-_WCS_ERRORS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-    ConvertError,
-    fits.VerifyError,
-)
 
 _KEYWORD = re.compile(r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"\s*'(?P<text>(?:[^']|'')*)'(?P<rest>.*)", re.DOTALL)
@@ -203,60 +188,6 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
         public_date=reader.moment("L1PUBDAT"),
         problems=tuple(reader.problems),
     )
-
-
-def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
-    """Return the corners of an image on the sky as ICRS (right ascension, declination) in degrees, or None without WCS.
-
-    The order is that of the outer corners of pixels [0, 0], [0, last], [last, last], [last, 0]. Right ascensions are
-    in [0, 360), so a footprint across RA 0 has values from both ends.
-
-    Args:
-        header: of the image; an invalid WCS counts as none.
-        shape: (rows, columns).
-    """
-    rows, columns = shape
-    x = np.array([0, columns, columns, 0]) - 0.5  # pixel centres are whole numbers
-    y = np.array([0, 0, rows, rows]) - 0.5
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # astropy tells what it mended in the header
-            if not (_is_solved(header) and _has_small_counts(header)):
-                return None
-            wcs = WCS(_with_two_axes(header))
-            if not wcs.has_celestial:
-                return None
-            corners = wcs.celestial.pixel_to_world(x, y).icrs
-    except _WCS_ERRORS:
-        return None
-    right_ascensions, declinations = corners.ra.deg % 360.0, corners.dec.deg
-    if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
-        return None
-    return list(zip(right_ascensions.tolist(), declinations.tolist(), strict=True))
-
-
-def _is_solved(header: fits.Header) -> bool:
-    """Tell whether position and scale are given; for missing or zero ones WCSLIB assumes 0 and 1 degree per pixel."""
-    scales = ("CD1_1", "CD1_2", "CDELT1")
-    return all(_is_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2")) and any(
-        _is_number(header.get(keyword)) and header[keyword] != 0 for keyword in scales
-    )
-
-
-def _has_small_counts(header: fits.Header) -> bool:
-    """Tell whether the counts that astropy.wcs sizes its tables by have one digit, as WCS axes and SIP orders have."""
-    counts = (header.get(keyword, 0) for keyword in ("WCSAXES", "A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"))
-    return all(isinstance(count, int) and 0 <= count <= 9 for count in counts)
-
-
-def _with_two_axes(header: fits.Header) -> fits.Header:
-    two_axes = header.copy()
-    two_axes["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
-    return two_axes
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _split_cards(text: str) -> Iterator[str]:

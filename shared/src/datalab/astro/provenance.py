@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
 from datalab.astro.headers import UNREADABLE_CARD, image_axes
+from datalab.astro.wcs import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72
@@ -25,9 +26,6 @@ _STORAGE = re.compile(
     r"MASKCMP|BLOCKED|NAXIS\d*|TILE\d+|NAME\d+|VAL\d+)|FZ[A-Z0-9]+|"
     r"CHECKSUM|DATASUM|DATAMIN|DATAMAX|EXTNAME|EXTVER|EXTLEVEL|INHERIT"
 )
-
-#: Cards that name regions of the input by pixel numbers.
-_SECTION = re.compile(r"(?:DATA|TRIM|CCD|BIAS|DET|AMP)SEC\d*")
 
 
 def provenance_cards(
@@ -90,7 +88,7 @@ def output_header(reference: fits.Header, shape: tuple[int, int]) -> fits.Header
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VerifyWarning)  # astropy tells what it mended
         for card in reference.cards:
-            if _STORAGE.fullmatch(card.keyword) or (is_cropped and _SECTION.fullmatch(card.keyword)):
+            if _STORAGE.fullmatch(card.keyword) or (is_cropped and PIXEL_REGION.fullmatch(card.keyword)):
                 continue
             try:
                 header.append(_mended(card), end=True)

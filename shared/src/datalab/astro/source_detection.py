@@ -15,7 +15,7 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter, uniform_filter
+from scipy.ndimage import convolve, distance_transform_edt, maximum_filter, minimum_filter
 
 __all__ = [
     "DetectionSettings",
@@ -43,6 +43,9 @@ _MESH_MEDIAN = 3  # meshes a median is taken over
 _LEAST_SKY_SHARE = 0.25
 #: Sky farther from its mean than this is not counted as such; the spread of a normal distribution cut there.
 _CLIP_SIGMA, _CLIPPED_SPREAD = 3.0, 0.98658
+#: Level and noise that sep gives when every mesh is half blank or more.
+_NO_SKY_SEEN = (0.0, 1.0)
+_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _BAND_ROWS = 256
 #: Where the noise of a mesh is less than this part of the typical one, the pixels there were made, not measured.
 _LEAST_RELATIVE_NOISE = 0.1
@@ -53,6 +56,8 @@ _FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 #: Width of the detection filter in units of that of the stars. At 1 a faint star stands out most; here by 4 % less, but
 #: blends are told apart at two widths instead of two and a half.
 _FILTER_WIDTH = 0.75
+#: A wider filter would find no more stars, and take minutes for a large image.
+_WIDEST_FILTER_PX = 10.0
 #: Room in sep for pixels above the threshold, as a share of the image, and for the parts of one blend.
 _STACK_SHARE, _LEAST_STACK = 0.25, 300_000
 _MOST_PARTS = 16_384
@@ -136,14 +141,20 @@ def without_sky(image: NDArray[np.float32], *, blank: Mask, is_whole_counts: boo
         is_whole_counts: the image was rounded to integers.
     """
     side = _mesh_side(image.shape)
-    sky = sep.Background(image, mask=blank, bw=side, bh=side, fw=_MESH_MEDIAN, fh=_MESH_MEDIAN)
-    net = image - sky.back(dtype=np.float32)
+    model = sep.Background(image, mask=blank, bw=side, bh=side, fw=_MESH_MEDIAN, fh=_MESH_MEDIAN)
+    sky, sky_noise = float(model.globalback), float(model.globalrms)
+    if (sky, sky_noise) != _NO_SKY_SEEN:
+        net, noise = image - model.back(dtype=np.float32), model.rms(dtype=np.float32)
+    else:
+        values = image[~blank]
+        sky = float(np.median(values))
+        sky_noise = _MAD_TO_SIGMA * float(np.median(np.abs(values - np.float32(sky))))
+        net, noise = image - np.float32(sky), np.full(image.shape, sky_noise, np.float32)
     net[blank] = 0.0
-    least = max(_LEAST_RELATIVE_NOISE * sky.globalrms, _ROUNDING_NOISE if is_whole_counts else 0.0)
-    noise = np.maximum(sky.rms(dtype=np.float32), np.float32(least))
-    # A mesh without any noise makes 0 of the noise of its neighbours; sep divides by it.
-    noise[noise <= 0.0] = np.finfo(np.float32).tiny
-    return Frame(net=net, noise=noise, blank=blank, sky=float(sky.globalback), sky_noise=float(sky.globalrms))
+    least = max(_LEAST_RELATIVE_NOISE * sky_noise, _ROUNDING_NOISE if is_whole_counts else 0.0)
+    # sep divides by the noise: it must not be 0 where all pixels of a mesh are the same.
+    np.maximum(noise, np.float32(max(least, float(np.finfo(np.float32).tiny))), out=noise)
+    return Frame(net=net, noise=noise, blank=blank, sky=sky, sky_noise=sky_noise)
 
 
 def refine_sky(image: NDArray[np.float32], frame: Frame, *, covered: Mask) -> Frame:
@@ -162,10 +173,10 @@ def refine_sky(image: NDArray[np.float32], frame: Frame, *, covered: Mask) -> Fr
     side = _mesh_side(image.shape)
     counts = _mesh_sums(sky, side)
     sums = _mesh_sums(np.where(sky, image, np.float32(0.0)), side)
-    squares = _mesh_sums(np.where(sky, frame.net, np.float32(0.0)) ** 2, side)
+    squares = _mesh_sums(np.square(np.where(sky, frame.net, np.float32(0.0)), dtype=np.float64), side)
     few = counts < _LEAST_SKY_SHARE * side**2
     for values in (sums, squares, counts):
-        values[few] = 9.0 * uniform_filter(values, 3, mode="constant")[few]
+        values[few] = convolve(values, np.ones((3, 3)), mode="constant")[few]
     if not counts.any():
         return frame
     # Where the sky is seen nowhere near, it is as at the nearest place where it is.
@@ -227,7 +238,7 @@ def detect(frame: Frame, settings: DetectionSettings, *, fwhm_px: float) -> Dete
     """
     sep.set_extract_pixstack(max(_LEAST_STACK, int(_STACK_SHARE * frame.net.size)))
     sep.set_sub_object_limit(_MOST_PARTS)
-    kernel = _gaussian(_FILTER_WIDTH * fwhm_px)
+    kernel = _gaussian(min(_FILTER_WIDTH * fwhm_px, _WIDEST_FILTER_PX))
     # The noise of an image filtered with a kernel of sum 1. sep's own way to allow for it, its matched filter, lets it
     # throw good faint sources away when it cleans its list.
     filtered_noise = float(np.sqrt(np.sum(kernel.astype(np.float64) ** 2)))

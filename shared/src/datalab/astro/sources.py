@@ -60,8 +60,8 @@ _WINDOW_REACH_FWHM = 1.0
 _FIRST_FWHM_PX = 3.0
 #: The stars a frame's width is taken from: the brightest ones, round and clean.
 _EXEMPLARY_STARS, _EXEMPLARY_SIGNAL_TO_NOISE, _EXEMPLARY_ELLIPTICITY = 30, 20.0, 0.3
-#: The widths a detection filter may have: no less than a pixel shows, no more than filtering takes reasonable time for.
-_FILTER_FWHM_PX = (1.0, 20.0)
+#: Widths that are believed: no star is narrower than a pixel, and what is wider than this is no star.
+_FWHM_RANGE_PX = (1.0, 50.0)
 
 _FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 _LIGHT_RADII = {"fluxrad25": 0.25, "fluxrad50": 0.5, "fluxrad75": 0.75}
@@ -127,13 +127,13 @@ def extract_sources(
     image, blank = prepared(pixels)
     frame = without_sky(image, blank=blank, is_whole_counts=pixels.dtype.kind in "iu")
     found = detect(frame, settings, fwhm_px=_FIRST_FWHM_PX)
-    fwhm_px = _filter_width(_widths(pixels, frame, found.objects, detector))
+    fwhm_px = _usable_width(_widths(pixels, frame, found.objects, detector))
     covered = maximum_filter(found.segments > 0, size=2 * math.ceil(fwhm_px) + 1)
     frame = refine_sky(image, frame, covered=covered)
     del image, covered
     found = detect(frame, settings, fwhm_px=fwhm_px)
     widths = _widths(pixels, frame, found.objects, detector)
-    photometer = _Photometer(frame, found, gain_e_per_adu=detector.gain_e_per_adu, fwhm_px=_filter_width(widths))
+    photometer = _Photometer(frame, found, gain_e_per_adu=detector.gain_e_per_adu, fwhm_px=_usable_width(widths))
     sources = _measured(pixels, photometer, widths, detector, settings)
     if pixel_scale_arcsec is not None:
         for diameter in APERTURE_DIAMETERS_ARCSEC:
@@ -217,10 +217,10 @@ def _widths(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector: D
     return star_widths(frame.net, objects["x"], objects["y"], guess_px=guess, exemplary=exemplary)
 
 
-def _filter_width(widths: StarWidths) -> float:
+def _usable_width(widths: StarWidths) -> float:
     if math.isnan(widths.typical_fwhm):
         return _FIRST_FWHM_PX
-    return float(np.clip(widths.typical_fwhm, *_FILTER_FWHM_PX))
+    return float(np.clip(widths.typical_fwhm, *_FWHM_RANGE_PX))
 
 
 def _exemplary(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector: Detector) -> Mask:

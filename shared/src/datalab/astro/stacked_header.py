@@ -31,7 +31,10 @@ def effective_images(count: int, *, weights: NDArray[np.float64] | None = None, 
     """
     if is_median and count > 2:
         return count * _MEDIAN_EFFICIENCY
-    return float(count) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
+    if weights is None:
+        return float(count)
+    shares = weights / weights.max()  # whose squares no float is too small or too large for
+    return float(shares.sum() ** 2 / (shares**2).sum())
 
 
 def stacked_header(
@@ -50,21 +53,15 @@ def stacked_header(
     count = len(exposure_times_s)
     stacked = header.copy()
     stacked["NCOMBINE"] = (count, "number of images combined")
-    _multiply(stacked, _GAINS, effective / count if is_sum else effective)
-    _multiply(stacked, _READ_NOISES, math.sqrt(effective))
+    factors = dict.fromkeys(_GAINS, effective / count if is_sum else effective)
+    factors |= dict.fromkeys(_READ_NOISES, math.sqrt(effective))
     if is_sum:
-        _multiply(stacked, _LEVELS, count)
+        factors |= dict.fromkeys(_LEVELS, float(count))
+    multiply_cards(stacked, factors)
+    if is_sum:
         known = [time for time in exposure_times_s if time is not None]
         if len(known) == count:
             for keyword in _EXPOSURE_TIMES:
                 if keyword in stacked:
                     stacked[keyword] = sum(known)
     return stacked
-
-
-def _multiply(header: fits.Header, keywords: Sequence[str], factor: float) -> None:
-    values = header_cards(header)
-    for keyword in keywords:
-        value = values.get(keyword)
-        if isinstance(value, int | float) and not isinstance(value, bool) and factor != 1:
-            header[keyword] = value * factor

@@ -30,6 +30,7 @@ __all__ = [
     "celestial_wcs",
     "common_wcs",
     "cutout_header",
+    "footprint",
     "moved_origin",
     "outline",
     "pixel_scale_arcsec",
@@ -194,6 +195,25 @@ def moved_origin(wcs: WCS, *, x_start: int, y_start: int, shape: tuple[int, int]
     moved.wcs.set()
     moved.array_shape = shape
     return moved
+
+
+def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
+    """Return the corners of an image on the sky as ICRS (right ascension, declination) in degrees, or None without WCS.
+
+    The order is that of the outer corners of pixels [0, 0], [0, last], [last, last], [last, 0]. Right ascensions are
+    in [0, 360), so a footprint across RA 0 has values from both ends.
+
+    Args:
+        header: of the image; an invalid WCS counts as none.
+        shape: (rows, columns).
+    """
+    wcs = celestial_wcs(header, shape)
+    if wcs is None:
+        return None
+    corners = outline(wcs, shape, points_per_side=1)
+    if not (np.isfinite(corners.ra.deg).all() and np.isfinite(corners.dec.deg).all()):
+        return None
+    return list(zip((corners.ra.deg % 360.0).tolist(), corners.dec.deg.tolist(), strict=True))
 
 
 def wcs_cards(wcs: WCS) -> list[fits.Card]:

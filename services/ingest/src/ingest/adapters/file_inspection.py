@@ -17,7 +17,8 @@ from typing import BinaryIO, cast
 
 from astropy.io import fits
 
-from datalab.astro.headers import HeaderValue, describe, footprint, header_cards, parse_header_text, science_hdu
+from datalab.astro.headers import HeaderValue, describe, header_cards, parse_header_text, science_hdu
+from datalab.astro.wcs import footprint
 from datalab.platform.errors import UsageError
 from ingest.adapters.fits_structure import FitsStructure, hdu_name, read_structure
 from ingest.domain.frames import FrameHeader, HeaderSource, Inspection, Observation

@@ -17,9 +17,9 @@ from astropy.utils.exceptions import AstropyWarning
 from datalab.platform.errors import UsageError
 from operation_runner.adapters.analysis_messages import Answered, AnswerKind, Question
 from operation_runner.adapters.decoded_image import DecodedImage, decode
+from operation_runner.adapters.loaded import analyses_of
 from operation_runner.adapters.process_limits import limit_memory
 from operation_runner.analysis_sdk import Analysis, Rendering
-from operation_runner.registry import discover_analyses
 
 #: Images kept open; each costs its header and catalogue, the pixels stay on disk.
 _MOST_OPEN = 8
@@ -29,7 +29,7 @@ def work(questions: Connection, packages: Sequence[str], *, memory_bytes: int) -
     """Answer questions until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner says when it is over
     warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error
-    actions = discover_analyses(packages)
+    actions = analyses_of(tuple(packages))
     limit_memory(memory_bytes)
     opened: OrderedDict[Path, DecodedImage] = OrderedDict()
     while True:

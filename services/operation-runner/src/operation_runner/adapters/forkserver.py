@@ -6,26 +6,44 @@ import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
 
 #: Held while a process is started or ended. Whoever starts one makes multiprocessing look after all others of this
 #: runner, and two threads that look after the same one read its exit code twice.
 PROCESS_TURN = threading.Lock()
 
-#: Modules the server process loads: the child's side of a computation, and all operations.
-_LOADED = ("operation_runner.adapters.compute_job", "operation_runner.adapters.loaded")
+#: Modules the server process loads: the child's side of computations, all operations and actions.
+_LOADED = (
+    "operation_runner.adapters.compute_job",
+    "operation_runner.adapters.analysis_worker",
+    "operation_runner.adapters.loaded",
+)
 #: Modules multiprocessing itself would load in each forked process.
 _LOADED_BY_EVERY_CHILD = ("encodings.ascii", "multiprocessing.popen_forkserver")
-#: As `operation_runner.adapters.loaded.PACKAGES_VARIABLE`, which must not be imported here.
 _PACKAGES_VARIABLE = "DATALAB_PACKAGES_TO_LOAD"
 
 
-def prepare_forkserver(packages: Sequence[str]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packages:
+    """Where operations and analysis actions are."""
+
+    operations: tuple[str, ...]
+    analyses: tuple[str, ...]
+
+    @classmethod
+    def to_load(cls) -> Self:
+        """Return what the server process was told to load: its environment is the only way to it."""
+        named = json.loads(os.environ.get(_PACKAGES_VARIABLE, "{}"))
+        return cls(operations=tuple(named.get("operations", ())), analyses=tuple(named.get("analyses", ())))
+
+
+def prepare_forkserver(packages: Packages) -> None:
     """Say what the server process is to load; it starts when the first process is wanted."""
     # Numerical libraries that start threads when loaded must not: a process with threads cannot safely be forked.
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    os.environ[_PACKAGES_VARIABLE] = json.dumps(list(packages))
+    os.environ[_PACKAGES_VARIABLE] = json.dumps(asdict(packages))
     multiprocessing.get_context("forkserver").set_forkserver_preload([*_LOADED, *_LOADED_BY_EVERY_CHILD])
 
 

@@ -5,17 +5,14 @@ The runner itself never imports this: an operation's file brings astronomy with 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 
-from operation_runner.registry import RegistryError, discover
+from operation_runner.adapters.forkserver import Packages
+from operation_runner.analysis_sdk import Analysis
+from operation_runner.registry import RegistryError, discover, discover_analyses
 from operation_runner.sdk import Operation
-
-#: Tells the server process what to load: a JSON list of packages.
-PACKAGES_VARIABLE = "DATALAB_PACKAGES_TO_LOAD"
 
 
 @cache
@@ -24,5 +21,12 @@ def operations_of(packages: tuple[str, ...]) -> Mapping[str, Operation]:
     return discover(packages)
 
 
+@cache
+def analyses_of(packages: tuple[str, ...]) -> Mapping[str, Analysis]:
+    """Return every analysis action of the packages by its name. Raises `RegistryError`."""
+    return discover_analyses(packages)
+
+
 with suppress(RegistryError):  # whoever asks for them is told
-    operations_of(tuple(json.loads(os.environ.get(PACKAGES_VARIABLE, "[]"))))
+    operations_of(Packages.to_load().operations)
+    analyses_of(Packages.to_load().analyses)

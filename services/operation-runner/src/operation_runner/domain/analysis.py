@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,39 @@ class AnalysisJob:
     file: InputFile
     path: Path
     target: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderingKind:
+    """What an action makes whose result is a file: see `operation_runner.analysis_sdk.Rendering`."""
+
+    version: int
+    link: str
+    extension: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedAction:
+    """An analysis action; `rendering` if its result is a file."""
+
+    name: str
+    rendering: RenderingKind | None
+
+
+class Actions(Protocol):
+    """The analysis actions this runner offers."""
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    def find_action(self, name: str) -> OfferedAction | None: ...
+
+    async def check(self, action: str, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the parameters with every default. Raises `UsageError`, `TransientError`."""
+        ...
 
 
 class Analyst(Protocol):

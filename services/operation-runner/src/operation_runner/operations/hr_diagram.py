@@ -21,8 +21,7 @@ from datalab.astro.colour_magnitude import (
 from datalab.astro.cross_match import separations_arcsec
 from datalab.astro.detector import Detector
 from datalab.astro.gaia import mean_epoch_yr, positions_at
-from datalab.astro.headers import footprint
-from datalab.astro.wcs import celestial_wcs
+from datalab.astro.wcs import celestial_wcs, footprint
 from operation_runner.sdk import (
     DataProduct,
     FitsFile,

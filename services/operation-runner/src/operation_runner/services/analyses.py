@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from pydantic import JsonValue, ValidationError
 
 from datalab.events.analysis import AnalysisRequested, LinkedObject
 from datalab.events.operations import InputFile
 from datalab.platform.errors import UsageError
 from datalab.platform.tasks import end_tasks
-from operation_runner.analysis_sdk import Analysis, Rendering
-from operation_runner.domain.analysis import AnalysisJob, Analyst, RenderedFiles, TooLateError
+from operation_runner.domain.analysis import Actions, AnalysisJob, Analyst, RenderedFiles, RenderingKind, TooLateError
 from operation_runner.domain.ports import InputCache
 
 #: What of the time the way of the answer takes at most; so a text of ours arrives before who asked gives up.
@@ -33,10 +29,8 @@ class AnalysisResult:
 class Analyses:
     """The analysis actions of this runner."""
 
-    def __init__(
-        self, *, registry: Mapping[str, Analysis], inputs: InputCache, analyst: Analyst, files: RenderedFiles
-    ) -> None:
-        self._registry = registry
+    def __init__(self, *, actions: Actions, inputs: InputCache, analyst: Analyst, files: RenderedFiles) -> None:
+        self._actions = actions
         self._inputs = inputs
         self._analyst = analyst
         self._files = files
@@ -46,16 +40,16 @@ class Analyses:
     @property
     def actions(self) -> list[str]:
         """The names of the actions there are."""
-        return list(self._registry)
+        return list(self._actions.actions)
 
     async def answer(self, request: AnalysisRequested) -> AnalysisResult:
         """Return the answer. Raises `UsageError`, `TransientError`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + request.answer_within_s * (1 - _TRAVEL_PART)
-        action = self._registry.get(request.action)
+        action = self._actions.find_action(request.action)
         if action is None:
             raise UsageError(f"Analysis action {request.action!r} not found")
-        parameters = _checked(action, request.parameters)
+        parameters = await self._actions.check(action.name, request.parameters)
         await self._fetched(request.file, within_s=end - loop.time())
         async with self._inputs.pinned([request.file]) as paths:
             job = AnalysisJob(
@@ -64,8 +58,8 @@ class Analyses:
                 file=request.file,
                 path=paths[request.file.source, request.file.basename],
             )
-            if isinstance(action, Rendering):
-                return await self._rendered(action, job, end)
+            if action.rendering is not None:
+                return await self._rendered(action.rendering, job, end)
             return AnalysisResult(body=await self._analyst.analyse(job, within_s=end - loop.time()))
 
     async def stop(self) -> None:
@@ -87,34 +81,21 @@ class Analyses:
         async with asyncio.timeout(_LONGEST_FETCH_S), self._inputs.pinned([file]):
             pass
 
-    async def _rendered(self, action: Rendering, job: AnalysisJob, end: float) -> AnalysisResult:
+    async def _rendered(self, kind: RenderingKind, job: AnalysisJob, end: float) -> AnalysisResult:
         loop = asyncio.get_running_loop()
         file = job.file
         # Of the content and nothing of the client's: whoever may read the file may read what is made of it.
-        key = f"downloads/{file.sha256}-{action.name}-v{action.version}{action.extension}"
+        key = f"downloads/{file.sha256}-{job.action}-v{kind.version}{kind.extension}"
         try:
             async with asyncio.timeout_at(end), self._inputs.work_dir() as folder:
                 if not await self._files.has(key):
-                    target = folder / f"rendering{action.extension}"
+                    target = folder / f"rendering{kind.extension}"
                     rendering = AnalysisJob(
                         action=job.action, parameters=job.parameters, file=file, path=job.path, target=target
                     )
                     await self._analyst.analyse(rendering, within_s=end - loop.time())
-                    await self._files.keep(key, target, media_type=action.media_type)
+                    await self._files.keep(key, target, media_type=kind.media_type)
         except TimeoutError:
             raise TooLateError(f"{file.basename} could not be stored in time") from None
-        linked = LinkedObject(key=key, media_type=action.media_type, filename=f"{file.basename}{action.extension}")
-        return AnalysisResult(links={action.link: linked})
-
-
-def _checked(action: Analysis, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return the parameters with every default. Raises `UsageError` that names what is missing, or else wrong."""
-    try:
-        return action.Parameters.model_validate(given).model_dump(mode="json")
-    except ValidationError as invalid:
-        problems = invalid.errors(include_url=False, include_input=False, include_context=False)
-    missing = [f"'{problem['loc'][0]}'" for problem in problems if problem["type"] == "missing"]
-    if missing:
-        raise UsageError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
-    where = ".".join(str(part) for part in problems[0]["loc"])
-    raise UsageError(f"'{where}' is wrong: {problems[0]['msg']}")
+        linked = LinkedObject(key=key, media_type=kind.media_type, filename=f"{file.basename}{kind.extension}")
+        return AnalysisResult(links={kind.link: linked})
