@@ -92,9 +92,16 @@ class Observer:
             await self._changed.wait_for(lambda: condition(self))
 
 
+#: A runner that loads little is back sooner after it was killed.
+FEW_OPERATIONS = {
+    "DATALAB_OPERATION_PACKAGES": '["operation_runner.operations.median"]',
+    "DATALAB_ANALYSIS_PACKAGES": '["operation_runner.analysis.wcs"]',
+}
+
+
 @pytest.fixture
 async def system(tmp_path):
-    async with running_system(tmp_path / "chaos", runners=2, environ={}) as running:
+    async with running_system(tmp_path / "chaos", runners=2, environ=FEW_OPERATIONS) as running:
         yield running
 
 

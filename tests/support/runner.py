@@ -14,8 +14,10 @@ from operation_runner.adapters.forkserver import Packages
 from operation_runner.domain.ports import Job
 from operation_runner.sdk import FitsFile
 
-OPERATION_PACKAGES = ["operation_runner.operations", "support.slow_operations"]
+#: Few, because every runner of the tests loads them.
+OPERATION_PACKAGES = ["operation_runner.operations.median", "support.slow_operations"]
 ANALYSIS_PACKAGES = ["operation_runner.analysis", "support.slow_analyses"]
+FEW_ANALYSES = ["operation_runner.analysis.wcs"]
 PACKAGES = Packages(operations=tuple(OPERATION_PACKAGES), analyses=tuple(ANALYSIS_PACKAGES))
 
 WCS_CARDS = {

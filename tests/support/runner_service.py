@@ -22,7 +22,7 @@ from datalab.platform.objects import ObjectStore
 from datalab.platform.topology import apply_topology
 from operation_runner.main import create_app
 from operation_runner.settings import Settings
-from support.runner import OPERATION_PACKAGES, input_file, request, write_fits
+from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, input_file, request, write_fits
 from support.waiting import eventually
 
 _ids = count(1)
@@ -97,7 +97,8 @@ async def world():
 @contextlib.asynccontextmanager
 async def runner_here(scratch_dir, **changes):
     """Run the service in this process, as uvicorn would."""
-    app = create_app(Settings(operation_packages=OPERATION_PACKAGES, scratch_dir=scratch_dir, **changes))
+    packages = {"operation_packages": OPERATION_PACKAGES, "analysis_packages": FEW_ANALYSES}
+    app = create_app(Settings(scratch_dir=scratch_dir, **(packages | changes)))
     async with app.router.lifespan_context(app):
         yield app
 
@@ -115,6 +116,7 @@ class RunnerProcess:
                 **os.environ,
                 "PYTHONPATH": str(tests),
                 "DATALAB_OPERATION_PACKAGES": json.dumps(OPERATION_PACKAGES),
+                "DATALAB_ANALYSIS_PACKAGES": json.dumps(FEW_ANALYSES),
                 "DATALAB_SCRATCH_DIR": str(scratch_dir),
                 "DATALAB_HTTP_PORT": str(self._port),
                 **environment,

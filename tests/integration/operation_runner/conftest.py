@@ -19,9 +19,16 @@ async def make_computer(lean_processes):
     made = []
 
     async def make(**changes):
-        usual = {"stars": NoStars(), "slots": 4, "processes": 2, "time_limit_s": 30.0, "memory_bytes": 1024**3}
+        usual = {
+            "packages": PACKAGES.operations,
+            "stars": NoStars(),
+            "slots": 4,
+            "processes": 2,
+            "time_limit_s": 30.0,
+            "memory_bytes": 1024**3,
+        }
         prepare_forkserver(PACKAGES)
-        computer = ProcessComputer(packages=PACKAGES.operations, **(usual | changes))
+        computer = ProcessComputer(**(usual | changes))
         await computer.start()
         made.append(computer)
         return computer

@@ -231,7 +231,7 @@ def hr_diagram_job(tmp_path):
 
 
 async def test_an_operation_gets_its_stars_in_the_process_that_computes_it(make_computer, archive, field, tmp_path):
-    computer = await make_computer(stars=archive)
+    computer = await make_computer(stars=archive, packages=("operation_runner.operations.hr_diagram",))
     computed = await computer.compute(hr_diagram_job(tmp_path), on_progress=lambda *_: None, on_product=lambda *_: None)
     (data,) = computed.data
     offset = np.hypot((field["ra"] - CENTRE[0]) * np.cos(np.radians(CENTRE[1])), field["dec"] - CENTRE[1])
@@ -242,7 +242,7 @@ async def test_an_operation_gets_its_stars_in_the_process_that_computes_it(make_
 
 async def test_an_operation_without_gaia_says_so_and_is_tried_again(make_computer, archive, gaia, tmp_path):
     gaia.day = "down"
-    computer = await make_computer(stars=archive)
+    computer = await make_computer(stars=archive, packages=("operation_runner.operations.hr_diagram",))
     with pytest.raises(TransientError) as failed:
         await computer.compute(hr_diagram_job(tmp_path), on_progress=lambda *_: None, on_product=lambda *_: None)
     assert failed.value.message == (

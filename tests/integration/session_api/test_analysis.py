@@ -39,7 +39,7 @@ async def world(module_settings_environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def runner(world, tmp_path_factory):
-    async with runner_here(tmp_path_factory.mktemp("runner")) as app:
+    async with runner_here(tmp_path_factory.mktemp("runner"), analysis_packages=ANALYSIS_PACKAGES) as app:
         yield app
 
 

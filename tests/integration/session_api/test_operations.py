@@ -198,7 +198,7 @@ async def test_inputs_that_name_no_file(alice, session_id):
     text = await refusal(
         alice, session_id, "Median", {"input_files": [archive("f1"), {"basename": "f2", "source": "ftp"}]}
     )
-    assert text == 'f2: Source \'ftp\' not recognized; "archive" or "datalab" is right.'
+    assert text == 'f2: Source ftp not recognized; "archive" or "datalab" is right.'
 
 
 async def test_frames_the_caller_may_not_read_are_not_found(world, alice, bob, root, session_id):

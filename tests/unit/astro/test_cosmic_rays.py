@@ -134,7 +134,10 @@ def test_a_higher_limit_finds_fewer():
     assert np.count_nonzero(few.hit) < 0.8 * np.count_nonzero(many.hit)
 
 
-@pytest.mark.parametrize("pixels", [np.full((30, 40), np.nan), np.full((30, 40), 5, np.int16), np.zeros((1, 1))])
+@pytest.mark.parametrize(
+    "pixels",
+    [np.full((30, 40), np.nan), np.full((30, 40), 5, np.int16), np.zeros((1, 1)), np.zeros((6, 90)), np.zeros((90, 6))],
+)
 def test_an_image_of_nothing_stays_as_it_is(pixels):
     result = remove_cosmic_rays(pixels, detector=Detector(read_noise_e=5.0))
     np.testing.assert_array_equal(result.pixels, pixels)

@@ -186,11 +186,12 @@ async def test_a_file_that_cannot_be_fetched_is_told_and_tried_again(lab, error)
 
 
 async def test_stopping_gives_up_what_is_still_fetched(lab):
+    before = asyncio.all_tasks()
     lab.inputs.arrives.clear()
     with pytest.raises(TooLateError):
         await lab.ask(times=1, where="", within_s=0.05)
     await lab.analyses.stop()
-    assert len(asyncio.all_tasks()) == 1
+    assert asyncio.all_tasks() <= before
 
 
 async def test_a_rendering_is_made_once_and_linked(lab):

@@ -49,6 +49,7 @@ def test_our_own_operations_are_found():
 
 
 def test_the_operations_of_several_packages_are_offered_together(package):
+    assert list(discover(["operation_runner.operations.median"])) == ["Median"]
     found = discover([package(one=GOOD.format(name="One")), package(two=GOOD.format(name="Two"))])
     assert list(found) == ["One", "Two"]
     described = describe(found, producer="test")

@@ -1,4 +1,7 @@
-"""Finds operations and analysis actions: one per file of some packages. A broken or repeated one stops the runner."""
+"""Finds operations and analysis actions: one per file of some packages. A broken or repeated one stops the runner.
+
+Instead of a package a single file of one may be named.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +49,19 @@ def _discover(
 ) -> dict[str, FoundT]:
     found: dict[str, FoundT] = {}
     for package in packages:
-        for module in pkgutil.iter_modules(_imported(package).__path__, prefix=f"{package}."):
-            one = _one_of(module.name, base, describe_one)
+        for module_name in _modules(package):
+            one = _one_of(module_name, base, describe_one)
             if one.name in found:
                 other = type(found[one.name]).__module__
-                raise RegistryError(f"{module.name} and {other} both define the {base.__name__.lower()} {one.name!r}")
+                raise RegistryError(f"{module_name} and {other} both define the {base.__name__.lower()} {one.name!r}")
             found[one.name] = one
     return found
+
+
+def _modules(name: str) -> list[str]:
+    """Return the modules of a package, or the module itself."""
+    folders = getattr(_imported(name), "__path__", None)
+    return [name] if folders is None else [found.name for found in pkgutil.iter_modules(folders, prefix=f"{name}.")]
 
 
 def _described(operation: Operation, producer: str) -> OperationDescribed:

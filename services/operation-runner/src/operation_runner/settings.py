@@ -18,10 +18,14 @@ class Settings(ServiceSettings):
     """Read from the environment as `DATALAB_<FIELD>`."""
 
     operation_packages: list[str] = Field(
-        ["operation_runner.operations"], min_length=1, description="packages of operations to offer, one file each"
+        ["operation_runner.operations"],
+        min_length=1,
+        description="packages of operations to offer, one file each; or single files",
     )
     analysis_packages: list[str] = Field(
-        ["operation_runner.analysis"], min_length=1, description="packages of analysis actions to offer, one file each"
+        ["operation_runner.analysis"],
+        min_length=1,
+        description="packages of analysis actions to offer, one file each; or single files",
     )
     http_port: int = Field(8001, ge=0, le=65_535, description="port of health and metrics")
     fast_slots: int = Field(2, gt=0, description="operations of the fast lane computed at once")

@@ -52,6 +52,9 @@ SCALE_FREEDOM = 0.1
 #: Ratios of pixel scales looked for when a header says nothing: the same camera, binned or not.
 UNKNOWN_SCALES = (0.4, 2.5)
 
+#: So many times as wide as its own may be the pixels an image is put on: what was an image is a smudge then.
+MOST_NARROWER = 20.0
+
 #: What detectors make of single electrons and cosmic rays is narrower than any star, in pixels.
 _LEAST_FWHM_PX = 1.0
 _GRID_POINTS = 17
@@ -159,6 +162,12 @@ def align_by_wcs(image: Frame, reference: Frame) -> Placement:
         raise AlignmentError("the header of the image has no celestial world coordinates (WCS)")
     if reference.wcs is None:
         raise AlignmentError("the header of the reference has no celestial world coordinates (WCS)")
+    narrower = pixel_scale_arcsec(reference.wcs) / pixel_scale_arcsec(image.wcs)
+    if narrower > MOST_NARROWER:
+        raise AlignmentError(
+            f"the world coordinates (WCS) say that pixels of the reference are {narrower:.3g} times as wide as those "
+            f"of the image, and at most {MOST_NARROWER:g} times can be used"
+        )
     to_image = between(reference.wcs, image.wcs)
     x, y = to_image(*_grid(reference.shape))
     rows, columns = image.shape
@@ -250,8 +259,8 @@ def _scale_range(image: Frame, reference: Frame) -> tuple[float, float]:
 
 
 def _grid(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Return x and y of points all over an image, its corners included, in one dimension."""
-    rows, columns = (np.linspace(0, length - 1, _GRID_POINTS) for length in shape)
+    """Return x and y of points all over an image, its outer corners included, in one dimension."""
+    rows, columns = (np.linspace(-0.5, length - 0.5, _GRID_POINTS) for length in shape)
     x, y = np.meshgrid(columns, rows)
     return x.ravel(), y.ravel()
 

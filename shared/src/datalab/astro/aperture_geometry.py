@@ -21,8 +21,6 @@ BoolArray = NDArray[np.bool_]
 
 #: A star's sky must end this far from the edge, where reduced frames are often blank or bad.
 _EDGE_MARGIN_PX = 2.0
-#: A pixel taken to the sky and back must return.
-_ROUND_TRIP_PX = 0.1
 #: A distorted WCS need not have an inverse far from its image: what is further from the centre than this many times
 #: the corners is not looked for.
 _REACH = 1.5
@@ -53,7 +51,7 @@ class ApertureGeometry:
             ValueError: it has no celestial WCS to rely on, or is too small for the annulus.
         """
         wcs = celestial_wcs(header, shape)
-        if wcs is None or not _returns(wcs, shape):
+        if wcs is None:
             raise ValueError("it has no usable celestial WCS")
         scale = pixel_scale_arcsec(wcs)
         radii_px = Radii(
@@ -88,12 +86,3 @@ class ApertureGeometry:
         # Not "at least as far": where the target is not known (NaN), no star can lie on it.
         suits: BoolArray = on_image & ~(np.hypot(x - target_x, y - target_y) < exclusion)
         return suits
-
-
-def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
-    rows, columns = shape
-    x, y = np.array([0.0, (columns - 1) / 2, columns - 1.0]), np.array([0.0, (rows - 1) / 2, rows - 1.0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what does not return is refused
-        back_x, back_y = wcs.world_to_pixel(wcs.pixel_to_world(x, y))
-    return bool((np.hypot(back_x - x, back_y - y) < _ROUND_TRIP_PX).all())

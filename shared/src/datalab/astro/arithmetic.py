@@ -46,9 +46,13 @@ def image_median(pixels: Pixels) -> float:
     if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= _COUNTED_BYTES:
         return _median_by_counting(pixels)
     if pixels.dtype.kind == "f" and np.isnan(pixels.min()):
-        defined = pixels[~np.isnan(pixels)]
-        return float(np.median(defined)) if defined.size else float("nan")
-    return float(np.median(pixels))
+        pixels = pixels[~np.isnan(pixels)]
+    if not pixels.size:
+        return float("nan")
+    with np.errstate(over="ignore", invalid="ignore"):
+        median = float(np.median(pixels))
+        # Of an even number the two in the middle are added up, and their sum may be beyond float32.
+        return float(np.median(pixels.astype(np.float64))) if math.isinf(median) else median
 
 
 def scaled_header(header: fits.Header, scale: float) -> fits.Header:

@@ -81,12 +81,13 @@ def corrected(
         flat: relative sensitivity, NaN where unknown, which makes the result NaN.
     """
     result = raw.astype(exact_dtype(raw.dtype))
-    if bias is not None:
-        result -= bias
-    if dark is not None:
-        result -= np.asarray(dark_scale * dark, result.dtype)
-    if flat is not None:
-        result /= flat
+    with np.errstate(over="ignore", invalid="ignore"):  # where frames are infinite there is nothing to be saved
+        if bias is not None:
+            result -= bias
+        if dark is not None:
+            result -= np.asarray(dark_scale * dark, result.dtype)
+        if flat is not None:
+            result /= flat
     return result
 
 
@@ -99,11 +100,13 @@ def relative_sensitivity(flat: Pixels) -> Pixels:
     """Return a flat divided by its median, NaN where it is not positive.
 
     Raises:
-        ValueError: the median is not positive.
+        ValueError: the median is not positive, or infinite.
     """
     level = image_median(flat)
     if not level > 0.0:
         raise ValueError("it shows no light: its median is not positive")
+    if math.isinf(level):
+        raise ValueError("half of its pixels are infinite")
     relative = flat.astype(exact_dtype(flat.dtype))
     relative /= level
     relative[~(relative > 0.0)] = np.nan

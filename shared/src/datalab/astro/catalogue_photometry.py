@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike
 
-from datalab.astro.columns import floats, has_numbers
+from datalab.astro.columns import floats, has_numbers, magnitudes, sky_positions
 from datalab.astro.cross_match import separations_arcsec
 
 #: What is further from the wanted position is another source: some seeing disks, and what a pointing model is good to.
@@ -59,7 +59,8 @@ def catalogue_magnitude(catalogue: Table | None, *, ra_deg: float, dec_deg: floa
     """
     if catalogue is None or not has_numbers(catalogue, _COLUMNS):
         return None
-    ra, dec, mag, magerr = (floats(catalogue, name) for name in _COLUMNS)
+    ra, dec = sky_positions(catalogue)
+    mag, magerr = magnitudes(catalogue, "mag"), floats(catalogue, "magerr")
     row = nearest_source(ra, dec, at_ra_deg=ra_deg, at_dec_deg=dec_deg)
     if row is None or not np.isfinite(mag[row]):
         return None

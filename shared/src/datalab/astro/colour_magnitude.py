@@ -11,7 +11,7 @@ from astropy.table import Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
 from datalab.astro.catalogue import require_columns
-from datalab.astro.columns import floats
+from datalab.astro.columns import floats, magnitudes, sky_positions
 from datalab.astro.cross_match import one_to_one, separations_arcsec, unit_vectors
 
 __all__ = [
@@ -96,7 +96,7 @@ def measured_stars(catalogue: Table, *, saturation: float) -> MeasuredStars:
         CatalogueError: a column is missing.
     """
     require_columns(catalogue, ("ra", "dec", "mag", "magerr"))
-    stars = MeasuredStars(*(floats(catalogue, name) for name in ("ra", "dec", "mag", "magerr")))
+    stars = MeasuredStars(*sky_positions(catalogue), magnitudes(catalogue, "mag"), floats(catalogue, "magerr"))
     usable = np.isfinite([stars.ra_deg, stars.dec_deg, stars.mag, stars.magerr]).all(axis=0)
     if "flag" in catalogue.colnames:
         usable &= floats(catalogue, "flag") == 0

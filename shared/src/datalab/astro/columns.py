@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+#: The Sun has -27; catalogues have 99 or 999 where they know no magnitude.
+_MOST_MAG = 90.0
+
 
 def has_numbers(table: Table, names: Iterable[str]) -> bool:
     """Tell whether a catalogue has all these columns, each with one number per row."""
@@ -28,6 +31,21 @@ def floats(table: Table, name: str) -> FloatArray:
     numbers: FloatArray = np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan)
     numbers[np.isinf(numbers)] = np.nan
     return numbers
+
+
+def sky_positions(table: Table) -> tuple[FloatArray, FloatArray]:
+    """Return the columns ra and dec (degrees), each of shape (rows,); NaN for what is no place on the sky."""
+    ra, dec = floats(table, "ra"), floats(table, "dec")
+    nowhere = ~((np.abs(ra) <= 360.0) & (np.abs(dec) <= 90.0))
+    ra[nowhere], dec[nowhere] = np.nan, np.nan
+    return ra, dec
+
+
+def magnitudes(table: Table, name: str) -> FloatArray:
+    """Return a column as magnitudes, shape (rows,); like `floats`, and NaN for what no source has."""
+    found = floats(table, name)
+    found[np.abs(found) > _MOST_MAG] = np.nan
+    return found
 
 
 def _is_numeric(table: Table, name: str) -> bool:

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from datalab.astro.catalogue import require_columns
-from datalab.astro.columns import floats
+from datalab.astro.columns import floats, magnitudes, sky_positions
 
 __all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
 
@@ -54,7 +54,8 @@ class CatalogueSources:
         if table is None or len(table) == 0:
             raise ValueError("there is no source catalogue (CAT extension)")
         require_columns(table, CATALOGUE_COLUMNS)
-        ra, dec, flux, mag = (floats(table, name) for name in CATALOGUE_COLUMNS)
+        ra, dec = sky_positions(table)
+        flux, mag = floats(table, "flux"), magnitudes(table, "mag")
         whole = np.isfinite(ra) & np.isfinite(dec) & np.isfinite(flux) & np.isfinite(mag)
         row = np.arange(1, len(table) + 1)
         return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])

@@ -25,6 +25,10 @@ Pixels = NDArray[Any]
 #: Rows worked on at once, and rows around them that may have a say: the largest filter of the algorithm reaches
 #: 3 pixels, and each iteration starts from the result of the one before. A whole image would take 100 bytes a pixel.
 _BAND_ROWS, _MARGIN_ROWS = 512, 40
+#: Side of the largest median filter of the algorithm; astroscrappy writes beyond the ends of smaller images.
+_LEAST_SIDE = 7
+#: Squares of more are beyond float32, in which the library calculates; such pixels are as good as blank.
+_MOST_ELECTRONS = 1e18
 #: Rows the noise is measured in, spread over the image: a million pixels give it to 0.2 %.
 _NOISE_ROWS = 256
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -71,9 +75,9 @@ def remove_cosmic_rays(
 ) -> CleanedImage:
     """Find the pixels that cosmic rays hit, and replace them by the mean of their neighbours.
 
-    Saturated pixels, and what they bleed into, are left alone; blank (not finite) pixels stay so. The zero level of
-    the counts need not be known: it is the one at which the noise that gain and read noise foretell is the noise the
-    image has, so raw, reduced and sky-subtracted images work alike.
+    Saturated pixels, and what they bleed into, are left alone, and so are images of less than 7 pixels a side; blank
+    (not finite) pixels stay so. The zero level of the counts need not be known: it is the one at which the noise that
+    gain and read noise foretell is the noise the image has, so raw, reduced and sky-subtracted images work alike.
 
     Args:
         pixels: shape (rows, columns), any type, which the result has too.
@@ -83,7 +87,7 @@ def remove_cosmic_rays(
     """
     cleaned, hit = pixels.copy(), np.zeros(pixels.shape, dtype=bool)
     finite = np.isfinite(pixels)
-    if not finite.any():
+    if not finite.any() or min(pixels.shape) < _LEAST_SIDE:
         return CleanedImage(pixels=cleaned, hit=hit)
     level = float(np.median(pixels[finite]))
     noise = _noise_model(pixels, level, detector)
@@ -93,9 +97,10 @@ def remove_cosmic_rays(
         stop = min(start + _BAND_ROWS, rows)
         first, last = max(0, start - _MARGIN_ROWS), min(rows, stop + _MARGIN_ROWS)
         electrons = (np.where(finite[first:last], pixels[first:last], level) - noise.zero_level) * noise.gain
+        usable = finite[first:last] & (np.abs(electrons) < _MOST_ELECTRONS)
         found, mended = detect_cosmics(
-            electrons.astype(np.float32),
-            inmask=~finite[first:last],
+            np.where(usable, electrons, 0.0).astype(np.float32),
+            inmask=~usable,
             sigclip=settings.sigma_clip,
             sigfrac=settings.neighbour_fraction,
             objlim=settings.object_contrast,

@@ -13,6 +13,9 @@ from datalab.astro.headers import header_cards
 
 __all__ = ["Detector"]
 
+#: No detector has more electrons per count, electrons or counts than this; as a gain, no less than its inverse.
+_MOST = 1e12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
@@ -29,9 +32,9 @@ class Detector:
         A gain of 1 and no read noise stand for counts that are electrons already.
         """
         reader = CardReader(header_cards(header))
-        gain = reader.number("GAIN", "EGAIN", lowest=0)
-        read_noise = reader.number("RDNOISE", "READNOIS", "READNOISE", lowest=0)
-        saturation = reader.number("SATURATE", lowest=0)
+        gain = reader.number("GAIN", "EGAIN", lowest=1 / _MOST, highest=_MOST)
+        read_noise = reader.number("RDNOISE", "READNOIS", "READNOISE", lowest=0, highest=_MOST)
+        saturation = reader.number("SATURATE", lowest=0, highest=_MOST)
         return cls(
             gain_e_per_adu=gain or cls.gain_e_per_adu,
             read_noise_e=read_noise or cls.read_noise_e,

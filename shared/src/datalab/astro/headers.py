@@ -35,6 +35,9 @@ COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)
 
+#: Three years: no stack of exposures is as long.
+_LONGEST_EXPOSURE_S = 1e8
+
 _KEYWORD = re.compile(r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"\s*'(?P<text>(?:[^']|'')*)'(?P<rest>.*)", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
@@ -171,7 +174,7 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
         altitude_deg=reader.number("ALTITUDE", lowest=-90, highest=90),
         azimuth_deg=reader.number("AZIMUTH", lowest=-180, highest=360),
         airmass=reader.number("AIRMASS", lowest=0.99),  # 1 at the zenith, less rounding
-        exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0),
+        exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0, highest=_LONGEST_EXPOSURE_S),
         filter_name=reader.filter_name(),
         username=reader.text("USERNAME"),
         user_id=reader.text("USERID"),

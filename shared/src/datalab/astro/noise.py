@@ -28,7 +28,8 @@ def pixel_noise(image: PixelRows) -> float:
     differences = []
     for start in starts:
         pixels = image.rows(start, min(start + _GROUP_ROWS, rows)).astype(np.float64)
-        difference = pixels[:, _DISTANCE_PX:] - pixels[:, :-_DISTANCE_PX]
+        with np.errstate(invalid="ignore"):  # infinity less infinity counts no more than one of them
+            difference = pixels[:, _DISTANCE_PX:] - pixels[:, :-_DISTANCE_PX]
         differences.append(difference[np.isfinite(difference)])
     found = np.concatenate(differences)
     return SIGMA_PER_MAD * float(np.median(np.abs(found))) / math.sqrt(2) if found.size else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -104,7 +105,11 @@ def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLik
         return None
     times = times - times.min()  # Julian dates would cost the phases seven digits
     periodogram = LombScargle(times, values, sigmas)
-    frequency, power = periodogram.autopower()
+    with np.errstate(all="ignore"):  # of times so uneven that some frequencies cannot be told from a constant
+        frequency, power = periodogram.autopower()
+    power = np.where(np.isfinite(power), power, 0.0)
+    if not power.any():
+        return None
     mean = np.average(values, weights=sigmas**-2)
     chi2_of_constant = float(np.sum(((values - mean) / sigmas) ** 2))
     best = _best_peak(periodogram, frequency, power, chi2_of_constant)
@@ -115,7 +120,7 @@ def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLik
         frequency_per_day=frequency,
         power=power,
         window_power=_window_power(times, frequency),
-        candidates=_candidates(float(frequency[best.index]), float(power[best.index]), false_alarm),
+        candidates=_candidates(best.frequency_per_day, best.power, false_alarm),
     )
 
 
@@ -134,8 +139,14 @@ def _best_peak(periodogram: LombScargle, frequency: FloatArray, power: FloatArra
 def _summit(periodogram: LombScargle, frequency: FloatArray, index: int) -> _Peak:
     """Return the maximum between the neighbours of a point of the grid."""
     step = frequency[1] - frequency[0]
+
+    def depth(trial: float) -> float:
+        with np.errstate(all="ignore"):
+            power = float(periodogram.power(trial, method="cython"))
+        return -power if math.isfinite(power) else 0.0
+
     found = minimize_scalar(
-        lambda trial: -float(periodogram.power(trial, method="cython")),
+        depth,
         bounds=(max(frequency[index] - step, frequency[0]), frequency[index] + step),
         method="bounded",
         options={"xatol": 1e-6 * step},

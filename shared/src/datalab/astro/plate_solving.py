@@ -46,6 +46,9 @@ UNKNOWN_SCALE_FREEDOM = 0.25
 #: Sky around the hint that is searched if the scale is not known: that of most cameras.
 UNKNOWN_SCALE_RADIUS_DEG = 1.0
 
+#: Less sky than this, a third of an arcsecond, has no stars to compare, whatever the hint says of the scale.
+LEAST_RADIUS_DEG = 1e-4
+
 #: How far stars may be from where the first, undistorted solution expects them, pixels.
 TOLERANCE_PX = 5.0
 
@@ -126,7 +129,7 @@ def search_circle(hint: Hint, shape: tuple[int, int]) -> SearchCircle:
     if hint.pixel_scale_arcsec is None:
         radius_deg = UNKNOWN_SCALE_RADIUS_DEG
     else:
-        radius_deg = _reach_px(shape, SCALE_FREEDOM) * hint.pixel_scale_arcsec / 3600.0
+        radius_deg = max(LEAST_RADIUS_DEG, _reach_px(shape, SCALE_FREEDOM) * hint.pixel_scale_arcsec / 3600.0)
     radius_deg = _RADIUS_STEP ** math.ceil(math.log(radius_deg, _RADIUS_STEP))
     step_deg = _CENTRE_STEP * radius_deg
     dec_deg = max(-90.0, min(90.0, round(hint.dec_deg / step_deg) * step_deg))
@@ -196,6 +199,8 @@ def _first_solution(
     centre = (hint.ra_deg, hint.dec_deg)
     east, north = to_plane(catalogue.ra_deg, catalogue.dec_deg, centre)
     distance_px = np.hypot(east, north) / pixel_deg
+    if not np.isfinite(distance_px).any():  # all of them are on the other side of the sky
+        return None
     reach_px = min(_reach_px(shape, freedom), float(np.nanmax(distance_px)))
     near = distance_px <= reach_px
     reference = np.column_stack([east[near], north[near]]) / pixel_deg
@@ -220,7 +225,7 @@ def _as_wcs(
     transform: Similarity, shape: tuple[int, int], centre: tuple[float, float], *, pixel_deg: float, eastward: float
 ) -> WCS:
     """Return a similarity between pixels and the tangent plane of the hint as world coordinates."""
-    x, y = (side.ravel() for side in np.meshgrid([0.0, shape[1] - 1.0], [0.0, shape[0] - 1.0]))
+    x, y = (side.ravel() for side in np.meshgrid([-0.5, shape[1] - 0.5], [-0.5, shape[0] - 0.5]))
     across, north = transform(x, y)
     sky = from_plane(eastward * across * pixel_deg, north * pixel_deg, centre)
     return fit_tangent_wcs(x, y, *sky, shape)

@@ -55,6 +55,8 @@ _MARGIN_PX = 12
 _BLANK_SHARE = 2 * MAPPING_TOLERANCE_PX
 #: Target pixels wider than this many source pixels are averages of several samples, or stars fall between them.
 _WIDEST_SAMPLE_PX = 1.25
+#: Samples along each side of a target pixel, at most: its time grows with their square.
+_MOST_SAMPLES = 16
 
 
 class PixelRows(Protocol):
@@ -234,7 +236,7 @@ def resample_rows(source: PixelRows, grid: PixelGrid, start: int, stop: int) -> 
         stop: row after the last.
     """
     dtype = median_dtype(source.dtype)
-    samples = math.ceil(grid.widest_px / _WIDEST_SAMPLE_PX)
+    samples = min(_MOST_SAMPLES, math.ceil(grid.widest_px / _WIDEST_SAMPLE_PX))
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     rows, columns = np.arange(start, stop, dtype=np.float64), np.arange(grid.shape[1], dtype=np.float64)
     total = np.zeros((rows.size, columns.size), dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from datalab.astro.headers import header_cards
+from datalab.astro.arithmetic import multiply_cards
 
 #: Cards in electrons per count, in electrons per pixel, and in counts.
 _GAINS = ("GAIN", "EGAIN")

@@ -164,6 +164,8 @@ def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | 
     agreeing = 0
     for deeper, neighbours in (FIRST_ATTEMPT, SECOND_ATTEMPT) if options.thorough else (FIRST_ATTEMPT,):
         few_moving, few_fixed = moving[: deeper * options.stars], fixed[: deeper * options.reference_stars]
+        if few_fixed.size < LEAST_COMMON_STARS:  # so small is the part of the sky that the image shows
+            continue
         triangles, reference_triangles = _triangles(few_moving, neighbours), _triangles(few_fixed, neighbours)
         proposals = _proposals(triangles, reference_triangles, options.scale_range)
         tests = len(triangles.shape) * len(reference_triangles.shape)

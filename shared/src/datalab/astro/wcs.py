@@ -71,6 +71,8 @@ _REFERENCE_PIXEL = re.compile(r"CRPIX(?P<axis>[12])[A-Z]?")
 _OUTLINE_POINTS_PER_SIDE = 16
 #: So much of an outermost pixel may be missing from a grid around images.
 _EDGE_TOLERANCE_PX = 0.01
+#: A pixel taken to the sky and back must return.
+_ROUND_TRIP_PX = 0.1
 
 
 class WcsError(ValueError):
@@ -99,8 +101,8 @@ def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
             corners = wcs.pixel_to_world([0, columns - 1, 0, columns - 1], [0, 0, rows - 1, rows - 1]).icrs
         except _ASTROPY_ERRORS:
             return None
-    if not (np.isfinite(corners.ra.deg).all() and np.isfinite(corners.dec.deg).all()):
-        return None
+        if not (np.isfinite(corners.ra.deg).all() and np.isfinite(corners.dec.deg).all() and _returns(wcs, shape)):
+            return None
     wcs.array_shape = shape
     return wcs
 
@@ -125,6 +127,8 @@ def between(target: WCS, source: WCS) -> PixelMapping:
     """
 
     def mapping(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if not np.size(x):  # astropy cannot take none to the sky
+            return x, y
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SIP has no inverse far outside the image; nothing is taken from there
             source_x, source_y = pixel_to_pixel(target, source, x, y)
@@ -263,6 +267,15 @@ def cutout_header(header: fits.Header, *, x_start: int, y_start: int, shape: tup
         if reference and _is_number(value):
             changed[keyword] = value - (x_start if reference["axis"] == "1" else y_start)
     return changed
+
+
+def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
+    """Tell whether pixels have an area and come back from the sky: matrices and distortions may have no inverse."""
+    if not pixel_scale_arcsec(wcs) > 0.0:
+        return False
+    x, y = np.array([0.0, (shape[1] - 1) / 2, shape[1] - 1.0]), np.array([0.0, (shape[0] - 1) / 2, shape[0] - 1.0])
+    back_x, back_y = wcs.world_to_pixel_values(*wcs.pixel_to_world_values(x, y))
+    return bool((np.hypot(back_x - x, back_y - y) < _ROUND_TRIP_PX).all())
 
 
 def _set_axes(header: fits.Header, shape: tuple[int, int]) -> None:

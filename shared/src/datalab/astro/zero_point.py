@@ -11,7 +11,7 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from datalab.astro.card_reader import CardReader
-from datalab.astro.columns import floats, has_numbers
+from datalab.astro.columns import floats, has_numbers, magnitudes
 from datalab.astro.headers import header_cards
 
 __all__ = ["ZeroPoint", "with_magnitudes", "zero_point"]
@@ -62,7 +62,7 @@ def with_magnitudes(sources: Table, zero: ZeroPoint) -> Table:
 def _from_catalogue(sources: Table, catalogue: Table | None) -> ZeroPoint | None:
     if catalogue is None or not has_numbers(catalogue, ("x", "y", "mag")):
         return None
-    known = np.stack([floats(catalogue, name) for name in ("x", "y", "mag")])
+    known = np.stack([floats(catalogue, "x"), floats(catalogue, "y"), magnitudes(catalogue, "mag")])
     known = known[:, np.isfinite(known).all(axis=0)]
     flux, error = (np.asarray(sources[name], np.float64) for name in ("flux", "fluxerr"))
     good = (np.asarray(sources["flag"]) == 0) & (_MAG_PER_RELATIVE_ERROR * error < _MOST_ERROR_MAG * flux)

@@ -14,7 +14,6 @@ from time import monotonic, perf_counter
 
 from astropy.table import Table
 
-from datalab.astro.gaia import read_stars
 from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.compute_messages import BUG, MEMORY, TRANSIENT, USAGE, Assignment, StarsWanted
 from operation_runner.adapters.image_stack import FitsInputs
@@ -86,6 +85,8 @@ def _stars_from_parent(questions: Connection, replies: Connection, work_dir: Pat
     """Return the function that has the runner fetch stars: this process reaches no network."""
 
     def stars(region: SkyRegion) -> Table:
+        from datalab.astro.gaia import read_stars  # noqa: PLC0415 - loaded already where an operation needs stars
+
         target = work_dir / "stars.vot"
         questions.send(StarsWanted(region=region, target=target))
         refusal = replies.recv()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from datalab.astro.alignment import (
@@ -99,9 +100,15 @@ def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
     else:
         frame = frame_of(image, with_stars=reference.method == "stars")
         placement = found_placement(image, frame, reference)
+    pixels = aligned_pixels(image, placement)
+    if placement.to_image is not None and not np.isfinite(pixels).any():
+        raise UsageError(
+            f"{image.basename} cannot be aligned to {reference.image.basename}: by its {placement.found_by}, none of "
+            "its pixels that have a value lies there."
+        )
     catalogue = image.catalogue()
     return ImageProduct(
-        pixels=aligned_pixels(image, placement),
+        pixels=pixels,
         header=aligned_header(image.header, frame, reference.frame, placement),
         comment=(
             f"Datalab Alignment of {image.basename} to {reference.image.basename}, known from {placement.found_by}"

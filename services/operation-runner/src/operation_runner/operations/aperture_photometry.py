@@ -34,7 +34,6 @@ _POSITION = "with ra and dec in degrees, dec from -90 to 90."
 _BAD_SOURCE = Refusals({"*": f"Operation Aperture Photometry requires source to be a position {_POSITION}"})
 _BAD_TARGETS = Refusals(
     {
-        "minItems": _NO_TARGET,
         "*": f"Operation Aperture Photometry requires target_positions to be a list of positions {_POSITION}",
     }
 )

@@ -9,9 +9,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.catalogue import carried
 from datalab.astro.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
 from datalab.astro.detector import Detector
+from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,
     Image,
@@ -91,11 +91,10 @@ def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:
     result = remove_cosmic_rays(image.pixels(), detector=Detector.of(image.header), settings=settings)
     header = image.header.copy()
     header["NCOSMIC"] = (int(np.count_nonzero(result.hit)), "pixels hit by cosmic rays and mended")
-    catalogue = image.catalogue()
     return ImageProduct(
         pixels=result.pixels,
         header=header,
         comment=f"Datalab Cosmic Ray Removal on {image.basename}",
-        catalogue=None if catalogue is None else carried(catalogue, shape=image.shape),
+        catalogue=carried_catalogue(image, shape=image.shape),
         extensions={"CRMASK": result.hit.astype(np.uint8)},
     )

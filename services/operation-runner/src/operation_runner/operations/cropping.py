@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
 from astropy.wcs import WCS
 from pydantic import Field
 
-from datalab.astro.catalogue import carried
 from datalab.astro.overlap import Box
 from datalab.astro.wcs import celestial_wcs, cutout_header, pixel_scale_arcsec
+from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,
     Hidden,
@@ -86,7 +85,7 @@ def cropped(parameters: Cropping.Parameters, image: Image) -> ImageProduct:
         pixels=image.rows(box.y_start, box.y_stop)[:, box.x_start : box.x_stop],
         header=cutout_header(image.header, x_start=box.x_start, y_start=box.y_start, shape=box.shape),
         comment=f"Datalab Cropping on file {image.basename}",
-        catalogue=catalogue_within(image, box),
+        catalogue=carried_catalogue(image, shape=box.shape, offset_px=(-box.x_start, -box.y_start)),
     )
 
 
@@ -124,11 +123,3 @@ def solved(image: Image) -> WCS:
             f"{image.basename} has no valid celestial WCS in its header: give the rectangle as columns and rows."
         )
     return wcs
-
-
-def catalogue_within(image: Image, box: Box) -> Table | None:
-    """Return the sources of an image's catalogue that lie in a box, with their places in it."""
-    table = image.catalogue()
-    if table is None or not {"x", "y"} <= set(table.colnames):
-        return None
-    return carried(table, shape=box.shape, offset_px=(-box.x_start, -box.y_start))

@@ -18,6 +18,7 @@ from datalab.astro.colour_magnitude import (
     footprint_contains,
     measured_stars,
 )
+from datalab.astro.columns import has_numbers
 from datalab.astro.cross_match import separations_arcsec
 from datalab.astro.detector import Detector
 from datalab.astro.gaia import mean_epoch_yr, positions_at
@@ -173,11 +174,11 @@ class HRDiagram(Operation):
 
 def _calibrated_stars(image: Image) -> MeasuredStars:
     catalogue = image.catalogue()
-    if catalogue is None or not {"mag", "magerr"} <= set(catalogue.colnames):
+    if catalogue is None or not has_numbers(catalogue, ("mag", "magerr")):
         raise UsageError(
             f"The catalog of {image.basename} has no zero-point calibrated magnitudes (columns mag and magerr)."
         )
-    if not {"ra", "dec"} <= set(catalogue.colnames):
+    if not has_numbers(catalogue, ("ra", "dec")):
         wcs = celestial_wcs(image.header, image.shape)
         if wcs is None:
             raise UsageError(

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from datalab.astro.combine import median_dtype, median_rows
+from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.sdk import (
     FitsFile,
     ImageProduct,
@@ -28,7 +29,7 @@ class Median(Operation):
         "The median operation outputs the middle value of each pixel across all input images. "
         "Objects that move or flicker vanish, so it is commonly used to obtain background images."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -41,4 +42,10 @@ class Median(Operation):
         stack = inputs.stack(parameters.input_files)
         pixels = stack.combine(median_rows, dtype=median_dtype(stack.dtype), progress=progress)
         basenames = ", ".join(image.basename for image in stack.images)
-        yield ImageProduct(pixels=pixels, header=stack.images[0].header, comment=f"Datalab Median on {basenames}")
+        first = stack.images[0]
+        yield ImageProduct(
+            pixels=pixels,
+            header=first.header,
+            comment=f"Datalab Median on {basenames}",
+            catalogue=stacked_catalogue(first, pixels, expected_scale=1.0),
+        )

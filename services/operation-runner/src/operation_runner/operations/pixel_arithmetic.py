@@ -98,6 +98,8 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         stop = min(start + _BAND_ROWS, rows)
         band = {name: each.rows(start, stop)[:, :columns] for name, each in used.items()}
         pixels[start:stop] = expression.evaluate(band, reduced)
+    if np.isnan(pixels).all():
+        raise UsageError(f"The expression {expression.text} has no value in any pixel where a is {image.basename}.")
     return ImageProduct(
         pixels=pixels,
         header=image.header,

@@ -41,6 +41,9 @@ from operation_runner.sdk import (
     UsageError,
 )
 
+#: Pixel scales there are, from the finest interferometer to the widest camera lens.
+_LEAST_SCALE_ARCSEC, _MOST_SCALE_ARCSEC = 1e-3, 100.0
+
 
 class PlateSolving(Operation):
     """Gives each image a TAN projection (ICRS) and its catalogue the positions that follow from it."""
@@ -67,7 +70,7 @@ class PlateSolving(Operation):
                 title="Pixel Scale (arcsec)",
                 description="The width of a pixel on the sky, right to 5 %; 0 if the header knows it, or nobody does",
                 ge=0,
-                le=100,
+                le=_MOST_SCALE_ARCSEC,
                 allow_inf_nan=False,
             ),
         ] = 0.0
@@ -87,13 +90,22 @@ class PlateSolving(Operation):
 def hint_of(image: Image, parameters: PlateSolving.Parameters) -> Hint:
     """Return where about an image is: as the user says, else its world coordinates, else where its header points.
 
-    Raises `UsageError` if nothing says so.
+    Raises `UsageError` if nothing says so, or the user says what cannot be.
     """
     wcs = celestial_wcs(image.header, image.shape)
     scale_arcsec = parameters.pixel_scale or None
+    if scale_arcsec is not None and scale_arcsec < _LEAST_SCALE_ARCSEC:
+        raise UsageError(
+            f"A pixel_scale of {scale_arcsec:g} arcsec is finer than that of any telescope: at least "
+            f"{_LEAST_SCALE_ARCSEC:g} can be used, or 0 for one that is not known."
+        )
     if scale_arcsec is None:
         reader = CardReader(header_cards(image.header))
-        scale_arcsec = pixel_scale_arcsec(wcs) if wcs else reader.number("PIXSCALE", lowest=0) or None
+        scale_arcsec = (
+            pixel_scale_arcsec(wcs)
+            if wcs
+            else reader.number("PIXSCALE", lowest=_LEAST_SCALE_ARCSEC, highest=_MOST_SCALE_ARCSEC)
+        )
     if parameters.source is not None:
         return Hint(ra_deg=parameters.source.ra, dec_deg=parameters.source.dec, pixel_scale_arcsec=scale_arcsec)
     if wcs is not None:

@@ -7,11 +7,9 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datalab.astro.catalogue import PositionMapping, carried, flux_ratio, moved
 from datalab.astro.combine import (
     RunningSum,
     average_rows,
@@ -24,7 +22,8 @@ from datalab.astro.combine import (
 from datalab.astro.noise import pixel_noise
 from datalab.astro.overlap import SharedGrid
 from datalab.astro.stacked_header import effective_images, stacked_header
-from datalab.astro.wcs import FloatArray, PixelMapping, with_wcs
+from datalab.astro.wcs import FloatArray, with_wcs
+from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.sdk import (
     Combine,
@@ -182,30 +181,3 @@ def image_weights(weighting: str, inputs: Inputs, images: Sequence[Image], *, pr
         if not (np.isfinite(noise) and noise > 0):
             raise UsageError(f"{image.basename} has no noise that could be measured to weight it by.")
     return 1.0 / noises**2
-
-
-def stacked_catalogue(
-    first: Image, pixels: Pixels, mapping: PixelMapping | None, *, expected_scale: float
-) -> Table | None:
-    """Return the catalogue of the first image for the stack: its sources where they are now, as bright as they are now.
-
-    How much brighter is measured on the stars; `expected_scale` counts if there are too few.
-    """
-    table = first.catalogue()
-    if table is None or not {"x", "y"} <= set(table.colnames):
-        return None
-    to_stack = None if mapping is None else counted_from_one(mapping)
-    scale = flux_ratio(pixels, first.pixels(), table, mapping=to_stack) or expected_scale
-    if to_stack is None:
-        return carried(table, shape=pixels.shape, scale=scale)
-    return moved(table, to_stack, shape=pixels.shape, scale=scale)
-
-
-def counted_from_one(mapping: PixelMapping) -> PositionMapping:
-    """Return a mapping of pixels that are counted from 0 for the positions of catalogues, which are counted from 1."""
-
-    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        new_x, new_y = mapping(x - 1.0, y - 1.0)
-        return new_x + 1.0, new_y + 1.0
-
-    return from_one

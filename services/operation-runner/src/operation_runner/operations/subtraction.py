@@ -22,6 +22,7 @@ from operation_runner.sdk import (
     OperationParameters,
     Product,
     Progress,
+    UsageError,
 )
 
 
@@ -58,13 +59,20 @@ class Subtraction(Operation):
 
 
 def difference(image: Image, *, subtracted: Image) -> ImageProduct:
-    """Return `image` minus `subtracted`, in a type that holds every difference."""
+    """Return `image` minus `subtracted`, in a type that holds every difference.
+
+    Raises `UsageError` if no pixel has a value in both.
+    """
     rows, columns = common_shape([image.shape, subtracted.shape])
     pixels = np.subtract(
         image.rows(0, rows)[:, :columns],
         subtracted.rows(0, rows)[:, :columns],
         dtype=exact_dtype(image.dtype, subtracted.dtype),
     )
+    if np.isnan(pixels).all():
+        raise UsageError(
+            f"{subtracted.basename} cannot be subtracted from {image.basename}: no pixel has a value in both."
+        )
     return ImageProduct(
         pixels=pixels,
         header=image.header,

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 _SECONDS_PER_DAY = 86_400.0
 _JD_OF_MJD_ZERO = 2_400_000.5
+#: In a thousand years; what is later is no MJD.
+_LATEST_MJD = 400_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class ExposureTimes:
         start, exposure_s = image.description.capture_time, image.description.exposure_time_s or 0.0
         if start is None:
             raise ValueError("it has no usable DATE-OBS")
-        start_mjd = CardReader(cards).number("MJD-OBS", lowest=0) or modified_julian_date(start)
+        start_mjd = CardReader(cards).number("MJD-OBS", lowest=0, highest=_LATEST_MJD) or modified_julian_date(start)
         return cls(
             date_obs=str(cards["DATE-OBS"]),
             start=start,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from datalab.astro.catalogue import CatalogueError, carried
+from numpy.typing import NDArray
+
+from datalab.astro.catalogue import CatalogueError, PositionMapping, carried, flux_ratio, moved
+from datalab.astro.columns import has_numbers
+from datalab.astro.wcs import FloatArray, PixelMapping
 from operation_runner.sdk import Image
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+Pixels = NDArray[Any]
 
 
 def carried_catalogue(
@@ -25,3 +31,30 @@ def carried_catalogue(
         return carried(catalogue, shape=shape, scale=scale, offset_px=offset_px)
     except CatalogueError:  # of no use to anybody, and no reason to fail
         return None
+
+
+def stacked_catalogue(
+    first: Image, pixels: Pixels, mapping: PixelMapping | None = None, *, expected_scale: float
+) -> Table | None:
+    """Return the catalogue of the first image for the stack: its sources where they are now, as bright as they are now.
+
+    How much brighter is measured on the stars; `expected_scale` counts if there are too few.
+    """
+    table = first.catalogue()
+    if table is None or not has_numbers(table, ("x", "y")):
+        return None
+    to_stack = None if mapping is None else _counted_from_one(mapping)
+    scale = flux_ratio(pixels, first.pixels(), table, mapping=to_stack) or expected_scale
+    if to_stack is None:
+        return carried(table, shape=pixels.shape, scale=scale)
+    return moved(table, to_stack, shape=pixels.shape, scale=scale)
+
+
+def _counted_from_one(mapping: PixelMapping) -> PositionMapping:
+    """Return a mapping of pixels that are counted from 0 for the positions of catalogues, which are counted from 1."""
+
+    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        new_x, new_y = mapping(x - 1.0, y - 1.0)
+        return new_x + 1.0, new_y + 1.0
+
+    return from_one

@@ -32,6 +32,8 @@ Pixels = NDArray[Any]
 
 #: Exposure times nearer to each other than this are the same.
 _SAME_EXPOSURE = 1e-3
+#: No shutter is as fast; what is multiplied by more than the ratio to a real exposure is noise.
+_SHORTEST_DARK_S = 1e-4
 _BAND_ROWS = 256
 
 
@@ -61,7 +63,7 @@ def prepared_masters(
     """
     masters = Masters()
     if (bias_image := _opened(inputs, bias)) is not None:
-        masters = Masters(bias=_on_disk(inputs, bias_image), bias_level=image_median(bias_image.pixels()))
+        masters = Masters(bias=_on_disk(inputs, bias_image), bias_level=_level(bias_image, kind="bias"))
     if (dark_image := _opened(inputs, dark)) is not None:
         masters = _with_dark(inputs, masters, dark_image)
     if (flat_image := _opened(inputs, flat)) is not None:
@@ -201,6 +203,14 @@ def _on_disk(inputs: Inputs, image: Image, rows: Callable[[int, int], Pixels] | 
     return inputs.derived(image, pixels)
 
 
+def _level(image: Image, *, kind: str) -> float:
+    """Return the median of a calibration frame. Raises `UsageError` if there is none: it would blank all images."""
+    level = image_median(image.pixels())
+    if not math.isfinite(level):
+        raise UsageError(f"The {kind} {image.basename} cannot be used: too few of its pixels have a value.")
+    return level
+
+
 def _with_dark(inputs: Inputs, masters: Masters, dark: Image) -> Masters:
     if masters.bias is not None:
         check_same_camera(masters.bias, dark, kind="bias")
@@ -211,7 +221,7 @@ def _with_dark(inputs: Inputs, masters: Masters, dark: Image) -> Masters:
         masters,
         dark=usable,
         dark_has_bias=not is_free and masters.bias is None,
-        dark_level=image_median(usable.pixels()),
+        dark_level=_level(usable, kind="dark"),
     )
 
 
@@ -271,7 +281,7 @@ def _dark_scale(image: Image, masters: Masters, *, scale_dark: bool) -> float:
             f"The dark {dark.basename} was exposed for {dark_time:g} s, {image.basename} for {time:g} s: to scale the "
             "dark current, the bias must be known. Choose a bias frame too, or do not scale the dark."
         )
-    if dark_time <= 0.0:
+    if dark_time < _SHORTEST_DARK_S:
         raise UsageError(f"The dark {dark.basename} has no exposure time to scale it by.")
     return time / dark_time
 

@@ -112,7 +112,7 @@ def _file_item(item: JsonObject, meaningful: frozenset[str]) -> FileItem:
     source = InputSource.ARCHIVE if given is None else given
     if source not in list(InputSource):
         raise InputRefusedError(
-            f'{basename}: Source {_quoted(source)} not recognized; "archive" or "datalab" is right.'
+            f'{basename}: Source {_shown(source)} not recognized; "archive" or "datalab" is right.'
         )
     operation_id = _whole_number(item.get("operation")) if source == InputSource.DATALAB else None
     shown = _only({**item, "source": str(source)}, meaningful | SHOWN_ITEM_KEYS)
@@ -155,5 +155,10 @@ def _only(item: JsonObject, keys: frozenset[str]) -> JsonObject:
 
 
 def _quoted(value: JsonValue) -> str:
-    """Return a client's own text, short enough to send back."""
+    """Return a client's own text in quotes, short enough to send back."""
     return repr(value if isinstance(value, str) else type(value).__name__)[:100]
+
+
+def _shown(value: JsonValue) -> str:
+    """Return a client's own text as clients know it from the reference, without quotes."""
+    return _quoted(value)[1:-1]
