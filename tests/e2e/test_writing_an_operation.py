@@ -80,7 +80,7 @@ def patient(command):
 for _ in $(seq 200); do
 {command}
     grep -Eq '"status": "(COMPLETED|FAILED)"' shown.json && break
-    sleep 0.1
+    sleep 1
 done
 """
 

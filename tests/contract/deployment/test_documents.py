@@ -152,8 +152,8 @@ def test_variables_are_settings(root, document):
 
 def test_routes_in_the_user_guide_exist(root):
     paths = create_app(SessionApiSettings()).openapi()["paths"]
-    patterns = [re.compile(re.sub(r"\{\w+\}", r"\\d+", path) + "/?") for path in paths]
-    named = re.findall(r"\$API(/[\w/]+)", (root / "docs/user-guide.md").read_text())
+    patterns = [re.compile(re.sub(r"\{\w+\}", r"[\\w-]+", path) + "/?") for path in paths]
+    named = re.findall(r"\$API(/[\w/-]+)", (root / "docs/user-guide.md").read_text())
     assert len(named) >= 6
     for path in named:
         assert any(pattern.fullmatch(f"/api{path}") for pattern in patterns), path

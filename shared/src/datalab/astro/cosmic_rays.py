@@ -91,12 +91,15 @@ def remove_cosmic_rays(
         return CleanedImage(pixels=cleaned, hit=hit)
     level = float(np.median(pixels[finite]))
     noise = _noise_model(pixels, level, detector)
+    if not abs(noise.zero_level) * noise.gain < _MOST_ELECTRONS:
+        return CleanedImage(pixels=cleaned, hit=hit)
     rows = pixels.shape[0]
     _use_one_thread()
     for start in range(0, rows, _BAND_ROWS):
         stop = min(start + _BAND_ROWS, rows)
         first, last = max(0, start - _MARGIN_ROWS), min(rows, stop + _MARGIN_ROWS)
-        electrons = (np.where(finite[first:last], pixels[first:last], level) - noise.zero_level) * noise.gain
+        with np.errstate(over="ignore"):
+            electrons = (np.where(finite[first:last], pixels[first:last], level) - noise.zero_level) * noise.gain
         usable = finite[first:last] & (np.abs(electrons) < _MOST_ELECTRONS)
         found, mended = detect_cosmics(
             np.where(usable, electrons, 0.0).astype(np.float32),
@@ -110,7 +113,7 @@ def remove_cosmic_rays(
             niter=settings.iterations,
         )
         own = slice(start - first, stop - first)
-        hit[start:stop] = found[own] & finite[start:stop]
+        hit[start:stop] = found[own] & usable[own]
         replacement = mended[own][hit[start:stop]] / noise.gain + noise.zero_level
         cleaned[start:stop][hit[start:stop]] = _as_type(replacement, pixels.dtype)
         progress(stop / rows)
