@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import typer
 
-from datalab.local.system import read_connection
-from datalab.platform.bus import Bus
-from datalab.platform.logging import configure_logging
-from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.settings import LogSettings, NatsSettings
+from datalab.local.connection import read_connection
 
 DATA_DIR = Path(".datalab")
 
@@ -26,11 +20,6 @@ class CommandError(typer.Exit):
     def __init__(self, message: str) -> None:
         typer.secho(f"datalab: {message}", fg=typer.colors.RED, err=True)
         super().__init__(1)
-
-
-def quiet_logging() -> None:
-    """A command shows its own words, and of the libraries only what went wrong."""
-    configure_logging(LogSettings(log_level="ERROR", log_format="console"), service="cli")
 
 
 def use_local_system(data_dir: Path = DATA_DIR) -> None:
@@ -80,14 +69,3 @@ class Api:
         if not reply.is_success:
             raise CommandError(f"{method} {path}: {reply.status_code} {reply.text[:500]}")
         return reply.json() if reply.content else None
-
-
-@asynccontextmanager
-async def connected_bus() -> AsyncIterator[Bus]:
-    """Give the block a connection to the bus."""
-    bus = Bus(settings=NatsSettings(), service="cli", metrics=BusMetrics(create_registry()))
-    await bus.connect()
-    try:
-        yield bus
-    finally:
-        await bus.stop()

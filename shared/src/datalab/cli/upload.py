@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import mimetypes
 from pathlib import Path
 
 import typer
 
-from datalab.cli.connection import CommandError, connected_bus
-from datalab.events.frames import FileStored
-from datalab.platform.bus import Bus
-from datalab.platform.errors import DatalabError
-from datalab.platform.objects import ObjectStore
-from datalab.platform.settings import S3Settings
-
-
-async def store_and_announce(path: Path, *, site: str, store: ObjectStore, bus: Bus) -> FileStored:
-    """Put one file into the object store, then tell the archive about it. Raises `DatalabError`."""
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    stored = await store.put_file(f"data/{path.name}", path, content_type=media_type)
-    announcement = FileStored(
-        site=site, key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256, producer="datalab upload"
-    )
-    await bus.publish(announcement)
-    return announcement
+from datalab.cli.connection import CommandError
 
 
 def upload(files: list[Path], site: str = typer.Option(help="site the files come from")) -> None:
     """Upload files into the archive and announce them as `site` would."""
-
-    async def send() -> None:
-        async with ObjectStore(S3Settings()) as store, connected_bus() as bus:
-            for path in files:
-                announcement = await store_and_announce(path, site=site, store=store, bus=bus)
-                typer.echo(f"{announcement.key}  {announcement.size_bytes} bytes")
-
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise CommandError(f"no such file: {', '.join(missing)}")
-    try:
-        asyncio.run(send())
-    except DatalabError as error:
-        raise CommandError(error.message) from error
+    from datalab.cli.work.upload import upload_files  # noqa: PLC0415 - loaded when called
+
+    upload_files(files, site=site)

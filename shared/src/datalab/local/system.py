@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datalab.local.connection import connection_file
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.embedded import start_servers
 from datalab.local.keeper import ChildStatus
@@ -26,7 +27,6 @@ from datalab.platform.topology import apply_topology
 
 #: Where the API listens unless told otherwise, or unless somebody else listens there.
 USUAL_API_PORT = 8000
-CONNECTION_FILE = "connection.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,18 +111,9 @@ async def prepare_servers(nats: NatsSettings, s3: S3Settings) -> list[str]:
     return changes
 
 
-def read_connection(root: Path) -> dict[str, str]:
-    """Return what a running `datalab up` left for the other commands: `api_url`, `admin_token` and server settings.
-
-    Raises `FileNotFoundError` when none runs on this data folder.
-    """
-    content: dict[str, str] = json.loads((root / "run" / CONNECTION_FILE).read_text(encoding="utf-8"))
-    return content
-
-
 def _write_connection(system: System) -> None:
     content = {"api_url": system.api_url, "admin_token": system.admin_token, **system.addresses.environment()}
-    write_private(system.folder.run / CONNECTION_FILE, json.dumps(content))
+    write_private(connection_file(system.folder.root), json.dumps(content))
 
 
 def _api(services: list[ServiceSpec]) -> ServiceSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Literal
@@ -154,6 +155,8 @@ def flat_level(flat: CorrectedImage) -> float:
             f"The flat {flat.basename} still contains the bias, which is no light: choose a bias frame to subtract."
         )
     level = image_median(flat.pixels())
+    if not math.isfinite(level):
+        raise UsageError(f"The flat {flat.basename} cannot be used: too few of its pixels have a value.")
     if not level > 0.0:
         raise UsageError(f"The flat {flat.basename} shows no light: its median without bias and dark is {level:g}.")
     if level >= flat.saturation:

@@ -52,11 +52,19 @@ def normalized(image: Image) -> ImageProduct:
     pixels = image.pixels()
     median = image_median(pixels)
     if not math.isfinite(median) or median == 0:
-        found = "it has no defined pixel" if math.isnan(median) else f"its median is {median:g}"
-        raise UsageError(f"{image.basename} cannot be normalized: {found}, and pixels are to be divided by the median.")
+        raise UsageError(
+            f"{image.basename} cannot be normalized: {unusable(median)}, and pixels are to be divided by the median."
+        )
     return ImageProduct(
         pixels=np.divide(pixels, median, dtype=exact_dtype(image.dtype)),
         header=scaled_header(image.header, 1 / median),
         comment=f"Datalab Normalization on file {image.basename}",
         catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),
     )
+
+
+def unusable(median: float) -> str:
+    """Return what is wrong with a median nothing can be divided by."""
+    if math.isnan(median):
+        return "it has no defined pixel"
+    return "half of its pixels are infinite" if math.isinf(median) else "its median is 0"

@@ -111,9 +111,7 @@ def _file_item(item: JsonObject, meaningful: frozenset[str]) -> FileItem:
     given, basename = item.get("source"), item.get("basename")
     source = InputSource.ARCHIVE if given is None else given
     if source not in list(InputSource):
-        raise InputRefusedError(
-            f'{basename}: Source {_shown(source)} not recognized; "archive" or "datalab" is right.'
-        )
+        raise InputRefusedError(f'{basename}: Source {_shown(source)} not recognized; "archive" or "datalab" is right.')
     operation_id = _whole_number(item.get("operation")) if source == InputSource.DATALAB else None
     shown = _only({**item, "source": str(source)}, meaningful | SHOWN_ITEM_KEYS)
     if isinstance(basename, str):

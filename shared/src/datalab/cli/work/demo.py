@@ -263,10 +263,16 @@ def _simulated_night() -> Shipment:
     return Shipment(frozenset({observatory.site.code}), _NIGHT_EXPOSURES, send, frames)
 
 
-def _from_folder(folder: Path) -> Shipment:
+def fits_files(folder: Path) -> list[Path]:
+    """Return the FITS files of a folder. Raises `DemoFailedError` if there are none."""
     paths = sorted(path for path in folder.iterdir() if path.name.endswith(_FITS_SUFFIXES))
     if not paths:
         raise DemoFailedError(f"{folder} has no FITS files ({', '.join(_FITS_SUFFIXES)})")
+    return paths
+
+
+def _from_folder(folder: Path) -> Shipment:
+    paths = fits_files(folder)
     frames = {_frame_name(path.name): path.read_bytes() for path in paths}
 
     async def send(link: _Observatory) -> None:

@@ -1,0 +1,1 @@
+"""What those commands do that need more than the REST API. Loaded when one of them runs."""

@@ -1,0 +1,21 @@
+"""The bus, for the length of a command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from datalab.platform.bus import Bus
+from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.settings import NatsSettings
+
+
+@asynccontextmanager
+async def connected_bus() -> AsyncIterator[Bus]:
+    """Give the block a connection to the bus."""
+    bus = Bus(settings=NatsSettings(), service="cli", metrics=BusMetrics(create_registry()))
+    await bus.connect()
+    try:
+        yield bus
+    finally:
+        await bus.stop()

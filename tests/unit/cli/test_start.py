@@ -1,0 +1,89 @@
+"""A command loads what it needs and no more: most ask the API one question, and people wait for them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import typer
+
+from datalab.cli.main import app
+
+#: Together these take several times as long to load as everything an HTTP command needs.
+HEAVY = ["astropy", "faststream", "minio", "nats", "numpy", "pymongo", "websockets"]
+#: The groups whose commands talk HTTP and nothing else.
+HTTP_GROUPS = ["ops", "sessions", "users"]
+HTTP_COMMANDS = [
+    "ops list 1",
+    "ops available",
+    "ops start 1 Median {}",
+    "ops show 1 1",
+    "ops cancel 1 1",
+    "ops retry 1 1",
+    "sessions list",
+    "sessions add night frame-1",
+    "users add ada",
+    "users token ada",
+    "users list",
+    "users deactivate ada",
+]
+#: Runs the command lines given as JSON; prints exit code and heavy modules loaded after each, as JSON.
+PROBE = f"""
+import contextlib, io, json, sys
+from datalab.cli.main import app
+
+def run(line):
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            app(line.split())
+        except SystemExit as end:
+            return end.code
+
+results = [(line, run(line), sorted(set({HEAVY}) & set(sys.modules))) for line in json.loads(sys.argv[1])]
+print(json.dumps(results))
+"""
+#: httpx refuses to connect to this, as the protocol is none: a whole command without a network.
+NOWHERE = {"DATALAB_API_URL": "nowhere://api", "DATALAB_ADMIN_TOKEN": "a-token"}
+
+
+def run_python(program, *arguments, folder):
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env={**os.environ, **NOWHERE},
+    )
+
+
+def all_commands(group, prefix=()):
+    for name, command in group.commands.items():
+        yield " ".join((*prefix, name))
+        if hasattr(command, "commands"):
+            yield from all_commands(command, (*prefix, name))
+
+
+def test_http_commands_load_no_drivers_and_no_science(tmp_path):
+    done = run_python(PROBE, json.dumps(HTTP_COMMANDS), folder=tmp_path)
+    assert json.loads(done.stdout) == [[line, 1, []] for line in HTTP_COMMANDS]
+    assert done.stderr.count("the API does not answer") == len(HTTP_COMMANDS)  # they came as far as asking it
+
+
+def test_those_are_all_http_commands():
+    groups = typer.main.get_command(app).commands
+    commands = {f"{group} {name}" for group in HTTP_GROUPS for name in groups[group].commands}
+    assert {" ".join(line.split()[:2]) for line in HTTP_COMMANDS} == commands
+
+
+def test_help_loads_no_drivers_and_no_science(tmp_path):
+    lines = ["--help", *(f"{command} --help" for command in all_commands(typer.main.get_command(app)))]
+    assert {"up --help", "demo --help", "topology apply --help"} <= set(lines)
+    done = run_python(PROBE, json.dumps(lines), folder=tmp_path)
+    assert json.loads(done.stdout) == [[line, 0, []] for line in lines]
+
+
+def test_the_names_are_those_under_which_modules_load(tmp_path):
+    """Guards the tests above: a misspelled name would never be found."""
+    program = f"import json, sys, datalab.cli.work.up; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
+    assert json.loads(run_python(program, folder=tmp_path).stdout) == HEAVY
