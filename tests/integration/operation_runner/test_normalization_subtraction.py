@@ -55,6 +55,17 @@ def test_blank_pixels_do_not_count_and_stay_blank(tmp_path):
     np.testing.assert_allclose(data, pixels / np.nanmedian(pixels), rtol=2e-7)
 
 
+def test_a_product_names_only_the_inputs_it_was_made_of(tmp_path):
+    """Otherwise a thousand files would hold a million lines of provenance."""
+    paths = [frame(tmp_path / f"image{n}.fits", stars(20, 30, seed=n)) for n in range(3)]
+    made = run(Subtraction(), {"input_files": paths[:2], "subtraction_file": [paths[2]]}, work_dir=tmp_path / "work")
+    with fits.open(made.fits(1)) as hdus:
+        history = "\n".join(hdus[0].header["HISTORY"])
+        assert hdus[0].header["DLABNIN"] == 2
+    assert [line.split()[1] for line in history.split("\n") if line.startswith("input")] == ["image1", "image2"]
+    assert "image0" not in history
+
+
 @pytest.mark.parametrize(
     ("pixels", "said"),
     [(np.zeros((4, 5), "f4"), "its median is 0"), (np.full((4, 5), np.nan, "f4"), "it has no defined pixel")],

@@ -268,13 +268,15 @@ class ImageProduct:
     """An image to hand out: stored losslessly as FITS, shown as JPEG.
 
     `header` is the science header it inherits from; scaling and compression cards in it do not matter. `comment` goes
-    into the FITS file. `catalogue` becomes the CAT extension; `extensions` are further images of the same shape by
-    extension name, such as a mask.
+    into the FITS file. `inputs` are the images it was made of, for its provenance: every input of the operation, if
+    not given. `catalogue` becomes the CAT extension; `extensions` are further images of the same shape by extension
+    name, such as a mask.
     """
 
     pixels: Pixels
     header: fits.Header
     comment: str
+    inputs: Sequence[Image] | None = None
     catalogue: Table | None = None
     extensions: Mapping[str, Pixels] = field(default_factory=dict)
 

@@ -18,7 +18,6 @@ import datalab
 from datalab.astro.headers import describe, header_cards
 from datalab.astro.provenance import output_header, provenance_cards
 from datalab.astro.stretch import auto_stretch, to_8bit
-from datalab.events.operations import InputFile
 from operation_runner.domain.ports import Job, LocalData, LocalFile, LocalPicture, LocalProduct
 from operation_runner.sdk import (
     DataProduct,
@@ -98,7 +97,8 @@ class ProductWriter:
         # Encoding a JPEG leaves the interpreter free, so the FITS file is written meanwhile.
         with ThreadPoolExecutor(1) as other:
             pictures = other.submit(_write_grey_pictures, product.pixels, large, small)
-            self._write_fits(fits_path, _image_hdus(product), comment=product.comment)
+            names = None if product.inputs is None else {image.basename for image in product.inputs}
+            self._write_fits(fits_path, _image_hdus(product), comment=product.comment, made_of=names)
             pictures.result()
         return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small})
 
@@ -121,13 +121,18 @@ class ProductWriter:
         Picture.fromarray(np.ascontiguousarray(product.pixels)).save(path, "JPEG", quality=_DIAGNOSTIC_QUALITY)
         return LocalPicture(field=product.field, name=product.name, file=LocalFile(path=path, media_type="image/jpeg"))
 
-    def _write_fits(self, path: Path, extensions: list[Any], *, comment: str) -> None:
+    def _write_fits(self, path: Path, extensions: list[Any], *, comment: str, made_of: set[str] | None = None) -> None:
+        """Write a file that tells what it was made of: the inputs of these names, or all.
+
+        A thousand images made of a thousand others must not each list all of them.
+        """
+        inputs = [file for file in self._job.inputs if made_of is None or file.basename in made_of]
         provenance = provenance_cards(
             software_version=datalab.__version__,
             operation=self._operation.name,
             operation_version=str(self._operation.version),
-            parameters=self._job.parameters,
-            inputs=_names_and_checksums(self._job.inputs),
+            parameters={name: _only_files_of(value, made_of) for name, value in self._job.parameters.items()},
+            inputs=[(file.basename, file.sha256) for file in inputs],
             result_key=self._job.result_key,
             comment=comment,
         )
@@ -180,8 +185,11 @@ def _cube_hdu(product: PictureProduct) -> fits.ImageHDU:
     return fits.ImageHDU(np.stack(planes), header=header, name="SCI")
 
 
-def _names_and_checksums(inputs: Iterable[InputFile]) -> list[tuple[str, str]]:
-    return [(file.basename, file.sha256) for file in inputs]
+def _only_files_of(value: Any, names: set[str] | None) -> Any:
+    """Return a parameter's value; of a list of files only those of these names, if any are given."""
+    if names is None or not isinstance(value, list):
+        return value
+    return [item for item in value if not isinstance(item, dict) or item.get("basename") in (None, *names)]
 
 
 def _write_grey_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> None:

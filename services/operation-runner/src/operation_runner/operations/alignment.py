@@ -113,6 +113,7 @@ def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
         comment=(
             f"Datalab Alignment of {image.basename} to {reference.image.basename}, known from {placement.found_by}"
         ),
+        inputs=[image, reference.image],
         catalogue=None if catalogue is None else aligned_catalogue(catalogue, placement),
     )
 

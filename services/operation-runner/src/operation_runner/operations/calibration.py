@@ -92,10 +92,11 @@ class Calibration(Operation):
 def calibrated(image: CorrectedImage) -> ImageProduct:
     """Return a corrected image as a product."""
     masters = image.masters
-    used = ", ".join(frame.basename for frame in (masters.bias, masters.dark, masters.flat) if frame is not None)
+    used = [frame for frame in (masters.bias, masters.dark, masters.flat) if frame is not None]
     return ImageProduct(
         pixels=image.pixels(),
         header=image.header,
-        comment=f"Datalab Calibration on {image.basename} with {used}",
+        comment=f"Datalab Calibration on {image.basename} with {', '.join(frame.basename for frame in used)}",
+        inputs=[image, *used],
         catalogue=image.catalogue(),
     )

@@ -95,6 +95,7 @@ def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:
         pixels=result.pixels,
         header=header,
         comment=f"Datalab Cosmic Ray Removal on {image.basename}",
+        inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape),
         extensions={"CRMASK": result.hit.astype(np.uint8)},
     )

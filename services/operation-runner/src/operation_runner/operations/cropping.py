@@ -85,6 +85,7 @@ def cropped(parameters: Cropping.Parameters, image: Image) -> ImageProduct:
         pixels=image.rows(box.y_start, box.y_stop)[:, box.x_start : box.x_stop],
         header=cutout_header(image.header, x_start=box.x_start, y_start=box.y_start, shape=box.shape),
         comment=f"Datalab Cropping on file {image.basename}",
+        inputs=[image],
         catalogue=carried_catalogue(image, shape=box.shape, offset_px=(-box.x_start, -box.y_start)),
     )
 

@@ -59,6 +59,7 @@ def normalized(image: Image) -> ImageProduct:
         pixels=np.divide(pixels, median, dtype=exact_dtype(image.dtype)),
         header=scaled_header(image.header, 1 / median),
         comment=f"Datalab Normalization on file {image.basename}",
+        inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),
     )
 

@@ -105,6 +105,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         header=image.header,
         comment=f"Datalab Pixel Arithmetic: {expression.text} with "
         + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
+        inputs=list(used.values()),
         catalogue=_measured_anew(image, pixels),
     )
 

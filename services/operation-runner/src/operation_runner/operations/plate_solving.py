@@ -138,6 +138,7 @@ def solved_image(hinted: tuple[Image, Hint], *, stars: Table) -> ImageProduct:
         pixels=image.pixels(),
         header=header,
         comment=comment(image, solution),
+        inputs=[image],
         catalogue=None if sources is None else with_sky_positions(sources, solution.wcs, replace=True),
     )
 

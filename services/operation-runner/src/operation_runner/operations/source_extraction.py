@@ -114,6 +114,7 @@ def with_sources(image: Image, *, parameters: SourceExtraction.Parameters) -> Im
         pixels=pixels,
         header=described_header(image.header, found, zero, scale),
         comment=f"Datalab Source Extraction on {image.basename}",
+        inputs=[image],
         catalogue=found.sources if zero is None else with_magnitudes(found.sources, zero),
     )
 

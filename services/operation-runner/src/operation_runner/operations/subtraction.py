@@ -77,5 +77,6 @@ def difference(image: Image, *, subtracted: Image) -> ImageProduct:
         pixels=pixels,
         header=image.header,
         comment=f"Datalab Subtraction of {subtracted.basename} subtracted from {image.basename}",
+        inputs=[image, subtracted],
         catalogue=carried_catalogue(image, shape=pixels.shape),
     )
