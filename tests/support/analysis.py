@@ -20,7 +20,6 @@ async def running_pool(folder, **changes):
     decoded.open()
     limits = {"processes": 2, "memory_bytes": 1024**3, "largest_image_bytes": 10**9}
     pool = AnalysisPool(packages=ANALYSIS_PACKAGES, decoded=decoded, **(limits | changes))
-    await pool.start()
     try:
         yield pool
     finally:

@@ -82,7 +82,6 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
             largest_image_bytes=settings.decoded_bytes,
         )
         stack.push_async_callback(analysts.stop)
-        await analysts.start()
         analyses = Analyses(actions=clerk, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
         stack.push_async_callback(analyses.stop)
         bus = Bus(

@@ -23,11 +23,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
-import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, field_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -37,9 +47,11 @@ from datalab.events.operations import InputSource, Lane
 from datalab.platform.errors import TransientError, UsageError
 from operation_runner.domain.ports import LocalPicture, LocalProduct, SkyRegion
 
-if TYPE_CHECKING:  # the runner itself needs the descriptions of operations, not astropy
+if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
+    import numpy as np
     from astropy.io import fits
     from astropy.table import Table
+    from numpy.typing import DTypeLike, NDArray
 
     from datalab.astro.headers import FrameDescription
 
@@ -67,11 +79,11 @@ __all__ = [
     "WrittenProduct",
 ]
 
-Pixels = NDArray[Any]
+Pixels: TypeAlias = "NDArray[Any]"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 #: Combines a stack of images, shape (images, rows, columns), into one, shape (rows, columns).
-Combine = Callable[[Pixels], Pixels]
+Combine: TypeAlias = "Callable[[Pixels], Pixels]"
 
 
 class FitsFile(BaseModel):

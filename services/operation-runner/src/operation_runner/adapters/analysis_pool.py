@@ -46,13 +46,9 @@ class AnalysisPool:
         self._workers = [_Worker(tuple(packages), memory_bytes) for _ in range(processes)]
         #: The one that worked last has the image open that is asked for next.
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="analysis")
-
-    async def start(self) -> None:
-        """Start the processes."""
         for worker in self._workers:
-            await asyncio.to_thread(worker.start)
-            self._idle.put_nowait(worker)
+            self._idle.put_nowait(worker)  # whose process starts with its first question
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="analysis")
 
     async def stop(self) -> None:
         """End the processes."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.arithmetic import exact_dtype
@@ -55,28 +57,38 @@ class Subtraction(Operation):
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         subtracted = inputs.image(parameters.subtraction_file[0])
         images = [inputs.image(file) for file in parameters.input_files]
-        yield from inputs.parallel(partial(difference, subtracted=subtracted), images, progress=progress)
+        # Read once: every process has it as it is now.
+        taken = Subtracted(image=subtracted, pixels=subtracted.pixels())
+        yield from inputs.parallel(partial(difference, subtracted=taken), images, progress=progress)
 
 
-def difference(image: Image, *, subtracted: Image) -> ImageProduct:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtracted:
+    """The image that is taken from the others."""
+
+    image: Image
+    pixels: NDArray[Any]
+
+
+def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:
     """Return `image` minus `subtracted`, in a type that holds every difference.
 
     Raises `UsageError` if no pixel has a value in both.
     """
-    rows, columns = common_shape([image.shape, subtracted.shape])
+    rows, columns = common_shape([image.shape, subtracted.pixels.shape])
     pixels = np.subtract(
         image.rows(0, rows)[:, :columns],
-        subtracted.rows(0, rows)[:, :columns],
-        dtype=exact_dtype(image.dtype, subtracted.dtype),
+        subtracted.pixels[:rows, :columns],
+        dtype=exact_dtype(image.dtype, subtracted.pixels.dtype),
     )
     if np.isnan(pixels).all():
         raise UsageError(
-            f"{subtracted.basename} cannot be subtracted from {image.basename}: no pixel has a value in both."
+            f"{subtracted.image.basename} cannot be subtracted from {image.basename}: no pixel has a value in both."
         )
     return ImageProduct(
         pixels=pixels,
         header=image.header,
-        comment=f"Datalab Subtraction of {subtracted.basename} subtracted from {image.basename}",
-        inputs=[image, subtracted],
+        comment=f"Datalab Subtraction of {subtracted.image.basename} subtracted from {image.basename}",
+        inputs=[image, subtracted.image],
         catalogue=carried_catalogue(image, shape=pixels.shape),
     )
