@@ -75,8 +75,7 @@ def zscale_limits(samples: np.ndarray) -> tuple[float, float]:
     # Scaled to at most 1, so that sums of values near the largest float stay finite.
     scale = max(abs(lowest), abs(highest)) or 1.0
     levels = samples / scale
-    # Sums, not dot products: those round by where in memory the numbers happen to be, and pictures would differ.
-    slope = float(np.sum(from_middle * levels)) / max(1.0, float(np.sum(from_middle * from_middle)))
+    slope = float(from_middle @ levels / max(1.0, float(from_middle @ from_middle)))
     start = float(levels.mean()) - slope * (count - 1) / 2
     reach = RISES_SHOWN * slope * count
     # Compared before scaling back: the line may leave the range of floats, the samples do not.
