@@ -92,6 +92,21 @@ def test_the_same_product_is_the_same_bytes(tmp_path):
     assert digests(tmp_path / "first") == digests(tmp_path / "again")
 
 
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<i4", "<u2"])
+def test_the_picture_shows_the_image_whatever_its_byte_order(tmp_path, dtype):
+    """Picture and FITS file are written at the same time from the same pixels; large ones, so that they do meet."""
+    pixels = (1000 + np.arange(1200 * 1300).reshape(1200, 1300) % 977).astype(dtype)
+    before = pixels.tobytes()
+    pictures = set()
+    for number in range(4):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (product,) = written(folder, image(pixels))
+        pictures.add(product.files["large"].path.read_bytes())
+    assert len(pictures) == 1
+    assert pixels.tobytes() == before
+
+
 def test_large_pictures_are_not_shrunk_and_small_ones_fit_200_pixels(tmp_path):
     (product,) = written(tmp_path, image(stars(300, 500, seed=1).astype(">f4")))
     assert picture(product, "large").size == (500, 300)

@@ -161,12 +161,22 @@ def _described(kind: Any, header: fits.Header, files: Mapping[str, Path]) -> Loc
 
 def _image_hdus(product: ImageProduct) -> list[Any]:
     hdus: list[Any] = [
-        fits.ImageHDU(product.pixels, header=output_header(product.header, product.pixels.shape), name="SCI")
+        fits.ImageHDU(
+            _as_stored(product.pixels), header=output_header(product.header, product.pixels.shape), name="SCI"
+        )
     ]
-    hdus += [fits.ImageHDU(pixels, name=name) for name, pixels in product.extensions.items()]
+    hdus += [fits.ImageHDU(_as_stored(pixels), name=name) for name, pixels in product.extensions.items()]
     if product.catalogue is not None:
         hdus.append(_table_hdu(product.catalogue))
     return hdus
+
+
+def _as_stored(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return pixels in the byte order of FITS, copied if they are in another one.
+
+    Given others, astropy turns their bytes round in place while it writes, and pictures made meanwhile show that.
+    """
+    return np.asarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
 
 
 def _table_hdu(catalogue: Table) -> fits.BinTableHDU:
