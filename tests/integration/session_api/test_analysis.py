@@ -86,18 +86,6 @@ def as_document(file):
     return {"key": file.key, "sha256": file.sha256, "size_bytes": file.size_bytes, "media_type": "application/fits"}
 
 
-@pytest.fixture(scope="module")
-async def alice(world):
-    async with world.client("alice") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def bob(world):
-    async with world.client("bob") as client:
-        yield client
-
-
 async def ask(client, action, **body):
     reply = await client.post(f"/api/analysis/{action}/", json=body)
     return reply.status_code, body_of(reply)

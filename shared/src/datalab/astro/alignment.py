@@ -16,7 +16,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from datalab.astro.catalogue import moved
+from datalab.astro.catalogue import counted_from_one, moved
 from datalab.astro.columns import floats, has_numbers
 from datalab.astro.combine import median_dtype
 from datalab.astro.resampling import PixelRows, resample
@@ -215,12 +215,7 @@ def aligned_catalogue(catalogue: Table, placement: Placement) -> Table | None:
         return catalogue
     if not has_numbers(catalogue, ["x", "y"]):
         return None
-
-    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        new_x, new_y = to_reference(x - 1, y - 1)
-        return new_x + 1, new_y + 1
-
-    return moved(catalogue, from_one, shape=placement.shape)
+    return moved(catalogue, counted_from_one(to_reference), shape=placement.shape)
 
 
 def aligned_header(header: fits.Header, image: Frame, reference: Frame, placement: Placement) -> fits.Header:

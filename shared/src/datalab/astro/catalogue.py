@@ -22,6 +22,7 @@ __all__ = [
     "CatalogueError",
     "PositionMapping",
     "carried",
+    "counted_from_one",
     "flux_ratio",
     "moved",
     "require_columns",
@@ -85,6 +86,16 @@ def carried(
             if has_numbers(table, [name]):
                 _replace(result, name, floats(table, name) + offset)
     return _scaled(_inside(result, shape), scale)
+
+
+def counted_from_one(mapping: PositionMapping) -> PositionMapping:
+    """Return a mapping of pixels that are counted from 0 for positions of catalogues, which are counted from 1."""
+
+    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        new_x, new_y = mapping(x - 1.0, y - 1.0)
+        return new_x + 1.0, new_y + 1.0
+
+    return from_one
 
 
 def moved(table: Table, mapping: PositionMapping, *, shape: tuple[int, int], scale: float = 1.0) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from scipy.spatial import KDTree
 
 from datalab.astro.catalogue import require_columns
 from datalab.astro.columns import floats, magnitudes, sky_positions
+from datalab.astro.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
 
 __all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
 
@@ -126,9 +126,9 @@ class StarClusters:
 
         Each joins the nearest cluster within 2.5 arcsec, one per cluster, the closest pairs first; others begin one.
         """
-        directions = _directions(sources.ra_deg, sources.dec_deg)
+        directions = unit_vectors(sources.ra_deg, sources.dec_deg)
         cluster = np.full(len(directions), -1)
-        found, joined = _closest_pairs(directions, _normalised(self._sums), within_arcsec=_SAME_STAR_ARCSEC)
+        found, joined = _closest_pairs(directions, normalized(self._sums), within_arcsec=_SAME_STAR_ARCSEC)
         cluster[found] = joined
         new = np.flatnonzero(cluster < 0)
         cluster[new] = len(self._sums) + np.arange(new.size)
@@ -149,11 +149,11 @@ class StarClusters:
             merged_within_arcsec: the radius of the aperture.
             least_frames: at least 1.
         """
-        star_of = _connected(_normalised(self._sums), merged_within_arcsec)
+        star_of = _connected(normalized(self._sums), merged_within_arcsec)
         count = int(star_of.max(initial=-1)) + 1
         sums = np.zeros((count, 3))
         np.add.at(sums, star_of, self._sums)
-        directions = _normalised(sums)
+        directions = normalized(sums)
         ra, dec = _degrees(directions)
         number = np.empty(count, np.int64)
         number[np.lexsort((dec.round(_POSITION_DECIMALS), ra.round(_POSITION_DECIMALS)))] = np.arange(1, count + 1)
@@ -208,7 +208,7 @@ def _closest_pairs(first: FloatArray, second: FloatArray, *, within_arcsec: floa
     nothing = np.empty(0, np.int64)
     if not (len(first) and len(second)):
         return nothing, nothing
-    near = KDTree(first).sparse_distance_matrix(KDTree(second), _chord(within_arcsec), output_type="ndarray")
+    near = KDTree(first).sparse_distance_matrix(KDTree(second), chord_of_arcsec(within_arcsec), output_type="ndarray")
     near = near[np.lexsort((near["j"], near["i"], near["v"]))]
     pairs = [(nothing, nothing)]
     while near.size:
@@ -223,7 +223,7 @@ def _connected(directions: FloatArray, within_arcsec: float) -> IntArray:
     """Number the groups of directions that are linked by steps of at most the given length."""
     if len(directions) == 0:
         return np.empty(0, np.int64)
-    pairs = KDTree(directions).query_pairs(_chord(within_arcsec), output_type="ndarray")
+    pairs = KDTree(directions).query_pairs(chord_of_arcsec(within_arcsec), output_type="ndarray")
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(directions), len(directions)))
     groups: IntArray = connected_components(links, directed=False)[1].astype(np.int64)
     return groups
@@ -234,22 +234,7 @@ def _isolation_arcsec(directions: FloatArray) -> FloatArray:
     if len(directions) < 2:
         return np.full(len(directions), np.inf)
     chord, _ = KDTree(directions).query(directions, k=2)
-    arcsec: FloatArray = np.degrees(2.0 * np.arcsin(chord[:, 1] / 2.0)) * 3600.0
-    return arcsec
-
-
-def _chord(arcsec: float) -> float:
-    return 2.0 * math.sin(math.radians(arcsec / 3600.0) / 2.0)
-
-
-def _directions(ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
-    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-
-
-def _normalised(vectors: FloatArray) -> FloatArray:
-    normalised: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return normalised
+    return arcsec_of_chord(chord[:, 1])
 
 
 def _degrees(directions: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -30,12 +30,29 @@ def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> FloatArray:
         return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
+def normalized(vectors: FloatArray) -> FloatArray:
+    """Return vectors, shape (..., 3), with length 1."""
+    lengths_one: FloatArray = np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+    return lengths_one
+
+
+def arcsec_of_chord(chords: FloatArray) -> FloatArray:
+    """Return how far apart on the sky vectors of length 1 are whose ends are that far apart."""
+    angles: FloatArray = np.asarray(2.0 * np.arcsin(np.minimum(chords / 2.0, 1.0)) * _ARCSEC_PER_RADIAN)
+    return angles
+
+
+def chord_of_arcsec(arcsec: float) -> float:
+    """Return how far apart the ends of vectors of length 1 are that are an angle, at most 180 degrees, apart."""
+    return 2.0 * float(np.sin(min(arcsec / _ARCSEC_PER_RADIAN, np.pi) / 2.0))
+
+
 def separations_arcsec(
     ra_deg: ArrayLike, dec_deg: ArrayLike, centre_ra_deg: float, centre_dec_deg: float
 ) -> FloatArray:
     """Return how far positions, shape (n,), are from one position."""
     chords = np.linalg.norm(unit_vectors(ra_deg, dec_deg) - unit_vectors(centre_ra_deg, centre_dec_deg), axis=-1)
-    return _arcsec(chords)
+    return arcsec_of_chord(chords)
 
 
 def nearest(
@@ -52,11 +69,11 @@ def nearest(
     """
     stars, catalogue = unit_vectors(ra_deg, dec_deg), unit_vectors(catalogue_ra_deg, catalogue_dec_deg)
     known, listed = _finite(stars), _finite(catalogue)
-    reach = 2.0 * np.sin(min(radius_arcsec / _ARCSEC_PER_RADIAN, np.pi) / 2.0)
+    reach = chord_of_arcsec(radius_arcsec)
     # KDTree looks strictly within its bound; ours includes the rim.
     chords, found = KDTree(catalogue[listed]).query(stars[known], distance_upper_bound=np.nextafter(reach, np.inf))
     matched = np.isfinite(chords)
-    return Matches(known[matched], listed[found[matched]], _arcsec(chords[matched]))
+    return Matches(known[matched], listed[found[matched]], arcsec_of_chord(chords[matched]))
 
 
 def one_to_one(
@@ -80,8 +97,3 @@ def one_to_one(
 
 def _finite(vectors: FloatArray) -> IntArray:
     return np.flatnonzero(np.isfinite(vectors).all(axis=-1))
-
-
-def _arcsec(chords: FloatArray) -> FloatArray:
-    angles: FloatArray = 2.0 * np.arcsin(np.minimum(chords / 2.0, 1.0)) * _ARCSEC_PER_RADIAN
-    return angles

@@ -14,14 +14,13 @@ from numpy.polynomial import polynomial
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
-from datalab.astro.cross_match import unit_vectors
+from datalab.astro.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
 from datalab.astro.target_positions import PositionError, TimedPosition
 
 FloatArray = NDArray[np.float64]
 #: Unit vectors, shape (n, 3).
 Vectors = FloatArray
 
-_ARCSEC_PER_RADIAN = math.degrees(1.0) * 3600.0
 
 #: More curvature than a parabola's is not in a handful of positions.
 _HIGHEST_DEGREE = 2
@@ -72,7 +71,7 @@ class Track:
         """Return where the target is, shape (times, 3)."""
         days = np.asarray(mjd, np.float64) - self.mjd_zero
         in_plane = polynomial.polyval(days, self.coefficients).T
-        return _normalized(self.axes[0] + in_plane @ self.axes[1:])
+        return normalized(self.axes[0] + in_plane @ self.axes[1:])
 
     def at(self, mjd: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return where the target is as right ascensions in [0, 360) and declinations, degrees, shape (times,)."""
@@ -114,7 +113,7 @@ def near_track(track: Track, frame_mjd: ArrayLike, sources: Vectors, *, radius_a
         sources: unit vectors, shape (sources, 3).
         radius_arcsec: how far from the predicted position the target may be.
     """
-    reach = _chord(radius_arcsec + _SAME_PLACE_ARCSEC)
+    reach = chord_of_arcsec(radius_arcsec + _SAME_PLACE_ARCSEC)
     distance, _ = KDTree(track.directions(frame_mjd)).query(sources.reshape(-1, 3), distance_upper_bound=reach)
     near: Vectors = sources[np.isfinite(distance)]
     return near
@@ -199,7 +198,7 @@ def _pick(times: FloatArray, expected: Vectors, sources: Sequence[Vectors], radi
     for time, place, found in zip(times, expected, sources, strict=True):
         expected_elsewhere = _separations_arcsec(expected, place) > _SAME_PLACE_ARCSEC
         for source in _nearest_first(found, place, radius_arcsec):
-            seen_in = np.unique(frame_of[everything.query_ball_point(source, _chord(_SAME_PLACE_ARCSEC))])
+            seen_in = np.unique(frame_of[everything.query_ball_point(source, chord_of_arcsec(_SAME_PLACE_ARCSEC))])
             if not _is_star(expected_elsewhere, seen_in):
                 mjd.append(time)
                 vectors.append(source)
@@ -287,10 +286,10 @@ def _fit(mjd: FloatArray, vectors: Vectors, weights: FloatArray | None = None) -
 
 def _tangent_axes(vectors: Vectors) -> FloatArray:
     """Return the mean direction and two unit vectors perpendicular to it and to each other, shape (3, 3)."""
-    centre = _normalized(vectors.mean(axis=0))
+    centre = normalized(vectors.mean(axis=0))
     across = np.zeros(3)
     across[np.argmin(np.abs(centre))] = 1.0  # nowhere near the centre, also at the poles
-    first = _normalized(np.cross(across, centre))
+    first = normalized(np.cross(across, centre))
     return np.stack([centre, first, np.cross(centre, first)])
 
 
@@ -309,14 +308,4 @@ def _extent_arcsec(vectors: Vectors) -> float:
 
 
 def _separations_arcsec(first: Vectors, second: Vectors) -> FloatArray:
-    half_chord = np.linalg.norm(first - second, axis=-1) / 2
-    return np.asarray(2.0 * np.arcsin(np.minimum(half_chord, 1.0)) * _ARCSEC_PER_RADIAN)
-
-
-def _chord(angle_arcsec: float) -> float:
-    """Return the distance of two unit vectors that far apart."""
-    return 2.0 * math.sin(min(angle_arcsec / _ARCSEC_PER_RADIAN, math.pi) / 2.0)
-
-
-def _normalized(vectors: Vectors) -> Vectors:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+    return arcsec_of_chord(np.linalg.norm(first - second, axis=-1))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from operation_runner.adapters.process_limits import die_with_parent
 from operation_runner.domain.analysis import AnalysisJob
 
 
@@ -38,8 +39,9 @@ class Answered:
     content: bytes = b""
 
 
-def begin(questions: Connection, packages: Sequence[str], memory_bytes: int) -> None:
+def begin(questions: Connection, packages: Sequence[str], memory_bytes: int, *, parent: int) -> None:
     """Be a process of the pool."""
     from operation_runner.adapters.analysis_worker import work  # noqa: PLC0415 - only the child loads astronomy
 
+    die_with_parent(parent)
     work(questions, packages, memory_bytes=memory_bytes)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 
 from datalab.platform.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
 from operation_runner.adapters.analysis_messages import Answered, AnswerKind, Question, begin
 from operation_runner.adapters.decoded_images import DecodedImages
-from operation_runner.adapters.forkserver import PROCESS_TURN
+from operation_runner.adapters.forkserver import TalkingProcess
 from operation_runner.domain.analysis import AnalysisJob, TooLateError
 
 _log = get_logger(__name__)
@@ -111,26 +107,17 @@ class _Worker:
     def __init__(self, packages: tuple[str, ...], memory_bytes: int) -> None:
         self._packages = packages
         self._memory_bytes = memory_bytes
-        self._context = multiprocessing.get_context("forkserver")
-        self._process: ForkServerProcess | None = None
-        self._questions: Connection | None = None
+        self._talking: TalkingProcess | None = None
         self.killed = False
-
-    def start(self) -> Connection:
-        ours, theirs = self._context.Pipe()
-        with theirs, PROCESS_TURN:
-            process = self._context.Process(target=begin, args=(theirs, self._packages, self._memory_bytes))
-            process.start()
-        self._process, self._questions = process, ours
-        return ours
 
     def ask(self, question: Question) -> Answered:
         """Wait for the answer. Raises `_ProcessLostError`."""
         try:
-            questions = self._questions or self.start()
+            if self._talking is None:
+                self._talking = TalkingProcess.start(begin, self._packages, self._memory_bytes)
             if not self.killed:
-                questions.send(question)
-            answered: Answered = questions.recv()
+                self._talking.pipe.send(question)
+            answered: Answered = self._talking.pipe.recv()
         except (EOFError, OSError) as error:
             self.end()
             _log.warning("analysis.process_lost", action=question.job.action, sha256=question.job.file.sha256)
@@ -140,18 +127,11 @@ class _Worker:
     def kill(self) -> None:
         """End the process; whoever waits for its answer hears of it."""
         self.killed = True
-        if self._process is not None:
-            with suppress(ValueError):  # it was ended meanwhile
-                self._process.kill()
+        if self._talking is not None:
+            self._talking.kill()
 
     def end(self) -> None:
         """End the process and forget it."""
-        process, questions = self._process, self._questions
-        self._process = self._questions = None
-        if questions is not None:
-            questions.close()
-        if process is not None:
-            process.kill()
-            with PROCESS_TURN:
-                process.join()
-                process.close()
+        talking, self._talking = self._talking, None
+        if talking is not None:
+            talking.end()

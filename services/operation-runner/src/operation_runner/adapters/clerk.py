@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
@@ -16,7 +14,7 @@ from pydantic import JsonValue, ValidationError
 from datalab.events.analysis import AnalysisDescribed
 from datalab.events.catalogue import OperationDescribed
 from datalab.platform.errors import TransientError, UsageError, explain_validation
-from operation_runner.adapters.forkserver import PROCESS_TURN, Packages, forkserver_pid
+from operation_runner.adapters.forkserver import Packages, TalkingProcess
 from operation_runner.adapters.process_limits import die_with_parent
 from operation_runner.analysis_sdk import Analysis, Rendering
 from operation_runner.domain.analysis import OfferedAction, RenderingKind
@@ -48,9 +46,7 @@ class Clerk:
 
     def __init__(self, *, packages: Packages) -> None:
         self._packages = packages
-        self._context = multiprocessing.get_context("forkserver")
-        self._process: ForkServerProcess | None = None
-        self._pipe: Connection | None = None
+        self._talking: TalkingProcess | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clerk")
         self.offer = Offer(operations=[], analyses=[], actions={})
 
@@ -66,7 +62,7 @@ class Clerk:
     @property
     def pid(self) -> int | None:
         """The process id, None if there is no process."""
-        return None if self._process is None else self._process.pid
+        return None if self._talking is None else self._talking.process.pid
 
     @property
     def actions(self) -> Sequence[str]:
@@ -110,21 +106,15 @@ class Clerk:
             raise TransientError("the process that knows the operations was ended") from error
 
     def _exchange(self, question: _Question) -> Any:
-        if self._pipe is None:
+        if self._talking is None:
             raise EOFError
-        self._pipe.send(question)
-        return self._pipe.recv()
+        self._talking.pipe.send(question)
+        return self._talking.pipe.recv()
 
     def _hire(self) -> Offer:
-        ours, theirs = self._context.Pipe()
-        with theirs, PROCESS_TURN:
-            process = self._context.Process(
-                target=_serve, args=(theirs, self._packages), kwargs={"parent": forkserver_pid()}
-            )
-            process.start()
-        self._process, self._pipe = process, ours
+        self._talking = TalkingProcess.start(_serve, self._packages)
         try:
-            offer = ours.recv()
+            offer = self._talking.pipe.recv()
         except (EOFError, OSError) as error:
             self._dismiss()
             raise RegistryError("the process that loads the operations ended before it had loaded them") from error
@@ -135,15 +125,9 @@ class Clerk:
         return offer
 
     def _dismiss(self) -> None:
-        process, pipe = self._process, self._pipe
-        self._process = self._pipe = None
-        if pipe is not None:
-            pipe.close()
-        if process is not None:
-            process.kill()
-            with PROCESS_TURN:
-                process.join()
-                process.close()
+        talking, self._talking = self._talking, None
+        if talking is not None:
+            talking.end()
 
 
 def _serve(pipe: Connection, packages: Packages, *, parent: int) -> None:

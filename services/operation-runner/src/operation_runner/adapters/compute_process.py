@@ -33,7 +33,7 @@ from operation_runner.adapters.compute_messages import (
     StarsWanted,
     begin,
 )
-from operation_runner.adapters.forkserver import PROCESS_TURN, forkserver_pid
+from operation_runner.adapters.forkserver import end_process, start_process
 from operation_runner.domain.ports import Computed, Job, LimitExceededError, LocalProduct, StarCatalogue
 
 _log = get_logger(__name__)
@@ -182,15 +182,8 @@ class ProcessComputer:
     def _fork(self) -> _Child:
         reading, assignments = self._context.Pipe(duplex=False)
         answers, writing = self._context.Pipe(duplex=False)
-        with reading, writing, PROCESS_TURN:
-            process = self._context.Process(
-                target=begin,
-                args=(reading, writing),
-                # The parent of a forked process is the server process, not this one; it runs once one was started.
-                kwargs={"parent": forkserver_pid()},
-            )
-            process.start()
-        return _Child(process, assignments, answers)
+        with reading, writing:
+            return _Child(start_process(begin, reading, writing), assignments, answers)
 
     def _end(self, child: _Child) -> int | None:
         """End a process and its children, whatever they are doing; return its exit code."""
@@ -200,10 +193,7 @@ class ProcessComputer:
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(ProcessLookupError):  # it has no group of its own yet
             os.kill(process.pid, signal.SIGKILL)
-        with PROCESS_TURN:
-            process.join()
-            exit_code = process.exitcode
-            process.close()
+        exit_code = end_process(process)
         child.assignments.close()
         child.answers.close()
         return exit_code

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from datalab.astro.catalogue import CatalogueError, PositionMapping, carried, flux_ratio, moved
+from datalab.astro.catalogue import CatalogueError, carried, counted_from_one, flux_ratio, moved
 from datalab.astro.columns import has_numbers
-from datalab.astro.wcs import FloatArray, PixelMapping
+from datalab.astro.wcs import PixelMapping
 from operation_runner.sdk import Image
 
 if TYPE_CHECKING:
@@ -43,18 +43,8 @@ def stacked_catalogue(
     table = first.catalogue()
     if table is None or not has_numbers(table, ("x", "y")):
         return None
-    to_stack = None if mapping is None else _counted_from_one(mapping)
+    to_stack = None if mapping is None else counted_from_one(mapping)
     scale = flux_ratio(pixels, first.pixels(), table, mapping=to_stack) or expected_scale
     if to_stack is None:
         return carried(table, shape=pixels.shape, scale=scale)
     return moved(table, to_stack, shape=pixels.shape, scale=scale)
-
-
-def _counted_from_one(mapping: PixelMapping) -> PositionMapping:
-    """Return a mapping of pixels that are counted from 0 for the positions of catalogues, which are counted from 1."""
-
-    def from_one(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        new_x, new_y = mapping(x - 1.0, y - 1.0)
-        return new_x + 1.0, new_y + 1.0
-
-    return from_one
