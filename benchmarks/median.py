@@ -26,8 +26,7 @@ PLAIN = """
 import sys, time
 import numpy as np
 from astropy.io import fits
-from PIL import Image
-from datalab.astro.stretch import auto_stretch, to_8bit
+from plain import write_image
 
 target, *paths = sys.argv[1:]
 began = time.perf_counter()
@@ -37,12 +36,7 @@ for path in paths:
         images.append(hdus["SCI"].data)
         header = hdus["SCI"].header
 median = np.median(images, axis=0)
-image = fits.ImageHDU(median.astype(np.float32), header, name="SCI")
-fits.HDUList([fits.PrimaryHDU(), image]).writeto(target + ".fits")
-picture = Image.fromarray(to_8bit(median, auto_stretch(median))).convert("RGB")
-picture.save(target + "-large.jpg", quality=95)
-picture.thumbnail((200, 200))
-picture.save(target + "-small.jpg", quality=95)
+write_image(median, header, target)
 print(time.perf_counter() - began)
 """
 

@@ -31,8 +31,7 @@ import sys, time
 import numpy as np
 from astropy.io import fits
 from astropy.stats import sigma_clip
-from PIL import Image
-from datalab.astro.stretch import auto_stretch, to_8bit
+from plain import write_image
 
 combine, target, *paths = sys.argv[1:]
 began = time.perf_counter()
@@ -45,12 +44,7 @@ if combine == "sum":
     stacked = np.nansum(images, axis=0)
 else:
     stacked = np.nanmean(sigma_clip(images, sigma=3, axis=0, masked=False), axis=0)
-image = fits.ImageHDU(stacked.astype(np.float32), header, name="SCI")
-fits.HDUList([fits.PrimaryHDU(), image]).writeto(target + ".fits")
-picture = Image.fromarray(to_8bit(stacked, auto_stretch(stacked))).convert("RGB")
-picture.save(target + "-large.jpg", quality=95)
-picture.thumbnail((200, 200))
-picture.save(target + "-small.jpg", quality=95)
+write_image(stacked, header, target)
 print(time.perf_counter() - began)
 """
 

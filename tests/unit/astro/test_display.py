@@ -8,9 +8,8 @@ from datalab.astro.display import (
     even_histogram,
     iraf_zscale,
     level_histogram,
-    rendered,
 )
-from datalab.astro.stretch import Stretch, sample, to_8bit
+from datalab.astro.stretch import sample
 
 
 def noise(shape, *, dtype="f4", level=1000.0, seed=1):
@@ -130,12 +129,6 @@ def test_zscale_is_that_of_iraf():
     assert (low, high) == pytest.approx(expected)
     assert 850 < low < 1000 < high < 1200
     assert iraf_zscale(np.array([3.0, 1.0]), contrast=0.25) == (1.0, 3.0)
-
-
-def test_bands_of_a_picture_fit_together():
-    pixels = noise((600, 11))
-    stretch = Stretch(black=950.0, white=1100.0)
-    np.testing.assert_array_equal(rendered(pixels, stretch), to_8bit(pixels, stretch))
 
 
 def test_columns_scale_with_the_width_and_rows_with_the_height():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from datalab.astro.stretch import Stretch, auto_stretch, sample, to_8bit, zscale_limits
+from datalab.astro.stretch import Stretch, auto_stretch, rendered, sample, to_8bit, zscale_limits
 
 #: Of the archive's test image fits_1 (100 x 100 pixels): the pinned stretch and three grey levels of its TIFF.
 FITS_1_STRETCH = Stretch(black=178.44317626953125, white=505.161994504322)
@@ -99,6 +99,12 @@ def test_an_image_without_a_finite_value_is_black():
 def test_black_is_the_median_of_the_samples():
     pixels = np.random.default_rng(3).normal(-500, 20, (60, 70))
     assert auto_stretch(pixels).black == np.median(sample(pixels))
+
+
+def test_bands_of_a_picture_fit_together():
+    pixels = np.random.default_rng(4).normal(1000, 50, (150, 11))
+    stretch = Stretch(black=950.0, white=1100.0)
+    np.testing.assert_array_equal(rendered(pixels, stretch), to_8bit(pixels, stretch))
 
 
 @given(any_image)

@@ -267,6 +267,15 @@ class Inputs(Protocol):
         """
         ...
 
+    def parallel_images(
+        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Call a function for the image of every file, as `parallel` does; each is opened where the function runs.
+
+        Raises `UsageError` if a file has no image, when its turn comes.
+        """
+        ...
+
     def stars(self, region: SkyRegion) -> Table:
         """Return the Gaia DR3 sources of a region; see `datalab.astro.gaia` for the columns.
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from datalab.astro.headers import header_cards
+from datalab.astro.headers import readable
 
 Pixels = NDArray[Any]
 
 #: Integers of at most this many bytes are counted by value, which takes a third of the time of sorting them.
 _COUNTED_BYTES = 2
+#: `numpy.bincount` makes integers of 8 bytes of what it counts: so many fit a processor's cache.
+_COUNTED_AT_ONCE = 2**18
 
 #: Keyword -> power of the scale by which its value changes when pixels are scaled.
 _SCALED_BY = {"GAIN": -1, "EGAIN": -1, "SATURATE": 1, "MAXLIN": 1, "DATAMIN": 1, "DATAMAX": 1}
@@ -74,10 +77,9 @@ def multiply_cards(header: fits.Header, factors: Mapping[str, float]) -> None:
         header: what is missing in it, or no number, stays so.
         factors: by keyword.
     """
-    values = header_cards(header)
     for keyword, factor in factors.items():
-        value = values.get(keyword)
-        if not isinstance(value, int | float) or isinstance(value, bool) or factor == 1:
+        value = readable(header, keyword, None)
+        if not isinstance(value, Real) or isinstance(value, bool) or factor == 1:
             continue
         product = float(value) * float(factor)
         if math.isfinite(product):
@@ -87,7 +89,11 @@ def multiply_cards(header: fits.Header, factors: Mapping[str, float]) -> None:
 
 
 def _median_by_counting(pixels: Pixels) -> float:
-    below = np.cumsum(np.bincount(pixels.ravel()))
+    counts = np.zeros(np.iinfo(pixels.dtype).max + 1, np.int64)
+    flat = pixels.ravel()
+    for start in range(0, flat.size, _COUNTED_AT_ONCE):
+        counts += np.bincount(flat[start : start + _COUNTED_AT_ONCE], minlength=counts.size)
+    below = np.cumsum(counts)
     ranks = [(pixels.size - 1) // 2, pixels.size // 2]
     lower, upper = np.searchsorted(below, ranks, side="right")
     return float(lower + upper) / 2

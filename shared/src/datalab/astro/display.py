@@ -13,12 +13,12 @@ import numpy as np
 from astropy.visualization import ZScaleInterval
 from numpy.typing import NDArray
 
-from datalab.astro.stretch import Stretch, to_8bit, zscale_limits
+from datalab.astro.stretch import zscale_limits
 
 Pixels = NDArray[np.generic]
 Floats = NDArray[np.float64]
 
-#: Rows rendered at once: the floats of a band stay in the cache.
+#: Rows counted at once: the floats of a band stay in the cache.
 _BAND_ROWS = 256
 #: How many steps the histogram of `level_histogram` has below, between and above the display limits, and how far beyond
 #: the limits the middle part reaches, as parts of them: what the user interface of the archive draws.
@@ -179,16 +179,6 @@ def iraf_zscale(samples: Floats, *, contrast: float) -> tuple[float, float]:
         return float(samples.min()), float(samples.max())
     low, high = ZScaleInterval(n_samples=samples.size, contrast=contrast).get_limits(samples)
     return float(low), float(high)
-
-
-def rendered(pixels: Pixels, stretch: Stretch) -> NDArray[np.uint8]:
-    """Return the picture of an image, uint8, same shape, top row first; see `to_8bit`. Works in bands of rows."""
-    rows, columns = pixels.shape
-    picture = np.empty((rows, columns), np.uint8)
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
-        picture[rows - stop : rows - start] = to_8bit(pixels[start:stop], stretch)
-    return picture
 
 
 def _resized_both(pixels: Pixels, shape: tuple[int, int], working_type: np.dtype) -> NDArray[np.floating]:

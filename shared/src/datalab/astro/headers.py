@@ -26,6 +26,7 @@ __all__ = [
     "header_cards",
     "image_axes",
     "parse_header_text",
+    "readable",
     "science_hdu",
 ]
 
@@ -126,12 +127,14 @@ def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
     COMMENT and HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts.
     """
     cards: dict[str, HeaderValue] = {}
-    for card in header.cards:
-        value = _card_value(card)
-        if card.keyword in COMMENTARY_KEYWORDS:
-            _add_commentary(cards, card.keyword, str(value))
-        elif card.keyword:
-            cards[card.keyword] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VerifyWarning)
+        for card in header.cards:
+            value = _card_value(card)
+            if card.keyword in COMMENTARY_KEYWORDS:
+                _add_commentary(cards, card.keyword, str(value))
+            elif card.keyword:
+                cards[card.keyword] = value
     return cards
 
 
@@ -147,7 +150,7 @@ def science_hdu(headers: Sequence[fits.Header]) -> int:
     """
     axes = [image_axes(header) for header in headers]
     named = [
-        index for index, header in enumerate(headers) if str(_readable(header, "EXTNAME", "")).strip().upper() == "SCI"
+        index for index, header in enumerate(headers) if str(readable(header, "EXTNAME", "")).strip().upper() == "SCI"
     ]
     candidates = named or range(len(headers))
     for index in candidates:
@@ -204,9 +207,7 @@ def _split_cards(text: str) -> Iterator[str]:
 
 def _card_value(card: fits.Card) -> HeaderValue:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", VerifyWarning)
-            return _plain(card.value)
+        return _plain(card.value)
     except UNREADABLE_CARD:
         return None
 
@@ -261,18 +262,18 @@ def _plain(value: object) -> HeaderValue:
 
 def image_axes(header: fits.Header) -> tuple[int, ...]:
     """Return the lengths of an image's axes, columns first as FITS has them, or () if there is no image or no pixel."""
-    compressed = _readable(header, "ZIMAGE", None) is True
-    if not compressed and str(_readable(header, "XTENSION", "IMAGE")).strip().upper() != "IMAGE":
+    compressed = readable(header, "ZIMAGE", None) is True
+    if not compressed and str(readable(header, "XTENSION", "IMAGE")).strip().upper() != "IMAGE":
         return ()
     prefix = "ZNAXIS" if compressed else "NAXIS"
-    count = _readable(header, prefix, 0)
+    count = readable(header, prefix, 0)
     if not isinstance(count, int):
         return ()
-    lengths = tuple(_readable(header, f"{prefix}{axis}", None) for axis in range(1, count + 1))
+    lengths = tuple(readable(header, f"{prefix}{axis}", None) for axis in range(1, count + 1))
     return lengths if all(isinstance(length, int) and length > 0 for length in lengths) else ()
 
 
-def _readable(header: fits.Header, keyword: str, default: Any) -> Any:
+def readable(header: fits.Header, keyword: str, default: Any) -> Any:
     """Return the value of a card, or `default` if there is none or it cannot be read."""
     try:
         return header.get(keyword, default)

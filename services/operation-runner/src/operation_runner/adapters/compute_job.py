@@ -18,7 +18,7 @@ from datalab.platform.errors import TransientError, UsageError
 from operation_runner.adapters.compute_messages import BUG, MEMORY, TRANSIENT, USAGE, Assignment, StarsWanted
 from operation_runner.adapters.image_stack import FitsInputs
 from operation_runner.adapters.loaded import operations_of
-from operation_runner.adapters.process_limits import allow_many_files, die_with_parent, limit_memory
+from operation_runner.adapters.process_limits import allow_many_files, die_with_parent, keep_freed_memory, limit_memory
 from operation_runner.adapters.products import ProductWriter
 from operation_runner.domain.ports import Computed
 from operation_runner.sdk import Progress, SkyRegion
@@ -36,6 +36,7 @@ def do_one_job(assignments: Connection, answers: Connection, *, parent: int) -> 
     _let_server_end()
     die_with_parent(parent)
     allow_many_files()
+    keep_freed_memory()
     # What the server process loaded stays as it is: looking through it for garbage would copy all of its memory.
     gc.freeze()
     try:

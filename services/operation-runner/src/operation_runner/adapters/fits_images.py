@@ -112,7 +112,7 @@ class FitsImage:
 
     def _reader(self, hdu: Any, index: int, work_dir: Path) -> tuple[_ReadRows, np.dtype[Any]]:
         if isinstance(hdu, fits.CompImageHDU):
-            fast = RiceRows.of(self._path, index, self.header)
+            fast = RiceRows.of(self._path, hdu)
             if fast is not None:
                 return fast.read, fast.dtype
             if hdu.tile_shape[0] > _MOST_TILE_ROWS:

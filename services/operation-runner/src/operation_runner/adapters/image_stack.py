@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -135,9 +135,12 @@ class FitsInputs:
 
     def image(self, file: FitsFile) -> FitsImage:
         """Return the science image of a `FitsFile`. Raises `UsageError` if the file has none."""
-        image = FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        image = self._opened(file)
         self._images.callback(image.close)
         return image
+
+    def _opened(self, file: FitsFile) -> FitsImage:
+        return FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
 
     def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
         """Return images, or those of files, as one stack. Raises `UsageError`."""
@@ -158,12 +161,26 @@ class FitsInputs:
         self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress
     ) -> Iterator[Result]:
         """Yield what a function returns for every item; see `operation_runner.sdk.Inputs`."""
-        write = self._write
 
         def call(item: Item) -> Any:
-            answer: Any = function(item)
-            return tuple(write(part) for part in answer) if type(answer) is tuple else write(answer)
+            return self._written(function(item))
 
         for number, answer in enumerate(call_each(call, items, processes=self._processes), start=1):
             progress(number / len(items))
             yield answer
+
+    def parallel_images(
+        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Yield what a function returns for the image of every file; see `operation_runner.sdk.Inputs`."""
+
+        def call(file: FitsFile) -> Any:
+            with closing(self._opened(file)) as image:
+                return self._written(function(image))
+
+        yield from self.parallel(call, files, progress=progress)
+
+    def _written(self, answer: Any) -> Any:
+        if type(answer) is tuple:
+            return tuple(self._write(part) for part in answer)
+        return self._write(answer)

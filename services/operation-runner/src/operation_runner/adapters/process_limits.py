@@ -10,6 +10,10 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: malloc.h of glibc; the second is the most that it accepts for the threshold.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST_MMAP_THRESHOLD = 32 * 1024**2
+_MOST_KEPT_BYTES = 256 * 1024**2
 
 
 def die_with_parent(parent: int) -> None:
@@ -33,6 +37,18 @@ def share_memory(processes: int) -> None:
         soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
         if soft != resource.RLIM_INFINITY:
             limit_memory(max(soft - _data_bytes(), 0) // processes)
+
+
+def keep_freed_memory() -> None:
+    """Use the memory of one image again for the next (glibc; elsewhere nothing changes).
+
+    Given back to the system and asked for anew each time, it comes back page by page, filled with zeros: a fifth of the
+    time of simple operations.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT_BYTES)
 
 
 def allow_many_files() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from PIL import Image as Picture
 import datalab
 from datalab.astro.headers import describe, header_cards
 from datalab.astro.provenance import output_header, provenance_cards
-from datalab.astro.stretch import auto_stretch, to_8bit
+from datalab.astro.stretch import auto_stretch, rendered
 from operation_runner.domain.ports import Job, LocalData, LocalFile, LocalPicture, LocalProduct
 from operation_runner.sdk import (
     DataProduct,
@@ -36,8 +35,6 @@ _SMALL_SIDE_PX = 200
 _JPEG_QUALITY = 95
 #: Of pictures that belong to data (handbook, section 3.12).
 _DIAGNOSTIC_QUALITY = 90
-#: Rows turned into 8 bits at once.
-_BAND_ROWS = 256
 # Pillow loads its plugins when first used: once here, instead of in every process that is forked for a job.
 Picture.preinit()
 
@@ -94,12 +91,9 @@ class ProductWriter:
     def _write_image(self, product: ImageProduct) -> LocalProduct:
         name = self._new_name()
         fits_path, large, small = (self._path(name + end) for end in (".fits", "-large.jpg", "-small.jpg"))
-        # Encoding a JPEG leaves the interpreter free, so the FITS file is written meanwhile.
-        with ThreadPoolExecutor(1) as other:
-            pictures = other.submit(_write_grey_pictures, product.pixels, large, small)
-            names = None if product.inputs is None else {image.basename for image in product.inputs}
-            self._write_fits(fits_path, _image_hdus(product), comment=product.comment, made_of=names)
-            pictures.result()
+        _write_grey_pictures(product.pixels, large, small)
+        names = None if product.inputs is None else {image.basename for image in product.inputs}
+        self._write_fits(fits_path, _image_hdus(product), comment=product.comment, made_of=names)
         return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small})
 
     def _write_picture(self, product: PictureProduct) -> LocalProduct:
@@ -174,7 +168,7 @@ def _image_hdus(product: ImageProduct) -> list[Any]:
 def _as_stored(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return pixels in the byte order of FITS, copied if they are in another one.
 
-    Given others, astropy turns their bytes round in place while it writes, and pictures made meanwhile show that.
+    Given others, astropy turns their bytes round in place while it writes; the operation may still need them.
     """
     return np.asarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
 
@@ -203,14 +197,7 @@ def _only_files_of(value: Any, names: set[str] | None) -> Any:
 
 
 def _write_grey_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> None:
-    stretch = auto_stretch(pixels)
-    rows, columns = pixels.shape
-    shown = np.empty((rows, columns), np.uint8)
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
-        # The first row of an image is at the bottom of its picture.
-        shown[rows - stop : rows - start] = to_8bit(pixels[start:stop], stretch)
-    _save_jpegs(Picture.fromarray(shown), large, small)
+    _save_jpegs(Picture.fromarray(rendered(pixels, auto_stretch(pixels))), large, small)
 
 
 def _save_jpegs(picture: Picture.Image, large: Path, small: Path) -> None:

@@ -42,11 +42,12 @@ class RiceRows:
     descriptor: np.dtype[Any]
 
     @classmethod
-    def of(cls, path: Path, index: int, image_header: fits.Header) -> Self | None:
-        """Return a reader for HDU `index`, or None if the image is not in the form described above."""
-        with path.open("rb") as file, fits.open(file, memmap=False, disable_image_compression=True) as hdus:
-            header = hdus[index].header
-            data_offset = hdus[index].fileinfo()["datLoc"]
+    def of(cls, path: Path, image: fits.CompImageHDU) -> Self | None:
+        """Return a reader for an image of an open file, or None if it is not in the form described above."""
+        image_header, place = image.header, image.fileinfo()
+        with path.open("rb") as file:
+            file.seek(place["hdrLoc"])
+            header = fits.Header.fromfile(file)  # that of the table the image is in
         columns, bitpix = header["ZNAXIS1"], header["ZBITPIX"]
         options = {header[f"ZNAME{n}"]: header[f"ZVAL{n}"] for n in range(1, 10) if f"ZNAME{n}" in header}
         scale, zero = image_header.get("BSCALE", 1), image_header.get("BZERO", 0)
@@ -71,9 +72,9 @@ class RiceRows:
             other_sign=zero != 0,
             block_size=options.get("BLOCKSIZE", 32),
             bytes_per_pixel=options.get("BYTEPIX", 4),
-            table_offset=data_offset,
+            table_offset=place["datLoc"],
             row_bytes=header["NAXIS1"],
-            heap_offset=data_offset + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"]),
+            heap_offset=place["datLoc"] + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"]),
             descriptor=_DESCRIPTOR[header["TFORM1"].lstrip("1")[:1]],
         )
 

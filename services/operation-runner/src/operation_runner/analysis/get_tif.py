@@ -4,8 +4,7 @@ from pathlib import Path
 
 from PIL import Image as Picture
 
-from datalab.astro.display import rendered
-from datalab.astro.stretch import auto_stretch
+from datalab.astro.stretch import auto_stretch, rendered
 from operation_runner.analysis_sdk import AnalysedImage, Rendering
 
 

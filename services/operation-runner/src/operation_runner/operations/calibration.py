@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from operation_runner.recipes.masters import CorrectedImage, prepared_masters
+from operation_runner.recipes.masters import CorrectedImage, Masters, prepared_masters
 from operation_runner.sdk import (
     FitsFile,
+    Image,
     ImageProduct,
     Inputs,
     Lane,
@@ -82,16 +84,13 @@ class Calibration(Operation):
         masters = prepared_masters(
             inputs, bias=parameters.bias_file, dark=parameters.dark_file, flat=parameters.flat_file
         )
-        images = [
-            CorrectedImage(inputs.image(file), masters, scale_dark=parameters.scale_dark == "yes")
-            for file in parameters.input_files
-        ]
-        yield from inputs.parallel(calibrated, images, progress=progress)
+        calibrate = partial(calibrated, masters=masters, scale_dark=parameters.scale_dark == "yes")
+        yield from inputs.parallel_images(calibrate, parameters.input_files, progress=progress)
 
 
-def calibrated(image: CorrectedImage) -> ImageProduct:
-    """Return a corrected image as a product."""
-    masters = image.masters
+def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduct:
+    """Return a corrected image as a product. Raises `UsageError` if it does not fit the calibration frames."""
+    image = CorrectedImage(raw, masters, scale_dark=scale_dark)
     used = [frame for frame in (masters.bias, masters.dark, masters.flat) if frame is not None]
     return ImageProduct(
         pixels=image.pixels(),

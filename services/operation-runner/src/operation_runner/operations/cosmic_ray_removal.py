@@ -82,8 +82,8 @@ class CosmicRayRemoval(Operation):
             object_contrast=parameters.objlim,
             iterations=parameters.iterations,
         )
-        images = [inputs.image(file) for file in parameters.input_files]
-        yield from inputs.parallel(partial(cleaned, settings=settings), images, progress=progress)
+        clean = partial(cleaned, settings=settings)
+        yield from inputs.parallel_images(clean, parameters.input_files, progress=progress)
 
 
 def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:

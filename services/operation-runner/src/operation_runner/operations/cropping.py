@@ -68,8 +68,7 @@ class Cropping(Operation):
         ] = None
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        images = [inputs.image(file) for file in parameters.input_files]
-        yield from inputs.parallel(partial(cropped, parameters), images, progress=progress)
+        yield from inputs.parallel_images(partial(cropped, parameters), parameters.input_files, progress=progress)
 
 
 def cropped(parameters: Cropping.Parameters, image: Image) -> ImageProduct:

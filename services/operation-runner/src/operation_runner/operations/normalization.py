@@ -43,8 +43,7 @@ class Normalization(Operation):
         ]
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        images = [inputs.image(file) for file in parameters.input_files]
-        yield from inputs.parallel(normalized, images, progress=progress)
+        yield from inputs.parallel_images(normalized, parameters.input_files, progress=progress)
 
 
 def normalized(image: Image) -> ImageProduct:

@@ -83,8 +83,8 @@ class PixelArithmetic(Operation):
             expression = parse(parameters.expression, ["a", *others])
         except ExpressionError as error:
             raise UsageError(f"Operation {self.name}: {error}.") from error
-        images = [inputs.image(file) for file in parameters.a]
-        yield from inputs.parallel(partial(computed, others=others, expression=expression), images, progress=progress)
+        compute = partial(computed, others=others, expression=expression)
+        yield from inputs.parallel_images(compute, parameters.a, progress=progress)
 
 
 def computed(image: Image, *, others: Mapping[str, Image], expression: Expression) -> ImageProduct:

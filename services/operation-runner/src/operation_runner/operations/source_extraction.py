@@ -88,8 +88,8 @@ class SourceExtraction(Operation):
         ] = 0.0
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        images = [inputs.image(file) for file in parameters.input_files]
-        yield from inputs.parallel(partial(with_sources, parameters=parameters), images, progress=progress)
+        extract = partial(with_sources, parameters=parameters)
+        yield from inputs.parallel_images(extract, parameters.input_files, progress=progress)
 
 
 def with_sources(image: Image, *, parameters: SourceExtraction.Parameters) -> ImageProduct:

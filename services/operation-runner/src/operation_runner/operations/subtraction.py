@@ -56,10 +56,9 @@ class Subtraction(Operation):
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         subtracted = inputs.image(parameters.subtraction_file[0])
-        images = [inputs.image(file) for file in parameters.input_files]
         # Read once: every process has it as it is now.
-        taken = Subtracted(image=subtracted, pixels=subtracted.pixels())
-        yield from inputs.parallel(partial(difference, subtracted=taken), images, progress=progress)
+        subtract = partial(difference, subtracted=Subtracted(image=subtracted, pixels=subtracted.pixels()))
+        yield from inputs.parallel_images(subtract, parameters.input_files, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:
         subtracted.pixels[:rows, :columns],
         dtype=exact_dtype(image.dtype, subtracted.pixels.dtype),
     )
-    if np.isnan(pixels).all():
+    if np.isnan(pixels[0, 0]) and np.isnan(pixels).all():
         raise UsageError(
             f"{subtracted.image.basename} cannot be subtracted from {image.basename}: no pixel has a value in both."
         )
