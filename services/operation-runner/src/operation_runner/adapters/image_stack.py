@@ -28,8 +28,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Memory for the rows of one band, of all images together, in each process.
-_BAND_BYTES = 12 * 1024**2
+_BAND_BYTES = 6 * 1024**2
 _MOST_BAND_ROWS = 128
+#: Reading fewer rows of a file at once takes longer than decoding them.
+_LEAST_BAND_ROWS = 4
 #: Fewer pixels than this are combined faster than a process is started.
 _PIXELS_WORTH_A_PROCESS = 2_000_000
 
@@ -85,7 +87,7 @@ class FitsImageStack:
     def _bands(self) -> Iterator[tuple[int, int]]:
         rows, columns = self.shape
         row_bytes = len(self.images) * columns * self.dtype.itemsize
-        height = max(1, min(_MOST_BAND_ROWS, _BAND_BYTES // row_bytes))
+        height = max(_LEAST_BAND_ROWS, min(_MOST_BAND_ROWS, _BAND_BYTES // row_bytes))
         for start in range(0, rows, height):
             yield start, min(start + height, rows)
 
