@@ -535,3 +535,6 @@ async def test_forms_of_the_reference_begin_as_they_were(journey, name):
 
 async def test_no_operation_is_left_out(journey):
     assert set(journey.descriptions) == set(STOPS) > set(REFERENCE_FORMS)
+    shown = list(journey.descriptions)
+    assert shown[: len(REFERENCE_FORMS)] == list(REFERENCE_FORMS)  # clients preselect the first
+    assert shown[len(REFERENCE_FORMS) :] == sorted(set(shown) - set(REFERENCE_FORMS))

@@ -39,9 +39,9 @@ async def refusal(alice, session_id, name, input_data):
     return body["error"]
 
 
-async def test_the_catalogue_is_sorted_by_name(alice):
+async def test_the_catalogue_has_the_order_clients_know_and_others_by_name(alice):
     catalogue = body_of(await alice.get("/api/available_operations/"))
-    assert list(catalogue) == ["Color Image", "First Look", "Light Curve", "Median", "Stacking"]
+    assert list(catalogue) == ["Color Image", "Light Curve", "Median", "Stacking", "First Look"]
     assert catalogue["Median"]["inputs"]["input_files"]["minimum"] == 2
 
 

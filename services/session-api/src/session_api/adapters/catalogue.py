@@ -61,7 +61,7 @@ class BusCatalogue:
         return entry if entry is not None and entry.name == name else None
 
     def entries(self) -> list[CatalogueEntry]:
-        return sorted(self._entries.values(), key=lambda entry: entry.name)
+        return sorted(self._entries.values(), key=lambda entry: entry.order_shown)
 
     async def _receive(self, message: StoredMessage) -> None:
         key = message.subject.removeprefix(_SUBJECTS)

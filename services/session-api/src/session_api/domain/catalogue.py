@@ -10,6 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from datalab.events.catalogue import OperationDescribed
 from datalab.events.operations import Lane
 
+#: The operations clients have always shown first, in that order: they preselect the first (handbook, 1.3).
+_FIRST_SHOWN = (
+    "Aperture Photometry",
+    "Moving Target Aperture Photometry",
+    "Non-Sidereal Aperture Photometry",
+    "Color Image",
+    "HR Diagram",
+    "Light Curve",
+    "Median",
+    "Normalization",
+    "Stacking",
+    "Subtraction",
+    "Variable Star",
+)
+
 
 class WizardInput(BaseModel):
     """The part of an input's wizard description that a request is checked against."""
@@ -49,6 +64,11 @@ class CatalogueEntry:
             parameters_schema=described.parameters_schema,
             inputs=inputs,
         )
+
+    @property
+    def order_shown(self) -> tuple[int, str]:
+        """Where clients show the operation: those they know first, the others by name."""
+        return _FIRST_SHOWN.index(self.name) if self.name in _FIRST_SHOWN else len(_FIRST_SHOWN), self.name
 
     def knows(self, key: str) -> bool:
         """Tell whether the operation takes an input of this name, shown in the wizard or not."""

@@ -170,7 +170,7 @@ class Catalogue(Protocol):
     def find(self, name: str) -> CatalogueEntry | None: ...
 
     def entries(self) -> list[CatalogueEntry]:
-        """Return every operation, by name."""
+        """Return every operation, in the order clients show them."""
         ...
 
 
