@@ -16,6 +16,7 @@ from datalab.events.feed import FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import DEAD, REPORTS, RUNNERS
+from datalab.local.ports import free_port
 from datalab.local.system import running_system
 from datalab.platform.bus import Bus
 from datalab.platform.errors import TransientError
@@ -101,7 +102,7 @@ FEW_OPERATIONS = {
 
 @pytest.fixture
 async def system(tmp_path):
-    async with running_system(tmp_path / "chaos", runners=2, environ=FEW_OPERATIONS) as running:
+    async with running_system(tmp_path / "chaos", runners=2, api_port=free_port(), environ=FEW_OPERATIONS) as running:
         yield running
 
 
