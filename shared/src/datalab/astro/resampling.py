@@ -47,8 +47,8 @@ _LEAST_STEP_PX = 4
 #: Where a mapping has no value: so far outside that nothing near it counts as covered.
 _NOWHERE_PX = -1e9
 
-#: Pixels of one band of target rows: its coordinates take 8 MB, and the source rows around it are read only once.
-_BAND_PIXELS = 512 * 1024
+#: Pixels of one band of target rows: its coordinates take 4 MB. Fewer would read the source rows around it more often.
+_BAND_PIXELS = 256 * 1024
 #: Source pixels around those looked at: what lies beyond has a share below 0.27 ** 12 = 1e-7 in the coefficients.
 _MARGIN_PX = 12
 #: Share of blank pixels among the four nearest from which on a target pixel is blank: what the tolerance amounts to.
