@@ -8,6 +8,7 @@ import pytest
 from datalab.events.envelope import utc_now
 from datalab.events.operations import Lane, OperationStarted
 from datalab.events.topology import RUNNERS
+from datalab.platform.tasks import end_tasks
 from support.session_api import archive, body_of, frame_document, result, until_true
 
 LONG_AGO = timedelta(hours=1)
@@ -171,9 +172,7 @@ async def test_the_reconciler_looks_by_itself_and_counts_what_waits(world, alice
         return lines and float(lines[0].split()[-1]) > 0
 
     await until_true(counted)
-    looking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await looking
+    await end_tasks(looking)
 
 
 async def test_results_survive_while_the_bus_restarts(world, alice, session_id, nats_server):
