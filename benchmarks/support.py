@@ -41,13 +41,14 @@ from datalab.local.embedded import start_servers
 from datalab.local.services import ServiceSpec, default_services
 from datalab.local.supervisor import Supervisor
 from datalab.local.system import System, prepare_servers
-from datalab.platform.bus import Bus, StoredMessage
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.streams import StoredMessage
 from datalab.platform.logging import configure_logging
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import LogSettings
-from datalab.testing.detector import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
+from datalab.simulation.detector import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 
 FITS_TYPE = "application/fits"
 _SAMPLE_INTERVAL_S = 0.02

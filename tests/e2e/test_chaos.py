@@ -12,17 +12,17 @@ import pytest
 from astropy.io import fits
 from pydantic import TypeAdapter
 
+from datalab.client.feed import FeedClient
+from datalab.errors import TransientError
 from datalab.events.feed import FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import DEAD, REPORTS, RUNNERS
 from datalab.local.ports import free_port
 from datalab.local.system import running_system
-from datalab.platform.bus import Bus
-from datalab.platform.errors import TransientError
+from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.testing.feed_client import FeedClient
+from datalab.platform.objects.store import ObjectStore
 
 SITE = "sim"
 FRAMES = 16  # 120 different pairs

@@ -7,9 +7,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from operation_runner.adapters.analysis_pool import AnalysisPool
-from operation_runner.adapters.decoded_images import DecodedImages
-from operation_runner.domain.analysis import AnalysisJob
+from operation_runner.analysing.decoded_images import DecodedImages
+from operation_runner.analysing.model import AnalysisJob
+from operation_runner.analysing.pool import AnalysisPool
 from support.runner import ANALYSIS_PACKAGES, input_file
 
 

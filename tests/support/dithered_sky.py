@@ -7,10 +7,10 @@ import numpy as np
 import sep
 from astropy.coordinates import SkyCoord
 
-from datalab.testing.camera import Camera, Conditions, Pointing, expose
-from datalab.testing.frame_header import FrameIdentity
-from datalab.testing.products import write_fits
-from datalab.testing.sky import Star, StarField
+from datalab.simulation.camera import Camera, Conditions, Pointing, expose
+from datalab.simulation.frame_header import FrameIdentity
+from datalab.simulation.products import write_fits
+from datalab.simulation.sky import Star, StarField
 
 SIDE = 300
 SCALE_ARCSEC = 0.74

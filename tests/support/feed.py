@@ -13,18 +13,18 @@ from websockets.exceptions import ConnectionClosed
 
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FrameChanged, OperationChanged
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.topology import apply_topology
-from session_api.adapters.feed_metrics import FeedMetrics
-from session_api.adapters.feed_stream import BusFeedStream
-from session_api.domain.users import Account
-from session_api.feed_settings import FeedSettings
-from session_api.handlers import ws_feed
-from session_api.handlers.websocket_protocol import WEBSOCKET_OPTIONS
-from session_api.services.authentication import Authenticator, token_hash
-from session_api.services.feed import Feed
-from session_api.services.feed_service import FeedService
+from session_api.accounts.authentication import Authenticator, token_hash
+from session_api.accounts.model import Account
+from session_api.feed import websocket as ws_feed
+from session_api.feed.admission import FeedService
+from session_api.feed.hub import Feed
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.server import WEBSOCKET_OPTIONS
+from session_api.feed.settings import FeedSettings
+from session_api.feed.stream import BusFeedStream
 from support.servers import delete_streams
 from support.session_api import until
 

@@ -4,9 +4,9 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from datalab.errors import TransientError
 from datalab.events.feed import OperationChanged
-from datalab.platform.errors import TransientError
-from session_api.domain.feed import ClientGoneError, FeedPosition
+from session_api.feed.model import ClientGoneError, FeedPosition
 
 
 @dataclass(frozen=True)

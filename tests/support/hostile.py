@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from operation_runner.registry import discover
+from operation_runner.sdk.registry import discover
 
 OPERATIONS = discover(["operation_runner.operations"])
 
@@ -164,7 +164,7 @@ def calibration_frame(kind):
 
 
 def gaia_stars(_region=None):
-    """Return the stars of the field as `datalab.astro.gaia.read_stars` does: half of them move together."""
+    """Return the stars of the field as `datalab.astro.sky.gaia.read_stars` does: half of them move together."""
     x, y, counts = field_stars()
     ra, dec = sky_of(x, y)
     rng = np.random.default_rng(4)

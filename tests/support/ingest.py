@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from datalab.platform.errors import TransientError
-from ingest.domain.arrivals import Arrival, Origin
-from ingest.domain.frames import FrameHeader, Inspection, Observation
-from ingest.domain.ports import LocalCopy
-from ingest.services.ingestion import Ingestion
+from datalab.errors import TransientError
+from ingest.arrivals.model import Arrival, LocalCopy, Origin
+from ingest.arrivals.service import Ingestion
+from ingest.frames.model import FrameHeader, Inspection, Observation
 
 BEGINNING = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
 BASE = "tst-cam01-20260504-00000042"

@@ -8,11 +8,11 @@ from urllib.parse import quote_plus
 
 from datalab.events.frames import FileStored
 from datalab.events.topology import DEAD, FRAMES, stream_for
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
+from datalab.platform.documents.client import MongoStore
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.mongo import MongoStore
-from datalab.platform.objects import ObjectStore
-from datalab.platform.topology import apply_topology
+from datalab.platform.objects.store import ObjectStore
 from ingest.main import create_app
 from ingest.settings import Settings
 

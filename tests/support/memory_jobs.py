@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from operation_runner.adapters import image_stack
+from operation_runner.inputs import image_stack
 from operation_runner.recipes import mosaic
 from support.hostile import APERTURES, OPERATIONS, gaia_stars, sky_frame, target
 from support.operations import run

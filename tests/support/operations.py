@@ -7,10 +7,10 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from datalab.events.operations import InputSource
-from operation_runner.adapters.image_stack import FitsInputs
-from operation_runner.adapters.products import ProductWriter
-from operation_runner.domain.ports import LocalData, LocalProduct
+from operation_runner.inputs.image_stack import FitsInputs
+from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import Progress, UsageError
+from operation_runner.sdk.jobs import LocalData, LocalProduct
 from support.runner import input_file, job
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from datalab.errors import TransientError
 from datalab.events.operations import InputFile, InputSource, Lane, OperationRequested
-from datalab.platform.errors import TransientError
-from operation_runner.adapters.forkserver import Packages
-from operation_runner.domain.ports import Job
+from operation_runner.computing.forkserver import Packages
 from operation_runner.sdk import FitsFile
+from operation_runner.sdk.jobs import Job
 
 #: Few, because every runner of the tests loads them.
 OPERATION_PACKAGES = ["operation_runner.operations.median", "support.slow_operations"]

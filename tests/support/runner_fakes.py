@@ -3,11 +3,11 @@
 import contextlib
 from pathlib import Path
 
+from datalab.errors import TransientError
 from datalab.events.operations import OperationProgressed, OperationResult
-from datalab.platform.errors import TransientError
-from operation_runner.adapters.clerk import normalised
-from operation_runner.domain.ports import Computed, LocalData
-from operation_runner.registry import describe
+from operation_runner.offers.clerk import normalised
+from operation_runner.sdk.jobs import Computed, LocalData
+from operation_runner.sdk.registry import describe
 
 
 class Flaky:

@@ -16,10 +16,10 @@ from datalab.events.operations import OperationCancelRequested, OperationReport
 from datalab.events.topology import DEAD, REPORTS
 from datalab.local.ports import free_port
 from datalab.local.unit import http_complaint
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.platform.topology import apply_topology
+from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.settings import Settings
 from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, input_file, request, write_fits

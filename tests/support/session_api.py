@@ -22,11 +22,11 @@ from datalab.events.operations import (
     StoredFile,
 )
 from datalab.events.topology import CATALOGUE, WORK
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
+from datalab.platform.documents.client import MongoStore
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.mongo import MongoStore
-from datalab.platform.objects import ObjectStore
-from datalab.platform.topology import apply_topology
+from datalab.platform.objects.store import ObjectStore
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from datalab.astro.combine import median_dtype, median_rows
-from datalab.platform.errors import TransientError, UsageError
-from operation_runner.adapters.image_stack import FitsInputs
-from operation_runner.adapters.process_limits import allow_many_files
+from datalab.astro.pixels.combine import median_dtype, median_rows
+from datalab.errors import TransientError, UsageError
+from datalab.processes.limits import allow_many_files
+from operation_runner.inputs.image_stack import FitsInputs
 from operation_runner.sdk import Progress
 from support.runner import fits_file
 

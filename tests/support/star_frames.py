@@ -7,7 +7,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from datalab.astro.star_matching import Similarity
+from datalab.astro.sky.star_matching import Similarity
 
 FWHM_PX = 3.2
 _SIGMA_PX = FWHM_PX / 2.3548

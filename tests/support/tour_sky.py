@@ -12,9 +12,9 @@ import numpy as np
 from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightFile, NightPlan, SimulatedObservatory
-from datalab.testing.sky import MovingObject, Sinusoid, Star, StarField, mjd_of
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightFile, NightPlan, SimulatedObservatory
+from datalab.simulation.sky import MovingObject, Sinusoid, Star, StarField, mjd_of
 from support.gaia_server import archive_stars
 
 #: Not square, so that exchanged axes are seen; coarse pixels, so that a small frame holds a field.

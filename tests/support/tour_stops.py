@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from datalab.testing.sky import mjd_of
+from datalab.simulation.sky import mjd_of
 from support.tour_form import Form
 from support.tour_outputs import opened_outputs
 from support.tour_sky import ASTEROID, CENTRE, VARIABLE

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import httpx
 
+from datalab.client.feed import FeedClient
 from datalab.events.feed import FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.local.ports import free_port
 from datalab.local.system import System, running_system
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.testing.feed_client import FeedClient
-from datalab.testing.observatory import play
+from datalab.platform.objects.store import ObjectStore
+from datalab.simulation.observatory import play
 from support.gaia_server import GaiaServer, running_gaia
 from support.polling import until
 from support.tour_oddities import ODD_FRAMES

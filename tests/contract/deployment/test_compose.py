@@ -9,7 +9,7 @@ import operation_runner.settings
 from datalab.events.topology import FILES, stream_for
 from datalab.platform import service
 from datalab.platform.settings import NatsSettings, S3Settings
-from ingest.handlers.announcements import BUCKET_NOTIFICATION_SUBJECT
+from ingest.arrivals.announcements import BUCKET_NOTIFICATION_SUBJECT
 from session_api.settings import SessionApiSettings
 
 SETTINGS = {

@@ -14,9 +14,9 @@ from datalab.cli.main import app
 from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from ingest.adapters.metrics import IngestMetrics
-from ingest.domain.names import Convention, parse_file_name
-from operation_runner.services.metrics import ExecutionMetrics
+from ingest.arrivals.metrics import IngestMetrics
+from ingest.frames.names import Convention, parse_file_name
+from operation_runner.execution.metrics import ExecutionMetrics
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 

@@ -15,7 +15,7 @@ from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
 from datalab.local.binaries import NATS_SERVER, locate
 from datalab.local.ports import free_port
-from datalab.platform.topology import apply_topology, check_topology
+from datalab.platform.bus.topology import apply_topology, check_topology
 from session_api.settings import SessionApiSettings
 
 #: One that looks like a number, one that looks like a size: the server must not take them for that.

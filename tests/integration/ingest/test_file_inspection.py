@@ -12,9 +12,9 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datalab.platform.errors import UsageError
-from ingest.adapters.file_inspection import inspect_file
-from ingest.domain.names import Content
+from datalab.errors import UsageError
+from ingest.frames.names import Content
+from ingest.inspection.file import inspect_file
 from support.fits_files import header_text, image_header, packed_fits, pixels, plain_fits, written
 
 MEBIBYTE = 1024**2

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from datalab.platform.errors import UsageError
-from ingest.adapters.inspection_pool import InspectionFailedError, InspectionPool
-from ingest.domain.names import parse_file_name
+from datalab.errors import UsageError
+from ingest.frames.names import parse_file_name
+from ingest.inspection.pool import InspectionFailedError, InspectionPool
 from support.fits_files import packed_fits
 
 NAME = parse_file_name("tst-cam01-20260504-00000042-EX00.fits.fz")
@@ -79,7 +79,7 @@ async def test_an_accident_of_the_process_is_not_the_files_fault(packed, tmp_pat
         f"once = pathlib.Path({str(once)!r})\n"
         "if not once.exists():\n"
         "    once.touch(); os._exit(1)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'ingest.adapters.inspection_worker', *sys.argv[1:]])"
+        "os.execv(sys.executable, [sys.executable, '-m', 'ingest.inspection.worker', *sys.argv[1:]])"
     )
     async with pool(command=stand_in(program)) as inspectors:
         assert (await inspectors.inspect(packed, NAME)).media_type == "image/fits"

@@ -3,8 +3,8 @@
 import pytest
 
 from datalab.events.frames import FileRejected, FrameIngested
-from datalab.testing.detector import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory, play
+from datalab.simulation.detector import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory, play
 from support.ingest_service import awaited, running, settings_for_tests, surroundings
 
 

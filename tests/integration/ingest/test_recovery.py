@@ -8,17 +8,17 @@ import sys
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from datalab.errors import TransientError
 from datalab.events.frames import FileRejected, FrameIngested
 from datalab.events.topology import DEAD, FILE_INGEST, FILES, Consumer, dead_letter_subject
-from datalab.platform.bus import Bus
-from datalab.platform.errors import TransientError
+from datalab.platform.bus.connection import Bus
+from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.outbox import OutboxRelay
-from ingest.adapters.frames_mongo import MongoFrames
+from ingest.arrivals.bus import file_subscription
 from ingest.context import build_context
-from ingest.domain.frames import FrameFile, frame_ingested, new_frame, with_file
-from ingest.domain.names import parse_file_name
-from ingest.handlers.bus_files import file_subscription
+from ingest.frames.model import FrameFile, frame_ingested, new_frame, with_file
+from ingest.frames.names import parse_file_name
+from ingest.frames.repository import MongoFrames
 from support.fits_files import header_text, packed_fits
 from support.ingest import BEGINNING
 from support.ingest_service import awaited, base_name, running, settings_for_tests, surroundings

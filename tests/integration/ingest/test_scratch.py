@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from datalab.platform.errors import TransientError, UsageError
-from datalab.platform.objects import ObjectNotFoundError, StoredObject
-from ingest.adapters.scratch import ScratchFolder
+from datalab.errors import TransientError, UsageError
+from datalab.platform.objects.errors import ObjectNotFoundError
+from datalab.platform.objects.store import StoredObject
+from ingest.arrivals.scratch import ScratchFolder
 from support.ingest import BEGINNING, sha256_of
 
 CONTENT = b"twelve bytes"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from operation_runner.adapters.compute_process import ProcessComputer
-from operation_runner.adapters.forkserver import prepare_forkserver
+from operation_runner.computing.computer import ProcessComputer
+from operation_runner.computing.forkserver import prepare_forkserver
 from support.runner import PACKAGES, NoStars, no_main_module
 
 

@@ -14,11 +14,11 @@ from astropy.visualization import ZScaleInterval
 from astropy.wcs import WCS
 from PIL import Image as Picture
 
-from datalab.astro.stretch import sample
-from datalab.platform.errors import UsageError
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
-from datalab.testing.products import fits_bytes
+from datalab.astro.display.stretch import sample
+from datalab.errors import UsageError
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
+from datalab.simulation.products import fits_bytes
 from support.analysis import analysis_job, looked_at, night_sky, running_pool, write_with_catalogue
 from support.runner import WCS_CARDS, write_fits
 

@@ -6,9 +6,9 @@ import gzip
 import numpy as np
 import pytest
 
-from datalab.platform.errors import TransientError, UsageError
-from operation_runner.adapters.analysis_pool import AnalysisFailedError
-from operation_runner.domain.analysis import TooLateError
+from datalab.errors import TransientError, UsageError
+from operation_runner.analysing.model import TooLateError
+from operation_runner.analysing.pool import AnalysisFailedError
 from support.analysis import analysis_job, looked_at, night_sky, running_pool
 from support.runner import pids_in, process_exists, write_fits
 from support.waiting import eventually

@@ -6,10 +6,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image as Picture
 
-from datalab.testing.detector import Camera
-from datalab.testing.observatory import VARIABLE_STAR, NightPlan, SimulatedObservatory
-from datalab.testing.products import write_fits as write_exposure
-from operation_runner.adapters.fits_images import FitsImage
+from datalab.fits.image import FitsImage
+from datalab.simulation.detector import Camera
+from datalab.simulation.observatory import VARIABLE_STAR, NightPlan, SimulatedObservatory
+from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.aperture_photometry import AperturePhotometry
 from operation_runner.sdk import UsageError
 from support.aperture_field import RADII, TARGET, add_star, field_frame, write_field

@@ -9,11 +9,11 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
-from datalab.platform.errors import UsageError
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
-from datalab.testing.products import write_fits
-from datalab.testing.sky import Sinusoid, Star, StarField
+from datalab.errors import UsageError
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
+from datalab.simulation.products import write_fits
+from datalab.simulation.sky import Sinusoid, Star, StarField
 from operation_runner.operations.light_curve import LightCurve
 from operation_runner.operations.variable_star import VariableStar
 from support.fits_files import image_header, pixels

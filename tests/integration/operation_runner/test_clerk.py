@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from datalab.platform.errors import UsageError
-from operation_runner.adapters.clerk import Clerk
-from operation_runner.adapters.forkserver import Packages
-from operation_runner.registry import RegistryError
+from datalab.errors import UsageError
+from operation_runner.computing.forkserver import Packages
+from operation_runner.offers.clerk import Clerk
+from operation_runner.sdk.registry import RegistryError
 from support.runner import PACKAGES, process_exists
 from support.waiting import eventually
 

@@ -9,9 +9,9 @@ from time import perf_counter
 
 import pytest
 
-from datalab.platform.errors import TransientError, UsageError
-from operation_runner.adapters.compute_process import ComputationFailedError
-from operation_runner.domain.ports import LimitExceededError
+from datalab.errors import TransientError, UsageError
+from operation_runner.computing.computer import ComputationFailedError
+from operation_runner.computing.model import LimitExceededError
 from support import runner as support
 from support.runner import job, open_descriptors, pids_in, process_exists
 from support.waiting import eventually
@@ -181,7 +181,7 @@ async def test_a_killed_runner_takes_its_computations_with_it(tmp_path):
     program = f"""
 import asyncio, sys
 from pathlib import Path
-from operation_runner.adapters.compute_process import ProcessComputer
+from operation_runner.computing.computer import ProcessComputer
 from support.runner import OPERATION_PACKAGES, NoStars, job
 
 async def main():

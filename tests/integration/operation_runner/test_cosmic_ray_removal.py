@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
-from datalab.testing.products import write_fits as write_exposure
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
+from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.cosmic_ray_removal import CosmicRayRemoval
 from support.operations import run
 from support.runner import write_fits

@@ -10,9 +10,9 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datalab.platform.errors import UsageError
-from operation_runner.adapters import fits_images
-from operation_runner.adapters.fits_images import FitsImage
+from datalab.errors import UsageError
+from datalab.fits import image as fits_images
+from datalab.fits.image import FitsImage
 from support.runner import write_fits
 
 ROWS, COLUMNS = 45, 70

@@ -8,14 +8,14 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from datalab.astro.gaia import read_stars
-from datalab.astro.gaia_query import COLUMNS, MAX_STARS
-from datalab.platform.errors import TransientError, UsageError
-from datalab.platform.objects import ObjectStore
-from operation_runner.adapters import gaia_archive
-from operation_runner.adapters.gaia_archive import GaiaArchive
+from datalab.astro.sky.gaia import read_stars
+from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS
+from datalab.errors import TransientError, UsageError
+from datalab.platform.objects.store import ObjectStore
 from operation_runner.sdk import SkyRegion
 from operation_runner.settings import Settings
+from operation_runner.stars import gaia_archive
+from operation_runner.stars.gaia_archive import GaiaArchive
 from support.gaia_server import BAD_DAYS, archive_stars, running_gaia
 from support.runner import chosen, input_file, job
 from support.servers import delete_bucket, read_settings

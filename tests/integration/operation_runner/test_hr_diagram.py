@@ -7,8 +7,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from jsonschema import Draft202012Validator
 
-from datalab.astro.gaia import read_stars
-from datalab.platform.errors import TransientError, UsageError
+from datalab.astro.sky.gaia import read_stars
+from datalab.errors import TransientError, UsageError
 from operation_runner.operations.hr_diagram import HRDiagram
 from support.gaia_server import archive_stars, votable
 from support.operations import run

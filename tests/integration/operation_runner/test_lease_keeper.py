@@ -4,8 +4,8 @@ import contextlib
 import pytest
 from nats.js.api import KeyValueConfig
 
-from datalab.platform.errors import TransientError
-from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
+from datalab.errors import TransientError
+from operation_runner.execution.leases import KeyValueLeaseKeeper
 from support.servers import nats_connection
 
 KEY = "ab" * 32

@@ -10,11 +10,11 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from datalab.platform.errors import UsageError
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import MOVING_OBJECT, NightPlan, SimulatedObservatory
-from datalab.testing.products import write_fits
-from datalab.testing.sky import MovingObject, Star, StarField, mjd_of
+from datalab.errors import UsageError
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import MOVING_OBJECT, NightPlan, SimulatedObservatory
+from datalab.simulation.products import write_fits
+from datalab.simulation.sky import MovingObject, Star, StarField, mjd_of
 from operation_runner.operations.moving_target_aperture_photometry import MovingTargetAperturePhotometry
 from operation_runner.operations.non_sidereal_aperture_photometry import NonSiderealAperturePhotometry
 from support.operations import run

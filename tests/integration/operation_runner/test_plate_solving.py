@@ -7,9 +7,9 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from datalab.astro.wcs import with_wcs
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
+from datalab.astro.sky.wcs import with_wcs
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from operation_runner.operations.plate_solving import PlateSolving
 from operation_runner.sdk import UsageError
 from support.operations import run

@@ -13,8 +13,8 @@ from astropy.wcs import WCS, FITSFixedWarning
 from PIL import Image
 
 import datalab
-from operation_runner.adapters.products import ProductWriter
 from operation_runner.operations.median import Median
+from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import DataProduct, DiagnosticPicture, ImageProduct, PictureProduct
 from support.runner import WCS_CARDS, input_file, job, median_job, stars, write_fits
 

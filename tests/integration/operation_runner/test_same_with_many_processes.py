@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from operation_runner.adapters import image_stack
+from operation_runner.inputs import image_stack
 from support.hostile import OPERATIONS, REQUESTS, damaged_frame, gaia_stars, request_with, write_good_files
 from support.memory_jobs import IMAGE_BYTES, JOBS
 from support.operations import run

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
+from datalab.errors import TransientError, UsageError
 from datalab.events.operations import InputFile
-from datalab.platform.errors import TransientError, UsageError
-from datalab.platform.objects import ChecksumMismatchError, ObjectNotFoundError
-from operation_runner.adapters.scratch import ScratchCache
+from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoundError
+from operation_runner.inputs.scratch import ScratchCache
 
 
 class CountingStore:

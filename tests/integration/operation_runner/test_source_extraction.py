@@ -4,9 +4,9 @@ from astropy.io import fits
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
-from datalab.testing.camera import Camera
-from datalab.testing.observatory import NightPlan, SimulatedObservatory
-from datalab.testing.products import write_fits as write_exposure
+from datalab.simulation.camera import Camera
+from datalab.simulation.observatory import NightPlan, SimulatedObservatory
+from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.source_extraction import SourceExtraction
 from operation_runner.sdk import UsageError
 from support.operations import run

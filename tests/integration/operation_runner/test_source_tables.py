@@ -5,8 +5,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from operation_runner.adapters.fits_images import FitsImage
-from operation_runner.adapters.source_tables import plain_table
+from datalab.fits.image import FitsImage
+from datalab.fits.tables import plain_table
 from operation_runner.sdk import UsageError
 from support.runner import write_fits
 

@@ -194,7 +194,7 @@ def test_a_catalogue_with_too_few_stars_is_scaled_by_the_number_of_images(tmp_pa
 @pytest.mark.parametrize("combine", ["sum", "sigma-clipped"])
 def test_processes_and_parts_do_not_show_in_the_result(tmp_path, dithered_files, monkeypatch, combine):
     parameters = {"stacking_mode": "reproject", "combine": combine, "weighting": "inverse variance"}
-    monkeypatch.setattr("datalab.astro.resampling._BAND_PIXELS", 40 * 220)
+    monkeypatch.setattr("datalab.astro.mosaics.resampling._BAND_PIXELS", 40 * 220)
     _, one, _, _ = stack(dithered_files, tmp_path / "one", **parameters)
     _, several, _, _ = stack(dithered_files, tmp_path / "several", processes=3, **parameters)
     np.testing.assert_array_equal(one, several)

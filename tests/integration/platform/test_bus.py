@@ -3,13 +3,14 @@ import contextlib
 
 import pytest
 
+from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
 from datalab.events.operations import FailureKind, Lane, OperationRequested, OperationStarted
 from datalab.events.topology import CANCELLATIONS, DEAD, REPORTS, RUNNERS, WORK
-from datalab.platform.bus import Bus, Subscription, UnreadableMessageError
-from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.consuming import Subscription, UnreadableMessageError
+from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.settings import NatsSettings
-from datalab.platform.topology import apply_topology
 from support.polling import until
 from support.waiting import eventually
 

@@ -11,15 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from datalab.platform.errors import DatalabError, TransientError, UsageError
-from datalab.platform.objects import (
-    PAGE_KEYS,
-    PART_BYTES,
-    ChecksumMismatchError,
-    ObjectNotFoundError,
-    ObjectStore,
-    ObjectTooLargeError,
-)
+from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoundError, ObjectTooLargeError
+from datalab.platform.objects.store import PAGE_KEYS, PART_BYTES, ObjectStore
 from support.servers import delete_bucket
 
 TEXT = "text/plain"

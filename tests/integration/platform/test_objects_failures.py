@@ -9,9 +9,10 @@ from time import monotonic
 
 import pytest
 
-from datalab.platform import objects
-from datalab.platform.errors import DatalabError, TransientError, UsageError
-from datalab.platform.objects import PART_BYTES, ObjectNotFoundError, ObjectStore, ObjectTooLargeError
+from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.platform.objects import store as objects
+from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
+from datalab.platform.objects.store import PART_BYTES, ObjectStore
 from datalab.platform.settings import S3Settings
 
 BINARY = "application/octet-stream"

@@ -3,16 +3,16 @@ from datetime import timedelta
 
 import pytest
 
+from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import OperationStarted
 from datalab.events.topology import REPORTS
-from datalab.platform.bus import Bus
-from datalab.platform.errors import TransientError
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
+from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.outbox import OutboxRelay, outbox_entries, outbox_index
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.mongo import MongoStore
-from datalab.platform.outbox import OutboxRelay, outbox_entries, outbox_index
 from datalab.platform.settings import MongoSettings, NatsSettings
-from datalab.platform.topology import apply_topology
 from support.polling import until
 
 

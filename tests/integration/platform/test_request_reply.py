@@ -5,13 +5,13 @@ import contextlib
 
 import pytest
 
+from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
 from datalab.events.analysis import AnalysisAnswered, AnalysisRequested, LinkedObject, analysis_subject
 from datalab.events.operations import FailureKind, InputFile
 from datalab.events.topology import ANALYSTS
-from datalab.platform.bus import Bus
-from datalab.platform.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.requests import PART_BYTES, Answer, NoAnswerError, NobodyThereError, Responder
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.request_reply import PART_BYTES, Answer, NoAnswerError, NobodyThereError, Responder
 from datalab.platform.settings import NatsSettings
 from support.polling import until
 from support.waiting import eventually
@@ -168,7 +168,7 @@ async def test_an_answer_beyond_the_limit_is_not_read(bus):
 
 
 async def test_who_stopped_waiting_stops_the_sending(bus, monkeypatch):
-    monkeypatch.setattr("datalab.platform.request_reply._PART_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("datalab.platform.bus.requests._PART_TIMEOUT_S", 0.2)
     registry = create_registry()
 
     async def answer(request):

@@ -2,7 +2,7 @@ import pytest
 from nats.js.api import ConsumerConfig, StreamConfig
 
 from datalab.events.topology import BUCKETS, CONSUMERS, PROJECTOR, STREAMS, WORK
-from datalab.platform.topology import TopologyMismatchError, apply_topology, check_topology
+from datalab.platform.bus.topology import TopologyMismatchError, apply_topology, check_topology
 from support.servers import nats_connection
 
 

@@ -6,11 +6,11 @@ import uuid
 import pytest
 from websockets.asyncio.client import connect
 
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, SessionDeleted
 from datalab.events.topology import FEED
-from datalab.platform.topology import apply_topology
-from datalab.testing.feed_client import FeedClient, FeedRefusedError
+from datalab.platform.bus.topology import apply_topology
 from support.feed import Raw, feed_servers, frame_changed, operation_changed, raw, take, three_accounts
 from support.servers import delete_streams
 from support.session_api import until

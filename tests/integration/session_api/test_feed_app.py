@@ -2,10 +2,10 @@
 
 import pytest
 
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.events.envelope import derived_id
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged, SessionDeleted
 from datalab.events.frames import FileRejected, FrameIngested
-from datalab.testing.feed_client import FeedClient, FeedRefusedError
 from support.feed import take
 from support.session_api import until
 

@@ -6,8 +6,9 @@ import tracemalloc
 
 import pytest
 
-from datalab.testing.feed_client import FeedClient
-from session_api.handlers import websocket_protocol, ws_feed
+from datalab.client.feed import FeedClient
+from session_api.feed import server as websocket_protocol
+from session_api.feed import websocket as ws_feed
 from support.feed import feed_servers, operation_changed, raw, take, three_accounts
 from support.session_api import until
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
+from datalab.errors import TransientError
 from datalab.events.operations import OperationFailed
-from datalab.platform.errors import TransientError
 from support.session_api import MEDIAN, archive, body_of, frame_document, made_by, running_world
 
 SESSIONS = "/api/datasessions/"

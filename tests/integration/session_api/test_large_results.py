@@ -6,7 +6,7 @@ import json
 import pytest
 
 from datalab.events.operations import LinkedFile, StoredFile
-from datalab.platform.objects import ObjectStore
+from datalab.platform.objects.store import ObjectStore
 from support.session_api import body_of, result, stored_file
 
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from datalab.local.ports import free_port
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.topology import apply_topology
 from session_api.settings import SessionApiSettings
 from support.session_api import until_true
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from operation_runner.analysis_sdk import Analysis, AnalysisParameters
+from operation_runner.sdk.analysis import Analysis, AnalysisParameters
 
 
 class Misbehave(Analysis):

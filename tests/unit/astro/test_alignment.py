@@ -4,7 +4,7 @@ import sep
 from astropy.io import fits
 from astropy.table import Table
 
-from datalab.astro.alignment import (
+from datalab.astro.mosaics.alignment import (
     AlignmentError,
     Frame,
     align,
@@ -18,8 +18,8 @@ from datalab.astro.alignment import (
     star_positions,
     unmoved,
 )
-from datalab.astro.resampling import ArrayRows
-from datalab.astro.wcs import celestial_wcs
+from datalab.astro.mosaics.resampling import ArrayRows
+from datalab.astro.sky.wcs import celestial_wcs
 from support import star_frames
 from support.star_frames import SKY_LEVEL, Field, view, visible
 

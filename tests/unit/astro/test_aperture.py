@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from photutils.aperture import CircularAperture
 
-from datalab.astro.aperture import (
+from datalab.astro.photometry.aperture import (
     Annulus,
     PixelNoise,
     backgrounds,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from datalab.astro.arithmetic import exact_dtype, image_median, scaled_header
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
 
 
 @given(hnp.arrays(st.sampled_from(["u1", "u2", "i2", "i4", "f4", "f8"]), hnp.array_shapes(max_dims=2, max_side=9)))

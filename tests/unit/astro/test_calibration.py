@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from datalab.astro.calibration import (
+from datalab.astro.pixels.calibration import (
     FrameState,
     corrected,
     is_normalised,

@@ -3,7 +3,7 @@ import pytest
 from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
 
-from datalab.astro.catalogue import (
+from datalab.astro.catalogues.sources import (
     CatalogueError,
     carried,
     flux_ratio,
@@ -11,7 +11,7 @@ from datalab.astro.catalogue import (
     require_columns,
     with_sky_positions,
 )
-from datalab.testing.psf import Moffat
+from datalab.simulation.psf import Moffat
 
 
 def three_sources():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datalab.astro.cluster import guess_membership
+from datalab.astro.catalogues.cluster import guess_membership
 from support.star_cluster import simulated_field
 
 MOTIONS = ("pmra", "pmdec", "parallax", "distance", "distance_lo", "distance_hi")

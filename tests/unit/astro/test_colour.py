@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datalab.astro.colour import ColourLayer, colour_picture, display_limits
-from datalab.astro.stretch import auto_stretch
+from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
+from datalab.astro.display.stretch import auto_stretch
 
 
 def layer(pixels, colour=(255, 255, 255), black=0.0, white=255.0):

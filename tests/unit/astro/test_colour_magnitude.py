@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from datalab.astro.catalogue import CatalogueError
-from datalab.astro.colour_magnitude import (
+from datalab.astro.catalogues.colour_magnitude import (
     MeasuredStars,
     colour_magnitude_table,
     colour_stars,
     footprint_contains,
     measured_stars,
 )
+from datalab.astro.catalogues.sources import CatalogueError
 
 ARCSEC = 1 / 3600
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from datalab.astro.comparison_stars import CatalogueSources, StarClusters, pool_cap
+from datalab.astro.photometry.comparison_stars import CatalogueSources, StarClusters, pool_cap
 
 ARCSEC = 1 / 3600
 

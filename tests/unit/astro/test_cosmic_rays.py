@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from datalab.astro.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
-from datalab.astro.detector import Detector
-from datalab.astro.sources import ExtractionSettings, extract_sources
-from datalab.testing.camera import Camera, Conditions, Pointing, expose
-from datalab.testing.sky import Star, StarField
+from datalab.astro.headers.detector import Detector
+from datalab.astro.pixels.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
+from datalab.astro.sources.extraction import ExtractionSettings, extract_sources
+from datalab.simulation.camera import Camera, Conditions, Pointing, expose
+from datalab.simulation.sky import Star, StarField
 
 CAMERA = Camera(rows=300, columns=400, hot_pixel_fraction=0.0, cosmic_rays_per_cm2_s=0.0)
 
@@ -108,7 +108,7 @@ def test_bands_do_not_show(monkeypatch):
     pixels, _ = with_cosmic_rays(exposure.pixels, count=60)
     detector = Detector.of(exposure.header)
     whole = remove_cosmic_rays(pixels, detector=detector)
-    monkeypatch.setattr("datalab.astro.cosmic_rays._BAND_ROWS", 150)
+    monkeypatch.setattr("datalab.astro.pixels.cosmic_rays._BAND_ROWS", 150)
     heard = []
     banded = remove_cosmic_rays(pixels, detector=detector, progress=heard.append)
     np.testing.assert_array_equal(banded.hit, whole.hit)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from datalab.astro.cross_match import nearest, one_to_one, separations_arcsec
+from datalab.astro.sky.cross_match import nearest, one_to_one, separations_arcsec
 
 ARCSEC = 1 / 3600
 

@@ -3,7 +3,7 @@ import math
 import pytest
 from astropy.io import fits
 
-from datalab.astro.detector import Detector
+from datalab.astro.headers.detector import Detector
 
 
 @pytest.mark.parametrize("gain", ["GAIN", "EGAIN"])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from datalab.astro.comparison_stars import Candidates
-from datalab.astro.differential import Counts, EnsembleError, calibrate_with_shared_ensemble
-from datalab.astro.evolving_ensemble import calibrate_with_evolving_ensemble, solve_stars
+from datalab.astro.photometry.comparison_stars import Candidates
+from datalab.astro.photometry.differential import Counts, EnsembleError, calibrate_with_shared_ensemble
+from datalab.astro.photometry.evolving_ensemble import calibrate_with_evolving_ensemble, solve_stars
 
 FRAMES = 40
 MAGS = np.array([12.0, 12.4, 12.8, 13.1, 13.5, 13.9, 14.2])

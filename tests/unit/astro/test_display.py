@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 from astropy.visualization import ZScaleInterval
 
-from datalab.astro.display import (
-    DisplayScale,
-    area_resized,
-    even_histogram,
-    iraf_zscale,
-    level_histogram,
-)
-from datalab.astro.stretch import sample
+from datalab.astro.display.scale import DisplayScale, area_resized, even_histogram, iraf_zscale, level_histogram
+from datalab.astro.display.stretch import sample
 
 
 def noise(shape, *, dtype="f4", level=1000.0, seed=1):

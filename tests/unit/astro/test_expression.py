@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.expression import ExpressionError, parse
+from datalab.astro.pixels.expression import ExpressionError, parse
 
 A = np.array([[1.0, 4.0, np.nan], [-2.0, 0.0, 9.0]])
 B = np.array([[2.0, 2.0, 2.0], [0.0, 0.0, 3.0]])

@@ -5,9 +5,9 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from datalab.astro.aperture_geometry import ApertureGeometry, Radii
-from datalab.astro.detector import Detector
-from datalab.astro.frame_photometry import measure_frame
+from datalab.astro.headers.detector import Detector
+from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
+from datalab.astro.photometry.frame_photometry import measure_frame
 
 SHAPE = (200, 240)
 RADII = Radii(aperture=4.0, inner=8.0, outer=12.0)

@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.time import Time
 
-from datalab.astro.gaia import mean_epoch_yr, positions_at, read_stars
+from datalab.astro.sky.gaia import mean_epoch_yr, positions_at, read_stars
 from support.gaia_server import archive_stars, votable
 
 RA, DEC = 202.47, 47.2
@@ -91,7 +91,7 @@ def test_an_empty_field_is_an_empty_table(rows):
 
 def test_a_field_with_too_many_stars_says_so(rows, monkeypatch):
     assert read(rows, overflow=True).meta["truncated"]
-    monkeypatch.setattr("datalab.astro.gaia.MAX_STARS", 3)
+    monkeypatch.setattr("datalab.astro.sky.gaia.MAX_STARS", 3)
     assert read(rows, radius_deg=0.008).meta["truncated"]
 
 

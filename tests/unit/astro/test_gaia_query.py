@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.cross_match import separations_arcsec
-from datalab.astro.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError, adql, shared_circle
+from datalab.astro.sky.cross_match import separations_arcsec
+from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError, adql, shared_circle
 
 
 @given(

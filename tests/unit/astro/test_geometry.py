@@ -1,6 +1,6 @@
 import pytest
 
-from datalab.astro.geometry import common_shape
+from datalab.astro.pixels.geometry import common_shape
 
 
 def test_the_common_shape_is_the_least_of_each_axis():

@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.headers import (
+from datalab.astro.headers.reading import (
     FrameDescription,
     describe,
     header_cards,
@@ -16,7 +16,7 @@ from datalab.astro.headers import (
     parse_header_text,
     science_hdu,
 )
-from datalab.astro.wcs import footprint
+from datalab.astro.sky.wcs import footprint
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
 keywords = st.from_regex(r"[A-Z][A-Z0-9_-]{0,7}", fullmatch=True).filter(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from datalab.astro.line_profile import LineTooLongError, line_profile
+from datalab.astro.pixels.line_profile import LineTooLongError, line_profile
 
 PIXELS = np.random.default_rng(3).normal(500, 40, (60, 90))
 

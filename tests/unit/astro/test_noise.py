@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datalab.astro.noise import pixel_noise
-from datalab.astro.resampling import ArrayRows
+from datalab.astro.mosaics.resampling import ArrayRows
+from datalab.astro.pixels.noise import pixel_noise
 
 
 @pytest.mark.parametrize("shape", [(3, 20000), (64, 1500), (900, 700)])

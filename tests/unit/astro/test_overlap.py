@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from datalab.astro.overlap import Box, common_box, shared_grid
-from datalab.astro.resampling import PixelGrid, affine_mapping, covered
-from datalab.astro.wcs import WcsError, between
-from datalab.testing.camera import Camera, Conditions, Pointing
-from datalab.testing.conditions import tangent_wcs
+from datalab.astro.mosaics.overlap import Box, common_box, shared_grid
+from datalab.astro.mosaics.resampling import PixelGrid, affine_mapping, covered
+from datalab.astro.sky.wcs import WcsError, between
+from datalab.simulation.camera import Camera, Conditions, Pointing
+from datalab.simulation.conditions import tangent_wcs
 
 SHAPE = (200, 300)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datalab.astro.overlays import COMPARISON_COLOUR, LONG_SIDE_PX, TARGET_COLOUR, overlay
+from datalab.astro.display.overlays import COMPARISON_COLOUR, LONG_SIDE_PX, TARGET_COLOUR, overlay
 
 RADII = (7.0, 12.0, 18.0)
 NO_STARS = np.empty((0, 2))

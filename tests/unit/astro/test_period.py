@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.timeseries import LombScargle
 
-from datalab.astro.period import period_search
+from datalab.astro.photometry.period import period_search
 
 ERROR_MAG = 0.01
 

@@ -7,15 +7,9 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from datalab.astro.gaia_query import MAX_RADIUS_DEG
-from datalab.astro.plate_solving import (
-    CatalogueStars,
-    Hint,
-    PlateSolvingError,
-    search_circle,
-    solve_plate,
-)
-from datalab.astro.tangent_fit import from_plane
+from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
+from datalab.astro.sky.plate_solving import CatalogueStars, Hint, PlateSolvingError, search_circle, solve_plate
+from datalab.astro.sky.tangent_fit import from_plane
 
 SHAPE = (800, 1200)
 SCALE_ARCSEC = 0.6

@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.provenance import output_header, provenance_cards
+from datalab.astro.products.provenance import output_header, provenance_cards
 
 KEY = "57ca906d" * 8
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from photutils.psf import fit_fwhm
 
-from datalab.astro.radial_profile import NoStarError, fit_star, radial_profile
+from datalab.astro.sources.radial_profile import NoStarError, fit_star, radial_profile
 
 SKY, NOISE = 300.0, 5.0
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.stats import mad_std, sigma_clip
 
-from datalab.astro.region_statistics import EmptyRegionError, region_statistics
+from datalab.astro.pixels.region_statistics import EmptyRegionError, region_statistics
 
 
 def region(dtype="f4"):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import sep
 
-from datalab.astro import resampling
-from datalab.astro.resampling import ArrayRows, PixelGrid, affine_mapping, covered, resample, resample_rows
-from datalab.astro.wcs import between
-from datalab.testing.camera import Camera, Conditions, Pointing
-from datalab.testing.conditions import tangent_wcs
+from datalab.astro.mosaics import resampling
+from datalab.astro.mosaics.resampling import ArrayRows, PixelGrid, affine_mapping, covered, resample, resample_rows
+from datalab.astro.sky.wcs import between
+from datalab.simulation.camera import Camera, Conditions, Pointing
+from datalab.simulation.conditions import tangent_wcs
 
 SIGMA_PX = 1.0  # FWHM of 2.35 pixels: as badly sampled as cameras in use are
 FLUX = 1e5

@@ -3,8 +3,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from datalab.astro.sky_position import NotLinearError, linear_wcs, sky_line, sky_positions
-from datalab.astro.wcs import celestial_wcs
+from datalab.astro.sky.positions import NotLinearError, linear_wcs, sky_line, sky_positions
+from datalab.astro.sky.wcs import celestial_wcs
 
 SCALE = 0.5 / 3600
 POINTING = {

@@ -9,11 +9,11 @@ import sep
 from photutils.aperture import CircularAperture, aperture_photometry
 from scipy.spatial import cKDTree
 
-from datalab.astro.detector import Detector
-from datalab.astro.sources import ExtractionError, ExtractionSettings, extract_sources
-from datalab.testing.camera import Camera, Conditions, Pointing, expose
-from datalab.testing.psf import Moffat
-from datalab.testing.sky import StarField
+from datalab.astro.headers.detector import Detector
+from datalab.astro.sources.extraction import ExtractionError, ExtractionSettings, extract_sources
+from datalab.simulation.camera import Camera, Conditions, Pointing, expose
+from datalab.simulation.psf import Moffat
+from datalab.simulation.sky import StarField
 
 GAIN, READ_NOISE_E, SKY_E = 1.5, 7.0, 60.0
 DETECTOR = Detector(gain_e_per_adu=GAIN, read_noise_e=READ_NOISE_E, saturation_adu=60_000.0)

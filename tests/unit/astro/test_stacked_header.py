@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from datalab.astro.combine import average_rows, median_rows, sum_rows
-from datalab.astro.stacked_header import effective_images, stacked_header
+from datalab.astro.pixels.combine import average_rows, median_rows, sum_rows
+from datalab.astro.pixels.stacked_header import effective_images, stacked_header
 
 GAIN, READ_NOISE_E, LEVEL = 2.0, 6.0, 80.0
 COUNT = 12

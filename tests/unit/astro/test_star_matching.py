@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datalab.astro.star_matching import MatchOptions, NoMatchError, match_stars
+from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, match_stars
 from support.star_frames import Field, view, visible
 
 SIDE = 1000

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datalab.astro.star_widths import star_widths
-from datalab.testing.psf import Moffat
+from datalab.astro.sources.star_widths import star_widths
+from datalab.simulation.psf import Moffat
 
 
 def stars_of(profile, flux, *, sky_e=60.0, seed=1):

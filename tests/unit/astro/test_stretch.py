@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from datalab.astro.stretch import Stretch, auto_stretch, rendered, sample, to_8bit, zscale_limits
+from datalab.astro.display.stretch import Stretch, auto_stretch, rendered, sample, to_8bit, zscale_limits
 
 #: Of the archive's test image fits_1 (100 x 100 pixels): the pinned stretch and three grey levels of its TIFF.
 FITS_1_STRETCH = Stretch(black=178.44317626953125, white=505.161994504322)

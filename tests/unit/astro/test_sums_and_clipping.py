@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from datalab.astro import combine
-from datalab.astro.combine import RunningSum, average_rows, sigma_clipped_rows, sum_dtype, sum_rows
+from datalab.astro.pixels import combine
+from datalab.astro.pixels.combine import RunningSum, average_rows, sigma_clipped_rows, sum_dtype, sum_rows
 
 STACKS = npst.arrays(
     st.sampled_from(("float32", "float64")),

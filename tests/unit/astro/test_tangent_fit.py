@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from datalab.astro.tangent_fit import PlaneError, fit_tangent_wcs, from_plane, to_plane
+from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs, from_plane, to_plane
 
 
 def tan_wcs(ra_deg, dec_deg):

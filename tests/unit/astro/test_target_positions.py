@@ -4,7 +4,7 @@ from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.target_positions import (
+from datalab.astro.photometry.target_positions import (
     PositionError,
     TimedPosition,
     header_position,

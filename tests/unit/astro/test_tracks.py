@@ -7,11 +7,11 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from datalab.astro.cross_match import unit_vectors
-from datalab.astro.exposure_times import midpoint, modified_julian_date
-from datalab.astro.headers import FrameDescription
-from datalab.astro.target_positions import PositionError, TimedPosition
-from datalab.astro.tracks import fit_track, follow, near_track
+from datalab.astro.headers.exposure_times import midpoint, modified_julian_date
+from datalab.astro.headers.reading import FrameDescription
+from datalab.astro.photometry.target_positions import PositionError, TimedPosition
+from datalab.astro.photometry.tracks import fit_track, follow, near_track
+from datalab.astro.sky.cross_match import unit_vectors
 
 ARCSEC = 1 / 3600
 MINUTE = 1 / 1440

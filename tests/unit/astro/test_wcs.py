@@ -5,7 +5,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from reproject.mosaicking import find_optimal_celestial_wcs
 
-from datalab.astro.wcs import (
+from datalab.astro.sky.wcs import (
     WcsError,
     between,
     celestial_wcs,
@@ -17,8 +17,8 @@ from datalab.astro.wcs import (
     wcs_cards,
     with_wcs,
 )
-from datalab.testing.camera import Camera, Conditions, Pointing
-from datalab.testing.conditions import tangent_wcs
+from datalab.simulation.camera import Camera, Conditions, Pointing
+from datalab.simulation.conditions import tangent_wcs
 
 SHAPE = (200, 300)
 X, Y = np.array([0.0, 299.0, 120.4, 31.0]), np.array([0.0, 199.0, 55.5, 180.0])

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from datalab.astro.zero_point import with_magnitudes, zero_point
+from datalab.astro.catalogues.zero_point import with_magnitudes, zero_point
 
 ZERO_POINT_MAG = 25.3
 

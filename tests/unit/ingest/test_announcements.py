@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datalab.events.frames import FileStored
-from datalab.platform.bus import UnreadableMessageError
-from ingest.domain.arrivals import Origin
-from ingest.handlers.announcements import BUCKET_NOTIFICATION_SUBJECT, AnnouncementReader
+from datalab.platform.bus.consuming import UnreadableMessageError
+from ingest.arrivals.announcements import BUCKET_NOTIFICATION_SUBJECT, AnnouncementReader
+from ingest.arrivals.model import Origin
 
 READER = AnnouncementReader(bucket="datalab")
 

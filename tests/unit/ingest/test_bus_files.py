@@ -2,11 +2,11 @@
 
 import pytest
 
+from datalab.errors import UsageError
 from datalab.events.operations import FailureKind
-from datalab.platform.bus import Failure
-from datalab.platform.errors import UsageError
-from ingest.handlers.announcements import AnnouncedFiles
-from ingest.handlers.bus_files import file_subscription
+from datalab.platform.bus.consuming import Failure
+from ingest.arrivals.announcements import AnnouncedFiles
+from ingest.arrivals.bus import file_subscription
 from support.ingest import BASE, FITS, TEXT, World, announced
 
 

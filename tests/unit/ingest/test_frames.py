@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.platform.errors import UsageError
-from ingest.domain.frames import (
-    FrameFile,
-    FrameHeader,
-    Observation,
-    frame_ingested,
-    is_news,
-    new_frame,
-    with_file,
-)
-from ingest.domain.names import parse_file_name
+from datalab.errors import UsageError
+from ingest.frames.model import FrameFile, FrameHeader, Observation, frame_ingested, is_news, new_frame, with_file
+from ingest.frames.names import parse_file_name
 from support.ingest import BASE, BEGINNING, later, sha256_of
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC)

@@ -5,8 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from datalab.platform.errors import TransientError, UsageError
-from ingest.domain.arrivals import UNKNOWN_SITE, Origin, Outcome
+from datalab.errors import TransientError, UsageError
+from ingest.arrivals.model import UNKNOWN_SITE, Origin
+from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
 
 

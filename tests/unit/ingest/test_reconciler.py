@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
-from datalab.platform.errors import TransientError
-from ingest.domain.arrivals import Origin, Outcome
-from ingest.services.reconciler import Reconciler
+from ingest.arrivals.model import Origin
+from ingest.arrivals.reconciler import Reconciler
+from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later
 
 

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import pytest
 
+from datalab.errors import TransientError, UsageError
 from datalab.events.analysis import AnalysisRequested
 from datalab.events.operations import InputFile
-from datalab.platform.errors import TransientError, UsageError
-from operation_runner.adapters.clerk import checked, offered
-from operation_runner.analysis_sdk import Analysis, AnalysisParameters, Rendering
-from operation_runner.domain.analysis import TooLateError
-from operation_runner.services.analyses import Analyses
+from operation_runner.analysing.model import TooLateError
+from operation_runner.analysing.service import Analyses
+from operation_runner.offers.clerk import checked, offered
+from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Rendering
 
 FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)
 

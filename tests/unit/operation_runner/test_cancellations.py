@@ -4,7 +4,7 @@ import contextlib
 import pytest
 
 from datalab.events.operations import OperationCancelRequested
-from operation_runner.services.cancellations import AttemptCancelledError, Cancellations
+from operation_runner.execution.cancellations import AttemptCancelledError, Cancellations
 from support.runner import request
 
 

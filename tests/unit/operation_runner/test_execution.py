@@ -3,13 +3,13 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from datalab.errors import TransientError, UsageError
 from datalab.events.operations import FailureKind, InputFile, OperationCancelRequested, OperationResult
-from datalab.platform.errors import TransientError, UsageError
-from operation_runner.domain.ports import LimitExceededError
+from operation_runner.computing.model import LimitExceededError
+from operation_runner.execution.cancellations import Cancellations
+from operation_runner.execution.metrics import ExecutionMetrics
+from operation_runner.execution.service import Execution
 from operation_runner.operations.median import Median
-from operation_runner.services.cancellations import Cancellations
-from operation_runner.services.execution import Execution
-from operation_runner.services.metrics import ExecutionMetrics
 from support.runner import request
 from support.runner_fakes import FakeComputer, FakeInputs, FakeLeases, FakeOperations, FakePublisher, FakeResults
 

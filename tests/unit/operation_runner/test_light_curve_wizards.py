@@ -89,7 +89,7 @@ def test_positions_of_no_known_kind_break_the_schema(positions):
 
 
 def test_the_example_in_the_form_can_be_read():
-    from datalab.astro.target_positions import timed_positions
+    from datalab.astro.photometry.target_positions import timed_positions
 
     description = MovingTargetAperturePhotometry.wizard()["inputs"]["target_positions"]["description"]
     first, second = timed_positions(description.partition("Example:")[2])

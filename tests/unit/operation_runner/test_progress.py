@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from datalab.platform.errors import TransientError
-from operation_runner.services import progress
-from operation_runner.services.progress import reported_progress
+from datalab.errors import TransientError
+from operation_runner.execution import progress
+from operation_runner.execution.progress import reported_progress
 from support.runner import request
 
 

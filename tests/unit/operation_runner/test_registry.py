@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from operation_runner.registry import RegistryError, describe, describe_analyses, discover, discover_analyses
+from operation_runner.sdk.registry import RegistryError, describe, describe_analyses, discover, discover_analyses
 
 GOOD = """
 from operation_runner.sdk import Lane, Operation, OperationParameters
@@ -100,7 +100,7 @@ def test_a_package_that_does_not_exist_is_named():
 
 
 GOOD_ANALYSIS = """
-from operation_runner.analysis_sdk import Analysis, AnalysisParameters
+from operation_runner.sdk.analysis import Analysis, AnalysisParameters
 
 class Look(Analysis):
     name = "{name}"

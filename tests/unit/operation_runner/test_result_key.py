@@ -1,9 +1,9 @@
 import pytest
 
 from datalab.events.operations import InputFile
+from operation_runner.execution.result_key import result_key
 from operation_runner.operations.median import Median
 from operation_runner.sdk import OperationParameters
-from operation_runner.services.result_key import result_key
 
 
 def file(basename="a", *, source="archive", key="data/a", sha256="1" * 64, size_bytes=10):

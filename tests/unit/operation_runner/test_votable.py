@@ -1,6 +1,6 @@
 import pytest
 
-from operation_runner.adapters.votable import BadTableError, check_table
+from operation_runner.stars.votable import BadTableError, check_table
 
 FIELDS = '<FIELD name="ra" datatype="double"/><FIELD name="dec" datatype="double"/>'
 STATUS = '<INFO name="QUERY_STATUS" value="OK"/>'

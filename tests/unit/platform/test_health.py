@@ -8,7 +8,7 @@ from faststream.asgi import AsgiFastStream
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from datalab.platform.errors import TransientError
+from datalab.errors import TransientError
 from datalab.platform.health import Health, health_routes
 from datalab.platform.metrics import BusMetrics, create_registry
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from minio import Minio
 from pydantic import SecretStr
 
-from datalab.platform import objects
-from datalab.platform.errors import UsageError
-from datalab.platform.objects import ObjectStore, valid_key
+from datalab.errors import UsageError
+from datalab.platform.objects import store as objects
+from datalab.platform.objects.keys import valid_key
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
 
 HARMLESS_CALLS = {

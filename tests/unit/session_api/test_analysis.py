@@ -5,14 +5,14 @@ import json
 
 import pytest
 
+from datalab.errors import TransientError
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed
 from datalab.events.operations import FailureKind, InputFile
-from datalab.platform.errors import TransientError
-from session_api.domain.analysis import AnalysisError, AnswerTimedOutError, RunnersAnswer
-from session_api.domain.errors import InputRefusedError
-from session_api.domain.inputs import FoundFile, NamedFile
-from session_api.domain.users import User
-from session_api.services.analysis import AnalysisService
+from session_api.accounts.model import User
+from session_api.analysis.model import AnalysisError, AnswerTimedOutError, RunnersAnswer
+from session_api.analysis.service import AnalysisService
+from session_api.operations.inputs import FoundFile, NamedFile
+from session_api.web.failures import InputRefusedError
 from support.waiting import eventually
 
 ALICE = User("alice")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datalab.platform.errors import TransientError
-from session_api.domain.feed import ClientGoneError, CloseCode, FeedClosedError, session_subject
-from session_api.feed_settings import FeedSettings
-from session_api.services.authentication import Authenticator
-from session_api.services.feed import Feed
-from session_api.services.feed_service import FeedService
+from datalab.errors import TransientError
+from session_api.accounts.authentication import Authenticator
+from session_api.feed.admission import FeedService
+from session_api.feed.hub import Feed
+from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
+from session_api.feed.settings import FeedSettings
 from support.feed_fakes import MemoryChannel, MemoryStream, Meter
 
 OWNERS = {1: "ada", 2: "ada", 3: "ada", 4: "bob"}
@@ -26,7 +26,7 @@ class Accounts:
 
     async def find_any_by_token_hash(self, _digest):
         from datalab.events.envelope import utc_now
-        from session_api.domain.users import Account
+        from session_api.accounts.model import Account
 
         if self.away:
             raise TransientError("the document store does not answer")

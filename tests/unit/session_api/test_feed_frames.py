@@ -3,7 +3,7 @@
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, FrameChanged
 from datalab.events.frames import FileRejected, FrameIngested
-from session_api.services.feed_frames import FrameNews
+from session_api.feed.archive_news import FrameNews
 
 
 class Published:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from session_api.domain.feed import CloseCode, FeedItem
-from session_api.services.feed_subscriber import FeedSubscriber
+from session_api.feed.client_queue import FeedSubscriber
+from session_api.feed.model import CloseCode, FeedItem
 from support.feed_fakes import Meter
 from support.feed_fakes import stored as stored_message
 

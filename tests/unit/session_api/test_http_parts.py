@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from session_api.domain.ports import Window
-from session_api.handlers.asgi_body_limit import BodyLimit
-from session_api.handlers.asgi_paths import PathRule, canonical_path
-from session_api.handlers.paging import Paging, page_reply
-from session_api.handlers.replies import JsonReply
-from session_api.handlers.strict_json import MAX_DEPTH, JsonParseError, parse_json
+from session_api.web.body_limit import BodyLimit
+from session_api.web.paging import Paging, page_reply
+from session_api.web.paths import PathRule, canonical_path
+from session_api.web.replies import JsonReply
+from session_api.web.strict_json import MAX_DEPTH, JsonParseError, parse_json
+from session_api.web.window import Window
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -159,7 +159,7 @@ async def test_a_client_that_leaves_in_the_middle_reaches_nobody():
 
 
 async def test_a_client_that_never_stops_sending_is_left(monkeypatch):
-    monkeypatch.setattr("session_api.handlers.asgi_body_limit._LINGER_S", 0.01)
+    monkeypatch.setattr("session_api.web.body_limit._LINGER_S", 0.01)
     exchange = Exchange(headers=[(b"content-length", b"6")])
     exchange.receive = asyncio.Event().wait
     await exchange.through(5)

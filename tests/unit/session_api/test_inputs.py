@@ -1,10 +1,10 @@
 import pytest
 
-from session_api.domain.catalogue import CatalogueEntry
-from session_api.domain.errors import InputRefusedError
-from session_api.domain.inputs import NamedFile
-from session_api.services.input_checks import MAX_FILES, check_inputs, without_surplus
-from session_api.services.input_cleaning import OutputsOf, clean_inputs
+from session_api.offers.model import CatalogueEntry
+from session_api.operations.input_checks import MAX_FILES, check_inputs, without_surplus
+from session_api.operations.input_cleaning import OutputsOf, clean_inputs
+from session_api.operations.inputs import NamedFile
+from session_api.web.failures import InputRefusedError
 from support.session_api import COLOR, LIGHT_CURVE, MEDIAN, STACKING, archive, described, made_by
 
 median, stacking, color, curve = map(CatalogueEntry.from_description, (MEDIAN, STACKING, COLOR, LIGHT_CURVE))

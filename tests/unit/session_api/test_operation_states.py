@@ -16,7 +16,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from session_api.domain.operations import (
+from session_api.operations.model import (
     Draft,
     Operation,
     OperationRequest,

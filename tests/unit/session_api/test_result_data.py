@@ -5,12 +5,12 @@ import hashlib
 
 import pytest
 
+from datalab.errors import TransientError
 from datalab.events.operations import LinkedFile, OperationResult, StoredFile
-from datalab.platform.errors import TransientError
-from datalab.platform.objects import ObjectNotFoundError, ObjectTooLargeError
-from session_api.adapters.result_data import StoredResultData
-from session_api.handlers.replies import JsonReply
-from session_api.services.presenter import Presenter
+from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
+from session_api.operations.presenter import Presenter
+from session_api.operations.result_data import StoredResultData
+from session_api.web.replies import JsonReply
 from support.session_api import stored_file
 
 

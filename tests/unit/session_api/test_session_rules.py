@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_api.domain.errors import FieldError
-from session_api.domain.sessions import LINK_KEYS, MAX_INPUT_DATA_BYTES, merged_input_data
+from session_api.sessions.model import LINK_KEYS, MAX_INPUT_DATA_BYTES, merged_input_data
+from session_api.web.failures import FieldError
 
 ITEMS = st.lists(
     st.fixed_dictionaries(

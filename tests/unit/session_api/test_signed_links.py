@@ -1,4 +1,4 @@
-from session_api.adapters.signed_links import SignedLinks
+from datalab.platform.objects.links import SignedLinks
 
 
 class CountingSigner:

@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from session_api.domain.errors import AuthenticationError
-from session_api.domain.frames import SCIENCE_ROLES, Frame, FrameFile
-from session_api.domain.users import User, may_read_frame
-from session_api.services.authentication import Authenticator, token_hash, token_in_header
+from session_api.accounts.authentication import Authenticator, token_hash, token_in_header
+from session_api.accounts.model import User, may_read_frame
+from session_api.archive.model import SCIENCE_ROLES, Frame, FrameFile
+from session_api.web.failures import AuthenticationError
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)

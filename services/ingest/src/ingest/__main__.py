@@ -1,8 +1,8 @@
 """`python -m ingest`."""
 
 from datalab.platform.service import run_service
+from ingest.arrivals.service import SERVICE
 from ingest.main import create_app
-from ingest.services.ingestion import SERVICE
 from ingest.settings import Settings
 
 if __name__ == "__main__":

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import check_topology
+from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.mongo import MongoStore
-from datalab.platform.objects import ObjectStore
-from datalab.platform.outbox import OutboxRelay
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
-from datalab.platform.topology import check_topology
-from ingest.adapters.frames_mongo import MongoFrames
-from ingest.adapters.inspection_pool import InspectionPool
-from ingest.adapters.metrics import IngestMetrics
-from ingest.adapters.scratch import ScratchFolder
-from ingest.adapters.uploads_mongo import MongoUploads
-from ingest.services.ingestion import SERVICE, Ingestion
-from ingest.services.reconciler import Reconciler
+from ingest.arrivals.metrics import IngestMetrics
+from ingest.arrivals.reconciler import Reconciler
+from ingest.arrivals.scratch import ScratchFolder
+from ingest.arrivals.service import SERVICE, Ingestion
+from ingest.frames.repository import MongoFrames
+from ingest.inspection.pool import InspectionPool
 from ingest.settings import Settings
+from ingest.uploads.repository import MongoUploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from datalab.platform.health import health_routes
+from ingest.arrivals.bus import file_subscription
 from ingest.context import build_context
-from ingest.handlers.bus_files import file_subscription
 from ingest.settings import Settings
 
 

@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from datalab.events.topology import ANALYSES, CATALOGUE, LEASES
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import check_topology
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.platform.topology import check_topology
-from operation_runner.adapters.analysis_catalogue import publish_analyses
-from operation_runner.adapters.analysis_pool import AnalysisPool
-from operation_runner.adapters.catalogue import publish_catalogue
-from operation_runner.adapters.clerk import Clerk
-from operation_runner.adapters.compute_process import ProcessComputer
-from operation_runner.adapters.decoded_images import DecodedImages
-from operation_runner.adapters.forkserver import Packages, prepare_forkserver
-from operation_runner.adapters.gaia_archive import GaiaArchive
-from operation_runner.adapters.lease_keeper import KeyValueLeaseKeeper
-from operation_runner.adapters.rendered_files import ObjectRenderedFiles
-from operation_runner.adapters.results import ObjectResultStore
-from operation_runner.adapters.scratch import ScratchCache
-from operation_runner.services.analyses import Analyses
-from operation_runner.services.cancellations import Cancellations
-from operation_runner.services.execution import Execution
-from operation_runner.services.metrics import ExecutionMetrics
+from datalab.platform.objects.store import ObjectStore
+from operation_runner.analysing.decoded_images import DecodedImages
+from operation_runner.analysing.pool import AnalysisPool
+from operation_runner.analysing.rendered_files import ObjectRenderedFiles
+from operation_runner.analysing.service import Analyses
+from operation_runner.computing.computer import ProcessComputer
+from operation_runner.computing.forkserver import Packages, prepare_forkserver
+from operation_runner.execution.cancellations import Cancellations
+from operation_runner.execution.leases import KeyValueLeaseKeeper
+from operation_runner.execution.metrics import ExecutionMetrics
+from operation_runner.execution.service import Execution
+from operation_runner.inputs.scratch import ScratchCache
+from operation_runner.offers.analysis_catalogue import publish_analyses
+from operation_runner.offers.clerk import Clerk
+from operation_runner.offers.operation_catalogue import publish_catalogue
+from operation_runner.results.store import ObjectResultStore
 from operation_runner.settings import Settings
+from operation_runner.stars.gaia_archive import GaiaArchive
 
 SERVICE = "operation-runner"
 

@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from datalab.platform.health import health_routes
+from operation_runner.analysing.bus import responders
 from operation_runner.context import build_context
-from operation_runner.handlers.bus_analysis import responders
-from operation_runner.handlers.bus_cancellations import follow_cancellations
-from operation_runner.handlers.bus_requests import subscriptions
+from operation_runner.execution.bus import subscriptions
+from operation_runner.execution.bus_cancellations import follow_cancellations
 from operation_runner.settings import Settings
 
 

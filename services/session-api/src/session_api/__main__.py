@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datalab.platform.service import run_service
 from session_api.context import SERVICE
-from session_api.handlers.websocket_protocol import WEBSOCKET_OPTIONS
+from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 

@@ -9,22 +9,20 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from datalab.platform.health import health_routes
+from session_api.accounts import http as http_users
+from session_api.analysis import http as http_analysis
 from session_api.context import create_context, running
-from session_api.handlers import (
-    bus_frames,
-    bus_reports,
-    bus_undeliverable,
-    http_analysis,
-    http_catalogue,
-    http_documents,
-    http_operations,
-    http_sessions,
-    http_users,
-    ws_feed,
-)
-from session_api.handlers.asgi_stack import add_middleware
-from session_api.handlers.errors import add_error_handlers
+from session_api.feed import bus as bus_frames
+from session_api.feed import websocket as ws_feed
+from session_api.middleware import add_middleware
+from session_api.offers import http as http_catalogue
+from session_api.operations import bus as bus_reports
+from session_api.operations import bus_undeliverable
+from session_api.operations import http as http_operations
+from session_api.sessions import http as http_sessions
 from session_api.settings import SessionApiSettings
+from session_api.web import documents as http_documents
+from session_api.web.errors import add_error_handlers
 
 
 def create_app(settings: SessionApiSettings) -> FastAPI:

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 
 from datalab.events.analysis import MAX_ANSWER_TIME_S
 from datalab.platform.settings import DocumentServiceSettings
-from session_api.feed_settings import FeedSettings
+from session_api.feed.settings import FeedSettings
 
 
 class SessionApiSettings(DocumentServiceSettings, FeedSettings):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datalab.platform.errors import UsageError
+from datalab.errors import UsageError
 
 VERSION_TIMEOUT_S = 30.0  # a cold 140 MB mongod on a slow disk
 

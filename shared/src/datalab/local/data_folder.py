@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from datalab.platform.errors import UsageError
+from datalab.errors import UsageError
 
 #: Set in every child (and so in its children): how leftovers of a killed run are recognised.
 MARK_VARIABLE = "DATALAB_LOCAL_FOLDER"

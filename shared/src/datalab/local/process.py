@@ -9,9 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
+from datalab.errors import DatalabError
 from datalab.local import tether
 from datalab.local.unit import Launch
-from datalab.platform.errors import DatalabError
 
 STOP_GRACE_S = 10.0
 LOGS_KEPT = 5  # earlier runs of each child

@@ -19,11 +19,11 @@ from datalab.local.ports import LOOPBACK, free_port
 from datalab.local.servers import ServerAddresses
 from datalab.local.services import ServiceSpec, default_services
 from datalab.local.supervisor import Supervisor
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import NatsSettings, S3Settings
-from datalab.platform.topology import apply_topology
 
 #: Where the API listens unless told otherwise, or unless somebody else listens there.
 USUAL_API_PORT = 8000

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
-from datalab.platform.errors import DatalabError
+from datalab.errors import DatalabError
 from datalab.platform.logging import get_logger, masked_text
 from datalab.platform.metrics import exposition
 

@@ -48,7 +48,7 @@ def _with_short_reasons(app: AsgiApp) -> AsgiApp:
         async def shortened(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed":
                 kind, _, reason = message["message"].strip().rpartition("\n")[2].partition(": ")
-                if kind.startswith("datalab.platform."):
+                if kind.startswith("datalab."):
                     message = {**message, "message": reason}
             await send(message)
 

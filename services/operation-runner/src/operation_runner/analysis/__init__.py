@@ -1,1 +1,1 @@
-"""The analysis actions: one file each, found by the registry. See `operation_runner.analysis_sdk`."""
+"""The analysis actions: one file each, found by the registry. See `operation_runner.sdk.analysis`."""

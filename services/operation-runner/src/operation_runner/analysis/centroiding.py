@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.aperture import Annulus, PixelNoise, centroids, measure
-from datalab.astro.sky_position import sky_positions
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
+from datalab.astro.photometry.aperture import Annulus, PixelNoise, centroids, measure
+from datalab.astro.sky.positions import sky_positions
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 
 #: Of the image; an aperture of a hundred thousand pixels holds no one star.
 _LARGEST_RADIUS_PX = 500

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from PIL import Image as Picture
 from pydantic import Field
 
-from datalab.astro.stretch import Stretch, auto_stretch, rendered
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, AnalysisParameters, UsageError
+from datalab.astro.display.stretch import Stretch, auto_stretch, rendered
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
 
 #: As existing clients know it (handbook, section 4.7).
 _QUALITY = 95

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image as Picture
 
-from datalab.astro.stretch import auto_stretch, rendered
-from operation_runner.analysis_sdk import AnalysedImage, Rendering
+from datalab.astro.display.stretch import auto_stretch, rendered
+from operation_runner.sdk.analysis import AnalysedImage, Rendering
 
 
 class GetTif(Rendering):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from datalab.astro.line_profile import LineTooLongError, line_profile
-from datalab.astro.sky_position import sky_line
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
+from datalab.astro.pixels.line_profile import LineTooLongError, line_profile
+from datalab.astro.sky.positions import sky_line
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 
 
 class LineProfile(Analysis):

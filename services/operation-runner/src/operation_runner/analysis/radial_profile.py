@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from datalab.astro.radial_profile import NoStarError, fit_star, radial_profile
-from datalab.astro.sky_position import sky_positions
-from datalab.astro.wcs import pixel_scale_arcsec
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
+from datalab.astro.sky.positions import sky_positions
+from datalab.astro.sky.wcs import pixel_scale_arcsec
+from datalab.astro.sources.radial_profile import NoStarError, fit_star, radial_profile
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 
 #: Of the image: 30 thousand pixels, which a browser can draw.
 _LARGEST_RADIUS_PX = 100.0

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.display import area_resized, level_histogram
-from datalab.astro.stretch import zscale_limits
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, AnalysisParameters
+from datalab.astro.display.scale import area_resized, level_histogram
+from datalab.astro.display.stretch import zscale_limits
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
 
 
 class RawData(Analysis):

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.region_statistics import EmptyRegionError, region_statistics
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
+from datalab.astro.pixels.region_statistics import EmptyRegionError, region_statistics
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 
 #: Half a gigabyte while they are sorted.
 _MOST_PIXELS = 32 * 1024**2

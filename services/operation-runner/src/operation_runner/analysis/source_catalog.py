@@ -7,9 +7,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from datalab.astro.display import DisplayScale
-from datalab.astro.sky_position import sky_positions
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, DisplayParameters, UsageError
+from datalab.astro.display.scale import DisplayScale
+from datalab.astro.sky.positions import sky_positions
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, DisplayParameters, UsageError
 
 #: As many as a display can show and a browser can draw.
 _MOST_SOURCES = 1000

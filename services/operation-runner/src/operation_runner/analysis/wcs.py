@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from datalab.astro.sky_position import NotLinearError, linear_wcs
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, AnalysisParameters, UsageError
+from datalab.astro.sky.positions import NotLinearError, linear_wcs
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
 
 
 class Wcs(Analysis):

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.display import iraf_zscale
-from datalab.astro.stretch import auto_stretch
-from operation_runner.analysis_sdk import AnalysedImage, Analysis, AnalysisParameters
+from datalab.astro.display.scale import iraf_zscale
+from datalab.astro.display.stretch import auto_stretch
+from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
 
 
 class Zscale(Analysis):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.alignment import (
+from datalab.astro.mosaics.alignment import (
     AlignmentError,
     Frame,
     Placement,

@@ -10,7 +10,8 @@ import numpy as np
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field
 
-from datalab.astro.alignment import (
+from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
+from datalab.astro.mosaics.alignment import (
     AlignmentError,
     Placement,
     align,
@@ -19,7 +20,6 @@ from datalab.astro.alignment import (
     reference_frame,
     unmoved,
 )
-from datalab.astro.colour import ColourLayer, colour_picture, display_limits
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
     FitsFile,

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
-from datalab.astro.detector import Detector
+from datalab.astro.headers.detector import Detector
+from datalab.astro.pixels.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,

@@ -11,8 +11,8 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from pydantic import Field
 
-from datalab.astro.overlap import Box
-from datalab.astro.wcs import celestial_wcs, cutout_header, pixel_scale_arcsec
+from datalab.astro.mosaics.overlap import Box
+from datalab.astro.sky.wcs import celestial_wcs, cutout_header, pixel_scale_arcsec
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,

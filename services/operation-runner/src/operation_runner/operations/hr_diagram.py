@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.catalogue import CatalogueError, with_sky_positions
-from datalab.astro.cluster import Membership, guess_membership
-from datalab.astro.colour_magnitude import (
+from datalab.astro.catalogues.cluster import Membership, guess_membership
+from datalab.astro.catalogues.colour_magnitude import (
     MeasuredStars,
     colour_magnitude_table,
     colour_stars,
     footprint_contains,
     measured_stars,
 )
-from datalab.astro.columns import has_numbers
-from datalab.astro.cross_match import separations_arcsec
-from datalab.astro.detector import Detector
-from datalab.astro.gaia import mean_epoch_yr, positions_at
-from datalab.astro.wcs import celestial_wcs, footprint
+from datalab.astro.catalogues.columns import has_numbers
+from datalab.astro.catalogues.sources import CatalogueError, with_sky_positions
+from datalab.astro.headers.detector import Detector
+from datalab.astro.sky.cross_match import separations_arcsec
+from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
+from datalab.astro.sky.wcs import celestial_wcs, footprint
 from operation_runner.sdk import (
     DataProduct,
     FitsFile,

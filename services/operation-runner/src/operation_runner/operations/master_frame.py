@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from astropy.io import fits
 from pydantic import Field
 
-from datalab.astro.arithmetic import image_median
-from datalab.astro.calibration import relative_sensitivity
-from datalab.astro.combine import median_dtype, median_rows, sigma_clipped_rows
+from datalab.astro.pixels.arithmetic import image_median
+from datalab.astro.pixels.calibration import relative_sensitivity
+from datalab.astro.pixels.combine import median_dtype, median_rows, sigma_clipped_rows
 from operation_runner.recipes.masters import CorrectedImage, check_same_camera, exposure_s, prepared_masters
 from operation_runner.sdk import (
     FitsFile,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from datalab.astro.combine import median_dtype, median_rows
+from datalab.astro.pixels.combine import median_dtype, median_rows
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.sdk import (
     FitsFile,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from datalab.astro.cross_match import unit_vectors
-from datalab.astro.target_positions import PositionError, TimedPosition, timed_positions
-from datalab.astro.tracks import Vectors, fit_track, follow, near_track
+from datalab.astro.photometry.target_positions import PositionError, TimedPosition, timed_positions
+from datalab.astro.photometry.tracks import Vectors, fit_track, follow, near_track
+from datalab.astro.sky.cross_match import unit_vectors
 from operation_runner.recipes.aperture_light_curve import (
     ApertureParameters,
     CatalogueSources,
@@ -19,16 +19,7 @@ from operation_runner.recipes.aperture_light_curve import (
     TargetTrack,
     aperture_light_curve,
 )
-from operation_runner.sdk import (
-    Inputs,
-    Lane,
-    Operation,
-    Product,
-    Progress,
-    Refusals,
-    UsageError,
-    WizardKeys,
-)
+from operation_runner.sdk import Inputs, Lane, Operation, Product, Progress, Refusals, UsageError, WizardKeys
 
 _TOO_FEW = "Operation Moving Target Aperture Photometry requires at least 2 target_positions"
 _NO_POSITIONS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datalab.astro.target_positions import PositionError, header_position, source_type
+from datalab.astro.photometry.target_positions import PositionError, header_position, source_type
 from operation_runner.recipes.aperture_light_curve import (
     ApertureParameters,
     Frame,

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.arithmetic import exact_dtype, image_median, scaled_header
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,

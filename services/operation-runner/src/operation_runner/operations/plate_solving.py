@@ -10,12 +10,12 @@ from typing import Annotated
 from astropy.table import Table
 from pydantic import Field
 
-from datalab.astro.alignment import star_positions
-from datalab.astro.card_reader import CardReader
-from datalab.astro.catalogue import with_sky_positions
-from datalab.astro.gaia import mean_epoch_yr, positions_at
-from datalab.astro.headers import header_cards
-from datalab.astro.plate_solving import (
+from datalab.astro.catalogues.sources import with_sky_positions
+from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.reading import header_cards
+from datalab.astro.mosaics.alignment import star_positions
+from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
+from datalab.astro.sky.plate_solving import (
     CatalogueStars,
     Hint,
     PlateSolution,
@@ -23,7 +23,7 @@ from datalab.astro.plate_solving import (
     search_circle,
     solve_plate,
 )
-from datalab.astro.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
+from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
 from operation_runner.recipes.star_lists import star_table
 from operation_runner.sdk import (
     FitsFile,

@@ -10,12 +10,12 @@ from typing import Annotated
 from astropy.io import fits
 from pydantic import Field
 
-from datalab.astro.card_reader import CardReader
-from datalab.astro.detector import Detector
-from datalab.astro.headers import header_cards
-from datalab.astro.sources import Extraction, ExtractionError, ExtractionSettings, extract_sources
-from datalab.astro.wcs import celestial_wcs, pixel_scale_arcsec
-from datalab.astro.zero_point import ZeroPoint, with_magnitudes, zero_point
+from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero_point
+from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.reading import header_cards
+from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
+from datalab.astro.sources.extraction import Extraction, ExtractionError, ExtractionSettings, extract_sources
 from operation_runner.sdk import (
     FitsFile,
     Image,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datalab.astro.combine import (
+from datalab.astro.mosaics.overlap import SharedGrid
+from datalab.astro.pixels.combine import (
     RunningSum,
     average_rows,
     median_dtype,
@@ -19,10 +20,9 @@ from datalab.astro.combine import (
     sum_dtype,
     sum_rows,
 )
-from datalab.astro.noise import pixel_noise
-from datalab.astro.overlap import SharedGrid
-from datalab.astro.stacked_header import effective_images, stacked_header
-from datalab.astro.wcs import FloatArray, with_wcs
+from datalab.astro.pixels.noise import pixel_noise
+from datalab.astro.pixels.stacked_header import effective_images, stacked_header
+from datalab.astro.sky.wcs import FloatArray, with_wcs
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.sdk import (

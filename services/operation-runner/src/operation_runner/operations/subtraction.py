@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datalab.astro.arithmetic import exact_dtype
-from datalab.astro.geometry import common_shape
+from datalab.astro.pixels.arithmetic import exact_dtype
+from datalab.astro.pixels.geometry import common_shape
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,

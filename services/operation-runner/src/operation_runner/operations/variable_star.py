@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.period import LEAST_POINTS, period_search
+from datalab.astro.photometry.period import LEAST_POINTS, period_search
 from operation_runner.recipes.catalogue_light_curve import catalogue_light_curve
 from operation_runner.sdk import (
     DataProduct,

@@ -19,13 +19,13 @@ from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from datalab.astro.aperture_geometry import Radii
-from datalab.astro.comparison_stars import Candidates, CatalogueSources, StarClusters
-from datalab.astro.detector import Detector
-from datalab.astro.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
-from datalab.astro.evolving_ensemble import calibrate_with_evolving_ensemble
-from datalab.astro.frame_photometry import FramePhotometry, measure_frame
-from datalab.astro.overlays import overlay
+from datalab.astro.display.overlays import overlay
+from datalab.astro.headers.detector import Detector
+from datalab.astro.photometry.aperture_geometry import Radii
+from datalab.astro.photometry.comparison_stars import Candidates, CatalogueSources, StarClusters
+from datalab.astro.photometry.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
+from datalab.astro.photometry.evolving_ensemble import calibrate_with_evolving_ensemble
+from datalab.astro.photometry.frame_photometry import FramePhotometry, measure_frame
 from operation_runner.recipes.aperture_frames import Frame, Frames, open_images, skipped, usable_frames
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
 from operation_runner.sdk import (

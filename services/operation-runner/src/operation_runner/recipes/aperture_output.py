@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from datalab.astro.aperture_geometry import Radii
-from datalab.astro.comparison_stars import Candidates
-from datalab.astro.differential import Calibrated, instrumental_mag
-from datalab.astro.exposure_times import iso_utc
-from datalab.astro.frame_photometry import FramePhotometry
-from datalab.astro.known_values import over_known
-from datalab.astro.period import period_search
+from datalab.astro.headers.exposure_times import iso_utc
+from datalab.astro.photometry.aperture_geometry import Radii
+from datalab.astro.photometry.comparison_stars import Candidates
+from datalab.astro.photometry.differential import Calibrated, instrumental_mag
+from datalab.astro.photometry.frame_photometry import FramePhotometry
+from datalab.astro.photometry.known_values import over_known
+from datalab.astro.photometry.period import period_search
 from operation_runner.recipes.aperture_frames import Frame
 
 #: What clients show as the filter if no header names one.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from datalab.astro.catalogue_photometry import catalogue_magnitude
-from datalab.astro.exposure_times import iso_utc, julian_date, midpoint
+from datalab.astro.catalogues.photometry import catalogue_magnitude
+from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
 
 #: What clients show as the filter if no header names one.

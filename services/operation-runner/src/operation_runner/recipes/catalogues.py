@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from datalab.astro.catalogue import CatalogueError, carried, counted_from_one, flux_ratio, moved
-from datalab.astro.columns import has_numbers
-from datalab.astro.wcs import PixelMapping
+from datalab.astro.catalogues.columns import has_numbers
+from datalab.astro.catalogues.sources import CatalogueError, carried, counted_from_one, flux_ratio, moved
+from datalab.astro.sky.wcs import PixelMapping
 from operation_runner.sdk import Image
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def carried_catalogue(
 ) -> Table | None:
     """Return the catalogue of `image` for an image cut from it and multiplied; None without sources or positions.
 
-    The arguments are those of `datalab.astro.catalogue.carried`.
+    The arguments are those of `datalab.astro.catalogues.sources.carried`.
     """
     catalogue = image.catalogue()
     if catalogue is None:

@@ -12,8 +12,10 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from datalab.astro.arithmetic import exact_dtype, image_median
-from datalab.astro.calibration import (
+from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.reading import FrameDescription
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median
+from datalab.astro.pixels.calibration import (
     BIAS_CARD,
     DARK_CARD,
     FLAT_CARD,
@@ -24,8 +26,6 @@ from datalab.astro.calibration import (
     relative_sensitivity,
     saturation_after,
 )
-from datalab.astro.detector import Detector
-from datalab.astro.headers import FrameDescription
 from operation_runner.sdk import FitsFile, Image, Inputs, UsageError
 
 Pixels = NDArray[Any]

@@ -9,10 +9,10 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import DTypeLike, NDArray
 
-from datalab.astro.combine import RunningSum
-from datalab.astro.overlap import SharedGrid, shared_grid
-from datalab.astro.resampling import bands, resample_rows
-from datalab.astro.wcs import WcsError, celestial_wcs
+from datalab.astro.mosaics.overlap import SharedGrid, shared_grid
+from datalab.astro.mosaics.resampling import bands, resample_rows
+from datalab.astro.pixels.combine import RunningSum
+from datalab.astro.sky.wcs import WcsError, celestial_wcs
 from operation_runner.sdk import Combine, Image, Inputs, Progress, UsageError
 
 Pixels = NDArray[Any]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from astropy.table import Table
 
-from datalab.astro.alignment import Frame, star_positions
-from datalab.astro.detector import Detector
-from datalab.astro.sources import ExtractionError, extract_sources
-from datalab.astro.star_matching import LEAST_COMMON_STARS
-from datalab.astro.wcs import celestial_wcs
+from datalab.astro.headers.detector import Detector
+from datalab.astro.mosaics.alignment import Frame, star_positions
+from datalab.astro.sky.star_matching import LEAST_COMMON_STARS
+from datalab.astro.sky.wcs import celestial_wcs
+from datalab.astro.sources.extraction import ExtractionError, extract_sources
 from operation_runner.sdk import Image
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.settings import NatsSettings
 

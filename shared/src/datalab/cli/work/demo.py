@@ -23,16 +23,16 @@ import httpx
 import numpy as np
 from astropy.io import fits
 
-from datalab.astro.geometry import common_shape
-from datalab.astro.headers import describe, header_cards, science_hdu
+from datalab.astro.headers.reading import describe, header_cards, science_hdu
+from datalab.astro.pixels.geometry import common_shape
+from datalab.client.feed import FeedClient
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.local.system import System
-from datalab.platform.bus import Bus
+from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects import ObjectStore
-from datalab.testing.feed_client import FeedClient
-from datalab.testing.observatory import NightFile, NightPlan, SimulatedObservatory, play
+from datalab.platform.objects.store import ObjectStore
+from datalab.simulation.observatory import NightFile, NightPlan, SimulatedObservatory, play
 
 _SITE: Final = "demo"
 _NIGHT_EXPOSURES: Final = 12

@@ -8,10 +8,10 @@ import typer
 
 from datalab.cli.connection import CommandError
 from datalab.cli.work.bus import connected_bus
+from datalab.errors import DatalabError
 from datalab.local.system import prepare_servers
-from datalab.platform.errors import DatalabError
+from datalab.platform.bus.topology import check_topology
 from datalab.platform.settings import NatsSettings, S3Settings
-from datalab.platform.topology import check_topology
 
 
 def apply_to_servers() -> None:

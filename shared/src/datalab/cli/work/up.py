@@ -14,13 +14,13 @@ from rich.table import Table
 
 from datalab.cli.connection import CommandError
 from datalab.cli.work.demo import Demo, DemoFailedError, Figures, fits_files
+from datalab.errors import DatalabError
 from datalab.local.binaries import BinaryUnavailableError
 from datalab.local.interrupt import stopped_by_signal
 from datalab.local.ports import free_port
 from datalab.local.process import ChildFailedError
 from datalab.local.status import StatusView, status_view
 from datalab.local.system import System, running_system
-from datalab.platform.errors import DatalabError
 
 ResultT = TypeVar("ResultT")
 

@@ -11,10 +11,10 @@ import typer
 
 from datalab.cli.connection import CommandError
 from datalab.cli.work.bus import connected_bus
+from datalab.errors import DatalabError
 from datalab.events.frames import FileStored
-from datalab.platform.bus import Bus
-from datalab.platform.errors import DatalabError
-from datalab.platform.objects import ObjectStore
+from datalab.platform.bus.connection import Bus
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
 
 

@@ -8,8 +8,8 @@ from collections.abc import Collection
 import typer
 
 from datalab.cli.connection import CommandError
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
-from datalab.testing.feed_client import FeedClient, FeedRefusedError
 
 
 def print_feed(api_url: str, *, token: str, sessions: Collection[int], sites: Collection[str]) -> None:

@@ -1,1 +1,0 @@
-"""How ingest reaches documents, objects and the inside of files."""

@@ -1,0 +1,1 @@
+"""Files that are said to be there, and what becomes of them."""

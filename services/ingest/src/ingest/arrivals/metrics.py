@@ -1,0 +1,61 @@
+"""What ingest counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from datalab.platform.metrics import NAMESPACE
+from ingest.arrivals.model import Origin
+from ingest.uploads.model import Outcome
+
+#: Upper bounds in seconds: a header text takes some 20 ms, a compressed frame of a large camera some seconds.
+_INGEST_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+
+
+class IngestMetrics:
+    """Files by what became of them, and the looks through the object store."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._files = Counter(
+            "ingest_files",
+            "Files settled, by who told of them and what became of them",
+            ["origin", "outcome"],
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "ingest_seconds",
+            "From hearing of a file to its frame being stored",
+            ["outcome"],
+            namespace=NAMESPACE,
+            buckets=_INGEST_BUCKETS_S,
+            registry=registry,
+        )
+        self._found = Counter(
+            "ingest_reconciler_found",
+            "Objects nobody had announced, or whose announcement was lost",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._looks = Counter(
+            "ingest_reconciler_looks",
+            "Completed looks through the object store; a standstill means that lost announcements stay lost",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
+        self._listed = Gauge(
+            "ingest_reconciler_objects", "Objects in the last look", namespace=NAMESPACE, registry=registry
+        )
+        self._look_seconds = Gauge(
+            "ingest_reconciler_look_seconds", "Duration of the last look", namespace=NAMESPACE, registry=registry
+        )
+
+    def settled(self, origin: Origin, outcome: Outcome, seconds: float) -> None:
+        self._files.labels(str(origin), str(outcome)).inc()
+        self._seconds.labels(str(outcome)).observe(seconds)
+
+    def reconciled(self, *, listed: int, found: int, seconds: float) -> None:
+        self._looks.inc()
+        self._found.inc(found)
+        self._listed.set(listed)
+        self._look_seconds.set(seconds)

@@ -1,0 +1,64 @@
+"""A file that is said to be in the object store, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from datalab.errors import UsageError
+from ingest.frames.names import Convention, FileName
+
+#: The site in a rejection when neither the announcement nor the file name tells it.
+UNKNOWN_SITE = "unknown"
+
+
+class AnnouncementError(UsageError):
+    """What was said about a file is wrong; nothing is known against the file."""
+
+
+class Origin(StrEnum):
+    """Who says that the file is there."""
+
+    OBSERVATORY = "observatory"
+    OBJECT_STORE = "object-store"
+    RECONCILER = "reconciler"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked."""
+
+    key: str
+    origin: Origin
+    correlation_id: str
+    site: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+def site_of(name: FileName, arrival: Arrival) -> str | None:
+    """Return the site a file belongs to; None for a name without one that no observatory has announced.
+
+    Raises `AnnouncementError` when the name belongs to another site than the announcing one: an observatory writes its
+    own frames only.
+    """
+    if name.site is None or arrival.site is None:
+        return name.site or arrival.site
+    if name.site != arrival.site:
+        whose = "telescope" if name.convention is Convention.LCO else "name"
+        raise AnnouncementError(f"the file's {whose} says site {name.site!r}, it was announced by {arrival.site!r}")
+    return name.site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCopy:
+    """An object fetched to a local file, which lives as long as the context it was made in."""
+
+    path: Path
+    key: str
+    size_bytes: int
+    etag: str
+    sha256: str
+    modified_at: datetime

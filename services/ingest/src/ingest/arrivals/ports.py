@@ -1,0 +1,84 @@
+"""What the services need from the world."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from datalab.events.envelope import Event
+from ingest.arrivals.model import LocalCopy, Origin
+from ingest.frames.model import Frame, FrameFile, Inspection
+from ingest.frames.names import FileName
+from ingest.uploads.model import Outcome, StoredVersion, Upload
+
+
+class Objects(Protocol):
+    """The object store."""
+
+    async def stat(self, key: str) -> StoredVersion | None:
+        """Return the object's description, or None if there is no such object."""
+
+    def list(self, prefix: str) -> AsyncIterator[StoredVersion]:
+        """Yield the objects whose key starts with `prefix`, in the order of the keys."""
+
+
+class Scratch(Protocol):
+    """Local disk space."""
+
+    def fetched(self, stored: StoredVersion) -> AbstractAsyncContextManager[LocalCopy]:
+        """Return the object as a local file. Raises `UsageError` if it is too large, `TransientError` if it is gone."""
+
+
+class Inspector(Protocol):
+    """Looks inside files."""
+
+    async def inspect(self, path: Path, name: FileName) -> Inspection:
+        """Return what a file says. Raises `UsageError` with what is wrong in it."""
+
+
+class Frames(Protocol):
+    """The frames there are, with the events that tell about them."""
+
+    async def find_any_frame(self, basename: str) -> Frame | None:
+        """Return a frame of any site and proposal."""
+
+    async def next_frame_id(self) -> int:
+        """Return a number no frame has."""
+
+    async def save(self, frame: Frame, events: Sequence[Event]) -> bool:
+        """Store frame and events in one write, if the stored revision is the one before; tell whether it was."""
+
+    async def files_of(self, basenames: Collection[str]) -> Mapping[str, FrameFile]:
+        """Return the known files of some frames by their object keys."""
+
+
+class Uploads(Protocol):
+    """The upload log, and the objects that were refused."""
+
+    async def record(self, upload: Upload) -> None:
+        """Write an entry. The same version is one entry, with its latest outcome."""
+
+    async def refuse(self, stored: StoredVersion, reason: str) -> None:
+        """Remember that this version of an object is of no use."""
+
+    async def refused(self, keys: Collection[str]) -> Mapping[str, StoredVersion]:
+        """Return the refused versions by their object keys."""
+
+
+class Publisher(Protocol):
+    """The bus."""
+
+    async def publish(self, event: Event) -> None:
+        """Publish and wait until it is stored."""
+
+
+class Meter(Protocol):
+    """Counts."""
+
+    def settled(self, origin: Origin, outcome: Outcome, seconds: float) -> None:
+        """Count a file and how long it took."""
+
+    def reconciled(self, *, listed: int, found: int, seconds: float) -> None:
+        """Count a completed look through the object store."""

@@ -1,0 +1,74 @@
+"""Local copies of objects, for as long as somebody looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from datalab.errors import NotFoundError, TransientError, UsageError
+from datalab.platform.objects.store import ObjectStore
+from ingest.arrivals.model import LocalCopy
+from ingest.uploads.model import StoredVersion
+
+_COPY_SUFFIX = ".copy"
+
+
+class ScratchFolder:
+    """One process's folder of local copies. What a killed process left behind is removed at the start."""
+
+    def __init__(self, *, folder: Path, objects: ObjectStore, max_file_bytes: int, reserve_bytes: int) -> None:
+        self._folder = folder
+        self._objects = objects
+        self._max_file_bytes = max_file_bytes
+        self._reserve_bytes = reserve_bytes
+        self._promised_bytes = 0
+
+    def prepare(self) -> None:
+        """Make the folder, empty."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for leftover in (*self._folder.glob(f"*{_COPY_SUFFIX}"), *self._folder.glob(".*.part")):
+            leftover.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def fetched(self, stored: StoredVersion) -> AsyncIterator[LocalCopy]:
+        """Fetch an object, hand it out, remove it.
+
+        Raises:
+            UsageError: the object is larger than allowed.
+            TransientError: no room on the disk now, the object has gone, or the store is away.
+        """
+        if stored.size_bytes > self._max_file_bytes:
+            raise UsageError(
+                f"object {stored.key!r} has {stored.size_bytes} bytes, at most {self._max_file_bytes} are ingested"
+            )
+        free_bytes = (await asyncio.to_thread(shutil.disk_usage, self._folder)).free - self._promised_bytes
+        if free_bytes - stored.size_bytes < self._reserve_bytes:
+            raise TransientError(f"no room for the {stored.size_bytes} bytes of {stored.key!r} on the scratch disk")
+        path = self._folder / f"{uuid4().hex}{_COPY_SUFFIX}"
+        # Counted twice while it is being written: the free space shrinks as well. That errs on the safe side.
+        self._promised_bytes += stored.size_bytes
+        try:
+            yield await self._fetch(stored.key, path)
+        finally:
+            self._promised_bytes -= stored.size_bytes
+            path.unlink(missing_ok=True)
+
+    async def _fetch(self, key: str, path: Path) -> LocalCopy:
+        try:
+            fetched = await self._objects.fetch_file(key, path, max_bytes=self._max_file_bytes)
+        except NotFoundError as error:
+            raise TransientError(f"object {key!r} has gone") from error
+        if fetched.sha256 is None:
+            raise TransientError(f"object {key!r} came without a checksum")
+        return LocalCopy(
+            path=path,
+            key=key,
+            size_bytes=fetched.size_bytes,
+            etag=fetched.etag,
+            sha256=fetched.sha256,
+            modified_at=fetched.modified_at,
+        )

@@ -1,0 +1,238 @@
+"""From a file somebody says is there to a frame everybody knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from time import perf_counter
+
+from datalab.errors import TransientError, UsageError
+from datalab.events.envelope import derived_id, utc_now
+from datalab.events.frames import FileRejected
+from datalab.platform.logging import get_logger
+from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, site_of
+from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
+from ingest.frames.model import Frame, FrameFile, Inspection, frame_ingested, is_news, new_frame, with_file
+from ingest.frames.names import FileName, frame_file_name, parse_file_name
+from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
+
+_log = get_logger(__name__)
+
+SERVICE = "ingest"
+
+#: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
+#: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
+_MOST_SAVE_ATTEMPTS = 50
+
+
+class Ingestion:
+    """Makes files part of their frames. Everything may be repeated, in any order and at the same time."""
+
+    def __init__(
+        self,
+        *,
+        objects: Objects,
+        scratch: Scratch,
+        inspector: Inspector,
+        frames: Frames,
+        uploads: Uploads,
+        publisher: Publisher,
+        meter: Meter,
+    ) -> None:
+        self._objects = objects
+        self._scratch = scratch
+        self._inspector = inspector
+        self._frames = frames
+        self._uploads = uploads
+        self._publisher = publisher
+        self._meter = meter
+
+    async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
+        """Ingest every file of a message, whatever happens to the others.
+
+        Raises `TransientError` if one of them has to be tried again, else `UsageError` if one was rejected.
+        """
+        failures: list[UsageError | TransientError] = []
+        for arrival in arrivals:
+            try:
+                await self.ingest(arrival)
+            except (UsageError, TransientError) as error:
+                failures.append(error)
+        for kind in (TransientError, UsageError):
+            if messages := [failure.message for failure in failures if isinstance(failure, kind)]:
+                raise kind("; ".join(messages))
+
+    async def ingest(self, arrival: Arrival) -> Outcome:
+        """Make a file part of its frame. Raises `UsageError` once it has told everyone that it cannot be."""
+        began = perf_counter()
+        try:
+            outcome = await self._ingest(arrival)
+        except AnnouncementError as error:
+            await self._publish_rejection(arrival, error.message)
+            self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
+            raise
+        except UsageError as error:
+            await self.reject(arrival, error.message)
+            self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
+            raise
+        self._meter.settled(arrival.origin, outcome, perf_counter() - began)
+        return outcome
+
+    async def reject(self, arrival: Arrival, reason: str) -> None:
+        """Tell everyone that a file cannot be part of a frame, and remember it. Raises `TransientError`."""
+        await self._publish_rejection(arrival, reason)
+        with suppress(UsageError):  # a key that no store accepts is no object, and needs no remembering
+            stored = await self._objects.stat(arrival.key)
+            if stored is not None:
+                await self._refuse(stored, _site_for_rejection(arrival), reason)
+
+    async def give_up(self, arrivals: Sequence[Arrival], reason: str) -> None:
+        """Reject those files of a message that never became part of a frame, however often it was tried.
+
+        They are not remembered as useless: what the announcement could not bring about, the reconciler still may.
+        """
+        for arrival in arrivals:
+            if not await self._is_settled(arrival):
+                await self._publish_rejection(arrival, reason)
+                self._meter.settled(arrival.origin, Outcome.REJECTED, 0.0)
+
+    async def _publish_rejection(self, arrival: Arrival, reason: str) -> None:
+        site = _site_for_rejection(arrival)
+        _log.warning("ingest.rejected", key=arrival.key, site=site, origin=str(arrival.origin), reason=reason)
+        await self._publisher.publish(
+            FileRejected(
+                event_id=derived_id("file.rejected", arrival.key, arrival.correlation_id, reason),
+                correlation_id=arrival.correlation_id,
+                producer=SERVICE,
+                site=site,
+                key=arrival.key,
+                reason=reason,
+            )
+        )
+
+    async def _refuse(self, stored: StoredVersion, site: str, reason: str) -> None:
+        await self._uploads.refuse(stored, reason)
+        await self._uploads.record(_upload(stored, site, Outcome.REJECTED, reason))
+
+    async def _ingest(self, arrival: Arrival) -> Outcome:
+        file_name = frame_file_name(arrival.key)
+        if file_name is None:
+            _log.debug("ingest.not_a_frame", key=arrival.key)
+            return Outcome.IGNORED
+        name = parse_file_name(file_name)
+        site = site_of(name, arrival)
+        if site is None:
+            _log.info("ingest.awaits_announcement", key=arrival.key)
+            return Outcome.IGNORED
+        stored = await self._stored(arrival, site)
+        frame = await self._find_frame(name.basename, site)
+        if frame is not None and _knows(frame, name, stored, arrival.sha256):
+            outcome = Outcome.UNCHANGED
+        else:
+            outcome = await self._add(arrival, name, site, stored, frame)
+        await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
+        return outcome
+
+    async def _stored(self, arrival: Arrival, site: str) -> StoredVersion:
+        stored = await self._objects.stat(arrival.key)
+        if stored is None:
+            raise TransientError(f"there is no object {arrival.key!r}")
+        if arrival.size_bytes not in {None, stored.size_bytes}:
+            raise await self._mismatch(stored, site, f"{stored.size_bytes} bytes, announced were {arrival.size_bytes}")
+        if stored.size_bytes == 0:
+            raise UsageError(f"object {arrival.key!r} is empty")
+        return stored
+
+    async def _mismatch(self, stored: StoredVersion, site: str, difference: str) -> TransientError:
+        """Return the error for a file unlike the announced one: perhaps the announced one is still being uploaded.
+
+        What is there now is refused, or the reconciler would take it for what nobody announced.
+        """
+        reason = f"object {stored.key!r} has {difference}"
+        await self._refuse(stored, site, reason)
+        return TransientError(reason)
+
+    async def _add(
+        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: Frame | None
+    ) -> Outcome:
+        async with self._scratch.fetched(stored) as copy:
+            if arrival.sha256 not in {None, copy.sha256}:
+                raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
+            inspection = await self._inspector.inspect(copy.path, name)
+        for _ in range(_MOST_SAVE_ATTEMPTS):
+            before = frame or new_frame(
+                name=name, site=site, frame_id=await self._frames.next_frame_id(), now=utc_now()
+            )
+            after = _with_copy(before, name, copy, inspection)
+            if after is before:
+                return Outcome.UNCHANGED
+            news = is_news(before, after, name.role)
+            event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
+            if await self._frames.save(after, [event] if news else []):
+                return Outcome.INGESTED if news else Outcome.UNCHANGED
+            frame = await self._find_frame(name.basename, site)
+        raise TransientError(f"frame {name.basename!r} changes faster than {arrival.key!r} can be added")
+
+    async def _find_frame(self, basename: str, site: str) -> Frame | None:
+        frame = await self._frames.find_any_frame(basename)
+        if frame is not None and frame.site != site:
+            raise AnnouncementError(f"frame {basename!r} belongs to site {frame.site!r}, not to {site!r}")
+        return frame
+
+    async def _is_settled(self, arrival: Arrival) -> bool:
+        """Tell whether the file is part of its frame, was rejected for what its name says, or is no frame's file."""
+        try:
+            file_name = frame_file_name(arrival.key)
+            name = parse_file_name(file_name) if file_name else None
+            site = site_of(name, arrival) if name else None
+            if name is None or site is None:
+                return True
+            stored = await self._objects.stat(arrival.key)
+            frame = await self._find_frame(name.basename, site)
+        except UsageError:
+            return True
+        except TransientError:
+            return False
+        if stored is None or frame is None or arrival.size_bytes not in {None, stored.size_bytes}:
+            return False
+        return _knows(frame, name, stored, arrival.sha256)
+
+
+def _knows(frame: Frame, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
+    file = frame.files.get(name.role)
+    return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
+
+
+def _with_copy(frame: Frame, name: FileName, copy: LocalCopy, inspection: Inspection) -> Frame:
+    file = FrameFile(
+        key=copy.key,
+        size_bytes=copy.size_bytes,
+        sha256=copy.sha256,
+        etag=copy.etag,
+        media_type=inspection.media_type,
+        stored_at=copy.modified_at,
+    )
+    return with_file(frame, name=name, file=file, header=inspection.header, now=utc_now())
+
+
+def _upload(stored: StoredVersion, site: str, outcome: Outcome, reason: str | None = None) -> Upload:
+    return Upload(
+        version_id=version_id(stored),
+        site=site,
+        key=stored.key,
+        size_bytes=stored.size_bytes,
+        uploaded_at=stored.modified_at,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def _site_for_rejection(arrival: Arrival) -> str:
+    if arrival.site is not None:
+        return arrival.site
+    try:
+        file_name = frame_file_name(arrival.key)
+        name = parse_file_name(file_name) if file_name else None
+    except UsageError:
+        return UNKNOWN_SITE
+    return (name.site if name else None) or UNKNOWN_SITE

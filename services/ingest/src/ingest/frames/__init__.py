@@ -1,0 +1,1 @@
+"""Frames: one exposure each, built from the files that arrived."""

@@ -1,0 +1,206 @@
+"""What the name of a file says: which frame it belongs to, and as what.
+
+Three conventions are known. **Photon Ranch**: `{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}`,
+where all files of an exposure share the first four parts, the base name. **LCO** (and other OCS observatories):
+`{site}{telescope}-{instrument}-{YYYYMMDD}-{4 digits}-{letter}{2 digits}.fits`, where every reduction level is a frame
+of its own. **Other**: any FITS file an observatory announces under its own site.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum, StrEnum
+from urllib.parse import quote
+
+from datalab.errors import UsageError
+
+DATA_PREFIX = "data/"
+
+#: Longest base name: what an operation's input file may be called (`datalab.events.operations.InputFile`).
+MAX_BASENAME_CHARACTERS = 256
+#: How a FITS file may be compressed, as the end of its name; the empty one is not.
+FITS_COMPRESSIONS = ("", "fz", "bz2", "gz")
+
+#: Objects that make no frames. Those uploaded beside frames, and those Datalab makes itself.
+_OTHER_FOLDERS = ("info-images", "allsky", "test", "downloads", "results")
+
+_PHOTON_RANCH_GRAMMAR = "{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}"
+_PHOTON_RANCH_EXAMPLE = "tst-cam01-20260504-00000042-EX00.fits.fz"
+#: ptr-observatory uploads one of these when its night is over; it is a sign, not data.
+_END_OF_NIGHT = ".token"
+#: As much of a name as tells that its author meant the Photon Ranch grammar.
+_PHOTON_RANCH_BASE = re.compile(r"[^-]+-[^-]+-\d+-\d{8}(?!\d)", re.ASCII)
+_PHOTON_RANCH = re.compile(
+    r"(?P<basename>(?P<site>[A-Za-z0-9_]{3,6})-(?P<instrument>[A-Za-z0-9_]+)-(?P<day>\d{8})-\d{8})"
+    r"-(?P<data_type>[A-Za-z]+)(?P<level>\d{2})\.(?P<extension>[A-Za-z]{1,16})(?:\.(?P<rest>[A-Za-z0-9.]+))?",
+    re.ASCII,
+)
+_LCO = re.compile(
+    r"(?P<basename>(?P<site>[a-z]{3})[a-z0-9]{2,9}-(?P<instrument>[a-z0-9]+)-(?P<day>\d{8})-\d{4}"
+    r"-(?P<data_type>[a-z])(?P<level>\d{2}))\.fits(?:\.(?P<rest>[A-Za-z0-9.]+))?",
+    re.ASCII,
+)
+_OTHER = re.compile(r"(?P<basename>[A-Za-z0-9][A-Za-z0-9_.,+() -]*?)\.fits(?:\.(?P<rest>[A-Za-z0-9.]+))?", re.ASCII)
+
+
+class Convention(StrEnum):
+    """Whose rules a name follows."""
+
+    PHOTON_RANCH = "photon-ranch"
+    LCO = "lco"
+    OTHER = "other"
+
+
+class Content(Enum):
+    """What the name says is inside; it decides how the file is inspected."""
+
+    FITS = "fits"
+    HEADER_TEXT = "header text"
+    JPEG = "jpeg"
+    OPAQUE = "opaque"
+
+
+_CONTENTS = {"fits": Content.FITS, "txt": Content.HEADER_TEXT, "jpg": Content.JPEG, "jpeg": Content.JPEG}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileName:
+    """A file name, understood.
+
+    `role` is the file's place in its frame: `fits_01`, `jpg_10` (Photon Ranch), else `fits`. `site` is None where the
+    name does not tell. `compression` is one of `FITS_COMPRESSIONS`, and empty for what is not FITS.
+    """
+
+    convention: Convention
+    basename: str
+    role: str
+    content: Content
+    extension: str
+    compression: str = ""
+    site: str | None = None
+    instrument: str | None = None
+    observation_day: date | None = None
+    data_type: str | None = None
+    reduction_level: int | None = None
+
+
+def frame_file_name(key: str) -> str | None:
+    """Return the file name of an object that belongs to a frame, None for one known to have another purpose.
+
+    Raises `UsageError` for a key in no known folder, in a sub-folder of `data/`, or with anything unprintable.
+    """
+    if not key.isprintable():
+        raise UsageError(f"the object key {shown(key)} has characters that cannot be printed")
+    folder, slash, name = key.partition("/")
+    if slash and folder in _OTHER_FOLDERS:
+        return None
+    if not slash or folder != DATA_PREFIX.rstrip("/"):
+        folders = ", ".join((DATA_PREFIX, *(f"{other}/" for other in _OTHER_FOLDERS)))
+        raise UsageError(f"the object key {shown(key)} is in none of the folders {folders}")
+    if not name or "/" in name:
+        raise UsageError(f"the object key {shown(key)} is not {DATA_PREFIX}<file name>")
+    return None if name.endswith(_END_OF_NIGHT) else name
+
+
+def parse_file_name(name: str) -> FileName:
+    """Return what a file name says. Raises `UsageError` saying what is wrong and what would be right."""
+    if len(name) > MAX_BASENAME_CHARACTERS:
+        raise UsageError(f"the file name has {len(name)} characters, at most {MAX_BASENAME_CHARACTERS} are allowed")
+    if _PHOTON_RANCH_BASE.match(name):
+        return _photon_ranch(name)
+    if match := _LCO.fullmatch(name):
+        return FileName(
+            convention=Convention.LCO,
+            basename=match["basename"],
+            role="fits",
+            content=Content.FITS,
+            extension="fits",
+            compression=_fits_compression(name, match["rest"]),
+            site=match["site"],
+            instrument=match["instrument"],
+            observation_day=_day(name, match["day"]),
+            data_type=match["data_type"],
+            reduction_level=int(match["level"]),
+        )
+    if match := _OTHER.fullmatch(name):
+        return FileName(
+            convention=Convention.OTHER,
+            basename=match["basename"],
+            role="fits",
+            content=Content.FITS,
+            extension="fits",
+            compression=_fits_compression(name, match["rest"]),
+        )
+    raise UsageError(
+        f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
+        "nor a FITS file's (letters, digits, spaces, _ . , + ( ) and -, then .fits, .fits.fz, .fits.bz2 or .fits.gz)"
+    )
+
+
+def shown(text: str) -> str:
+    """Return a text from outside as it may stand in a message: printable, quoted, not too long."""
+    printable = "".join(
+        character if character.isprintable() else quote(character, errors="replace") for character in text
+    )
+    return f"'{printable[:200]}{'…' if len(printable) > 200 else ''}'"
+
+
+def _photon_ranch(name: str) -> FileName:
+    match = _PHOTON_RANCH.fullmatch(name)
+    if match is None:
+        raise UsageError(
+            f"the file name {shown(name)} is not {_PHOTON_RANCH_GRAMMAR}, site of 3 to 6 letters and digits, "
+            f"for example {_PHOTON_RANCH_EXAMPLE}: {_photon_ranch_fault(name)}"
+        )
+    extension = match["extension"].lower()
+    content = _CONTENTS.get(extension, Content.OPAQUE)
+    if content is not Content.FITS and match["rest"] is not None:
+        raise UsageError(f"the file name {shown(name)} goes on after .{extension}; only FITS files may be compressed")
+    return FileName(
+        convention=Convention.PHOTON_RANCH,
+        basename=match["basename"],
+        role=f"{extension}_{match['level']}",
+        content=content,
+        extension=extension,
+        compression=_fits_compression(name, match["rest"]) if content is Content.FITS else "",
+        site=match["site"],
+        instrument=match["instrument"],
+        observation_day=_day(name, match["day"]),
+        data_type=match["data_type"],
+    )
+
+
+def _photon_ranch_fault(name: str) -> str:
+    """Say what is wrong in a name that matches `_PHOTON_RANCH_BASE`, but not the whole grammar."""
+    site, instrument, day, remainder = name.split("-", 3)
+    stem, _, ending = remainder.partition(".")
+    _counter, *rest = stem.split("-")
+    if not re.fullmatch(r"[A-Za-z0-9_]{3,6}", site, re.ASCII):
+        return f"the site is {shown(site)}"
+    if not re.fullmatch(r"[A-Za-z0-9_]+", instrument, re.ASCII):
+        return f"the instrument is {shown(instrument)}"
+    if not re.fullmatch(r"\d{8}", day, re.ASCII):
+        return f"the date is {shown(day)}"
+    if len(rest) != 1:
+        return f"{len(rest)} parts instead of one follow the counter"
+    if not re.fullmatch(r"[A-Za-z]+\d{2}", rest[0], re.ASCII):
+        return f"type and level are {shown(rest[0])}"
+    return f"the extension is {shown(ending)}"
+
+
+def _fits_compression(name: str, rest: str | None) -> str:
+    compression = (rest or "").lower()
+    if compression not in FITS_COMPRESSIONS:
+        raise UsageError(
+            f"the FITS file {shown(name)} ends in .{compression}; known compressions are .fz, .bz2 and .gz"
+        )
+    return compression
+
+
+def _day(name: str, digits: str) -> date:
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - a calendar day has no time zone
+    except ValueError:
+        raise UsageError(f"the file name {shown(name)} has the date {digits}, which is not a day (YYYYMMDD)") from None

@@ -1,1 +1,0 @@
-"""How messages reach ingest."""

@@ -1,1 +1,0 @@
-"""What ingest does with files."""

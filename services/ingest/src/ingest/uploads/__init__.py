@@ -1,0 +1,1 @@
+"""The log of uploads, and the objects that were refused."""

@@ -1,0 +1,63 @@
+"""A version of an object, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from datalab.events.envelope import derived_id
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    INGESTED = "ingested"
+    UNCHANGED = "unchanged"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+
+
+class StoredVersion(Protocol):
+    """An object as the store describes it now."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def etag(self) -> str: ...
+    @property
+    def modified_at(self) -> datetime: ...
+
+
+def same_version(first: StoredVersion, second: StoredVersion) -> bool:
+    """Tell whether two descriptions of one key are of the same bytes.
+
+    Listings of some servers carry no ETag; then the time decides, in whole seconds: that is all Last-Modified has.
+    """
+    if first.size_bytes != second.size_bytes:
+        return False
+    if first.etag and second.etag:
+        return first.etag == second.etag
+    return first.modified_at.replace(microsecond=0) == second.modified_at.replace(microsecond=0)
+
+
+def version_id(stored: StoredVersion) -> str:
+    """Return an id of these bytes under this key, the same for everyone who announces them."""
+    moment = stored.modified_at.replace(microsecond=0)
+    return derived_id("object-version", stored.key, stored.size_bytes, moment.isoformat())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One entry of the upload log: an object version and what became of it."""
+
+    version_id: str
+    site: str
+    key: str
+    size_bytes: int
+    uploaded_at: datetime
+    outcome: Outcome
+    reason: str | None = None

@@ -1,1 +1,0 @@
-"""Processes, files, objects, buckets: the technology behind the runner's ports."""

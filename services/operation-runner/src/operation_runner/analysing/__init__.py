@@ -1,0 +1,1 @@
+"""Looks at images while somebody waits."""

@@ -1,0 +1,120 @@
+"""One image as analyses see it: its pixels in a file mapped into memory, so that looking again costs nothing."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from datalab.astro.display.stretch import sample
+from datalab.astro.headers.reading import UNREADABLE_CARD
+from datalab.astro.sky.wcs import celestial_wcs
+from datalab.errors import UsageError
+from datalab.events.operations import InputFile
+from datalab.fits.image import FitsImage
+from operation_runner.analysing.decoded_images import partial
+
+_PIXELS = "pixels.npy"
+_DESCRIPTION = "description.pickle"
+#: Decoded and written at once.
+_BAND_BYTES = 4 * 1024**2
+
+
+class DecodedImage:
+    """The image in a folder that `decode` made."""
+
+    def __init__(self, file: InputFile, folder: Path) -> None:
+        self.basename = file.basename
+        self.source = str(file.source)
+        self.pixels: NDArray[Any] = np.load(folder / _PIXELS, mmap_mode="r")
+        self._header: fits.Header
+        self._catalogue: Table | UsageError | None
+        # Written by `decode` on this machine since the runner started, and by nobody else.
+        self._header, self._catalogue = pickle.loads((folder / _DESCRIPTION).read_bytes())  # noqa: S301
+
+    def number(self, keyword: str) -> float | None:
+        """Return the value of a card of the header; None if there is none, or it is no finite number."""
+        try:
+            value = self._header.get(keyword)
+        except UNREADABLE_CARD:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if is_number else None
+
+    def catalogue(self) -> Table | None:
+        """Return the CAT extension, or None. Raises `UsageError` if it is damaged."""
+        if isinstance(self._catalogue, UsageError):
+            raise self._catalogue
+        return self._catalogue
+
+    def wcs(self) -> WCS | None:
+        """Return the celestial coordinates, or None."""
+        return self._wcs
+
+    def sample(self) -> NDArray[np.float64]:
+        """Return about 2000 values, sorted. Raises `UsageError` if no pixel is defined."""
+        if self._sample.size == 0:
+            raise UsageError(f"No pixel of {self.basename} has data.")
+        return self._sample
+
+    @cached_property
+    def _wcs(self) -> WCS | None:
+        return celestial_wcs(self._header, self.pixels.shape)
+
+    @cached_property
+    def _sample(self) -> NDArray[np.float64]:
+        return sample(self.pixels)
+
+
+def decode(file: InputFile, path: Path, folder: Path, *, limit_bytes: int) -> None:
+    """Decode the science image of a FITS file into a folder, which appears complete or not at all.
+
+    Raises:
+        UsageError: the file is damaged, has no science image, or one of more than `limit_bytes`.
+    """
+    work_dir = partial(folder)
+    work_dir.mkdir()
+    try:
+        image = FitsImage(file.basename, path, work_dir=work_dir)
+        size_bytes = image.shape[0] * image.shape[1] * image.dtype.itemsize
+        if size_bytes > limit_bytes:
+            raise UsageError(
+                f"The image of {file.basename} has {size_bytes} bytes; at most {limit_bytes} are analysed."
+            )
+        made = work_dir / "made"
+        made.mkdir()
+        _write_pixels(image, made / _PIXELS)
+        (made / _DESCRIPTION).write_bytes(pickle.dumps((image.header, _catalogue(image))))
+        image.close()
+        made.rename(folder)
+    finally:
+        shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _write_pixels(image: FitsImage, target: Path) -> None:
+    # Written, not mapped: a disk that is full must be an error here, not a signal that ends the process.
+    rows, columns = image.shape
+    band_rows = max(1, _BAND_BYTES // (columns * image.dtype.itemsize))
+    with target.open("wb") as out:
+        npy.write_array_header_2_0(
+            out, {"descr": npy.dtype_to_descr(image.dtype), "fortran_order": False, "shape": image.shape}
+        )
+        for start in range(0, rows, band_rows):
+            image.rows(start, min(start + band_rows, rows)).tofile(out)
+
+
+def _catalogue(image: FitsImage) -> Table | UsageError | None:
+    try:
+        return image.catalogue()
+    except UsageError as error:  # only those who want the catalogue need to know
+        return error

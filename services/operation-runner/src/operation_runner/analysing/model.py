@@ -1,0 +1,61 @@
+"""What answering analyses needs from the world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from datalab.errors import UsageError
+from datalab.events.operations import InputFile
+from operation_runner.offers.model import OfferedAction
+
+
+class TooLateError(UsageError):
+    """The answer was not ready in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisJob:
+    """One look at one file, ready for another process. `target` is where a rendering goes."""
+
+    action: str
+    parameters: dict[str, JsonValue]
+    file: InputFile
+    path: Path
+    target: Path | None = None
+
+
+class Actions(Protocol):
+    """The analysis actions this runner offers."""
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    def find_action(self, name: str) -> OfferedAction | None: ...
+
+    async def check(self, action: str, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the parameters with every default. Raises `UsageError`, `TransientError`."""
+        ...
+
+
+class Analyst(Protocol):
+    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes:
+        """Return the answer as JSON.
+
+        Raises `UsageError` (also `TooLateError`), `TransientError`.
+        """
+        ...
+
+
+class RenderedFiles(Protocol):
+    """Files made by renderings, kept under their keys."""
+
+    async def has(self, key: str) -> bool: ...
+
+    async def keep(self, key: str, path: Path, *, media_type: str) -> None: ...

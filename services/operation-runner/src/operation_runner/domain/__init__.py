@@ -1,1 +1,0 @@
-"""What the runner needs from the world, and the words for it."""

@@ -1,0 +1,1 @@
+"""One operation, from the bus to its result."""

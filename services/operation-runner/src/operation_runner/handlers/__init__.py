@@ -1,1 +1,0 @@
-"""What reaches the runner over the bus, one file per subject matter."""

@@ -1,0 +1,1 @@
+"""Input files: fetched, verified, opened."""

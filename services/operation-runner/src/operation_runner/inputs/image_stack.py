@@ -1,0 +1,188 @@
+"""Input images and what is made of them: one by one or band by band, on all cores, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import DTypeLike, NDArray
+
+from datalab.astro.headers.reading import FrameDescription, describe, header_cards
+from datalab.astro.pixels.geometry import common_shape
+from datalab.events.operations import InputSource
+from datalab.fits.image import FitsImage
+from datalab.processes.forked import call_each
+from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+Pixels = NDArray[Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Memory for the rows of one band, of all images together, in each process.
+_BAND_BYTES = 6 * 1024**2
+_MOST_BAND_ROWS = 128
+#: Reading fewer rows of a file at once takes longer than decoding them.
+_LEAST_BAND_ROWS = 4
+#: Fewer pixels than this are combined faster than a process is started.
+_PIXELS_WORTH_A_PROCESS = 2_000_000
+
+
+class DerivedImage:
+    """An image made on the way: the name and header of an input, other pixels, no catalogue."""
+
+    def __init__(self, image: Image, pixels: Pixels, header: fits.Header) -> None:
+        self.basename = image.basename
+        self.header = header
+        self.shape: tuple[int, int] = (int(pixels.shape[0]), int(pixels.shape[1]))
+        self.dtype = pixels.dtype.newbyteorder("=")
+        self._pixels = pixels
+
+    @cached_property
+    def description(self) -> FrameDescription:
+        """What the header says."""
+        return describe(header_cards(self.header))
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return rows `start` to `stop`; see `operation_runner.sdk.Image`."""
+        return np.array(self._pixels[start:stop], dtype=self.dtype)
+
+    def pixels(self) -> Pixels:
+        """Return all rows."""
+        return self.rows(0, self.shape[0])
+
+    def catalogue(self) -> Table | None:
+        """Return None: what was measured in other pixels may not hold for these."""
+        return None
+
+
+class FitsImageStack:
+    """Images cropped from the corner [0, 0] to their common shape."""
+
+    def __init__(self, images: Sequence[Image], *, new_pixels: Callable[..., Pixels], processes: int) -> None:
+        self.images = images
+        self.shape = common_shape([image.shape for image in images])
+        self.dtype = np.result_type(*(image.dtype for image in images))
+        self._new_pixels = new_pixels
+        self._processes = processes
+
+    def combine(self, using: Callable[[Pixels], Pixels], *, dtype: DTypeLike, progress: Progress) -> Pixels:
+        """Combine the images and return the result, shape `shape`; see `operation_runner.sdk.ImageStack`."""
+        result = self._new_pixels(self.shape, dtype)
+        bands = list(self._bands())
+        worth = int(np.prod(self.shape)) * len(self.images) // _PIXELS_WORTH_A_PROCESS
+        combined = call_each(self._combining(using, result), bands, processes=min(self._processes, worth))
+        for number, _ in enumerate(combined, start=1):
+            progress(number / len(bands))
+        return result
+
+    def _bands(self) -> Iterator[tuple[int, int]]:
+        rows, columns = self.shape
+        row_bytes = len(self.images) * columns * self.dtype.itemsize
+        height = max(_LEAST_BAND_ROWS, min(_MOST_BAND_ROWS, _BAND_BYTES // row_bytes))
+        for start in range(0, rows, height):
+            yield start, min(start + height, rows)
+
+    def _combining(self, using: Callable[[Pixels], Pixels], result: Pixels) -> Callable[[tuple[int, int]], None]:
+        """Return the function that combines one band; in each process it makes one stack for all its bands."""
+        columns = self.shape[1]
+        stacks: list[Pixels] = []
+
+        def combine_band(band: tuple[int, int]) -> None:
+            start, stop = band
+            if not stacks:  # the first band of a process is as high as any
+                stacks.append(np.empty((len(self.images), stop - start, columns), self.dtype))
+            stack = stacks[0][:, : stop - start]
+            for layer, image in zip(stack, self.images, strict=True):
+                layer[:] = image.rows(start, stop)[:, :columns]
+            result[start:stop] = using(stack)
+
+        return combine_band
+
+
+class FitsInputs:
+    """The input files of one operation, opened where the computation runs, closed at the end of the block."""
+
+    def __init__(
+        self,
+        paths: Mapping[tuple[InputSource, str], Path],
+        *,
+        work_dir: Path,
+        processes: int,
+        write: Callable[[Any], Any],
+        stars: Callable[[SkyRegion], Table],
+    ) -> None:
+        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue."""
+        self._paths = paths
+        self._work_dir = work_dir
+        self._processes = processes
+        self._write = write
+        self._arrays = 0
+        self._images = ExitStack()
+        self.stars = stars
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._images.close()
+
+    def image(self, file: FitsFile) -> FitsImage:
+        """Return the science image of a `FitsFile`. Raises `UsageError` if the file has none."""
+        image = self._opened(file)
+        self._images.callback(image.close)
+        return image
+
+    def _opened(self, file: FitsFile) -> FitsImage:
+        return FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+
+    def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
+        """Return images, or those of files, as one stack. Raises `UsageError`."""
+        opened = [self.image(image) if isinstance(image, FitsFile) else image for image in images]
+        return FitsImageStack(opened, new_pixels=self.new_pixels, processes=self._processes)
+
+    def derived(self, image: Image, pixels: Pixels, header: fits.Header | None = None) -> DerivedImage:
+        """Return an image with other pixels."""
+        return DerivedImage(image, pixels, image.header if header is None else header)
+
+    def new_pixels(self, shape: tuple[int, ...], dtype: DTypeLike) -> Pixels:
+        """Return an array on disk, filled with zeros, in the byte order FITS stores."""
+        self._arrays += 1
+        path = self._work_dir / f"{os.getpid()}-{self._arrays}.pixels"
+        return np.memmap(path, dtype=np.dtype(dtype).newbyteorder(">"), mode="w+", shape=shape)
+
+    def parallel(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Yield what a function returns for every item; see `operation_runner.sdk.Inputs`."""
+
+        def call(item: Item) -> Any:
+            return self._written(function(item))
+
+        for number, answer in enumerate(call_each(call, items, processes=self._processes), start=1):
+            progress(number / len(items))
+            yield answer
+
+    def parallel_images(
+        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+    ) -> Iterator[Result]:
+        """Yield what a function returns for the image of every file; see `operation_runner.sdk.Inputs`."""
+
+        def call(file: FitsFile) -> Any:
+            with closing(self._opened(file)) as image:
+                return self._written(function(image))
+
+        yield from self.parallel(call, files, progress=progress)
+
+    def _written(self, answer: Any) -> Any:
+        if type(answer) is tuple:
+            return tuple(self._write(part) for part in answer)
+        return self._write(answer)

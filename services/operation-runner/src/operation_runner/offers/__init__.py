@@ -1,0 +1,1 @@
+"""What this runner offers: found, described, published."""

@@ -1,0 +1,35 @@
+"""What is known of an operation or an action without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from datalab.events.operations import InputSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderingKind:
+    """What an action makes whose result is a file: see `operation_runner.sdk.analysis.Rendering`."""
+
+    version: int
+    link: str
+    extension: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedAction:
+    """An analysis action; `rendering` if its result is a file."""
+
+    name: str
+    rendering: RenderingKind | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalisedParameters:
+    """Parameters as they decide the result, and the files they name, in the order of the fields."""
+
+    values: dict[str, JsonValue]
+    files: tuple[tuple[InputSource, str], ...]

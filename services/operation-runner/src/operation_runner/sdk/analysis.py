@@ -1,0 +1,142 @@
+"""What an analysis action is made of. An action's file needs this module and `datalab.astro`, nothing else.
+
+An action looks at one image while somebody waits. Write a class with a name, a description, parameters and `analyse`:
+
+    class LineProfile(Analysis):
+        name = "line-profile"
+        description = "..."
+
+        class Parameters(DisplayParameters):
+            x1: float
+
+        def analyse(self, image, parameters):
+            return {"line_profile": ...}
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from datalab.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from astropy.table import Table
+    from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+    from datalab.astro.display.scale import DisplayScale
+
+__all__ = [
+    "AnalysedImage",
+    "Analysis",
+    "AnalysisParameters",
+    "Coordinate",
+    "DisplayParameters",
+    "Rendering",
+    "UsageError",
+]
+
+#: A place on a display, in its pixels; numbers beyond this are no place on any.
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+_Side = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+
+
+class AnalysisParameters(BaseModel):
+    """Base of every action's parameters. What an action does not know is ignored: clients send more than they need."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class DisplayParameters(AnalysisParameters):
+    """Parameters with positions on a display: see `datalab.astro.display.scale`."""
+
+    width: Annotated[_Side, Field(description="of the picture the user sees, in its pixels")]
+    height: Annotated[_Side, Field(description="of the picture the user sees, in its pixels")]
+
+    def scale(self, image: AnalysedImage) -> DisplayScale:
+        """Return how positions of the picture become positions of the image."""
+        from datalab.astro.display.scale import DisplayScale  # noqa: PLC0415 - the runner itself needs no astronomy
+
+        return DisplayScale.of(image.pixels.shape, width=self.width, height=self.height)
+
+
+class AnalysedImage(Protocol):
+    """The science image of the file."""
+
+    @property
+    def basename(self) -> str: ...
+
+    @property
+    def source(self) -> str:
+        """Where the file comes from, "archive" or "datalab"."""
+        ...
+
+    def number(self, keyword: str) -> float | None:
+        """Return the value of a card of the header; None if there is none, or it is no finite number."""
+        ...
+
+    @property
+    def pixels(self) -> NDArray[Any]:
+        """Shape (rows, columns), native byte order, NaN where blank. On disk, and not to be written to."""
+        ...
+
+    def sample(self) -> NDArray[np.float64]:
+        """Return about 2000 values, sorted, none undefined: see `datalab.astro.display.scale.stretch.sample`.
+
+        Raises `UsageError` if no pixel is defined.
+        """
+        ...
+
+    def wcs(self) -> WCS | None:
+        """Return the celestial coordinates, or None if the header has none."""
+        ...
+
+    def catalogue(self) -> Table | None:
+        """Return the sources of the CAT extension, column names in lower case; None if there is none.
+
+        Raises `UsageError` if the extension is damaged.
+        """
+        ...
+
+
+class Analysis(ABC):
+    """A named look at an image. Knows no user, no storage; takes a second at most."""
+
+    #: The name in the path of its route: lower-case words joined by hyphens.
+    name: ClassVar[str]
+    #: What it does, for whoever writes a client.
+    description: ClassVar[str]
+    Parameters: ClassVar[type[AnalysisParameters]]
+
+    @abstractmethod
+    def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
+        """Return what is answered: JSON, where arrays of numpy are lists, and NaN and infinity become null.
+
+        Raises `UsageError` with a text for the user when the data cannot work.
+        """
+
+
+class Rendering(Analysis):
+    """An action whose result is a file, made once and kept; the answer links to it."""
+
+    #: To be raised whenever the same file would give another result.
+    version: ClassVar[int]
+    #: The key of the link in the answer, how the file's name ends, what it is.
+    link: ClassVar[str]
+    extension: ClassVar[str]
+    media_type: ClassVar[str]
+
+    Parameters = AnalysisParameters
+
+    @abstractmethod
+    def render(self, image: AnalysedImage, target: Path) -> None:
+        """Write the file. Raises `UsageError` with a text for the user when the data cannot work."""
+
+    def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
+        """Not to be called: there is nothing to answer but the link."""
+        raise NotImplementedError

@@ -1,1 +1,0 @@
-"""What the runner does with a request, told without any technology."""

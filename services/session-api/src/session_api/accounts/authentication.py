@@ -1,0 +1,55 @@
+"""Tells who sent a token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from session_api.accounts.model import User
+from session_api.accounts.ports import UserRepository
+from session_api.web.failures import AuthenticationError
+
+#: The name the operator's own token acts under; no account can have it.
+ADMIN_USERNAME = "admin"
+
+
+class Authenticator:
+    """Tells the user behind a token. Tokens are known by their hashes only."""
+
+    def __init__(self, *, users: UserRepository, admin_token: str | None) -> None:
+        self._users = users
+        self._admin_hash = token_hash(admin_token) if admin_token else None
+
+    async def authenticate(self, token: str) -> User:
+        """Return the user the token was given to.
+
+        Raises:
+            AuthenticationError: nobody has this token, or its user may not log in any more.
+            TransientError: the document store does not answer.
+        """
+        digest = token_hash(token)
+        if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
+            return User(ADMIN_USERNAME, superuser=True)
+        account = await self._users.find_any_by_token_hash(digest)
+        if account is None:
+            raise AuthenticationError("Invalid token.")
+        if not account.active:
+            raise AuthenticationError("User inactive or deleted.")
+        return account.user()
+
+
+def token_hash(token: str) -> str:
+    """Return the SHA-256 a token is stored under, in hexadecimal. Tokens are random: they need no salt."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def token_in_header(authorization: str | None) -> str:
+    """Return the token of an `Authorization: Token <token>` header. Raises `AuthenticationError`."""
+    parts = (authorization or "").split()
+    if not parts or parts[0].lower() != "token":
+        raise AuthenticationError("Authentication credentials were not provided.")
+    if len(parts) == 1:
+        raise AuthenticationError("Invalid token header. No credentials provided.")
+    if len(parts) > 2:
+        raise AuthenticationError("Invalid token header. Token string should not contain spaces.")
+    return parts[1]

@@ -1,0 +1,79 @@
+"""Making users and giving them tokens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from datalab.events.envelope import utc_now
+from session_api.accounts.authentication import ADMIN_USERNAME, token_hash
+from session_api.accounts.model import Account, User
+from session_api.accounts.ports import UserRepository
+from session_api.web.failures import FieldError, ForbiddenError, UserNotFoundError
+from session_api.web.window import Window
+
+_TOKEN_BYTES = 20  # 40 hexadecimal digits, the length clients of the reference know
+
+
+class UserService:
+    """Every method is for superusers, and raises `ForbiddenError` for others."""
+
+    def __init__(self, *, users: UserRepository) -> None:
+        self._users = users
+
+    async def page(self, caller: User, window: Window) -> tuple[int, list[Account]]:
+        """Return how many accounts there are, and the window of them."""
+        _demand_superuser(caller)
+        return await self._users.page_of_all(window)
+
+    async def create(self, caller: User, *, username: str, proposals: Sequence[str], superuser: bool) -> str:
+        """Make a user and return the first token. Raises `FieldError` if the name is taken."""
+        _demand_superuser(caller)
+        account = Account(
+            username=username, active=True, superuser=superuser, proposals=tuple(proposals), created=utc_now()
+        )
+        if username == ADMIN_USERNAME or not await self._users.insert(account):
+            raise FieldError({"username": ["A user with that username already exists."]})
+        return await self._new_token(username)
+
+    async def change(
+        self,
+        caller: User,
+        username: str,
+        *,
+        active: bool | None,
+        superuser: bool | None,
+        proposals: Sequence[str] | None,
+    ) -> Account:
+        """Change what is not None. Raises `UserNotFoundError`."""
+        _demand_superuser(caller)
+        account = await self._users.update(username, active=active, superuser=superuser, proposals=proposals)
+        if account is None:
+            raise UserNotFoundError
+        return account
+
+    async def add_token(self, caller: User, username: str) -> str:
+        """Return another token for the user; it is shown this once. Raises `UserNotFoundError`."""
+        _demand_superuser(caller)
+        await self._demand_known(username)
+        return await self._new_token(username)
+
+    async def revoke_tokens(self, caller: User, username: str) -> None:
+        """Make every token of the user invalid. Raises `UserNotFoundError`."""
+        _demand_superuser(caller)
+        await self._demand_known(username)
+        await self._users.remove_token_hashes(username)
+
+    async def _demand_known(self, username: str) -> None:
+        if await self._users.find_any(username) is None:
+            raise UserNotFoundError
+
+    async def _new_token(self, username: str) -> str:
+        token = secrets.token_hex(_TOKEN_BYTES)
+        await self._users.add_token_hash(username, token_hash(token), created=utc_now())
+        return token
+
+
+def _demand_superuser(caller: User) -> None:
+    if not caller.superuser:
+        raise ForbiddenError

@@ -1,1 +1,0 @@
-"""The ports made real: MongoDB, the bus, Prometheus."""

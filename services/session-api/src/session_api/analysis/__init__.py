@@ -1,0 +1,1 @@
+"""Questions about one image, asked of the runners while a client waits."""

@@ -1,0 +1,47 @@
+"""Analyses: asked of the runners while a client waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from datalab.errors import DatalabError, UsageError
+from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
+from datalab.events.operations import FailureKind
+
+
+class AnalysisError(DatalabError):
+    """An analysis that has no answer; `message` is the whole text users read."""
+
+    def __init__(self, message: str, *, kind: FailureKind = FailureKind.USAGE) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class AnswerTimedOutError(UsageError):
+    """A runner took the question, and did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnersAnswer:
+    """What a runner says: the head, and a JSON text if nothing failed."""
+
+    head: AnalysisAnswered
+    body: bytes
+
+
+class AnalysisRunners(Protocol):
+    """The runners, as far as they answer questions. Every method raises `TransientError` when the world does not."""
+
+    async def find(self, action: str) -> AnalysisDescribed | None: ...
+
+    async def described(self) -> list[AnalysisDescribed]:
+        """Return every action there is, by name."""
+        ...
+
+    async def ask(self, request: AnalysisRequested) -> RunnersAnswer:
+        """Return the answer.
+
+        Raises `AnswerTimedOutError`, and `TransientError` also when no runner is there.
+        """
+        ...

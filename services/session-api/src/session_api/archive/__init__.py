@@ -1,0 +1,1 @@
+"""The archive's frames, as the session API reads them."""

@@ -1,1 +1,0 @@
-"""The rules: what sessions, operations, frames and users are, and what may happen to them."""

@@ -1,0 +1,103 @@
+"""Lets clients into the feed: admission, the token, and the token again and again while the connection lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import NoReturn
+
+from pydantic import ValidationError
+
+from datalab.errors import TransientError
+from datalab.events.envelope import utc_now
+from session_api.accounts.authentication import Authenticator, token_in_header
+from session_api.feed.conversation import FeedConversation, first_to_end
+from session_api.feed.hub import Feed
+from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedMeter
+from session_api.feed.protocol import Authenticate, client_frame_adapter
+from session_api.feed.settings import FeedSettings
+from session_api.sessions.ports import SessionRepository
+from session_api.web.failures import AuthenticationError
+
+_SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'
+
+
+class FeedService:
+    """Talks with clients."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        authenticator: Authenticator,
+        sessions: SessionRepository,
+        settings: FeedSettings,
+        meter: FeedMeter,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._feed = feed
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._settings = settings
+        self._meter = meter
+        self._clock = clock
+
+    async def converse(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
+        """Talk with a client until one side ends it. `authorization` is that header of the handshake, if it had one.
+
+        Raises `FeedClosedError` when the connection is to be closed with a code and a reason, `ClientGoneError` when
+        the client has left.
+        """
+        try:
+            await self._talk(channel, authorization)
+        except FeedClosedError as error:
+            closing = error
+        except AuthenticationError as error:
+            closing = FeedClosedError(CloseCode.UNAUTHENTICATED, error.message)
+        except TransientError as error:
+            closing = FeedClosedError(CloseCode.TRY_AGAIN_LATER, error.message)
+        self._meter.closed(closing.code)
+        raise closing
+
+    async def _talk(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
+        subscriber = self._feed.admit()
+        try:
+            token = await self._token(channel, authorization)
+            conversation = FeedConversation(
+                channel=channel,
+                subscriber=subscriber,
+                user=await self._authenticator.authenticate(token),
+                feed=self._feed,
+                sessions=self._sessions,
+                settings=self._settings,
+                meter=self._meter,
+                clock=self._clock,
+            )
+            await first_to_end(conversation.run(), self._keep_checking(token, conversation))
+        finally:
+            self._feed.dismiss(subscriber)
+
+    async def _token(self, channel: FeedChannel, authorization: str | None) -> str:
+        """Return the token of the header or, as browsers cannot set one, of the first frame."""
+        if authorization and authorization.lower().startswith("token"):
+            return token_in_header(authorization)
+        try:
+            async with asyncio.timeout(self._settings.feed_authentication_timeout_s):
+                frame = client_frame_adapter.validate_json(await channel.receive())
+        except TimeoutError:
+            raise AuthenticationError(f"no token in time: {_SIGN_IN_FIRST}") from None
+        except ValidationError:
+            raise AuthenticationError(_SIGN_IN_FIRST) from None
+        if not isinstance(frame, Authenticate):
+            raise AuthenticationError(_SIGN_IN_FIRST)
+        return frame.token
+
+    async def _keep_checking(self, token: str, conversation: FeedConversation) -> NoReturn:
+        """A connection lives long: what its user may see, or that there is a user at all, changes under it."""
+        while True:
+            await asyncio.sleep(self._settings.feed_token_check_s)
+            try:
+                conversation.user = await self._authenticator.authenticate(token)
+            except TransientError:
+                continue  # the store is away; the last answer stands until it can be asked again

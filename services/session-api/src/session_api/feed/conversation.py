@@ -1,0 +1,274 @@
+"""What is said with one client of the feed after its welcome.
+
+One task listens; one task obeys and sends, so that the order of what the client gets is the order of one program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias
+
+from pydantic import ValidationError
+
+from datalab.errors import explain_validation
+from datalab.events.feed import SessionDeleted
+from datalab.platform.tasks import end_tasks
+from session_api.accounts.model import User
+from session_api.feed.client_queue import FeedSubscriber
+from session_api.feed.hub import Feed
+from session_api.feed.model import (
+    CloseCode,
+    FeedChannel,
+    FeedClosedError,
+    FeedItem,
+    FeedMeter,
+    may_hear,
+    session_subject,
+    site_subject,
+)
+from session_api.feed.protocol import (
+    Authenticate,
+    ClientPing,
+    ErrorFrame,
+    Gap,
+    Pong,
+    ResumePoint,
+    ServerFrame,
+    ServerPing,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+    Welcome,
+    client_frame_adapter,
+)
+from session_api.feed.settings import FeedSettings
+from session_api.sessions.ports import SessionRepository
+
+#: The same answer for another user's session and for one that does not exist: neither can be guessed.
+_NO_SUCH_SESSION = "No DataSession matches the given query."
+_NO_LONGER_STORED = "these events are no longer stored: read the present state by REST"
+#: Frames read ahead of the one being obeyed; more stay in the connection, which then slows the client down.
+_MOST_FRAMES_WAITING = 8
+
+_Request: TypeAlias = Authenticate | Subscribe | Unsubscribe | ClientPing | ErrorFrame
+
+
+class FeedConversation:
+    """Sends one client the events it subscribed to: in order, each once, the stored ones before the new ones."""
+
+    def __init__(
+        self,
+        *,
+        channel: FeedChannel,
+        subscriber: FeedSubscriber,
+        user: User,
+        feed: Feed,
+        sessions: SessionRepository,
+        settings: FeedSettings,
+        meter: FeedMeter,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.user = user
+        self._channel = channel
+        self._subscriber = subscriber
+        self._feed = feed
+        self._sessions = sessions
+        self._settings = settings
+        self._meter = meter
+        self._clock = clock
+        self._requests: asyncio.Queue[_Request] = asyncio.Queue(_MOST_FRAMES_WAITING)
+        self._session_ids: set[int] = set()
+        self._sites: set[str] = set()
+        #: Up to here nothing is missing on any subscribed subject.
+        self._complete_to = feed.sequence
+        self._last_sent = feed.sequence
+
+    async def run(self) -> NoReturn:
+        """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
+        try:
+            await first_to_end(self._listen(), self._speak(), self._heed_the_hub())
+        except FeedClosedError as closing:
+            if closing.code is not CloseCode.TOO_SLOW:
+                raise
+            raise FeedClosedError(
+                closing.code, f"{closing.reason}; resume from sequence {self._last_sent}"
+            ) from closing
+
+    async def _listen(self) -> NoReturn:
+        while True:
+            text = await self._channel.receive()
+            try:
+                request: _Request = client_frame_adapter.validate_json(text)
+            except ValidationError as error:
+                request = ErrorFrame(detail=f"unknown or malformed frame: {explain_validation(error)}")
+            await self._requests.put(request)
+            self._subscriber.wake.set()
+
+    async def _speak(self) -> NoReturn:
+        await self._send(Welcome(epoch=self._feed.epoch, sequence=self._feed.sequence, user=self.user.username))
+        while True:
+            while self._subscriber.has_work or not self._requests.empty():
+                await self._recover()
+                if self._requests.empty():
+                    await self._deliver(self._subscriber.pop())
+                else:
+                    await self._obey(self._requests.get_nowait())
+            self._subscriber.wake.clear()
+            try:
+                async with asyncio.timeout(self._settings.feed_ping_interval_s):
+                    await self._subscriber.wake.wait()
+            except TimeoutError:
+                await self._send(ServerPing())
+
+    async def _heed_the_hub(self) -> NoReturn:
+        raise await self._subscriber.ended()
+
+    # --- what clients ask for ---------------------------------------------------------------------------------
+
+    async def _obey(self, request: _Request) -> None:
+        match request:
+            case Subscribe():
+                await self._subscribe(request)
+            case Unsubscribe():
+                await self._unsubscribe(request)
+            case ClientPing():
+                await self._send(Pong(id=request.id))
+            case Authenticate():
+                await self._send(ErrorFrame(detail="already authenticated"))
+            case ErrorFrame():
+                await self._send(request)
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        sessions, sites = set(request.sessions), set(request.sites)
+        if problem := self._problem(sessions, sites):
+            await self._send(ErrorFrame(detail=problem))
+            return
+        unknown = sessions - self._session_ids
+        owned = await self._sessions.owned_ids(self.user.username, unknown) if unknown else set()
+        if refused := unknown - owned:
+            await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(refused))))
+        if sites or sessions - refused:
+            await self._attach(sessions=unknown & owned, sites=sites - self._sites, resume=request.resume)
+
+    def _problem(self, sessions: set[int], sites: set[str]) -> str | None:
+        if not (sessions or sites):
+            return "name at least one session or site"
+        if len(sessions | self._session_ids) > self._settings.feed_max_sessions:
+            return f"at most {self._settings.feed_max_sessions} sessions on one connection"
+        if len(sites | self._sites) > self._settings.feed_max_sites:
+            return f"at most {self._settings.feed_max_sites} sites on one connection"
+        return None
+
+    async def _attach(self, *, sessions: set[int], sites: set[str], resume: ResumePoint | None) -> None:
+        """Listen first, then read the stored feed up to that moment: nothing falls between the two, nor comes twice."""
+        subjects = (*map(session_subject, sessions), *map(site_subject, sites))
+        start, gap = await self._starting_point(resume if subjects else None)
+        if start is not None:
+            await self._feed.reached(start)
+        former = tuple(self._subscriber.floors)
+        attached_at = self._feed.attach(self._subscriber, subjects, after=start)
+        self._session_ids |= sessions
+        self._sites |= sites
+        await self._deliver_up_to(attached_at, former)
+        self._last_sent = attached_at if start is None else start
+        await self._send(
+            Subscribed(
+                sessions=tuple(sorted(self._session_ids)),
+                sites=tuple(sorted(self._sites)),
+                epoch=self._feed.epoch,
+                sequence=self._last_sent,
+            )
+        )
+        if gap is not None:
+            await self._send(gap)
+        if start is not None:
+            self._subscriber.begin_catching_up()
+            await self._send_stored(subjects, after=start, up_to=attached_at)
+
+    async def _starting_point(self, resume: ResumePoint | None) -> tuple[int | None, Gap | None]:
+        """Return the sequence to send stored events after, if any, and which ones cannot be sent."""
+        if resume is None:
+            return None, None
+        position = await self._feed.position()
+        if resume.epoch != position.epoch or resume.sequence > position.last:
+            # A position in some other stream tells nothing about this one: everything until now may be news.
+            return position.last, Gap(first=1, last=position.last, detail=_NO_LONGER_STORED)
+        if resume.sequence + 1 < position.first:
+            last = position.first - 1
+            return last, Gap(first=resume.sequence + 1, last=last, detail=_NO_LONGER_STORED)
+        return resume.sequence, None
+
+    async def _unsubscribe(self, request: Unsubscribe) -> None:
+        self._session_ids -= set(request.sessions)
+        self._sites -= set(request.sites)
+        self._feed.detach(self._subscriber, map(session_subject, request.sessions))
+        self._feed.detach(self._subscriber, map(site_subject, request.sites))
+        await self._send(Unsubscribed(sessions=tuple(sorted(self._session_ids)), sites=tuple(sorted(self._sites))))
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    async def _deliver_up_to(self, sequence: int, subjects: Iterable[str]) -> None:
+        """Send everything on these subjects up to a sequence the hub has passed."""
+        while await self._deliver(self._subscriber.pop(up_to=sequence)):
+            pass
+        if self._subscriber.lost:
+            await self._send_stored(subjects, after=self._complete_to, up_to=sequence)
+        self._complete_to = max(self._complete_to, sequence)
+
+    async def _recover(self) -> None:
+        """Read what the mailbox had to forget."""
+        while self._subscriber.lost:
+            self._subscriber.recover()
+            up_to = self._feed.sequence
+            await self._send_stored(tuple(self._subscriber.floors), after=self._complete_to, up_to=up_to)
+            self._complete_to = up_to
+
+    async def _send_stored(self, subjects: Iterable[str], *, after: int, up_to: int) -> None:
+        subjects = tuple(subjects)
+        while subjects and after < up_to:
+            page = await self._feed.read(subjects, after=after, up_to=up_to)
+            for item in page.items:
+                await self._send_event(item, replayed=True)
+            after = page.complete_to
+
+    async def _deliver(self, item: FeedItem | None) -> bool:
+        """Send what came out of the mailbox; tell whether anything did."""
+        if item is None:
+            return False
+        await self._send_event(item, replayed=False)
+        self._complete_to = item.sequence
+        return True
+
+    async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
+        floor = self._subscriber.floors.get(item.subject)
+        if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, now=self._clock()):
+            return
+        await self._send_text(item.text)
+        self._last_sent = item.sequence
+        self._meter.sent(replayed=replayed)
+        if isinstance(item.event, SessionDeleted):
+            self._session_ids.discard(item.event.session_id)
+            self._feed.detach(self._subscriber, (item.subject,))
+
+    async def _send(self, frame: ServerFrame) -> None:
+        await self._send_text(frame.encode())
+
+    async def _send_text(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(self._settings.feed_send_timeout_s):
+                await self._channel.send(text)
+        except TimeoutError:
+            raise FeedClosedError(CloseCode.TOO_SLOW, "a frame was not accepted in time") from None
+
+
+async def first_to_end(*conversations: Coroutine[Any, Any, NoReturn]) -> NoReturn:
+    """Run side by side what only an exception ends; raise the first one's, after the others are cancelled."""
+    tasks = [asyncio.create_task(conversation) for conversation in conversations]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end_tasks(*tasks)
+    raise next(error for task in tasks if task in done and (error := task.exception()))

@@ -1,0 +1,135 @@
+"""The feed's rules: what a client may hear, where it continues, and why it is let go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Protocol
+
+from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event_adapter
+from session_api.accounts.model import User, may_read_frame
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a connection. 4000 and up are ours to define (RFC 6455, section 7.4.2)."""
+
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    UNAUTHENTICATED = 4401
+    TOO_SLOW = 4408
+    TOO_MANY_CLIENTS = 4429
+
+
+class FeedClosedError(Exception):
+    """The server ends the conversation."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class ClientGoneError(Exception):
+    """The client ended the conversation, or its connection is lost."""
+
+
+class FeedChannel(Protocol):
+    """The connection to one client. Both methods raise `ClientGoneError`."""
+
+    async def receive(self) -> str | bytes: ...
+
+    async def send(self, text: str) -> None:
+        """Return once the connection has taken the text; a client that does not read makes this wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """The ends of the stored feed. Sequences of another epoch say nothing about this one."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class StoredFeedMessage(Protocol):
+    """One message of the stored feed, unread."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class FeedFollower(Protocol):
+    """Hands over every new message, in order."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def resume(self) -> None: ...
+
+
+class FeedStream(Protocol):
+    """The stored feed. Whatever reaches for the server raises `TransientError`."""
+
+    async def position(self) -> FeedPosition: ...
+
+    def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredFeedMessage, None]:
+        """Yield the stored messages on `subjects` after a sequence, in order, then end."""
+
+    def follow(self, *, after: int, on_message: Callable[[StoredFeedMessage], Awaitable[None]]) -> FeedFollower: ...
+
+
+class FeedMeter(Protocol):
+    """Counts for the operators."""
+
+    def connected(self, clients: int) -> None: ...
+
+    def sent(self, *, replayed: bool) -> None: ...
+
+    def closed(self, code: CloseCode) -> None: ...
+
+    def waiting(self, events: int) -> None:
+        """Note how many events wait for one client."""
+
+    def unreadable(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One event, read once and shared by every client it goes to; `text` is the frame they get."""
+
+    sequence: int
+    subject: str
+    event: FeedEvent
+    text: str
+    size_bytes: int
+
+    @classmethod
+    def read(cls, message: StoredFeedMessage) -> FeedItem:
+        """Raises `pydantic.ValidationError` for what is not a feed event."""
+        event = feed_event_adapter.validate_json(message.body)
+        text = f'{{"type":"event","sequence":{message.sequence},"event":{message.body.decode()}}}'
+        return cls(message.sequence, message.subject, event, text, len(message.body))
+
+
+def may_hear(user: User, event: FeedEvent, *, now: datetime) -> bool:
+    """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
+    if isinstance(event, FrameChanged):
+        return may_read_frame(user, public_date=event.public_date, proposal_id=event.proposal_id, now=now)
+    if isinstance(event, FileRefused):
+        return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away
+    return event.owner == user.username
+
+
+def session_subject(session_id: int) -> str:
+    """Return the subject on which the events of a session are published."""
+    return f"datalab.feed.v1.session.{session_id}"
+
+
+def site_subject(site: str) -> str:
+    """Return the subject on which the events of a site are published."""
+    return f"datalab.feed.v1.site.{site}"

@@ -1,0 +1,67 @@
+"""The websocket feed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from session_api.context import Context
+from session_api.feed.model import ClientGoneError, FeedClosedError
+
+#: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
+_CLOSE_TIMEOUT_S = 2.0
+
+
+def routes(context: Context) -> APIRouter:
+    """Return the route of the feed."""
+    router = APIRouter()
+
+    @router.websocket("/api/feed")
+    async def feed(websocket: WebSocket) -> None:
+        await websocket.accept()
+        channel = WebSocketChannel(websocket)
+        try:
+            await context.feed.converse(channel, websocket.headers.get("authorization"))
+        except FeedClosedError as closing:
+            await channel.close(closing)
+        except ClientGoneError:
+            return
+
+    return router
+
+
+class WebSocketChannel:
+    """Implements `FeedChannel`."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def receive(self) -> str | bytes:
+        """Return the next text or binary frame. Raises `ClientGoneError`."""
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise ClientGoneError
+        text: str | bytes | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+    async def send(self, text: str) -> None:
+        """Send a text frame. Raises `ClientGoneError`."""
+        try:
+            await self._websocket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            # RuntimeError: the server has closed the connection by itself, as when no pong came.
+            raise ClientGoneError from error
+
+    async def close(self, closing: FeedClosedError) -> None:
+        """Send the close frame, if the client takes it; the server cuts the connection in any case."""
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._websocket.close(closing.code, _close_reason(closing.reason))
+
+
+def _close_reason(reason: str) -> str:
+    """A close frame has room for 123 bytes (RFC 6455, section 5.5)."""
+    return reason.encode()[:123].decode(errors="ignore")

@@ -1,1 +1,0 @@
-"""Where requests and messages come in: unpack, one service call, answer."""

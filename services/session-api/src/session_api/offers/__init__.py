@@ -1,0 +1,1 @@
+"""The operations there are, as the runners offer them."""

@@ -1,0 +1,82 @@
+"""The catalogue of operations, kept in memory and followed as the runners change it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import ValidationError
+
+from datalab.events.catalogue import OperationDescribed, catalogue_key
+from datalab.events.topology import CATALOGUE, Stream
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.streams import StoredMessage, StreamFollower
+from datalab.platform.logging import get_logger
+from session_api.offers.model import CatalogueEntry
+
+_log = get_logger(__name__)
+
+_SUBJECTS = f"$KV.{CATALOGUE.name}."
+#: The stream the server keeps the key-value bucket in.
+CATALOGUE_STREAM = Stream(
+    name=f"KV_{CATALOGUE.name}",
+    description=CATALOGUE.description,
+    subjects=(f"{_SUBJECTS}>",),
+    max_age_s=0,
+    max_bytes=-1,
+)
+#: The whole catalogue is some hundred kilobytes; a server that needs longer to send it is in trouble.
+_FIRST_READING_S = 5.0
+
+
+class BusCatalogue:
+    """What the bucket says, a few milliseconds later."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._entries: dict[str, CatalogueEntry] = {}
+        self._follower: StreamFollower | None = None
+        self._complete_at = 0
+        self._complete = asyncio.Event()
+
+    async def start(self) -> None:
+        """Read the bucket, and go on following it. Raises `TransientError`."""
+        position = await self._bus.stream_position(CATALOGUE_STREAM)
+        self._complete_at = position.last
+        self._follower = self._bus.follow(CATALOGUE_STREAM, after=0, on_message=self._receive)
+        await self._follower.start()
+        if 0 < position.first <= position.last:  # a new stream counts from 0, a purged one starts after its end
+            # A bucket whose last entry was purged never sends it: what has come until then is everything.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._complete.wait(), _FIRST_READING_S)
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._follower is not None:
+            await self._follower.stop()
+
+    def find(self, name: str) -> CatalogueEntry | None:
+        entry = self._entries.get(catalogue_key(name))
+        return entry if entry is not None and entry.name == name else None
+
+    def entries(self) -> list[CatalogueEntry]:
+        return sorted(self._entries.values(), key=lambda entry: entry.order_shown)
+
+    async def _receive(self, message: StoredMessage) -> None:
+        key = message.subject.removeprefix(_SUBJECTS)
+        if not message.body:  # how a deleted key looks
+            self._entries.pop(key, None)
+        else:
+            self._read(key, message.body)
+        if message.sequence >= self._complete_at:
+            self._complete.set()
+
+    def _read(self, key: str, body: bytes) -> None:
+        try:
+            described = OperationDescribed.decode(body)
+            Draft202012Validator.check_schema(described.parameters_schema)
+            self._entries[key] = CatalogueEntry.from_description(described)
+        except (ValidationError, SchemaError) as error:
+            _log.error("catalogue.unreadable_entry", key=key, reason=str(error).splitlines()[0])

@@ -1,0 +1,1 @@
+"""Operations: requested, followed, shown, cancelled, deleted."""

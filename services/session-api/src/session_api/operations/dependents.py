@@ -1,0 +1,125 @@
+"""Starts operations when the outputs they wait for are there, and ends those that would wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from datalab.errors import TransientError
+from datalab.events.envelope import utc_now
+from datalab.events.operations import FailureKind
+from datalab.platform.logging import get_logger
+from session_api.offers.ports import Catalogue
+from session_api.operations.model import Operation, OperationStatus, start_events
+from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.requests import RequestBuilder
+from session_api.operations.waiting import WaitingOperation
+from session_api.web.failures import InputRefusedError
+
+_log = get_logger(__name__)
+
+#: Each lost race means that another process looked at the same operation, or the user stopped it.
+_MOST_RACES = 20
+_AT_ONCE = 8
+_BATCH = 200
+
+
+class Dependents:
+    """Operations that wait for others.
+
+    They are looked at right after what they wait for has ended, and by the reconciler, should the process die before
+    that. However many look at the same time, an operation starts once: every change is conditional.
+    """
+
+    def __init__(
+        self,
+        *,
+        operations: OperationRepository,
+        catalogue: Catalogue,
+        requests: RequestBuilder,
+        meter: OperationMeter,
+    ) -> None:
+        self._operations = operations
+        self._catalogue = catalogue
+        self._requests = requests
+        self._meter = meter
+
+    async def begin(self, operation: Operation) -> Operation:
+        """Return an operation just stored as it stands after a first look.
+
+        What it waits for may have ended while it was being stored, and nobody would tell it.
+        """
+        if operation.status is not OperationStatus.WAITING:
+            return operation
+        return await self._try_to_look_at(operation.id) or operation
+
+    async def after_end_of(self, operation_ids: Sequence[int]) -> None:
+        """Look at what waits for operations that have ended or were deleted, and at what waits for that.
+
+        Never raises `TransientError`: the end itself is stored, and the reconciler looks, too.
+        """
+        ended = list(operation_ids)
+        while ended:
+            try:
+                waiting = await self._operations.find_any_waiting_for(ended)
+            except TransientError as error:
+                _log.warning("dependents.left_to_reconciler", after=ended[:_BATCH], reason=error.message)
+                return
+            ended = await self._look_at_each(waiting)
+
+    async def look_at_all(self) -> None:
+        """Look at every operation that waits for one that has ended. Raises `TransientError`."""
+        after = 0
+        while waiting := await self._operations.find_any_waiting(after=after, limit=_BATCH):
+            parents = {parent_id for each in waiting for parent_id in each.parent_ids}
+            unfinished = await self._operations.find_any_unfinished_ids(sorted(parents))
+            ended = await self._look_at_each([each for each in waiting if not unfinished.issuperset(each.parent_ids)])
+            await self.after_end_of(ended)
+            after = waiting[-1].id
+
+    async def _look_at_each(self, waiting: Sequence[WaitingOperation]) -> list[int]:
+        """Look at several operations side by side; return the ids of those that have ended by it."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(each: WaitingOperation) -> Operation | None:
+            async with at_once:
+                return await self._try_to_look_at(each.id)
+
+        async with asyncio.TaskGroup() as looking:
+            looks = [looking.create_task(look(each)) for each in waiting]
+        looked_at = [each.result() for each in looks]
+        return [operation.id for operation in looked_at if operation is not None and operation.finished]
+
+    async def _try_to_look_at(self, operation_id: int) -> Operation | None:
+        try:
+            return await self._look_at(operation_id)
+        except TransientError as error:
+            _log.warning("dependents.left_to_reconciler", operation_id=operation_id, reason=error.message)
+            return None
+
+    async def _look_at(self, operation_id: int) -> Operation | None:
+        """Start, end or leave an operation that waits; return it, or None if there is none any more."""
+        for _ in range(_MOST_RACES):
+            before = await self._operations.find_any(operation_id)
+            if before is None or before.status is not OperationStatus.WAITING:
+                return before
+            after = await self._taken_up(before)
+            if after.request == before.request and not after.finished:
+                return before
+            events = start_events(after)
+            if await self._operations.replace_state(before, after, events):
+                if after.finished:
+                    self._meter.finished(after.status, after.failure_kind)
+                return after
+        raise TransientError("the operation changes too fast")
+
+    async def _taken_up(self, operation: Operation) -> Operation:
+        entry = self._catalogue.find(operation.name)
+        if entry is None:
+            raise TransientError(f"the catalogue has no operation {operation.name}")
+        now = utc_now()
+        try:
+            prepared = await self._requests.take_up(operation, entry)
+        except InputRefusedError as refusal:
+            return operation.failed(refusal.text, FailureKind.USAGE, now=now)
+        return operation.resolved(prepared.shown, prepared.request, now=now)

@@ -1,0 +1,287 @@
+"""Operations: their states, and what a report makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from datalab.events.envelope import Event, new_id
+from datalab.events.feed import OperationChanged, OperationDeleted
+from datalab.events.operations import (
+    FailureKind,
+    InputFile,
+    Lane,
+    OperationCancelled,
+    OperationCancelRequested,
+    OperationFailed,
+    OperationProgressed,
+    OperationReport,
+    OperationRequested,
+    OperationResult,
+    OperationStarted,
+    OperationSucceeded,
+)
+from session_api.operations.inputs import FoundFile
+
+PRODUCER = "session-api"
+
+#: How many of the operations it waits for an operation names.
+_MOST_NAMED = 3
+
+
+class OperationStatus(StrEnum):
+    """WAITING is for outputs of other operations; no runner has been asked yet."""
+
+    WAITING = "WAITING"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def shown(self) -> str:
+        """The status as clients know it: in version 1 of the API, an operation that waits is just not begun."""
+        return (OperationStatus.PENDING if self is OperationStatus.WAITING else self).value
+
+
+#: A runner has been asked and has not reported an end.
+REQUESTED = (OperationStatus.PENDING, OperationStatus.IN_PROGRESS)
+UNFINISHED = (OperationStatus.WAITING, *REQUESTED)
+RETRYABLE = (OperationStatus.FAILED, OperationStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRequest:
+    """What the runners are asked for: nothing in it depends on who asks."""
+
+    lane: Lane
+    parameters: dict[str, JsonValue]
+    input_files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """An operation whose outputs are inputs of another one."""
+
+    id: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"operation {self.id} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A request that lacks the outputs of `parents`, which are not finished; `found` are the files known already."""
+
+    parents: tuple[Parent, ...]
+    found: tuple[FoundFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationHandle:
+    """As much of an operation as is needed to end it."""
+
+    id: int
+    attempt: int
+    finished: bool
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of a session. `progress` runs from 0 to 1; `revision` grows with every change.
+
+    A draft is kept when the operation ends without its request being complete: a retry takes it up again.
+    """
+
+    id: int
+    session_id: int
+    owner: str
+    name: str
+    status: OperationStatus
+    message: str
+    progress: float
+    input_data: dict[str, JsonValue]
+    request: OperationRequest | Draft
+    attempt: int
+    result: OperationResult | None
+    failure_kind: FailureKind | None
+    created: datetime
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_news_at: datetime
+    correlation_id: str
+    revision: int
+
+    @property
+    def finished(self) -> bool:
+        return self.status not in UNFINISHED
+
+    def handle(self) -> OperationHandle:
+        """Return what is needed to end it."""
+        return OperationHandle(
+            id=self.id, attempt=self.attempt, finished=self.finished, correlation_id=self.correlation_id
+        )
+
+    def after(self, report: OperationReport, *, now: datetime) -> Operation:
+        """Return the operation as the report leaves it; the operation itself if the report is old news.
+
+        A finished operation never changes, a report about another attempt changes nothing, and progress never
+        falls: reports may come repeated and in any order.
+        """
+        if self.finished or report.attempt != self.attempt:
+            return self
+        match report:
+            case OperationStarted():
+                return replace(
+                    self,
+                    status=OperationStatus.IN_PROGRESS,
+                    started_at=self.started_at or report.occurred_at,
+                    last_news_at=now,
+                )
+            case OperationProgressed():
+                return self._progressed(report, now)
+            case OperationSucceeded():
+                return replace(self._ended(OperationStatus.COMPLETED, "", now), progress=1.0, result=report.result)
+            case OperationFailed():
+                return self.failed(report.message, report.kind, now=now)
+            case OperationCancelled():
+                return self._ended(OperationStatus.CANCELLED, "", now)
+
+    def cancelled(self, *, now: datetime) -> Operation:
+        """Return the operation as the user's wish to stop it leaves it."""
+        return self._ended(OperationStatus.CANCELLED, "", now)
+
+    def failed(self, message: str, kind: FailureKind, *, now: datetime) -> Operation:
+        """Return the operation as a failure leaves it."""
+        return replace(self._ended(OperationStatus.FAILED, message, now), failure_kind=kind)
+
+    def resolved(
+        self, input_data: dict[str, JsonValue], request: OperationRequest | Draft, *, now: datetime
+    ) -> Operation:
+        """Return the operation with what is known of its inputs now; it starts, or waits for the rest."""
+        status, message = first_state(request)
+        return replace(
+            self,
+            status=status,
+            message=message,
+            input_data=input_data,
+            request=request,
+            requested_at=now,
+            last_news_at=now,
+        )
+
+    def retried(self, *, now: datetime) -> Operation:
+        """Return the operation as a new attempt of the same request."""
+        status, message = first_state(self.request)
+        return replace(
+            self,
+            status=status,
+            message=message,
+            progress=0.0,
+            attempt=self.attempt + 1,
+            result=None,
+            failure_kind=None,
+            requested_at=now,
+            started_at=None,
+            finished_at=None,
+            last_news_at=now,
+        )
+
+    def looks_like(self, other: Operation) -> bool:
+        """Tell whether a client sees the same state."""
+        return (self.status.shown, self.progress, self.message, self.attempt) == (
+            other.status.shown,
+            other.progress,
+            other.message,
+            other.attempt,
+        )
+
+    def _progressed(self, report: OperationProgressed, now: datetime) -> Operation:
+        heard = replace(self, status=OperationStatus.IN_PROGRESS, last_news_at=now)
+        if report.fraction < self.progress:
+            return heard
+        return replace(heard, progress=report.fraction, message=report.message or self.message)
+
+    def _ended(self, status: OperationStatus, message: str, now: datetime) -> Operation:
+        return replace(self, status=status, message=message, finished_at=now, last_news_at=now)
+
+
+def first_state(request: OperationRequest | Draft) -> tuple[OperationStatus, str]:
+    """Return status and message of an operation nobody has worked on yet."""
+    if isinstance(request, Draft):
+        return OperationStatus.WAITING, _waiting_for(request.parents)
+    return OperationStatus.PENDING, ""
+
+
+def _waiting_for(parents: Sequence[Parent]) -> str:
+    named = ", ".join(map(str, parents[:_MOST_NAMED]))
+    more = len(parents) - _MOST_NAMED
+    return f"Waiting for {named} and {more} more" if more > 0 else f"Waiting for {named}"
+
+
+def start_events(operation: Operation) -> list[Event]:
+    """Return what has to be said of an attempt that begins now, or waits, or cannot begin."""
+    ask = [requested_event(operation)] if operation.status is OperationStatus.PENDING else []
+    return [*ask, changed_event(operation)]
+
+
+def requested_event(operation: Operation) -> OperationRequested:
+    """Return the command to compute the operation's present attempt; each call makes a new event."""
+    assert isinstance(operation.request, OperationRequest), "an operation that waits has nothing to ask for"
+    return OperationRequested(
+        operation_id=operation.id,
+        attempt=operation.attempt,
+        session_id=operation.session_id,
+        operation=operation.name,
+        lane=operation.request.lane,
+        parameters=operation.request.parameters,
+        input_files=operation.request.input_files,
+        correlation_id=operation.correlation_id,
+        producer=PRODUCER,
+    )
+
+
+def cancel_event(operation: OperationHandle) -> OperationCancelRequested:
+    """Return the command to stop the operation's present attempt."""
+    return OperationCancelRequested(
+        operation_id=operation.id,
+        attempt=operation.attempt,
+        correlation_id=operation.correlation_id,
+        producer=PRODUCER,
+    )
+
+
+def changed_event(operation: Operation, *, event_id: str | None = None) -> OperationChanged:
+    """Return what the feed says about the operation's present state."""
+    return OperationChanged(
+        event_id=event_id or new_id(),
+        session_id=operation.session_id,
+        owner=operation.owner,
+        operation_id=operation.id,
+        attempt=operation.attempt,
+        name=operation.name,
+        status=operation.status.shown,
+        operation_progress=operation.progress,
+        message=operation.message,
+        correlation_id=operation.correlation_id,
+        producer=PRODUCER,
+    )
+
+
+def deleted_event(operation: OperationHandle, *, session_id: int, owner: str) -> OperationDeleted:
+    """Return what the feed says about the end of the operation."""
+    return OperationDeleted(
+        session_id=session_id,
+        owner=owner,
+        operation_id=operation.id,
+        correlation_id=operation.correlation_id,
+        producer=PRODUCER,
+    )

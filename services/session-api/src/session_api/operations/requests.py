@@ -1,0 +1,156 @@
+"""From what a client posts to a request the runners can serve without asking anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from datalab.events.operations import OutputFile
+from session_api.accounts.model import User
+from session_api.offers.model import CatalogueEntry
+from session_api.operations.input_checks import check_inputs, check_total, without_surplus
+from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObject, OutputsOf, clean_inputs
+from session_api.operations.input_finder import InputFinder, found_output, unknown_output
+from session_api.operations.inputs import FoundFile, NamedFile
+from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
+from session_api.operations.ports import OperationRepository
+from session_api.operations.waiting import ParentState, needed
+from session_api.web.failures import InputRefusedError
+
+_Found = Mapping[NamedFile, FoundFile]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """`shown` is the input data as clients see it again; the request is a draft while outputs in it do not exist."""
+
+    shown: JsonObject
+    request: OperationRequest | Draft
+
+
+class RequestBuilder:
+    """Checks inputs, and finds the files they name among what the caller may read."""
+
+    def __init__(self, *, finder: InputFinder, operations: OperationRepository) -> None:
+        self._finder = finder
+        self._operations = operations
+
+    async def prepare(
+        self, caller: User, entry: CatalogueEntry, input_data: JsonObject, *, now: datetime
+    ) -> PreparedRequest:
+        """Return the request for the runners. Raises `InputRefusedError`, with a text for the user."""
+        inputs = clean_inputs(entry, input_data)
+        frames = await self._finder.find_frames(caller, inputs.named_files(), now=now)
+        return await self._resolve(caller.username, entry, inputs, frames, waited_for=())
+
+    async def take_up(self, operation: Operation, entry: CatalogueEntry) -> PreparedRequest:
+        """Return the request of an operation that waits, as far as it can be made now.
+
+        Raises `InputRefusedError`, with a text for the user, when it can never be made. What was found before stays
+        found, as in a request that is complete.
+        """
+        draft = operation.request
+        assert isinstance(draft, Draft), "only a draft can be taken up"
+        inputs = clean_inputs(entry, operation.input_data)
+        found = {file.name: file for file in draft.found}
+        return await self._resolve(operation.owner, entry, inputs, found, waited_for=draft.parents)
+
+    async def _resolve(
+        self, owner: str, entry: CatalogueEntry, inputs: CleanInputs, found: _Found, *, waited_for: Sequence[Parent]
+    ) -> PreparedRequest:
+        unknown = [name for name in inputs.named_files() if name not in found]
+        found = {**found, **await self._finder.find_outputs(owner, unknown)}
+        unresolved = [item for item in inputs.items() if item.names not in found]
+        parents = await self._parents_of(owner, unresolved, waited_for)
+        made, waiting = _made(unresolved, parents)
+        if made:
+            found = {**found, **{file.name: file for files in made.values() for file in files}}
+            inputs = clean_inputs(entry, _replaced(inputs, made))
+        filters = {name: file.filter_name for name, file in found.items()}
+        if waiting:
+            check_inputs(entry, inputs, filters, unknown=_incomplete(inputs, found))
+            return PreparedRequest(inputs.shown, Draft(parents=tuple(waiting), found=tuple(_used(inputs, found))))
+        reduced = without_surplus(entry, inputs, filters)
+        if reduced is not None:
+            inputs = clean_inputs(entry, reduced)
+        check_inputs(entry, inputs, filters)
+        request = OperationRequest(
+            lane=entry.lane,
+            parameters=inputs.parameters,
+            input_files=tuple(file.file for file in _used(inputs, found)),
+        )
+        return PreparedRequest(inputs.shown, request)
+
+    async def _parents_of(
+        self, owner: str, unresolved: Sequence[FileItem], waited_for: Sequence[Parent]
+    ) -> dict[int, ParentState]:
+        """Return the operations that make what cannot be found yet. Raises `InputRefusedError` if one is not there."""
+        ids = {item.operation_id for item in unresolved if item.operation_id is not None}
+        states = await self._operations.find_parents(owner, sorted(ids)) if ids else {}
+        former = {parent.id: parent for parent in waited_for}
+        for item in unresolved:
+            if item.operation_id in states:
+                continue
+            if item.operation_id in former:
+                raise InputRefusedError(needed(former[item.operation_id], "was deleted."))
+            if isinstance(item.names, NamedFile):
+                raise unknown_output(item.names.basename)
+            raise InputRefusedError(f"Could not find operation {item.operation_id} among your operations")
+        return states
+
+
+def _made(
+    unresolved: Sequence[FileItem], parents: Mapping[int, ParentState]
+) -> tuple[dict[NamedFile | OutputsOf, list[FoundFile]], list[Parent]]:
+    """Return what finished operations have made of what is needed, and the operations to wait for.
+
+    Raises `InputRefusedError` if something will never be made.
+    """
+    made: dict[NamedFile | OutputsOf, list[FoundFile]] = {}
+    waiting: dict[int, Parent] = {}
+    for item in unresolved:
+        if item.names in made:
+            continue
+        assert item.operation_id is not None, "what has neither a known name nor an operation was refused before"
+        state = parents[item.operation_id]
+        unusable = state.why_unusable()
+        if unusable is not None:
+            raise InputRefusedError(unusable)
+        if state.status is OperationStatus.COMPLETED:
+            made[item.names] = [found_output(output) for output in _chosen(item.names, state)]
+        else:
+            waiting[state.parent.id] = state.parent
+    return made, list(waiting.values())
+
+
+def _chosen(names: NamedFile | OutputsOf, state: ParentState) -> Sequence[OutputFile]:
+    """Return those outputs of a completed operation that an input means. Raises `InputRefusedError` for none."""
+    if isinstance(names, NamedFile):
+        chosen = [output for output in state.outputs if output.basename == names.basename]
+        if not chosen:
+            raise InputRefusedError(f"Could not find {names.basename} among the outputs of {state.parent}")
+        return chosen[:1]
+    images = state.images()
+    if not images:
+        raise InputRefusedError(needed(state.parent, "made no FITS image."))
+    if names.number is None:
+        return images
+    if names.number > len(images):
+        raise InputRefusedError(needed(state.parent, f"made {len(images)} FITS image(s); there is no {names.number}."))
+    return [images[names.number - 1]]
+
+
+def _replaced(inputs: CleanInputs, made: Mapping[NamedFile | OutputsOf, Sequence[FoundFile]]) -> JsonObject:
+    """Return the inputs with what was made in the place of the operations that made it."""
+    check_total(sum(len(made[item.names]) if item.names in made else 1 for item in inputs.items()))
+    return inputs.replaced({names: [file.file.basename for file in files] for names, files in made.items()})
+
+
+def _incomplete(inputs: CleanInputs, found: Collection[NamedFile]) -> set[str]:
+    """Return the inputs whose files are not all known."""
+    return {key for key, items in inputs.files.items() if any(item.names not in found for item in items)}
+
+
+def _used(inputs: CleanInputs, found: _Found) -> list[FoundFile]:
+    return [found[name] for name in inputs.named_files() if name in found]

@@ -1,0 +1,202 @@
+"""Starting, reading, stopping, repeating and deleting operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from datalab.errors import TransientError
+from datalab.events.envelope import Event, utc_now
+from session_api.accounts.model import User
+from session_api.offers.ports import Catalogue
+from session_api.operations.deletion import delete_operations
+from session_api.operations.dependents import Dependents
+from session_api.operations.input_cleaning import JsonObject
+from session_api.operations.model import RETRYABLE, Operation, cancel_event, changed_event, first_state, start_events
+from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.requests import RequestBuilder
+from session_api.sessions.ports import SessionRepository
+from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
+from session_api.web.window import Window
+
+#: A running operation is reported on about once a second, so losing even the second race is rare.
+_MOST_RACES = 20
+
+
+class OperationService:
+    """What is not in a session of the caller does not exist: `SessionNotFoundError`, `OperationNotFoundError`."""
+
+    def __init__(
+        self,
+        *,
+        operations: OperationRepository,
+        sessions: SessionRepository,
+        catalogue: Catalogue,
+        requests: RequestBuilder,
+        dependents: Dependents,
+        meter: OperationMeter,
+    ) -> None:
+        self._operations = operations
+        self._sessions = sessions
+        self._catalogue = catalogue
+        self._requests = requests
+        self._dependents = dependents
+        self._meter = meter
+
+    async def page(self, caller: User, session_id: int, window: Window) -> tuple[int, list[Operation]]:
+        """Return how many operations the session has, and the window of them."""
+        await self._demand_session(caller, session_id)
+        return await self._operations.page(caller.username, session_id, window)
+
+    async def get(self, caller: User, session_id: int, operation_id: int) -> Operation:
+        """Return one operation."""
+        operation = await self._operations.find(caller.username, session_id, operation_id)
+        if operation is None:
+            raise OperationNotFoundError
+        return operation
+
+    async def create(
+        self,
+        caller: User,
+        session_id: int,
+        *,
+        name: str,
+        input_data: JsonObject,
+        idempotency_key: str | None,
+        correlation_id: str,
+    ) -> tuple[Operation, bool]:
+        """Start an operation, or let it wait for others; return it, and whether it is new.
+
+        With an idempotency key, the second request with the same key gets the operation the first one started.
+
+        Raises:
+            FieldError: there is no operation of this name.
+            InputRefusedError: the inputs cannot work, or name something the caller may not read.
+            ConflictError: the key belongs to another operation.
+        """
+        entry = self._catalogue.find(name)
+        if entry is None:
+            raise FieldError({"name": [f'"{name[:100]}" is not a valid choice.']})
+        await self._demand_session(caller, session_id)
+        if idempotency_key is not None:
+            earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
+            if earlier is not None:
+                return _same_request(earlier, session_id, name), False
+        now = utc_now()
+        # A number that is not used in the end does no harm.
+        prepared, operation_id = await asyncio.gather(
+            self._requests.prepare(caller, entry, input_data, now=now), self._operations.next_id()
+        )
+        status, message = first_state(prepared.request)
+        operation = Operation(
+            id=operation_id,
+            session_id=session_id,
+            owner=caller.username,
+            name=entry.name,
+            status=status,
+            message=message,
+            progress=0.0,
+            input_data=prepared.shown,
+            request=prepared.request,
+            attempt=1,
+            result=None,
+            failure_kind=None,
+            created=now,
+            requested_at=now,
+            started_at=None,
+            finished_at=None,
+            last_news_at=now,
+            correlation_id=correlation_id,
+            revision=1,
+        )
+        if await self._operations.insert(operation, start_events(operation), idempotency_key=idempotency_key):
+            return await self._dependents.begin(operation), True
+        # Only a key can be in the way: the same request came twice at once, and the other one won.
+        assert idempotency_key is not None
+        earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
+        if earlier is None:
+            raise TransientError("the operation with this Idempotency-Key is just being deleted")
+        return _same_request(earlier, session_id, name), False
+
+    async def cancel(self, caller: User, session_id: int, operation_id: int) -> Operation:
+        """Stop an operation; whatever its runner still says about the attempt is ignored.
+
+        Raises:
+            ConflictError: it has ended already.
+        """
+
+        def stop(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
+            if operation.finished:
+                raise ConflictError(
+                    f"The operation is {operation.status.shown}; only one that waits or runs can be stopped."
+                )
+            cancelled = operation.cancelled(now=now)
+            return cancelled, [cancel_event(operation.handle()), changed_event(cancelled)]
+
+        operation = await self._change(caller, session_id, operation_id, stop)
+        self._meter.finished(operation.status, operation.failure_kind)
+        await self._dependents.after_end_of([operation.id])
+        return operation
+
+    async def retry(self, caller: User, session_id: int, operation_id: int) -> Operation:
+        """Start another attempt of the same request.
+
+        Raises:
+            ConflictError: it has neither failed nor been cancelled.
+        """
+
+        def repeat(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
+            if operation.status not in RETRYABLE:
+                raise ConflictError(
+                    f"The operation is {operation.status.shown}; only one that failed or was cancelled can be retried."
+                )
+            retried = operation.retried(now=now)
+            return retried, start_events(retried)
+
+        return await self._dependents.begin(await self._change(caller, session_id, operation_id, repeat))
+
+    async def delete(self, caller: User, session_id: int, operation_id: int) -> None:
+        """Delete an operation; if it runs, it is stopped."""
+        if not await self._delete(caller, session_id, [operation_id]):
+            raise OperationNotFoundError
+
+    async def delete_many(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
+        """Delete those of a session's operations that have one of the ids; return how many there were."""
+        await self._demand_session(caller, session_id)
+        return await self._delete(caller, session_id, ids)
+
+    async def _delete(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
+        return await delete_operations(
+            self._operations,
+            self._dependents,
+            owner=caller.username,
+            session_id=session_id,
+            announce=True,
+            now=utc_now(),
+            ids=ids,
+        )
+
+    async def _change(
+        self,
+        caller: User,
+        session_id: int,
+        operation_id: int,
+        change: Callable[[Operation, datetime], tuple[Operation, list[Event]]],
+    ) -> Operation:
+        for _ in range(_MOST_RACES):
+            operation = await self.get(caller, session_id, operation_id)
+            changed, events = change(operation, utc_now())
+            if await self._operations.replace_state(operation, changed, events):
+                return changed
+        raise TransientError("the operation changes too fast")
+
+    async def _demand_session(self, caller: User, session_id: int) -> None:
+        if not await self._sessions.owned_ids(caller.username, [session_id]):
+            raise SessionNotFoundError
+
+
+def _same_request(earlier: Operation, session_id: int, name: str) -> Operation:
+    if (earlier.session_id, earlier.name) != (session_id, name):
+        raise ConflictError("This Idempotency-Key was used for another operation.")
+    return earlier

@@ -1,1 +1,0 @@
-"""What the session API does, in terms of the domain and its ports."""

@@ -1,0 +1,1 @@
+"""Data sessions: a user's named set of input data."""

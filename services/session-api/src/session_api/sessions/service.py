@@ -1,0 +1,131 @@
+"""Making, reading, changing and deleting data sessions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from datalab.errors import TransientError
+from datalab.events.envelope import utc_now
+from datalab.events.feed import SessionChanged, SessionDeleted
+from datalab.platform.logging import get_logger
+from session_api.accounts.model import User
+from session_api.operations.deletion import delete_operations
+from session_api.operations.dependents import Dependents
+from session_api.operations.model import PRODUCER, Operation
+from session_api.operations.ports import OperationRepository
+from session_api.sessions.model import InputItem, Session, SessionFilter, merged_input_data
+from session_api.sessions.ports import SessionRepository
+from session_api.web.failures import SessionNotFoundError
+from session_api.web.window import Window
+
+_log = get_logger(__name__)
+
+#: Each lost race means that another writer won one, so this many writers can change one session at once.
+_MOST_RACES = 100
+
+SessionWithOperations = tuple[Session, list[Operation]]
+
+
+class SessionService:
+    """A session that is not the caller's does not exist: `SessionNotFoundError`."""
+
+    def __init__(self, *, sessions: SessionRepository, operations: OperationRepository, dependents: Dependents) -> None:
+        self._sessions = sessions
+        self._operations = operations
+        self._dependents = dependents
+
+    async def page(
+        self, caller: User, chosen: SessionFilter, window: Window
+    ) -> tuple[int, list[SessionWithOperations]]:
+        """Return how many of the caller's sessions match, and the window of them with their operations."""
+        count, sessions = await self._sessions.page(caller.username, chosen, window)
+        operations = await self._operations.of_sessions(caller.username, [session.id for session in sessions])
+        by_session: dict[int, list[Operation]] = {session.id: [] for session in sessions}
+        for operation in operations:
+            by_session[operation.session_id].append(operation)
+        return count, [(session, by_session[session.id]) for session in sessions]
+
+    async def create(
+        self, caller: User, *, name: str, input_data: Sequence[InputItem], correlation_id: str
+    ) -> SessionWithOperations:
+        """Make a session."""
+        now = utc_now()
+        session = Session(
+            id=await self._sessions.next_id(),
+            owner=caller.username,
+            name=name,
+            input_data=merged_input_data([], input_data),
+            created=now,
+            accessed=now,
+            modified=now,
+            revision=1,
+        )
+        await self._sessions.insert(session, [_changed(session, correlation_id)])
+        return session, []
+
+    async def open(self, caller: User, session_id: int) -> SessionWithOperations:
+        """Return a session and note that it was looked at."""
+        session = await self._sessions.open(caller.username, session_id, now=utc_now())
+        if session is None:
+            raise SessionNotFoundError
+        return session, await self._operations.of_sessions(caller.username, [session_id])
+
+    async def change(
+        self,
+        caller: User,
+        session_id: int,
+        *,
+        name: str | None,
+        input_data: Sequence[InputItem],
+        correlation_id: str,
+    ) -> SessionWithOperations:
+        """Rename a session and add input data to it. Writers at the same time lose nothing."""
+        for _ in range(_MOST_RACES):
+            session = await self._sessions.find(caller.username, session_id)
+            if session is None:
+                raise SessionNotFoundError
+            now = utc_now()
+            changed = dataclasses.replace(
+                session,
+                name=session.name if name is None else name,
+                input_data=merged_input_data(session.input_data, input_data) if input_data else session.input_data,
+                accessed=now,
+                modified=now,
+                revision=session.revision + 1,
+            )
+            events = [_changed(changed, correlation_id)]
+            if await self._sessions.replace(changed, revision=session.revision, events=events):
+                return changed, await self._operations.of_sessions(caller.username, [session_id])
+        raise TransientError("the session is being changed by too many at once")
+
+    async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
+        """Delete a session and its operations; those that run are stopped."""
+        now = utc_now()
+        event = SessionDeleted(
+            session_id=session_id, owner=caller.username, correlation_id=correlation_id, producer=PRODUCER
+        )
+        if not await self._sessions.mark_deleted(caller.username, session_id, now=now, events=[event]):
+            raise SessionNotFoundError
+        try:
+            await delete_operations(
+                self._operations,
+                self._dependents,
+                owner=caller.username,
+                session_id=session_id,
+                announce=False,
+                now=now,
+            )
+        except TransientError as error:
+            # The session is gone all the same, and so are its operations for every client: the reconciler goes on.
+            _log.warning("session.operations_left", session_id=session_id, reason=error.message)
+
+
+def _changed(session: Session, correlation_id: str) -> SessionChanged:
+    return SessionChanged(
+        session_id=session.id,
+        owner=session.owner,
+        name=session.name,
+        correlation_id=correlation_id,
+        producer=PRODUCER,
+    )

@@ -1,0 +1,72 @@
+"""Bodies that several routes share."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+ItemT = TypeVar("ItemT")
+
+
+JsonObject = dict[str, JsonValue]
+
+
+class _Form(BaseModel):
+    # Clients send back what they have read, with the read-only keys.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class Detail(BaseModel):
+    """An error."""
+
+    detail: str
+
+
+class InputError(BaseModel):
+    """Field errors, each key a field with its texts. `error` is meant for the user."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str | None = None
+
+
+#: How the errors of a route are described.
+ErrorResponses = dict[int | str, dict[str, Any]]
+
+
+BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
+
+
+UNAUTHENTICATED: ErrorResponses = {
+    401: {"model": Detail},
+    # With this FastAPI does not document its own 422, which is never sent.
+    "4XX": {"model": Detail, "description": "Any other error of the request"},
+}
+
+
+FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
+
+
+NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
+
+
+CONFLICT: ErrorResponses = {409: {"model": Detail}}
+
+
+UNAVAILABLE: ErrorResponses = {503: {"model": Detail}}
+
+
+class Deleted(BaseModel):
+    """How many were deleted."""
+
+    deleted: int
+
+
+class Page(BaseModel, Generic[ItemT]):
+    """A part of a list."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[ItemT]

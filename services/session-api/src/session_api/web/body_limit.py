@@ -1,0 +1,87 @@
+"""No request body beyond a limit is taken in, whether its size is announced or not."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from session_api.web.replies import detail_reply
+
+#: A connection closed while the client still sends is reset, and many clients then never see the answer. So what comes
+#: after the limit is thrown away for a while, as web servers do: long enough for the usual mistake, a file of some MB.
+_LINGER_S = 5.0
+_LINGER_BYTES = 64 * 1024**2
+
+
+class BodyLimit:
+    """ASGI middleware: hands bodies over complete, or answers 413."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
+        if "transfer-encoding" not in headers and announced == "0":
+            await self._app(scope, receive, send)
+            return
+        if len(announced) > 18 or int(announced) > self._max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._max_bytes:
+                await self._refuse(scope, receive, send)
+                return
+        await self._app(scope, _replayed(bytes(body), receive), send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"Request body is too large: at most {self._max_bytes} bytes are accepted."
+
+        async def lingering(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await _discard(receive)
+            await send({"type": "http.response.body", "body": b""})
+
+        await detail_reply(413, detail, {"Connection": "close"})(scope, receive, lingering)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the whole body first."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _discard(receive: Receive) -> None:
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while discarded < _LINGER_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return

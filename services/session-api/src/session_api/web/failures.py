@@ -1,0 +1,59 @@
+"""What can be wrong with a request, beyond the kinds every service knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from datalab.errors import NotFoundError, UsageError
+
+
+class AuthenticationError(UsageError):
+    """The caller did not say who they are, or said it wrongly."""
+
+
+class ForbiddenError(UsageError):
+    """The caller is known, and may not do this."""
+
+    def __init__(self) -> None:
+        super().__init__("You do not have permission to perform this action.")
+
+
+class ConflictError(UsageError):
+    """What was asked for does not fit the present state of the thing."""
+
+
+class FieldError(UsageError):
+    """One or more fields of a request are wrong; `fields` holds the texts for each."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items()))
+        self.fields = {name: list(texts) for name, texts in fields.items()}
+
+
+class InputRefusedError(FieldError):
+    """The inputs of an operation cannot work; the text is shown to the user as it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__({"input_data": [text]})
+        self.text = text
+
+
+class SessionNotFoundError(NotFoundError):
+    """No such session, or not the caller's: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No DataSession matches the given query.")
+
+
+class OperationNotFoundError(NotFoundError):
+    """No such operation, or not the caller's: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No DataOperation matches the given query.")
+
+
+class UserNotFoundError(NotFoundError):
+    """No such user."""
+
+    def __init__(self) -> None:
+        super().__init__("No User matches the given query.")

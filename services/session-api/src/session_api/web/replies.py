@@ -1,0 +1,57 @@
+"""Answers: compact JSON in UTF-8, always with a Content-Length; clients take a reply without one for empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from datalab.errors import NotFoundError, TransientError, UsageError
+from session_api.web.failures import AuthenticationError, ConflictError, FieldError, ForbiddenError, InputRefusedError
+
+_STATUS: Mapping[type[UsageError], int] = {
+    AuthenticationError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+}
+#: How long a client should wait before it asks an unavailable service again, in seconds.
+_RETRY_AFTER_S = 2
+
+
+class JsonReply(Response):
+    """A JSON answer. NaN and infinity, which JSON does not know, become null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def detail_reply(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JsonReply:
+    """Return an error with the one text clients log."""
+    return JsonReply({"detail": detail}, status, headers)
+
+
+def empty_reply() -> Response:
+    """Return success with nothing to say; clients look for the Content-Length."""
+    return Response(status_code=204, headers={"Content-Length": "0"})
+
+
+def usage_reply(error: UsageError) -> JsonReply:
+    """Return what the client is told about its mistake."""
+    if isinstance(error, InputRefusedError):
+        # `error` is the only key the user interface shows to the user.
+        return JsonReply({**error.fields, "error": error.text}, 400)
+    if isinstance(error, FieldError):
+        return JsonReply(error.fields, 400)
+    headers = {"WWW-Authenticate": "Token"} if isinstance(error, AuthenticationError) else None
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
+    return detail_reply(status, error.message, headers)
+
+
+def transient_reply(error: TransientError) -> JsonReply:
+    """Return that the same request may work later."""
+    return detail_reply(503, f"Temporarily unavailable: {error.message}.", {"Retry-After": str(_RETRY_AFTER_S)})

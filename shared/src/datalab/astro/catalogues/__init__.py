@@ -1,0 +1,1 @@
+"""Catalogues of sources: their columns, zero points, clusters."""

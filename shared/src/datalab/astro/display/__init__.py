@@ -1,0 +1,1 @@
+"""Images as screens show them."""

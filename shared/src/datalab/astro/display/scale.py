@@ -1,0 +1,212 @@
+"""Images as screens show them: fewer pixels, other coordinates, levels counted.
+
+A position on a display is in its pixels, from the left and from the bottom edge of the picture, so that pixel i covers
+[i, i + 1). An image of `columns` x `rows` pixels fills a display of `width` x `height`, whatever their ratios.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.visualization import ZScaleInterval
+from numpy.typing import NDArray
+
+from datalab.astro.display.stretch import zscale_limits
+
+Pixels = NDArray[np.generic]
+Floats = NDArray[np.float64]
+
+#: Rows counted at once: the floats of a band stay in the cache.
+_BAND_ROWS = 256
+#: How many steps the histogram of `level_histogram` has below, between and above the display limits, and how far beyond
+#: the limits the middle part reaches, as parts of them: what the user interface of the archive draws.
+_OUTER_STEPS = 10
+_INNER_STEPS = 100
+_MARGIN = 0.2
+#: Highest level by bits per pixel, where the header names no saturation; the archive's interface counts up to there.
+_HIGHEST_LEVEL = {8: 255.0, 16: 65_504.0}
+#: IRAF fits its line to about this many samples, a share of which it rejects as outliers.
+_ZSCALE_LEAST_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayScale:
+    """How many image pixels one display pixel spans, along x (columns) and y (rows)."""
+
+    x: float
+    y: float
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], *, width: float, height: float) -> DisplayScale:
+        """Return the scale of an image of `shape` (rows, columns) on a display of `width` x `height` pixels."""
+        rows, columns = shape
+        return cls(x=columns / width, y=rows / height)
+
+    @property
+    def radius(self) -> float:
+        """Image pixels per display pixel for lengths without direction: a circle keeps its area."""
+        return math.sqrt(self.x * self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelHistogram:
+    """Pixels counted by level, in the units of the image: `counts[i]` from `edges[i]` to `edges[i + 1]`."""
+
+    edges: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @property
+    def log_counts(self) -> Floats:
+        """Decimal logarithms of the counts, 0 where there is none."""
+        return np.log10(np.maximum(self.counts, 1))
+
+    @property
+    def middles(self) -> NDArray[np.int64]:
+        """The middle of each level's range, a whole number."""
+        return (self.edges[1:] + self.edges[:-1]) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class EvenHistogram:
+    """Pixels counted in even steps: `counts[i]` from `edges[i]` to below `edges[i + 1]`, the last edge included."""
+
+    edges: Floats
+    counts: NDArray[np.int64]
+    below: int
+    above: int
+    undefined: int
+
+
+def area_resized(pixels: Pixels, shape: tuple[int, int]) -> NDArray[np.floating]:
+    """Return an image with another number of pixels, each the mean of what it covers of the old ones.
+
+    Undefined pixels (NaN, infinite) are left out of the means; a mean of nothing else is NaN. Sides are scaled each by
+    itself. Enlarged, old pixels become rectangles whose shared edges are mixed.
+
+    Args:
+        pixels: shape (rows, columns), any real type; not modified, and read in bands, so that it may lie on disk.
+        shape: of the result, each side at least 1.
+
+    Returns:
+        Shape `shape`, float32 for up to 16-bit integers and float32, else float64.
+    """
+    working_type = np.result_type(pixels.dtype, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        resized = _resized_both(pixels, shape, working_type)
+        if np.isfinite(resized).all():
+            return resized
+        defined = np.isfinite(pixels)
+        total = _resized_both(np.where(defined, pixels, 0), shape, working_type)
+        covered = _resized_both(defined, shape, working_type)
+        return np.where(covered > 0, total / covered, np.nan).astype(working_type)
+
+
+def level_histogram(
+    values: Floats | NDArray[np.floating], samples: Floats, *, bits: int, saturation: float | None
+) -> LevelHistogram:
+    """Count values in steps that are fine between the display limits and coarse outside.
+
+    Args:
+        values: to be counted, any shape; undefined ones are left out.
+        samples: sorted finite values of the whole image, at least one, from which the limits follow.
+        bits: bits per pixel of the image's file, which say how high its levels may be.
+        saturation: highest level of the detector, if known.
+
+    Returns:
+        Integer edges from the lowest sample (or 0, if that is lower) to the highest level.
+    """
+    low, high = zscale_limits(samples)
+    highest = saturation if saturation is not None else _HIGHEST_LEVEL.get(bits, float(np.finfo(np.float32).max))
+    start = math.floor(min(float(samples[0]), 0.0))
+    first = max(start, int(math.floor(low) - _MARGIN * abs(math.floor(low))))
+    second = max(first + 1, int(math.ceil(high) + _MARGIN * abs(math.ceil(high))))
+    third = max(second + 1, int(highest))
+    edges = sorted(
+        {
+            *_steps(start, first, _OUTER_STEPS),
+            *_steps(first, second, _INNER_STEPS),
+            *_steps(second, third, _OUTER_STEPS),
+            third,
+        }
+    )
+    ordered = np.sort(values[np.isfinite(values)], axis=None)
+    below = np.searchsorted(ordered, np.array(edges, np.float64))
+    below[-1] = np.searchsorted(ordered, float(third), side="right")
+    as_integers = np.array([min(edge, np.iinfo(np.int64).max) for edge in edges], np.int64)
+    return LevelHistogram(edges=as_integers, counts=np.diff(below))
+
+
+def even_histogram(pixels: Pixels, *, bins: int, low: float | None, high: float | None) -> EvenHistogram:
+    """Count every pixel of an image in even steps, band by band.
+
+    Args:
+        pixels: shape (rows, columns), any real type; not modified. NaN and infinite pixels are undefined.
+        bins: number of steps, at least 1.
+        low: lower limit in the units of the image; the lowest pixel if not given.
+        high: upper limit, above the lower one; the highest pixel if not given.
+    """
+    bands = [pixels[start : start + _BAND_ROWS] for start in range(0, pixels.shape[0], _BAND_ROWS)]
+    if low is None or high is None:
+        extremes = [(float(part.min()), float(part.max())) for part in map(_defined, bands) if part.size]
+        low = min((least for least, _ in extremes), default=0.0) if low is None else low
+        high = max((most for _, most in extremes), default=low + 1.0) if high is None else high
+    if not low < high:  # all pixels alike, or all beyond the one limit given: a step of one unit holds them
+        low, high = low - 0.5, low + 0.5
+    counts = np.zeros(bins, np.int64)
+    below = above = undefined = 0
+    for band in bands:
+        values = _defined(band)
+        undefined += band.size - values.size
+        below += int(np.count_nonzero(values < low))
+        above += int(np.count_nonzero(values > high))
+        counts += np.histogram(values, bins=bins, range=(low, high))[0]
+    return EvenHistogram(np.linspace(low, high, bins + 1), counts, below, above, undefined)
+
+
+def iraf_zscale(samples: Floats, *, contrast: float) -> tuple[float, float]:
+    """Return display limits as IRAF's zscale finds them: a line through the sorted samples, without outliers.
+
+    Args:
+        samples: finite values, at least one, in any order.
+        contrast: the line's slope is divided by this (IRAF: 0.25).
+
+    References:
+        IRAF `display` task, help page, "ZSCALE ALGORITHM".
+    """
+    if samples.size < _ZSCALE_LEAST_SAMPLES:
+        return float(samples.min()), float(samples.max())
+    low, high = ZScaleInterval(n_samples=samples.size, contrast=contrast).get_limits(samples)
+    return float(low), float(high)
+
+
+def _resized_both(pixels: Pixels, shape: tuple[int, int], working_type: np.dtype) -> NDArray[np.floating]:
+    fewer_rows = _resized_rows(pixels, shape[0], working_type)
+    return np.ascontiguousarray(_resized_rows(np.ascontiguousarray(fewer_rows.T), shape[1], working_type).T)
+
+
+def _resized_rows(pixels: Pixels, count: int, working_type: np.dtype) -> NDArray[np.floating]:
+    """Return `count` rows, each the weighted mean of those it covers.
+
+    The overlaps are counted in whole `count`-ths of a row: rounding must not let a row weigh in that only touches.
+    """
+    rows = pixels.shape[0]
+    resized = np.empty((count, pixels.shape[1]), working_type)
+    for row in range(count):
+        begin, end = row * rows, (row + 1) * rows
+        first, last = begin // count, -(-end // count)
+        edges = np.arange(first, last + 1) * count
+        overlaps = np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin)
+        np.matmul((overlaps / rows).astype(working_type), pixels[first:last].astype(working_type), out=resized[row])
+    return resized
+
+
+def _defined(pixels: Pixels) -> Floats:
+    values = pixels.astype(np.float64)
+    return values[np.isfinite(values)]
+
+
+def _steps(start: int, stop: int, count: int) -> range:
+    """Return about `count` whole numbers from `start` on, before `stop`."""
+    return range(start, stop, max(1, (stop - start) // count))

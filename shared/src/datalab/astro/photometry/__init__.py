@@ -1,0 +1,1 @@
+"""Brightness, measured and followed."""

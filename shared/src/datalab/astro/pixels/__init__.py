@@ -1,0 +1,1 @@
+"""Arithmetic and statistics of pixels."""

@@ -1,0 +1,128 @@
+"""Freeing images from what the camera adds to the light: bias, dark current and uneven sensitivity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.reading import header_cards
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median
+
+__all__ = [
+    "BIAS_CARD",
+    "DARK_CARD",
+    "FLAT_CARD",
+    "FrameState",
+    "corrected",
+    "is_normalised",
+    "largest_sensitivity",
+    "relative_sensitivity",
+    "saturation_after",
+]
+
+Pixels = NDArray[Any]
+
+#: What was done to an image, in words: the cards of IRAF's ccdred, which other reductions know too.
+BIAS_CARD, DARK_CARD, FLAT_CARD = "ZEROCOR", "DARKCOR", "FLATCOR"
+#: Names of the masters that Las Cumbres Observatory's pipeline used.
+_PIPELINE_CARDS = {BIAS_CARD: "L1IDBIAS", DARK_CARD: "L1IDDARK", FLAT_CARD: "L1IDFLAT"}
+_X_BINNING, _Y_BINNING = ("CCDXBIN", "XBINNING"), ("CCDYBIN", "YBINNING")
+
+#: A flat in counts has hundreds of them at the least; one that was divided by its mean or median is near 1.
+_NORMALISED = (0.2, 5.0)
+#: The largest sensitivity, without the few pixels that are no part of it.
+_LARGEST_SENSITIVITY_PERCENT = 99.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameState:
+    """What a header says was taken off an image already, and how its pixels were binned (None: unknown)."""
+
+    bias_removed: bool
+    dark_removed: bool
+    flat_removed: bool
+    binning: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, header: fits.Header) -> Self:
+        """Read the cards of IRAF and of the pipeline of Las Cumbres Observatory."""
+        reader = CardReader(header_cards(header))
+        done = {card: any(reader.text(keyword) for keyword in (card, other)) for card, other in _PIPELINE_CARDS.items()}
+        x, y = (reader.number(*names, lowest=1) for names in (_X_BINNING, _Y_BINNING))
+        return cls(
+            bias_removed=done[BIAS_CARD],
+            dark_removed=done[DARK_CARD],
+            flat_removed=done[FLAT_CARD],
+            binning=None if x is None or y is None else (int(x), int(y)),
+        )
+
+
+def corrected(
+    raw: Pixels,
+    *,
+    bias: Pixels | None = None,
+    dark: Pixels | None = None,
+    dark_scale: float = 1.0,
+    flat: Pixels | None = None,
+) -> Pixels:
+    """Return (raw - bias - dark_scale dark) / flat, in float32, or float64 if the raw pixels need it.
+
+    Args:
+        raw: in counts, any shape.
+        bias: in counts, same shape; None is none.
+        dark: counts of its own exposure, without bias.
+        dark_scale: exposure time of the image in units of that of the dark.
+        flat: relative sensitivity, NaN where unknown, which makes the result NaN.
+    """
+    result = raw.astype(exact_dtype(raw.dtype))
+    with np.errstate(over="ignore", invalid="ignore"):  # where frames are infinite there is nothing to be saved
+        if bias is not None:
+            result -= bias
+        if dark is not None:
+            result -= np.asarray(dark_scale * dark, result.dtype)
+        if flat is not None:
+            result /= flat
+    return result
+
+
+def is_normalised(flat_level: float) -> bool:
+    """Tell whether a flat of this median is one of relative sensitivities, not of counts."""
+    return _NORMALISED[0] < flat_level < _NORMALISED[1]
+
+
+def relative_sensitivity(flat: Pixels) -> Pixels:
+    """Return a flat divided by its median, NaN where it is not positive.
+
+    Raises:
+        ValueError: the median is not positive, or infinite.
+    """
+    level = image_median(flat)
+    if not level > 0.0:
+        raise ValueError("it shows no light: its median is not positive")
+    if math.isinf(level):
+        raise ValueError("half of its pixels are infinite")
+    relative = flat.astype(exact_dtype(flat.dtype))
+    relative /= level
+    relative[~(relative > 0.0)] = np.nan
+    return relative
+
+
+def largest_sensitivity(flat: Pixels) -> float:
+    """Return the largest relative sensitivity, without the few pixels that are no part of it; at least 1."""
+    return max(1.0, float(np.nanpercentile(flat, _LARGEST_SENSITIVITY_PERCENT)))
+
+
+def saturation_after(saturation_adu: float, *, bias_adu: float, dark_adu: float, sensitivity: float) -> float:
+    """Return a level that calibrated pixels do not exceed, unless their raw ones were saturated or insensitive.
+
+    In whole counts; infinite for an infinite level. `bias_adu` and `dark_adu` are typical levels, the dark that of the
+    exposure time of the image; `sensitivity` is the largest one.
+    """
+    level = (saturation_adu - bias_adu - dark_adu) / sensitivity
+    return math.floor(level) if math.isfinite(level) else level

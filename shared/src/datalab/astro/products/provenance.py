@@ -1,0 +1,131 @@
+"""The header of a product: what it was made from and how, and what it keeps of its first input."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+
+from datalab.astro.headers.reading import UNREADABLE_CARD, image_axes
+from datalab.astro.sky.wcs import PIXEL_REGION
+
+#: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
+COMMENTARY_LENGTH = 72
+
+#: Cards that describe how the input was stored or what its pixels summed to; the writer of the product sets its own.
+#: The Z and FZ keywords are those of tile compression (FITS Standard 4.0, section 10) and of fpack.
+_STORAGE = re.compile(
+    r"SIMPLE|XTENSION|EXTEND|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|THEAP|TFIELDS|"
+    r"T(?:TYPE|FORM|UNIT|DISP|SCAL|ZERO|NULL|DIM)\d+|"
+    r"Z(?:IMAGE|CMPTYPE|SIMPLE|TENSION|EXTEND|BITPIX|PCOUNT|GCOUNT|HECKSUM|DATASUM|QUANTIZ|DITHER0|SCALE|ZERO|BLANK|"
+    r"MASKCMP|BLOCKED|NAXIS\d*|TILE\d+|NAME\d+|VAL\d+)|FZ[A-Z0-9]+|"
+    r"CHECKSUM|DATASUM|DATAMIN|DATAMAX|EXTNAME|EXTVER|EXTLEVEL|INHERIT"
+)
+
+
+def provenance_cards(
+    *,
+    software_version: str,
+    operation: str,
+    operation_version: str,
+    parameters: Mapping[str, object],
+    inputs: Sequence[tuple[str, str]],
+    result_key: str,
+    comment: str,
+) -> list[fits.Card]:
+    """Return the cards that tell how a product was made.
+
+    HISTORY holds, for each input, its name on `input` cards and its checksum on a `sha256` card, then the parameters
+    as JSON on `json` cards; texts too long for a card go on in the next one with the same label. Characters that FITS
+    does not allow are written as backslash escapes.
+
+    Args:
+        software_version: of Datalab.
+        operation: its name in the catalogue.
+        operation_version: of its algorithm.
+        parameters: values of strict JSON.
+        inputs: (basename, SHA-256 in hexadecimal) of every input, in the order used.
+        result_key: the key the product is stored under.
+        comment: the sentence for readers, such as "Datalab Median on fits_1, fits_2".
+
+    Raises:
+        TypeError, ValueError: the parameters cannot be written as JSON.
+    """
+    cards = [
+        fits.Card("DLAB_KEY", _printable(result_key)),
+        fits.Card("DLABVER", _printable(software_version)),
+        fits.Card("DLABOP", _printable(operation)),
+        fits.Card("DLABOPV", _printable(operation_version)),
+        fits.Card("DLABNIN", len(inputs), "number of inputs"),
+    ]
+    for name, checksum in inputs:
+        cards += _commentary("HISTORY", name, label="input ")
+        cards += _commentary("HISTORY", checksum, label="sha256 ")
+    as_json = json.dumps(parameters, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    cards += _commentary("HISTORY", as_json, label="json ")
+    cards += _commentary("COMMENT", comment)
+    return cards
+
+
+def output_header(reference: fits.Header, shape: tuple[int, int]) -> fits.Header:
+    """Return the header of an image made from the one `reference` describes, named SCI.
+
+    It keeps every card but those on storage, checksums and extremes; cards beyond repair are left out. The WCS
+    stays valid for an image cropped from pixel [0, 0]; regions in pixel numbers are kept only if nothing is cropped.
+
+    Args:
+        reference: of the input's science image; not modified.
+        shape: (rows, columns) of the new image.
+    """
+    is_cropped = shape[::-1] != image_axes(reference)
+    header = fits.Header()
+    header["EXTNAME"] = ("SCI", "extension name")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VerifyWarning)  # astropy tells what it mended
+        for card in reference.cards:
+            if _STORAGE.fullmatch(card.keyword) or (is_cropped and PIXEL_REGION.fullmatch(card.keyword)):
+                continue
+            try:
+                header.append(_mended(card), end=True)
+            except UNREADABLE_CARD:
+                continue
+    return header
+
+
+def _mended(card: fits.Card) -> fits.Card:
+    """Return a copy of a card that a strict writer accepts; number formats stay as they are where they can."""
+    mended = copy.copy(card)
+    mended.verify("silentfix")
+    keyword = mended.image[:8]
+    if keyword != keyword.upper():  # the one fault that astropy reports but does not mend
+        mended = fits.Card(mended.keyword, mended.value, mended.comment)
+    return mended
+
+
+def _commentary(keyword: str, text: str, *, label: str = "") -> list[fits.Card]:
+    """Return cards that hold a text; joining what follows their labels gives it back, escaped."""
+    return [fits.Card(keyword, label + part) for part in _parts(_printable(text), COMMENTARY_LENGTH - len(label))]
+
+
+def _parts(text: str, length: int) -> Iterator[str]:
+    """Cut a text so that no part but the last ends with a blank, which FITS would drop.
+
+    A second blank in a row is escaped, so that there always is such a cut.
+    """
+    rest = text.replace("  ", r" \u0020")
+    while len(rest) > length:
+        end = length - 1 if rest[length - 1] == " " else length
+        yield rest[:end]
+        rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _printable(text: str) -> str:
+    """Escape everything outside the ASCII characters that FITS allows in text."""
+    return "".join(char if " " <= char <= "~" else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -1,0 +1,1 @@
+"""Where on the sky: coordinates, stars, plate solutions."""

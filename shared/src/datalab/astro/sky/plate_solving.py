@@ -1,0 +1,258 @@
+"""Finding the world coordinates of an image from the stars in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from astropy.wcs import WCS
+
+from datalab.astro.sky.cross_match import one_to_one
+from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
+from datalab.astro.sky.star_matching import (
+    LEAST_COMMON_STARS,
+    TRIANGLE_STARS,
+    MatchOptions,
+    NoMatchError,
+    Similarity,
+    match_stars,
+)
+from datalab.astro.sky.tangent_fit import FloatArray, PlaneError, fit_tangent_wcs, from_plane, to_plane
+from datalab.astro.sky.wcs import pixel_scale_arcsec
+
+__all__ = [
+    "CatalogueStars",
+    "Hint",
+    "PlateSolution",
+    "PlateSolvingError",
+    "SearchCircle",
+    "search_circle",
+    "solve_plate",
+]
+
+#: How far the pixel scale may be from the hint.
+SCALE_FREEDOM = 0.08
+
+#: How far the middle of the image may be from the hint, in units of its longer side: half a field, and a little more.
+POSITION_FREEDOM = 0.55
+
+#: Pixel scales of telescopes, arcsec: from a large one to a camera lens, in steps that their freedom covers.
+UNKNOWN_SCALES_ARCSEC = (0.1, 8.0)
+UNKNOWN_SCALE_FREEDOM = 0.25
+
+#: Sky around the hint that is searched if the scale is not known: that of most cameras.
+UNKNOWN_SCALE_RADIUS_DEG = 1.0
+
+#: Less sky than this, a third of an arcsecond, has no stars to compare, whatever the hint says of the scale.
+LEAST_RADIUS_DEG = 1e-4
+
+#: How far stars may be from where the first, undistorted solution expects them, pixels.
+TOLERANCE_PX = 5.0
+
+#: Stars further than this many standard deviations from their place in the catalogue are taken for others.
+CLIP_SIGMA = 3.5
+
+#: Least standard deviation assumed when others are cut away, pixels: exact positions lose no star.
+LEAST_SPREAD_PX = 0.05
+
+#: Steps of the circles that are searched: of the radius as a factor, of the centre in radii. Being off the centre by
+#: 0.71 steps, the diagonal, is made up for by a circle wider by one step.
+_RADIUS_STEP = 1.05
+_CENTRE_STEP = 0.2
+
+_FIT_PASSES = 8
+#: Median distance of two-dimensional normal errors in units of the standard deviation along one axis: sqrt(2 ln 2).
+_MEDIAN_DISTANCE = 1.1774
+#: The catalogue reaches a little deeper than the image, whose filter ranks the stars differently.
+_DEPTH_MARGIN = 1.2
+
+
+class PlateSolvingError(ValueError):
+    """No world coordinates were found; the text says why, as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Where about an image is, ICRS degrees, and the width of its pixels if that is known."""
+
+    ra_deg: float
+    dec_deg: float
+    pixel_scale_arcsec: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchCircle:
+    """A circle on the sky, ICRS degrees."""
+
+    ra_deg: float
+    dec_deg: float
+    radius_deg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueStars:
+    """Stars of the sky, ICRS degrees at the time of the image, brightest first."""
+
+    ra_deg: FloatArray
+    dec_deg: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateSolution:
+    """World coordinates of an image, the stars they rest on, and the rms of their distances from the catalogue."""
+
+    wcs: WCS
+    n_stars: int
+    rms_arcsec: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A pixel scale to try, and how far the true one may be from it, as a fraction."""
+
+    pixel_arcsec: float
+    freedom: float
+
+
+def search_circle(hint: Hint, shape: tuple[int, int]) -> SearchCircle:
+    """Return where to look for the stars of an image: everything it may show, within what the star catalogue gives.
+
+    Images of one field, however the telescope drifts, share a circle: its centre and radius come in steps.
+
+    Args:
+        hint: about the image.
+        shape: (rows, columns).
+    """
+    if hint.pixel_scale_arcsec is None:
+        radius_deg = UNKNOWN_SCALE_RADIUS_DEG
+    else:
+        radius_deg = max(LEAST_RADIUS_DEG, _reach_px(shape, SCALE_FREEDOM) * hint.pixel_scale_arcsec / 3600.0)
+    radius_deg = _RADIUS_STEP ** math.ceil(math.log(radius_deg, _RADIUS_STEP))
+    step_deg = _CENTRE_STEP * radius_deg
+    dec_deg = max(-90.0, min(90.0, round(hint.dec_deg / step_deg) * step_deg))
+    steps_around = max(1, round(360.0 * math.cos(math.radians(dec_deg)) / step_deg))
+    ra_deg = round(hint.ra_deg / 360.0 * steps_around) % steps_around * 360.0 / steps_around
+    return SearchCircle(
+        ra_deg=ra_deg, dec_deg=dec_deg, radius_deg=min(MAX_RADIUS_DEG, (1.0 + _CENTRE_STEP) * radius_deg)
+    )
+
+
+def solve_plate(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars, hint: Hint) -> PlateSolution:
+    """Return the world coordinates (TAN, ICRS) of an image.
+
+    The image may be rotated by any angle, and mirrored; its middle may be off the hint by half a field.
+
+    Args:
+        stars: x and y in the image, 0-based, shape (n, 2), brightest first.
+        shape: (rows, columns) of the image.
+        catalogue: the stars of `search_circle`, or the brightest of them.
+        hint: about the image.
+
+    Raises:
+        PlateSolvingError: the stars of the image are too few, or not those of the catalogue.
+    """
+    if len(stars) < LEAST_COMMON_STARS:
+        raise PlateSolvingError(f"only {len(stars)} stars were found in it and {LEAST_COMMON_STARS} are needed")
+    if catalogue.ra_deg.size < LEAST_COMMON_STARS:
+        raise PlateSolvingError(f"the star catalogue has only {catalogue.ra_deg.size} stars there")
+    for thorough, scale in product((False, True), _scales(hint)):
+        first = _first_solution(stars, shape, catalogue, hint, scale, thorough=thorough)
+        solution = None if first is None else _refined(stars, shape, catalogue, first)
+        if solution is not None:
+            return solution
+    raise PlateSolvingError(
+        f"no position, angle and scale brings the {len(stars)} stars found in it onto those of the star catalogue"
+    )
+
+
+def _scales(hint: Hint) -> Iterator[_Scale]:
+    """Yield the pixel scales to try."""
+    if hint.pixel_scale_arcsec is not None:
+        yield _Scale(hint.pixel_scale_arcsec, SCALE_FREEDOM)
+        return
+    least, greatest = UNKNOWN_SCALES_ARCSEC
+    step = (1 + UNKNOWN_SCALE_FREEDOM) / (1 - UNKNOWN_SCALE_FREEDOM)
+    count = math.ceil(math.log(greatest / least) / math.log(step))
+    for number in range(count + 1):
+        yield _Scale(least * step**number, UNKNOWN_SCALE_FREEDOM)
+
+
+def _reach_px(shape: tuple[int, int], scale_freedom: float) -> float:
+    """Return how far from the hint a star of the image may be, in pixels of the expected scale."""
+    return (1.0 + scale_freedom) * (math.hypot(*shape) / 2 + POSITION_FREEDOM * max(shape))
+
+
+def _first_solution(
+    stars: FloatArray,
+    shape: tuple[int, int],
+    catalogue: CatalogueStars,
+    hint: Hint,
+    scale: _Scale,
+    *,
+    thorough: bool,
+) -> WCS | None:
+    """Return world coordinates from shift, rotation and scale of the brightest stars, or None if they fit nowhere."""
+    pixel_deg, freedom = scale.pixel_arcsec / 3600.0, scale.freedom
+    centre = (hint.ra_deg, hint.dec_deg)
+    east, north = to_plane(catalogue.ra_deg, catalogue.dec_deg, centre)
+    distance_px = np.hypot(east, north) / pixel_deg
+    if not np.isfinite(distance_px).any():  # all of them are on the other side of the sky
+        return None
+    reach_px = min(_reach_px(shape, freedom), float(np.nanmax(distance_px)))
+    near = distance_px <= reach_px
+    reference = np.column_stack([east[near], north[near]]) / pixel_deg
+    sky_per_image = math.pi * reach_px**2 / (shape[0] * shape[1])
+    options = MatchOptions(
+        scale_range=(1 - freedom, 1 + freedom),
+        thorough=thorough,
+        tolerance=TOLERANCE_PX,
+        reference_stars=math.ceil(_DEPTH_MARGIN * min(len(stars), TRIANGLE_STARS) * sky_per_image),
+    )
+    # On the sky east is to the left of north, so what the camera sees is a mirror image of (east, north).
+    for eastward in (-1.0, 1.0):
+        try:
+            match = match_stars(stars, reference * (eastward, 1.0), options)
+        except NoMatchError:
+            continue
+        return _as_wcs(match.transform, shape, centre, pixel_deg=pixel_deg, eastward=eastward)
+    return None
+
+
+def _as_wcs(
+    transform: Similarity, shape: tuple[int, int], centre: tuple[float, float], *, pixel_deg: float, eastward: float
+) -> WCS:
+    """Return a similarity between pixels and the tangent plane of the hint as world coordinates."""
+    x, y = (side.ravel() for side in np.meshgrid([-0.5, shape[1] - 0.5], [-0.5, shape[0] - 0.5]))
+    across, north = transform(x, y)
+    sky = from_plane(eastward * across * pixel_deg, north * pixel_deg, centre)
+    return fit_tangent_wcs(x, y, *sky, shape)
+
+
+def _refined(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars, wcs: WCS) -> PlateSolution | None:
+    """Fit the world coordinates to all stars that they bring onto one of the catalogue, without outliers."""
+    solution: PlateSolution | None = None
+    for _ in range(_FIT_PASSES):
+        scale_arcsec = pixel_scale_arcsec(wcs)
+        ra_deg, dec_deg = wcs.all_pix2world(stars, 0).T
+        near = one_to_one(
+            ra_deg, dec_deg, catalogue.ra_deg, catalogue.dec_deg, radius_arcsec=TOLERANCE_PX * scale_arcsec
+        )
+        if near.first.size < LEAST_COMMON_STARS:
+            return None
+        # Of all of them, outliers too: a spread of those kept before would shrink from pass to pass.
+        spread_px = float(np.median(near.separation_arcsec)) / scale_arcsec / _MEDIAN_DISTANCE
+        kept = near.separation_arcsec <= CLIP_SIGMA * max(spread_px, LEAST_SPREAD_PX) * scale_arcsec
+        image_stars, sky_stars = near.first[kept], near.second[kept]
+        if image_stars.size < LEAST_COMMON_STARS:
+            return None
+        rms_arcsec = float(np.sqrt(np.mean(near.separation_arcsec[kept] ** 2)))
+        solution = PlateSolution(wcs=wcs, n_stars=image_stars.size, rms_arcsec=rms_arcsec)
+        x, y = stars[image_stars].T
+        try:
+            wcs = fit_tangent_wcs(x, y, catalogue.ra_deg[sky_stars], catalogue.dec_deg[sky_stars], shape)
+        except PlaneError:  # stars in line
+            return None
+    return solution

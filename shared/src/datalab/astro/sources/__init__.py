@@ -1,0 +1,1 @@
+"""Sources of an image, found and measured."""

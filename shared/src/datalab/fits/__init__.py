@@ -1,0 +1,1 @@
+"""Files of pixels: read by rows, checked, described."""

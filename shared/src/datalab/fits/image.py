@@ -1,0 +1,203 @@
+"""Input images, read by rows.
+
+Any FITS file comes in: integers with BSCALE/BZERO, floats, tile-compressed (`.fz`), gzipped, bzipped. What cannot be
+read by rows is unpacked once into the work folder.
+"""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import gzip
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Column, Table
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from datalab.astro.headers.reading import FrameDescription, describe, header_cards, science_hdu
+from datalab.errors import UsageError
+from datalab.fits.rice import RiceRows
+from datalab.fits.tables import plain_table
+
+Pixels = NDArray[Any]
+_ReadRows = Callable[[int, int], Pixels]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BZIP2_MAGIC = b"BZh"
+#: A compressed tile of more rows than this is unpacked once: reading it by bands would decode it again and again.
+_MOST_TILE_ROWS = 16
+#: FITS files are made of blocks of this size; the last one is not always complete (FITS standard 4.0, section 3.1).
+_BLOCK_BYTES = 2880
+#: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
+_DENSEST_PACKING = 8190
+_CATALOGUE = "CAT"
+#: Cards of a primary header that describe the file, or the operation that made it, rather than the exposure.
+_NOT_OF_THE_EXPOSURE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|PCOUNT|GCOUNT|CHECKSUM|DATASUM|COMMENT|HISTORY|DLAB\w*|"
+)
+#: What the operating system says when asked for something a damaged file asked for.
+_NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
+
+
+class FitsImage:
+    """The science image of one FITS file. Reads from disk; holds no pixels."""
+
+    def __init__(self, basename: str, path: Path, *, work_dir: Path) -> None:
+        """Open the image. Raises `UsageError` if the file is damaged or has no science image."""
+        self.basename = basename
+        #: By process: a forked one must not share a file position.
+        self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
+        with _damage_reported(f"The input file {basename} cannot be read"):
+            self._path = _unpacked(path, work_dir)
+            self._open(work_dir)
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
+        with _damage_reported(f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read"):
+            return self._read(start, stop)
+
+    def pixels(self) -> Pixels:
+        """Return all rows."""
+        return self.rows(0, self.shape[0])
+
+    @cached_property
+    def description(self) -> FrameDescription:
+        """What the header says."""
+        return describe(header_cards(self.header))
+
+    def catalogue(self) -> Table | None:
+        """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
+        if self._catalogue_offset is None:
+            return None
+        with _damage_reported(f"The catalog of {self.basename} cannot be read"):
+            plain = plain_table(self._path, self._catalogue_offset)
+            return self._catalogue_by_astropy() if plain is None else plain
+
+    def close(self) -> None:
+        """Close what this process has open."""
+        if os.getpid() in self._opened:
+            self._opened.pop(os.getpid())[0].close()
+
+    def _open(self, work_dir: Path) -> None:
+        with _opened(self._path) as hdus:
+            index = science_hdu([hdu.header for hdu in hdus])
+            hdu = hdus[index]
+            self.header: fits.Header = hdu.header.copy()
+            if index > 0:
+                self.header.extend(_of_the_exposure(hdus[0].header), unique=True)
+            self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
+            self._check_size(hdu)
+            catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == _CATALOGUE]
+            self._catalogue_offset = catalogues[0].fileinfo()["hdrLoc"] if catalogues else None
+            self._read, self.dtype = self._reader(hdu, index, work_dir)
+
+    def _catalogue_by_astropy(self) -> Table:
+        with _opened(self._path) as hdus:
+            (found,) = (hdu for hdu in hdus if hdu.fileinfo()["hdrLoc"] == self._catalogue_offset)
+            rows, columns = found.data, found.columns
+            return Table(
+                [Column(_native(rows[column.name]), column.name.lower(), unit=column.unit) for column in columns]
+            )
+
+    def _reader(self, hdu: Any, index: int, work_dir: Path) -> tuple[_ReadRows, np.dtype[Any]]:
+        if isinstance(hdu, fits.CompImageHDU):
+            fast = RiceRows.of(self._path, hdu)
+            if fast is not None:
+                return fast.read, fast.dtype
+            if hdu.tile_shape[0] > _MOST_TILE_ROWS:
+                return _unpacked_pixels(hdu, work_dir / f"{self._path.name}.pixels")
+        return self._reopened(index), _native(hdu.section[0:1, :]).dtype
+
+    def _check_size(self, hdu: Any) -> None:
+        """Raise `ValueError` if the file is too short for its header: nobody must allocate what is not there."""
+        size = self._path.stat().st_size
+        place = hdu.fileinfo()
+        if size <= place["datLoc"] + place["datSpan"] - _BLOCK_BYTES:
+            raise ValueError("the file ends before its image does")
+        pixel_bytes = self.shape[0] * self.shape[1] * abs(hdu.header["BITPIX"]) // 8
+        if pixel_bytes > size * _DENSEST_PACKING:
+            raise ValueError(f"{self.shape[0]} x {self.shape[1]} pixels cannot be in a file of {size} bytes")
+
+    def _reopened(self, index: int) -> _ReadRows:
+        """Read through astropy from a handle that stays open: a thousand headers must not be read for each band."""
+
+        def read(start: int, stop: int) -> Pixels:
+            if os.getpid() not in self._opened:
+                stack = ExitStack()
+                self._opened[os.getpid()] = stack, stack.enter_context(_opened(self._path))
+            _, hdus = self._opened[os.getpid()]
+            return _native(hdus[index].section[start:stop, :])
+
+        return read
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[fits.HDUList]:
+    # Left to open the file itself, astropy does not close it when its first header is damaged.
+    with path.open("rb") as file, fits.open(file, memmap=False, lazy_load_hdus=False) as hdus:
+        yield hdus
+
+
+@contextmanager
+def _damage_reported(what: str) -> Iterator[None]:
+    """Raise `UsageError` for whatever a damaged file makes the libraries raise; not for what this machine lacks."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error here
+            yield
+    except (UsageError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and error.errno not in _NONSENSE:
+            raise
+        raise UsageError(f"{what}: {error or type(error).__name__}") from error
+
+
+def _of_the_exposure(primary: fits.Header) -> list[fits.Card]:
+    return [card for card in primary.cards if not _NOT_OF_THE_EXPOSURE.fullmatch(card.keyword)]
+
+
+def _unpacked(path: Path, work_dir: Path) -> Path:
+    """Return `path`, or the uncompressed copy of a gzipped or bzipped file."""
+    with path.open("rb") as file:
+        magic = file.read(3)
+    opener: Callable[..., Any] | None = None
+    if magic.startswith(_GZIP_MAGIC):
+        opener = gzip.open
+    elif magic.startswith(_BZIP2_MAGIC):
+        opener = bz2.open
+    if opener is None:
+        return path
+    target = work_dir / f"{path.name}.unpacked"
+    with opener(path, "rb") as packed, target.open("wb") as unpacked:
+        shutil.copyfileobj(packed, unpacked, 1024**2)
+    return target
+
+
+def _unpacked_pixels(hdu: Any, target: Path) -> tuple[_ReadRows, np.dtype[Any]]:
+    pixels = _native(hdu.data)
+    shape, dtype = pixels.shape, pixels.dtype
+    pixels.tofile(target)
+
+    def read(start: int, stop: int) -> Pixels:
+        count = (stop - start) * shape[1]
+        offset = start * shape[1] * dtype.itemsize
+        return np.fromfile(target, dtype=dtype, count=count, offset=offset).reshape(stop - start, shape[1])
+
+    return read, dtype
+
+
+def _native(pixels: Pixels) -> Pixels:
+    """Return the pixels in this machine's byte order; numpy is slow on any other."""
+    return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))

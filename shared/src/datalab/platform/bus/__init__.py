@@ -1,0 +1,1 @@
+"""The bus: publishing that is acknowledged, consuming settled by one set of rules."""

@@ -1,0 +1,1 @@
+"""The document store, and the outbox in every document."""

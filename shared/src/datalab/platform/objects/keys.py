@@ -1,0 +1,33 @@
+"""The names of objects."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from datalab.errors import UsageError
+
+MAX_KEY_BYTES = 1024  # S3's own limit
+
+
+MAX_SEGMENT_BYTES = 255  # one name in a file system, which is what MinIO and rclone store keys in
+
+
+def valid_key(key: str) -> str:
+    """Return `key` if every S3 server stores it under exactly this name, else raise `UsageError`.
+
+    Refused: an empty key or segment (servers fold `a//b` to `a/b`), `.` and `..`, control characters, and names longer
+    than 1024 bytes in all or 255 bytes in one segment.
+    """
+    try:
+        segments = [segment.encode() for segment in key.split("/")]
+    except UnicodeEncodeError:
+        raise UsageError("an object key must be valid Unicode") from None
+    if any(segment.strip() in {b"", b".", b".."} for segment in segments):
+        raise UsageError(f"object key {key!r} has an empty, '.' or '..' segment")
+    if any(unicodedata.category(character) == "Cc" for character in key):
+        raise UsageError(f"object key {key!r} has control characters")
+    if len(key.encode()) > MAX_KEY_BYTES or max(map(len, segments)) > MAX_SEGMENT_BYTES:
+        raise UsageError(
+            f"object key of {len(key.encode())} bytes: at most {MAX_KEY_BYTES}, {MAX_SEGMENT_BYTES} in a segment"
+        )
+    return key

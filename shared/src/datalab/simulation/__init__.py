@@ -1,0 +1,1 @@
+"""A sky and an observatory that are not there: for the demo, tests, benchmarks and teaching."""

@@ -1,1 +1,0 @@
-"""For tests and demonstrations: the simulated sky and observatory, builders and fakes."""
