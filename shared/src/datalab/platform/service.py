@@ -1,18 +1,38 @@
-"""Runs a service as a process."""
+"""A service as an ASGI application, and as a process."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
+from faststream.asgi import AsgiFastStream
 
-from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send
+from datalab.platform.assembly import Capability, Core, running
+from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
 from datalab.platform.logging import configure_logging
 from datalab.platform.settings import ServiceSettings
 
 #: After this long without an answer to a closing websocket, the process ends all the same.
 _CONNECTIONS_GRACE_S = 5
+
+
+def worker_app(core: Core, capabilities: Sequence[Capability]) -> AsgiFastStream:
+    """Return a service without routes of its own: it works on what the bus brings, and tells over HTTP how it is.
+
+    The broker is the bus's own affair: the application would stop it before work in hand could be handed back.
+    """
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with running(core, capabilities):
+            yield
+
+    return AsgiFastStream(
+        lifespan=lifespan, asgi_routes=health_routes(core.health(capabilities), core.registry), logger=None
+    )
 
 
 def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_options: Any) -> None:
