@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from datalab.documents.frame import Observation
 from datalab.errors import TransientError
+from datalab.platform.documents.collection import LostRaceError
 from ingest.arrivals.model import Arrival, LocalCopy, Origin
 from ingest.arrivals.service import Ingestion
-from ingest.frames.model import FrameHeader, Inspection, Observation
+from ingest.frames.model import FrameHeader, Inspection
 
 BEGINNING = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
 BASE = "tst-cam01-20260504-00000042"
@@ -103,10 +105,9 @@ class MemoryFrames:
     async def save(self, frame, events):
         present = self.frames.get(frame.basename)
         if (present.revision if present else 0) != frame.revision - 1:
-            return False
+            raise LostRaceError
         self.frames[frame.basename] = frame
         self.outbox += events
-        return True
 
     async def files_of(self, basenames):
         return {

@@ -10,7 +10,7 @@ from datalab.events.frames import FileStored
 from datalab.events.topology import DEAD, FRAMES, stream_for
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
-from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from ingest.main import create_app
@@ -41,7 +41,7 @@ async def running(settings):
 async def surroundings(settings):
     """Yield an `Observatory` with an empty bucket and the streams in place."""
     bus = Bus(settings=settings, service="observatory", metrics=BusMetrics(create_registry()))
-    documents = MongoStore(settings)
+    documents = DocumentStore(settings)
     await bus.connect()
     await apply_topology(bus.jetstream)
     try:
@@ -50,7 +50,7 @@ async def surroundings(settings):
             yield Observatory(bus=bus, objects=objects, database=documents.database, bucket=settings.s3_bucket)
     finally:
         await bus.stop()
-        documents.close()
+        await documents.close()
 
 
 class Observatory:

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import hashlib
 import json
+from datetime import UTC, datetime
 
 import httpx
 import uvicorn
 
+from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.events.catalogue import OperationDescribed
 from datalab.events.operations import (
     Lane,
@@ -24,7 +26,7 @@ from datalab.events.operations import (
 from datalab.events.topology import CATALOGUE, WORK
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
-from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from session_api.main import create_app
@@ -119,6 +121,9 @@ FIRST_LOOK = described(
 )
 
 
+BEGINNING = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
+
+
 def archive(basename, **more):
     """Return an input item as clients name a frame."""
     return {"source": "archive", "basename": basename, **more}
@@ -132,15 +137,28 @@ def made_by(operation_id, basename=None, **more):
 
 def frame_document(basename, **changes):
     """Return a public frame as ingest keeps it."""
-    return {
-        "_id": basename,
-        "frame_id": int(hashlib.sha256(basename.encode()).hexdigest()[:7], 16),
-        "files": {"fits": stored_file(f"data/{basename}.fits.fz").model_dump()},
-        "filter_name": "rp",
-        "public_date": None,
-        "proposal_id": None,
-        **changes,
-    }
+    frame = FrameDocument(
+        basename=basename,
+        frame_id=int(hashlib.sha256(basename.encode()).hexdigest()[:7], 16),
+        site="tst",
+        files={"fits": frame_file(stored_file(f"data/{basename}.fits.fz"))},
+        filter_name="rp",
+        created=BEGINNING,
+        modified=BEGINNING,
+    )
+    return frame.stored() | changes
+
+
+def frame_file(stored):
+    """Return an object as a file of a frame."""
+    return FrameFile(
+        key=stored.key,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        etag="",
+        media_type="image/fits",
+        stored_at=BEGINNING,
+    )
 
 
 def stored_file(key, *, media_type="image/fits"):
@@ -168,7 +186,7 @@ class World:
     def __init__(self, settings):
         self.settings = settings
         self.bus = Bus(settings=settings, service="test", metrics=BusMetrics(create_registry()))
-        self.store = MongoStore(settings)
+        self.store = DocumentStore(settings)
         self.database = self.store.database
         self.app = create_app(settings)
         self.context = self.app.state.context
@@ -281,7 +299,7 @@ async def running_world(environment, **changes):
         server.should_exit = True
         await serving
         await world.bus.stop()
-        world.store.close()
+        await world.store.close()
 
 
 async def until(condition, *, within_s=15.0):

@@ -8,17 +8,19 @@ import sys
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from datalab.documents.frame import FrameFile
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected, FrameIngested
 from datalab.events.topology import DEAD, FILE_INGEST, FILES, Consumer, dead_letter_subject
 from datalab.platform.bus.connection import Bus
+from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from ingest.arrivals.bus import file_subscription
 from ingest.context import build_context
-from ingest.frames.model import FrameFile, frame_ingested, new_frame, with_file
+from ingest.frames.model import frame_ingested, new_frame, with_file
 from ingest.frames.names import parse_file_name
-from ingest.frames.repository import MongoFrames
+from ingest.frames.repository import FrameRepository
 from support.fits_files import header_text, packed_fits
 from support.ingest import BEGINNING
 from support.ingest_service import awaited, base_name, running, settings_for_tests, surroundings
@@ -65,15 +67,15 @@ async def test_the_running_service_looks_by_itself(observatory, settings):
 async def test_what_was_written_but_not_published_is_published_by_the_sweep(settings, observatory):
     name = parse_file_name(f"{base_name()}-EX10.jpg")
     file = FrameFile(key="data/x", size_bytes=1, sha256="0" * 64, etag="", media_type="image/jpeg", stored_at=BEGINNING)
-    relay = OutboxRelay(
-        collections=[observatory.database["frames"]], bus=observatory.bus, metrics=OutboxMetrics(create_registry())
-    )  # never started: its process was killed after the write
-    frames = MongoFrames(database=observatory.database, relay=relay)
+    # Never started: its process was killed after the write.
+    relay = OutboxRelay(bus=observatory.bus, metrics=OutboxMetrics(create_registry()))
+    frames = FrameRepository(database=observatory.database, relay=relay)
     empty = new_frame(name=name, site="tst", frame_id=await frames.next_frame_id(), now=BEGINNING)
     frame = with_file(empty, name=name, file=file, header=None, now=BEGINNING)
     event = frame_ingested(frame, role="jpg_10", correlation_id="c", producer="ingest")
-    assert await frames.save(frame, [event])
-    assert not await frames.save(frame, [event])
+    await frames.save(frame, [event])
+    with pytest.raises(LostRaceError):
+        await frames.save(frame, [event])
     assert await observatory.all_told(FrameIngested) == []
     async with running(settings):
         assert await observatory.told("data/x", FrameIngested) == [event]

@@ -19,7 +19,7 @@ from operation_runner.sdk.registry import discover_analyses
 from operation_runner.settings import Settings
 from support.analysis import night_sky, write_with_catalogue
 from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module
-from support.session_api import MEDIAN, archive, body_of, frame_document, result, running_world
+from support.session_api import MEDIAN, archive, body_of, frame_document, frame_file, result, running_world
 
 SHAPE = (80, 120)
 DISPLAY = {"width": 240, "height": 160}
@@ -68,11 +68,13 @@ async def store_everything(world, folder):
         private = (
             {"proposal_id": "P1", "public_date": datetime.now(UTC) + timedelta(days=1)} if name == "secret" else {}
         )
-        await world.add_frames(frame_document(name, files={"fits": as_document(file)}, **private))
+        await world.add_frames(frame_document(name, files={"fits": frame_file(file).model_dump()}, **private))
     world.files = {"solved": file}
     damaged = folder / "damaged.fits"
     damaged.write_bytes(path.read_bytes()[:3000])
-    await world.add_frames(frame_document("damaged", files={"fits": as_document(await stored(world, damaged))}))
+    await world.add_frames(
+        frame_document("damaged", files={"fits": frame_file(await stored(world, damaged)).model_dump()})
+    )
     await world.add_frames(frame_document("lost"))
 
 
@@ -80,10 +82,6 @@ async def stored(world, path):
     file = input_file(path)
     await world.objects.put_file(file.key, path, content_type="application/fits")
     return file
-
-
-def as_document(file):
-    return {"key": file.key, "sha256": file.sha256, "size_bytes": file.size_bytes, "media_type": "application/fits"}
 
 
 async def ask(client, action, **body):

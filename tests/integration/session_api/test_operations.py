@@ -8,7 +8,7 @@ import pytest
 
 from datalab.events.operations import OperationCancelRequested
 from datalab.events.topology import CANCELLATIONS
-from support.session_api import archive, body_of, frame_document, result, stored_file
+from support.session_api import archive, body_of, frame_document, frame_file, result, stored_file
 
 KEYS = ["id", "name", "status", "message", "operation_progress", "output", "input_data", "created"]
 
@@ -206,7 +206,7 @@ async def test_frames_the_caller_may_not_read_are_not_found(world, alice, bob, r
     await world.add_frames(
         frame_document("private", public_date=later, proposal_id="P1"),
         frame_document("published", public_date=earlier, proposal_id="P2"),
-        frame_document("jpeg-only", files={"jpg_10": stored_file("data/jpeg-only.jpg").model_dump()}),
+        frame_document("jpeg-only", files={"jpg_10": frame_file(stored_file("data/jpeg-only.jpg")).model_dump()}),
     )
     bobs, roots = await world.session(bob), await world.session(root)
     inputs = {"input_files": [archive("f1"), archive("private")]}

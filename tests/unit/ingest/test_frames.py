@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datalab.documents.frame import FrameFile, Observation
 from datalab.errors import UsageError
-from ingest.frames.model import FrameFile, FrameHeader, Observation, frame_ingested, is_news, new_frame, with_file
+from ingest.frames.model import FrameHeader, frame_ingested, is_news, new_frame, with_file
 from ingest.frames.names import parse_file_name
 from support.ingest import BASE, BEGINNING, later, sha256_of
 
@@ -61,14 +62,14 @@ def test_the_text_describes_the_frame_then_the_best_fits_file():
         for names in permutations([f"{BASE}-{better}", f"{BASE}-{worse}"]):
             frame = built(names)
             assert frame.header == {"FROM": f"{BASE}-{better}"}
-            assert frame.observation.target_name == f"{BASE}-{better}"
+            assert frame.target_name == f"{BASE}-{better}"
             assert frame.header_source == ("text" if better.endswith("txt") else "fits")
 
 
 def test_a_jpeg_describes_nothing_but_makes_a_frame():
     frame = built([f"{BASE}-EX10.jpg"])
     assert (frame.header, frame.header_source, list(frame.files)) == (None, None, ["jpg_10"])
-    assert (frame.observation.instrument_id, frame.observation.observation_day) == ("cam01", "2026-05-04")
+    assert (frame.instrument_id, frame.observation_day) == ("cam01", "2026-05-04")
 
 
 def test_a_changed_text_is_the_new_header():
@@ -79,7 +80,7 @@ def test_a_changed_text_is_the_new_header():
 
 def test_the_reduction_level_of_an_lco_frame_is_in_its_name():
     name = "tfn0m419-sq32-20260504-0061-e91.fits.fz"
-    assert added(empty(name, "tfn"), name).observation.reduction_level == 91
+    assert added(empty(name, "tfn"), name).reduction_level == 91
 
 
 def test_the_same_bytes_stored_again_are_no_news():

@@ -49,7 +49,7 @@ async def test_any_order_in_a_failing_world_gives_the_same_frame_and_one_event_p
         await persist(world, [notified(key)])
     frame = world.frames.frames[BASE]
     assert sorted(frame.files) == ["fits_00", "jpg_10", "txt_00"]
-    assert (frame.header_source, frame.observation.target_name) == ("text", TEXT)
+    assert (frame.header_source, frame.target_name) == ("text", TEXT)
     assert [event.key for event in world.frames.outbox] == list(keys)
     assert len({event.event_id for event in world.frames.outbox}) == 3
     assert {entry.outcome for entry in world.uploads.entries.values()} == {Outcome.INGESTED}
@@ -76,7 +76,7 @@ async def test_a_replaced_file_is_told_and_the_same_bytes_again_are_not():
     await world.ingestion.ingest(announced(TEXT))
     world.objects.put(TEXT, b"another header", modified_at=later(5))
     assert await world.ingestion.ingest(announced(TEXT)) is Outcome.INGESTED
-    assert world.frames.frames[BASE].observation.target_name == "another header"
+    assert world.frames.frames[BASE].target_name == "another header"
     world.objects.put(TEXT, b"another header", modified_at=later(9), etag="of a multipart upload")
     assert await world.ingestion.ingest(announced(TEXT)) is Outcome.UNCHANGED
     assert world.frames.frames[BASE].files["txt_00"].stored_at == later(9)

@@ -39,7 +39,7 @@ async def test_a_replaced_file_is_found():
     await reconciler.reconcile()
     world.objects.put(TEXT, b"new", modified_at=later(1))
     assert (await reconciler.reconcile()).ingested == 1
-    assert world.frames.frames[BASE].observation.target_name == "new"
+    assert world.frames.frames[BASE].target_name == "new"
 
 
 async def test_a_listing_without_etags_goes_by_size_and_second():

@@ -32,7 +32,8 @@ class Finder:
         self.asked += [(caller, file) for file in named]
         return {
             file: FoundFile(
-                InputFile(source=file.source, basename=file.basename, key="k", sha256="ab" * 32, size_bytes=1), None
+                file=InputFile(source=file.source, basename=file.basename, key="k", sha256="ab" * 32, size_bytes=1),
+                filter_name=None,
             )
             for file in named
         }

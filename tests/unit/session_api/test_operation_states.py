@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -128,7 +127,7 @@ def test_the_start_is_kept_though_progress_was_heard_first():
 
 def test_a_retry_starts_from_nothing():
     retried = NEW.after(FAILED, now=NOW).retried(now=NOW)
-    assert retried == replace(NEW, attempt=3)
+    assert retried == NEW.model_copy(update={"attempt": 3, "revision": 3})
 
 
 DRAFT = Draft(parents=(Parent(7, "Median"), Parent(8, "Stacking")), found=())
@@ -140,7 +139,7 @@ def test_an_operation_that_waits_looks_as_if_it_had_not_begun():
     assert not WAITING.finished
     assert WAITING.message == "Waiting for operation 7 (Median), operation 8 (Stacking)"
     assert changed_event(WAITING).status == "PENDING"
-    assert WAITING.looks_like(replace(WAITING, status=OperationStatus.PENDING))
+    assert WAITING.looks_like(WAITING.model_copy(update={"status": OperationStatus.PENDING}))
     assert not WAITING.looks_like(NEW)
 
 
@@ -161,7 +160,7 @@ def test_nobody_is_asked_for_an_operation_before_its_inputs_are_known():
 def test_a_retry_waits_again_for_what_was_not_there(ended):
     assert ended.finished
     retried = ended.retried(now=NOW)
-    assert retried == replace(WAITING, attempt=3)
+    assert retried == WAITING.model_copy(update={"attempt": 3, "revision": WAITING.revision + 2})
 
 
 @pytest.mark.parametrize(

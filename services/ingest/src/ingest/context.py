@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import check_topology
-from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
@@ -21,10 +21,10 @@ from ingest.arrivals.metrics import IngestMetrics
 from ingest.arrivals.reconciler import Reconciler
 from ingest.arrivals.scratch import ScratchFolder
 from ingest.arrivals.service import SERVICE, Ingestion
-from ingest.frames.repository import MongoFrames
+from ingest.frames.repository import FrameRepository
 from ingest.inspection.pool import InspectionPool
 from ingest.settings import Settings
-from ingest.uploads.repository import MongoUploads
+from ingest.uploads.repository import UploadRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,14 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
     async with AsyncExitStack() as stack:
         registry = create_registry()
         metrics = IngestMetrics(registry)
-        mongo = MongoStore(settings)
-        stack.callback(mongo.close)
+        mongo = DocumentStore(settings)
+        stack.push_async_callback(mongo.close)
         objects = await stack.enter_async_context(ObjectStore(settings))
         bus = Bus(settings=settings, service=SERVICE, metrics=BusMetrics(registry))
-        relay = OutboxRelay(collections=[mongo.database["frames"]], bus=bus, metrics=OutboxMetrics(registry))
+        relay = OutboxRelay(bus=bus, metrics=OutboxMetrics(registry))
         stack.push_async_callback(relay.stop)  # after the handlers, whose last events it publishes
-        frames = MongoFrames(database=mongo.database, relay=relay)
-        uploads = MongoUploads(database=mongo.database, keep_s=settings.upload_log_keep_s)
+        frames = FrameRepository(database=mongo.database, relay=relay)
+        uploads = UploadRepository(database=mongo.database, keep_s=settings.upload_log_keep_s)
         scratch = ScratchFolder(
             folder=settings.scratch_dir,
             objects=objects,

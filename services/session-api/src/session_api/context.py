@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import check_topology
-from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
@@ -19,11 +19,11 @@ from datalab.platform.objects.links import SignedLinks
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
 from session_api.accounts.authentication import Authenticator
-from session_api.accounts.repository import MongoUserRepository
+from session_api.accounts.repository import AccountRepository
 from session_api.accounts.service import UserService
 from session_api.analysis.runners import BusAnalysisRunners
 from session_api.analysis.service import AnalysisService
-from session_api.archive.repository import MongoFrameRepository
+from session_api.archive.repository import FrameReader
 from session_api.feed.admission import FeedService
 from session_api.feed.archive_news import FrameNews
 from session_api.feed.hub import Feed
@@ -35,14 +35,14 @@ from session_api.operations.input_finder import InputFinder
 from session_api.operations.metrics import ApiMetrics
 from session_api.operations.presenter import Presenter
 from session_api.operations.projector import OperationProjector
-from session_api.operations.repository import MongoOperationRepository
+from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.result_data import StoredResultData
 from session_api.operations.service import OperationService
 from session_api.operations.undeliverable import UndeliverableMessages
 from session_api.operations.work_queues import BusWorkQueues
 from session_api.sessions.reconciler import Reconciler
-from session_api.sessions.repository import MongoSessionRepository
+from session_api.sessions.repository import SessionRepository
 from session_api.sessions.service import SessionService
 from session_api.settings import SessionApiSettings
 
@@ -58,12 +58,12 @@ class Context:
     metrics: ApiMetrics
     health: Health
     bus: Bus
-    store: MongoStore
+    store: DocumentStore
     objects: ObjectStore
     relay: OutboxRelay
-    user_repository: MongoUserRepository
-    session_repository: MongoSessionRepository
-    operation_repository: MongoOperationRepository
+    user_repository: AccountRepository
+    session_repository: SessionRepository
+    operation_repository: OperationRepository
     catalogue: BusCatalogue
     authenticator: Authenticator
     users: UserService
@@ -85,18 +85,16 @@ def create_context(settings: SessionApiSettings) -> Context:
     registry = create_registry()
     metrics = ApiMetrics(registry)
     bus = Bus(settings=settings, service=SERVICE, metrics=BusMetrics(registry))
-    store = MongoStore(settings)
+    store = DocumentStore(settings)
     objects = ObjectStore(settings)
     database = store.database
-    relay = OutboxRelay(
-        collections=[database["sessions"], database["operations"]], bus=bus, metrics=OutboxMetrics(registry)
-    )
-    user_repository = MongoUserRepository(database)
-    session_repository = MongoSessionRepository(database=database, relay=relay)
-    operation_repository = MongoOperationRepository(database=database, relay=relay)
+    relay = OutboxRelay(bus=bus, metrics=OutboxMetrics(registry))
+    user_repository = AccountRepository(database)
+    session_repository = SessionRepository(database=database, relay=relay)
+    operation_repository = OperationRepository(database=database, relay=relay)
     queues = BusWorkQueues(bus)
     catalogue = BusCatalogue(bus)
-    finder = InputFinder(frames=MongoFrameRepository(database), operations=operation_repository)
+    finder = InputFinder(frames=FrameReader(database), operations=operation_repository)
     requests = RequestBuilder(finder=finder, operations=operation_repository)
     dependents = Dependents(operations=operation_repository, catalogue=catalogue, requests=requests, meter=metrics)
     projector = OperationProjector(operations=operation_repository, dependents=dependents, meter=metrics)
@@ -174,7 +172,7 @@ async def running(context: Context) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(context.objects.close)
-        stack.callback(context.store.close)
+        stack.push_async_callback(context.store.close)
         await context.store.check()
         for repository in (context.user_repository, context.session_repository, context.operation_repository):
             await repository.ensure_indexes()

@@ -10,26 +10,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from datalab.errors import TransientError
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.consuming import Subscription
 from datalab.platform.bus.requests import Responder
 from datalab.platform.bus.topology import check_topology
-from datalab.platform.documents.client import MongoStore
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health, HealthCheck
-from datalab.platform.logging import get_logger
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from datalab.platform.periodic import Periodic
 from datalab.platform.settings import DocumentServiceSettings, ServiceSettings
 from datalab.platform.tasks import end_tasks
-
-_log = get_logger(__name__)
 
 
 class Part(Protocol):
@@ -38,34 +34,6 @@ class Part(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Periodic:
-    """Work that is done again and again, `every_s` after it was done last, the first time after `first_after_s`.
-
-    Work on everything there is grows with it: the pause is as long that at most `share_of_time` of the time goes to it.
-    """
-
-    name: str
-    every_s: float
-    work: Callable[[], Awaitable[object]]
-    first_after_s: float | None = None
-    share_of_time: float = 1.0
-
-    async def repeat(self) -> None:
-        """Work until cancelled. A failure is logged and does not end it."""
-        pause_s = self.every_s if self.first_after_s is None else self.first_after_s
-        while True:
-            await asyncio.sleep(pause_s)
-            began = perf_counter()
-            try:
-                await self.work()
-            except TransientError as error:
-                _log.warning("periodic.interrupted", work=self.name, reason=error.message)
-            except Exception:  # noqa: BLE001 - a bug in one turn must not end the others
-                _log.exception("periodic.failed", work=self.name)
-            pause_s = max(self.every_s, (perf_counter() - began) / self.share_of_time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +95,10 @@ class Core:
 class DocumentCore(Core):
     """The core of a service with documents of its own."""
 
-    def __init__(self, settings: DocumentServiceSettings, *, service: str, outboxes: Sequence[str]) -> None:
+    def __init__(self, settings: DocumentServiceSettings, *, service: str) -> None:
         super().__init__(settings, service=service)
-        self.documents = MongoStore(settings)
-        self.relay = OutboxRelay(
-            collections=[self.documents.database[name] for name in outboxes],
-            bus=self.bus,
-            metrics=OutboxMetrics(self.registry),
-        )
+        self.documents = DocumentStore(settings)
+        self.relay = OutboxRelay(bus=self.bus, metrics=OutboxMetrics(self.registry))
 
     @property
     def checks(self) -> dict[str, HealthCheck]:
@@ -149,7 +113,7 @@ class DocumentCore(Core):
                 await self.documents.check()
                 yield
             finally:
-                self.documents.close()
+                await self.documents.close()
 
     @asynccontextmanager
     async def relaying(self) -> AsyncIterator[None]:

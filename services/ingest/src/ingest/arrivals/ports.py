@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.events.envelope import Event
 from ingest.arrivals.model import LocalCopy, Origin
-from ingest.frames.model import Frame, FrameFile, Inspection
+from ingest.frames.model import Inspection
 from ingest.frames.names import FileName
 from ingest.uploads.model import Outcome, StoredVersion, Upload
 
@@ -41,14 +42,14 @@ class Inspector(Protocol):
 class Frames(Protocol):
     """The frames there are, with the events that tell about them."""
 
-    async def find_any_frame(self, basename: str) -> Frame | None:
+    async def find_any_frame(self, basename: str) -> FrameDocument | None:
         """Return a frame of any site and proposal."""
 
     async def next_frame_id(self) -> int:
         """Return a number no frame has."""
 
-    async def save(self, frame: Frame, events: Sequence[Event]) -> bool:
-        """Store frame and events in one write, if the stored revision is the one before; tell whether it was."""
+    async def save(self, frame: FrameDocument, events: Sequence[Event]) -> None:
+        """Store frame and events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
 
     async def files_of(self, basenames: Collection[str]) -> Mapping[str, FrameFile]:
         """Return the known files of some frames by their object keys."""

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import perf_counter
 
+from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected
+from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, site_of
 from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
-from ingest.frames.model import Frame, FrameFile, Inspection, frame_ingested, is_news, new_frame, with_file
+from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
 from ingest.frames.names import FileName, frame_file_name, parse_file_name
 from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
 
@@ -22,7 +24,7 @@ SERVICE = "ingest"
 
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
-_MOST_SAVE_ATTEMPTS = 50
+_MOST_RACES = 50
 
 
 class Ingestion:
@@ -153,14 +155,17 @@ class Ingestion:
         return TransientError(reason)
 
     async def _add(
-        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: Frame | None
+        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: FrameDocument | None
     ) -> Outcome:
         async with self._scratch.fetched(stored) as copy:
             if arrival.sha256 not in {None, copy.sha256}:
                 raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
             inspection = await self._inspector.inspect(copy.path, name)
-        for _ in range(_MOST_SAVE_ATTEMPTS):
-            before = frame or new_frame(
+        known = frame
+
+        async def save() -> Outcome:
+            nonlocal known
+            before = known or new_frame(
                 name=name, site=site, frame_id=await self._frames.next_frame_id(), now=utc_now()
             )
             after = _with_copy(before, name, copy, inspection)
@@ -168,12 +173,16 @@ class Ingestion:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
             event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
-            if await self._frames.save(after, [event] if news else []):
-                return Outcome.INGESTED if news else Outcome.UNCHANGED
-            frame = await self._find_frame(name.basename, site)
-        raise TransientError(f"frame {name.basename!r} changes faster than {arrival.key!r} can be added")
+            try:
+                await self._frames.save(after, [event] if news else [])
+            except LostRaceError:
+                known = await self._find_frame(name.basename, site)
+                raise
+            return Outcome.INGESTED if news else Outcome.UNCHANGED
 
-    async def _find_frame(self, basename: str, site: str) -> Frame | None:
+        return await until_won(save, races=_MOST_RACES, of=f"frame {name.basename!r}")
+
+    async def _find_frame(self, basename: str, site: str) -> FrameDocument | None:
         frame = await self._frames.find_any_frame(basename)
         if frame is not None and frame.site != site:
             raise AnnouncementError(f"frame {basename!r} belongs to site {frame.site!r}, not to {site!r}")
@@ -198,12 +207,12 @@ class Ingestion:
         return _knows(frame, name, stored, arrival.sha256)
 
 
-def _knows(frame: Frame, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
+def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
     file = frame.files.get(name.role)
     return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
-def _with_copy(frame: Frame, name: FileName, copy: LocalCopy, inspection: Inspection) -> Frame:
+def _with_copy(frame: FrameDocument, name: FileName, copy: LocalCopy, inspection: Inspection) -> FrameDocument:
     file = FrameFile(
         key=copy.key,
         size_bytes=copy.size_bytes,

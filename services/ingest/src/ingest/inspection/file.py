@@ -19,9 +19,10 @@ from astropy.io import fits
 
 from datalab.astro.headers.reading import HeaderValue, describe, header_cards, parse_header_text, science_hdu
 from datalab.astro.sky.wcs import footprint
+from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
 from datalab.fits.structure import FitsStructure, hdu_name, read_structure
-from ingest.frames.model import FrameHeader, HeaderSource, Inspection, Observation
+from ingest.frames.model import FrameHeader, Inspection
 from ingest.frames.names import Content
 
 #: The longest FITS headers allowed (`fits_structure`), as text.

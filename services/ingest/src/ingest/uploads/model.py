@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from datalab.events.envelope import derived_id
+from pydantic import Field
+
+from datalab.documents.document import StoredDocument
+from datalab.events.envelope import UtcDatetime, derived_id
 
 
 class Outcome(StrEnum):
@@ -50,14 +52,25 @@ def version_id(stored: StoredVersion) -> str:
     return derived_id("object-version", stored.key, stored.size_bytes, moment.isoformat())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """One entry of the upload log: an object version and what became of it."""
+class Upload(StoredDocument):
+    """One entry of the upload log: an object version and what became of it; removed at `expires_at`."""
 
-    version_id: str
+    version_id: str = Field(alias="_id")
     site: str
     key: str
     size_bytes: int
-    uploaded_at: datetime
+    uploaded_at: UtcDatetime
     outcome: Outcome
     reason: str | None = None
+    expires_at: UtcDatetime | None = None
+
+
+class RefusedVersion(StoredDocument):
+    """An object that was of no use when it looked like this."""
+
+    key: str = Field(alias="_id")
+    size_bytes: int
+    etag: str
+    modified_at: UtcDatetime
+    reason: str
+    refused_at: UtcDatetime

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from session_api.accounts.model import User
-from session_api.accounts.ports import UserRepository
+from session_api.accounts.repository import AccountRepository
 from session_api.web.failures import AuthenticationError
 
 #: The name the operator's own token acts under; no account can have it.
@@ -16,7 +16,7 @@ ADMIN_USERNAME = "admin"
 class Authenticator:
     """Tells the user behind a token. Tokens are known by their hashes only."""
 
-    def __init__(self, *, users: UserRepository, admin_token: str | None) -> None:
+    def __init__(self, *, users: AccountRepository, admin_token: str | None) -> None:
         self._users = users
         self._admin_hash = token_hash(admin_token) if admin_token else None
 

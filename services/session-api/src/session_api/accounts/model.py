@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import Field
+
+from datalab.documents.document import StoredDocument
+from datalab.documents.frame import may_read_frame
+from datalab.events.envelope import UtcDatetime
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -14,27 +20,33 @@ class User:
     superuser: bool = False
     proposals: frozenset[str] = frozenset()
 
+    @property
+    def readable_proposals(self) -> frozenset[str] | None:
+        """The proposals whose frames the user may see before they are public; None stands for all."""
+        return None if self.superuser else self.proposals
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+    def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
+        """Tell whether a frame may be shown to the user."""
+        return may_read_frame(self.readable_proposals, public_date=public_date, proposal_id=proposal_id, now=now)
+
+
+class Account(StoredDocument):
     """What is kept about a user."""
 
-    username: str
+    username: str = Field(alias="_id")
     active: bool
     superuser: bool
     proposals: tuple[str, ...]
-    created: datetime
+    created: UtcDatetime
 
     def user(self) -> User:
         """Return the account as a caller."""
         return User(self.username, self.superuser, frozenset(self.proposals))
 
 
-def may_read_frame(user: User | None, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
-    """Tell whether a frame may be shown to `user`; None is somebody without a token.
+class Token(StoredDocument):
+    """A token somebody was given, known by its hash only."""
 
-    A frame is public without a public date or after it; until then only its proposal's members see it.
-    """
-    if public_date is None or public_date <= now:
-        return True
-    return user is not None and (user.superuser or (proposal_id is not None and proposal_id in user.proposals))
+    token_hash: str = Field(alias="_id")
+    username: str
+    created: UtcDatetime

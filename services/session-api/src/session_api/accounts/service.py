@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import ADMIN_USERNAME, token_hash
 from session_api.accounts.model import Account, User
-from session_api.accounts.ports import UserRepository
+from session_api.accounts.repository import AccountRepository
 from session_api.web.failures import FieldError, ForbiddenError, UserNotFoundError
 from session_api.web.window import Window
 
@@ -18,7 +18,7 @@ _TOKEN_BYTES = 20  # 40 hexadecimal digits, the length clients of the reference 
 class UserService:
     """Every method is for superusers, and raises `ForbiddenError` for others."""
 
-    def __init__(self, *, users: UserRepository) -> None:
+    def __init__(self, *, users: AccountRepository) -> None:
         self._users = users
 
     async def page(self, caller: User, window: Window) -> tuple[int, list[Account]]:

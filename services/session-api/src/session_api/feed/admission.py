@@ -17,7 +17,7 @@ from session_api.feed.hub import Feed
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedMeter
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
-from session_api.sessions.ports import SessionRepository
+from session_api.sessions.repository import SessionRepository
 from session_api.web.failures import AuthenticationError
 
 _SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'

@@ -45,7 +45,7 @@ from session_api.feed.protocol import (
     client_frame_adapter,
 )
 from session_api.feed.settings import FeedSettings
-from session_api.sessions.ports import SessionRepository
+from session_api.sessions.repository import SessionRepository
 
 #: The same answer for another user's session and for one that does not exist: neither can be guessed.
 _NO_SUCH_SESSION = "No DataSession matches the given query."

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event_adapter
-from session_api.accounts.model import User, may_read_frame
+from session_api.accounts.model import User
 
 
 class CloseCode(IntEnum):
@@ -119,7 +119,7 @@ class FeedItem:
 def may_hear(user: User, event: FeedEvent, *, now: datetime) -> bool:
     """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
     if isinstance(event, FrameChanged):
-        return may_read_frame(user, public_date=event.public_date, proposal_id=event.proposal_id, now=now)
+        return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=now)
     if isinstance(event, FileRefused):
         return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away
     return event.owner == user.username

@@ -8,7 +8,7 @@ from datetime import datetime
 from datalab.events.envelope import Event
 from session_api.operations.dependents import Dependents
 from session_api.operations.model import OperationHandle, cancel_event, deleted_event
-from session_api.operations.ports import OperationRepository
+from session_api.operations.repository import OperationRepository
 
 
 async def delete_operations(

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind
+from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
 from session_api.offers.ports import Catalogue
 from session_api.operations.model import Operation, OperationStatus, start_events
-from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.ports import OperationMeter
+from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.waiting import WaitingOperation
 from session_api.web.failures import InputRefusedError
@@ -99,19 +101,20 @@ class Dependents:
 
     async def _look_at(self, operation_id: int) -> Operation | None:
         """Start, end or leave an operation that waits; return it, or None if there is none any more."""
-        for _ in range(_MOST_RACES):
+
+        async def turn() -> Operation | None:
             before = await self._operations.find_any(operation_id)
             if before is None or before.status is not OperationStatus.WAITING:
                 return before
             after = await self._taken_up(before)
             if after.request == before.request and not after.finished:
                 return before
-            events = start_events(after)
-            if await self._operations.replace_state(before, after, events):
-                if after.finished:
-                    self._meter.finished(after.status, after.failure_kind)
-                return after
-        raise TransientError("the operation changes too fast")
+            await self._operations.replace_state(before, after, start_events(after))
+            if after.finished:
+                self._meter.finished(after.status, after.failure_kind)
+            return after
+
+        return await until_won(turn, races=_MOST_RACES, of="the operation")
 
     async def _taken_up(self, operation: Operation) -> Operation:
         entry = self._catalogue.find(operation.name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from datalab.documents.frame import FrameFile
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
-from session_api.accounts.model import User, may_read_frame
-from session_api.archive.model import FrameFile
-from session_api.archive.ports import FrameRepository
+from session_api.accounts.model import User
+from session_api.archive.repository import FrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
-from session_api.operations.ports import OperationRepository
+from session_api.operations.repository import OperationRepository
 from session_api.web.failures import InputRefusedError
 
 
@@ -20,7 +20,7 @@ class InputFinder:
     What the caller may not read is not found. Raises `InputRefusedError`, with a text for the user.
     """
 
-    def __init__(self, *, frames: FrameRepository, operations: OperationRepository) -> None:
+    def __init__(self, *, frames: FrameReader, operations: OperationRepository) -> None:
         self._frames = frames
         self._operations = operations
 
@@ -42,11 +42,11 @@ class InputFinder:
         found = {}
         for file in files:
             frame = frames.get(file.basename)
-            if frame is None or not may_read_frame(
-                caller, public_date=frame.public_date, proposal_id=frame.proposal_id, now=now
+            if frame is None or not caller.may_read(
+                public_date=frame.public_date, proposal_id=frame.proposal_id, now=now
             ):
                 raise InputRefusedError(f"Could not find {file.basename} in the archive")
-            science = frame.science_file()
+            science = frame.science_file
             if science is None:
                 raise InputRefusedError(f"{file.basename} has no FITS file in the archive yet")
             found[file] = _found(file, science, frame.filter_name)
@@ -77,12 +77,12 @@ def unknown_output(basename: str) -> InputRefusedError:
 
 def _found(name: NamedFile, stored: FrameFile | StoredFile, filter_name: str | None) -> FoundFile:
     return FoundFile(
-        InputFile(
+        file=InputFile(
             source=name.source,
             basename=name.basename,
             key=stored.key,
             sha256=stored.sha256,
             size_bytes=stored.size_bytes,
         ),
-        filter_name,
+        filter_name=filter_name,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
 
 
@@ -15,12 +17,13 @@ class NamedFile:
     basename: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(BaseModel):
     """The file a client meant, and what we know of it ourselves."""
 
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
     file: InputFile
-    filter_name: str | None
+    filter_name: str | None = Field(alias="filter")
 
     @property
     def name(self) -> NamedFile:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datalab.errors import TransientError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.operations import FailureKind, OperationFailed, OperationReport, OperationSucceeded
+from datalab.platform.documents.collection import until_won
 from session_api.operations.dependents import Dependents
-from session_api.operations.model import PRODUCER, changed_event
-from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.model import PRODUCER, Operation, changed_event
+from session_api.operations.ports import OperationMeter
+from session_api.operations.repository import OperationRepository
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
 _MOST_RACES = 50
@@ -23,22 +24,22 @@ class OperationProjector:
 
     async def apply(self, report: OperationReport) -> None:
         """Change the operation as the report says, and tell the feed in the same write; then start what waited."""
-        for _ in range(_MOST_RACES):
+
+        async def turn() -> Operation | None:
             before = await self._operations.find_any(report.operation_id)
-            if before is None:
-                return
-            after = before.after(report, now=utc_now())
-            if after is before:
-                return
+            after = None if before is None else before.after(report, now=utc_now())
+            if before is None or after is None or after is before:
+                return None
             # Named after the report: should it come again, the feed still tells it once.
             event_id = derived_id("operation-changed", report.event_id)
             events = [] if after.looks_like(before) else [changed_event(after, event_id=event_id)]
-            if await self._operations.replace_state(before, after, events):
-                if after.finished:
-                    self._meter.finished(after.status, after.failure_kind)
-                    await self._dependents.after_end_of([after.id])
-                return
-        raise TransientError("the operation changes too fast")
+            await self._operations.replace_state(before, after, events)
+            return after
+
+        changed = await until_won(turn, races=_MOST_RACES, of="the operation")
+        if changed is not None and changed.finished:
+            self._meter.finished(changed.status, changed.failure_kind)
+            await self._dependents.after_end_of([changed.id])
 
     async def give_up(self, report: OperationReport, *, kind: FailureKind, message: str) -> None:
         """End an operation whose result cannot be taken in; without this it would be computed again for ever."""

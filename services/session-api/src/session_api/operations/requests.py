@@ -14,7 +14,7 @@ from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObj
 from session_api.operations.input_finder import InputFinder, found_output, unknown_output
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
-from session_api.operations.ports import OperationRepository
+from session_api.operations.repository import OperationRepository
 from session_api.operations.waiting import ParentState, needed
 from session_api.web.failures import InputRefusedError
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from datalab.errors import TransientError
 from datalab.events.envelope import Event, utc_now
+from datalab.platform.documents.collection import until_won
 from session_api.accounts.model import User
 from session_api.offers.ports import Catalogue
 from session_api.operations.deletion import delete_operations
 from session_api.operations.dependents import Dependents
 from session_api.operations.input_cleaning import JsonObject
 from session_api.operations.model import RETRYABLE, Operation, cancel_event, changed_event, first_state, start_events
-from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.ports import OperationMeter
+from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
-from session_api.sessions.ports import SessionRepository
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
 from session_api.web.window import Window
 
 #: A running operation is reported on about once a second, so losing even the second race is rare.
 _MOST_RACES = 20
+
+
+class SessionOwners(Protocol):
+    """Knows whose the sessions are: the capability above this one, which uses it, does."""
+
+    async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:
+        """Return those of the ids that are sessions of the owner."""
+        ...
 
 
 class OperationService:
@@ -31,7 +41,7 @@ class OperationService:
         self,
         *,
         operations: OperationRepository,
-        sessions: SessionRepository,
+        sessions: SessionOwners,
         catalogue: Catalogue,
         requests: RequestBuilder,
         dependents: Dependents,
@@ -96,19 +106,12 @@ class OperationService:
             name=entry.name,
             status=status,
             message=message,
-            progress=0.0,
             input_data=prepared.shown,
             request=prepared.request,
-            attempt=1,
-            result=None,
-            failure_kind=None,
             created=now,
             requested_at=now,
-            started_at=None,
-            finished_at=None,
             last_news_at=now,
             correlation_id=correlation_id,
-            revision=1,
         )
         if await self._operations.insert(operation, start_events(operation), idempotency_key=idempotency_key):
             return await self._dependents.begin(operation), True
@@ -184,12 +187,13 @@ class OperationService:
         operation_id: int,
         change: Callable[[Operation, datetime], tuple[Operation, list[Event]]],
     ) -> Operation:
-        for _ in range(_MOST_RACES):
+        async def turn() -> Operation:
             operation = await self.get(caller, session_id, operation_id)
             changed, events = change(operation, utc_now())
-            if await self._operations.replace_state(operation, changed, events):
-                return changed
-        raise TransientError("the operation changes too fast")
+            await self._operations.replace_state(operation, changed, events)
+            return changed
+
+        return await until_won(turn, races=_MOST_RACES, of="the operation")
 
     async def _demand_session(self, caller: User, session_id: int) -> None:
         if not await self._sessions.owned_ids(caller.username, [session_id]):

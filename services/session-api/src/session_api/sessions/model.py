@@ -6,9 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue, SkipValidation
 
+from datalab.documents.document import StoredDocument
+from datalab.events.envelope import UtcDatetime
 from session_api.web.failures import FieldError
 
 InputItem = dict[str, JsonValue]
@@ -22,18 +25,18 @@ LINK_KEYS = frozenset({"url", "largeCachedUrl", "large_url", "small_url", "fits_
 MAX_INPUT_DATA_BYTES = 8 * 1024**2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(StoredDocument):
     """`revision` grows with every change of name or input data."""
 
-    id: int
+    id: int = Field(alias="_id")
     owner: str
     name: str
-    input_data: tuple[InputItem, ...]
-    created: datetime
-    accessed: datetime
-    modified: datetime
+    input_data: tuple[Annotated[InputItem, SkipValidation], ...]  # checked when they came in
+    created: UtcDatetime
+    accessed: UtcDatetime
+    modified: UtcDatetime
     revision: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from datetime import timedelta
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import Lane
+from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.logging import get_logger
 from session_api.operations.deletion import delete_operations
 from session_api.operations.dependents import Dependents
 from session_api.operations.model import Operation, requested_event
-from session_api.operations.ports import OperationMeter, OperationRepository, WorkQueues
-from session_api.sessions.ports import SessionRepository
+from session_api.operations.ports import OperationMeter, WorkQueues
+from session_api.operations.repository import OperationRepository
+from session_api.sessions.repository import SessionRepository
 
 _log = get_logger(__name__)
 
@@ -89,8 +90,10 @@ class Reconciler:
         await self._sessions.purge_any(purged, deleted_before=now - self._purge_after)
 
     async def _request_again(self, operation: Operation) -> bool:
-        asked = dataclasses.replace(operation, last_news_at=utc_now())
-        if not await self._operations.replace_state(operation, asked, [requested_event(operation)]):
+        try:
+            asked = operation.heard_of(now=utc_now())
+            await self._operations.replace_state(operation, asked, [requested_event(operation)])
+        except LostRaceError:  # somebody has heard of it after all
             return False
         self._meter.requested_again()
         _log.warning("reconciler.requested_again", operation_id=operation.id, attempt=operation.attempt)

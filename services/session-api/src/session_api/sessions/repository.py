@@ -7,155 +7,81 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from datalab.documents.document import ASCENDING, DESCENDING, Document, Index
 from datalab.events.envelope import Event
-from datalab.platform.documents.client import (
-    ASCENDING,
-    DESCENDING,
-    Database,
-    Document,
-    IndexModel,
-    ReturnDocument,
-    mongo_errors,
-    next_number,
-)
-from datalab.platform.documents.outbox import OutboxRelay, outbox_entries, outbox_index
+from datalab.platform.documents.client import Database
+from datalab.platform.documents.collection import PUBLISHED, Collection
+from datalab.platform.documents.outbox import OutboxRelay
 from session_api.sessions.model import Session, SessionFilter
 from session_api.web.window import Window
 
-COLLECTION = "sessions"
-_WITHOUT_OUTBOX = {"outbox": False}
+_NEWEST_FIRST = (("modified", DESCENDING), ("_id", DESCENDING))
 
 
-class MongoSessionRepository:
-    """Collection `sessions`."""
+class SessionRepository:
+    """Collection `sessions`. What is deleted is not found, unless the method says so."""
 
     def __init__(self, *, database: Database, relay: OutboxRelay) -> None:
-        self._database = database
-        self._sessions = database[COLLECTION]
-        self._relay = relay
-
-    async def ensure_indexes(self) -> None:
-        """Create the indexes that are missing."""
-        with mongo_errors():
-            await self._sessions.create_indexes(
-                [
-                    IndexModel(
-                        [("owner", ASCENDING), ("deleted", ASCENDING), ("modified", DESCENDING), ("_id", DESCENDING)],
-                        name="list",
-                    ),
-                    IndexModel([("deleted_at", ASCENDING)], name="deleted", partialFilterExpression={"deleted": True}),
-                    outbox_index(),
-                ]
-            )
-
-    async def next_id(self) -> int:
-        return await next_number(self._database, COLLECTION)
+        self._sessions = Collection(
+            database,
+            "sessions",
+            Session,
+            indexes=[
+                Index(fields=(("owner", ASCENDING), ("deleted", ASCENDING), *_NEWEST_FIRST), name="list"),
+                Index(fields=(("deleted_at", ASCENDING),), name="deleted", where={"deleted": True}),
+            ],
+            relay=relay,
+        )
+        self.ensure_indexes = self._sessions.ensure_indexes
+        self.next_id = self._sessions.next_number
 
     async def insert(self, session: Session, events: Sequence[Event]) -> None:
-        entries = outbox_entries(events)
-        with mongo_errors():
-            await self._sessions.insert_one(
-                {
-                    "_id": session.id,
-                    "owner": session.owner,
-                    "name": session.name,
-                    "input_data": list(session.input_data),
-                    "created": session.created,
-                    "accessed": session.accessed,
-                    "modified": session.modified,
-                    "revision": session.revision,
-                    "deleted": False,
-                    "outbox": entries,
-                }
-            )
-        self._relay.nudge(COLLECTION, session.id, entries)
+        await self._sessions.insert(session, events)
 
     async def find(self, owner: str, session_id: int) -> Session | None:
-        with mongo_errors():
-            document = await self._sessions.find_one(_own(owner, session_id), _WITHOUT_OUTBOX)
-        return None if document is None else _session(document)
+        return await self._sessions.find_one(_own(owner, session_id))
 
     async def open(self, owner: str, session_id: int, *, now: datetime) -> Session | None:
-        with mongo_errors():
-            document = await self._sessions.find_one_and_update(
-                _own(owner, session_id),
-                {"$max": {"accessed": now}},
-                projection=_WITHOUT_OUTBOX,
-                return_document=ReturnDocument.AFTER,
-            )
-        return None if document is None else _session(document)
+        """Find a session and note the access, in one step."""
+        return await self._sessions.change_and_find(_own(owner, session_id), {"$max": {"accessed": now}})
 
     async def page(self, owner: str, chosen: SessionFilter, window: Window) -> tuple[int, list[Session]]:
+        """Return how many sessions match, and the window of them, newest change first."""
         query = {"$and": [{"owner": owner, "deleted": False}, *_conditions(chosen)]}
-        with mongo_errors():
-            count = await self._sessions.count_documents(query)
-            documents = await (
-                self._sessions.find(query, _WITHOUT_OUTBOX)
-                .sort([("modified", DESCENDING), ("_id", DESCENDING)])
-                .skip(window.offset)
-                .limit(window.limit)
-                .to_list(None)
-            )
-        return count, [_session(document) for document in documents]
+        return await self._sessions.count(query), await self._sessions.find(
+            query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit
+        )
 
     async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:
+        """Return those of the ids that are sessions of the owner."""
         query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}
-        with mongo_errors():
-            documents = await self._sessions.find(query, {"_id": True}).to_list(None)
-        return {document["_id"] for document in documents}
+        return {row["_id"] for row in await self._sessions.rows(query, {"_id": True})}
 
-    async def replace(self, session: Session, *, revision: int, events: Sequence[Event]) -> bool:
-        entries = outbox_entries(events)
-        with mongo_errors():
-            result = await self._sessions.update_one(
-                {**_own(session.owner, session.id), "revision": revision},
-                {
-                    "$set": {
-                        "name": session.name,
-                        "input_data": list(session.input_data),
-                        "modified": session.modified,
-                        "revision": session.revision,
-                    },
-                    "$max": {"accessed": session.accessed},
-                    "$push": {"outbox": {"$each": entries}},
-                },
-            )
-        if result.modified_count:
-            self._relay.nudge(COLLECTION, session.id, entries)
-        return bool(result.modified_count)
+    async def replace(self, session: Session, *, revision: int, events: Sequence[Event]) -> None:
+        """Store name, input data and times. Raises `LostRaceError` if the session no longer has this revision."""
+        await self._sessions.replace(
+            {**_own(session.owner, session.id), "revision": revision},
+            session.model_dump(include={"name", "input_data", "modified", "revision"}),
+            events,
+            **{"$max": {"accessed": session.accessed}},
+        )
 
     async def mark_deleted(self, owner: str, session_id: int, *, now: datetime, events: Sequence[Event]) -> bool:
-        entries = outbox_entries(events)
-        with mongo_errors():
-            result = await self._sessions.update_one(
-                _own(owner, session_id),
-                {"$set": {"deleted": True, "deleted_at": now}, "$push": {"outbox": {"$each": entries}}},
-            )
-        if result.modified_count:
-            self._relay.nudge(COLLECTION, session_id, entries)
-        return bool(result.modified_count)
+        changes = {"$set": {"deleted": True, "deleted_at": now}}
+        return await self._sessions.update(_own(owner, session_id), changes, events)
 
     async def find_any_deleted(self, *, limit: int) -> list[tuple[str, int]]:
-        with mongo_errors():
-            documents = await (
-                self._sessions.find({"deleted": True}, {"owner": True})
-                .sort("deleted_at", ASCENDING)
-                .limit(limit)
-                .to_list(None)
-            )
-        return [(document["owner"], document["_id"]) for document in documents]
+        """Return owner and id of sessions that are deleted and not purged yet."""
+        rows = await self._sessions.rows(
+            {"deleted": True}, {"owner": True}, sort=[("deleted_at", ASCENDING)], limit=limit
+        )
+        return [(row["owner"], row["_id"]) for row in rows]
 
     async def purge_any(self, ids: Sequence[int], *, deleted_before: datetime) -> int:
-        with mongo_errors():
-            result = await self._sessions.delete_many(
-                {
-                    "_id": {"$in": list(ids)},
-                    "deleted": True,
-                    "deleted_at": {"$lt": deleted_before},
-                    "outbox.0": {"$exists": False},
-                }
-            )
-        return result.deleted_count
+        """Remove deleted sessions whose events are all published."""
+        return await self._sessions.delete(
+            {"_id": {"$in": list(ids)}, "deleted": True, "deleted_at": {"$lt": deleted_before}, **PUBLISHED}
+        )
 
 
 def _own(owner: str, session_id: int) -> Document:
@@ -178,16 +104,3 @@ def _conditions(chosen: SessionFilter) -> list[Document]:
 
 def _containing(text: str | None) -> re.Pattern[str] | None:
     return None if text is None else re.compile(re.escape(text), re.IGNORECASE)
-
-
-def _session(document: Document) -> Session:
-    return Session(
-        id=document["_id"],
-        owner=document["owner"],
-        name=document["name"],
-        input_data=tuple(document["input_data"]),
-        created=document["created"],
-        accessed=document["accessed"],
-        modified=document["modified"],
-        revision=document["revision"],
-    )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.feed import SessionChanged, SessionDeleted
+from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
 from session_api.accounts.model import User
 from session_api.operations.deletion import delete_operations
 from session_api.operations.dependents import Dependents
 from session_api.operations.model import PRODUCER, Operation
-from session_api.operations.ports import OperationRepository
+from session_api.operations.repository import OperationRepository
 from session_api.sessions.model import InputItem, Session, SessionFilter, merged_input_data
-from session_api.sessions.ports import SessionRepository
+from session_api.sessions.repository import SessionRepository
 from session_api.web.failures import SessionNotFoundError
 from session_api.web.window import Window
 
@@ -81,23 +81,28 @@ class SessionService:
         correlation_id: str,
     ) -> SessionWithOperations:
         """Rename a session and add input data to it. Writers at the same time lose nothing."""
-        for _ in range(_MOST_RACES):
+
+        async def turn() -> Session:
             session = await self._sessions.find(caller.username, session_id)
             if session is None:
                 raise SessionNotFoundError
             now = utc_now()
-            changed = dataclasses.replace(
-                session,
-                name=session.name if name is None else name,
-                input_data=merged_input_data(session.input_data, input_data) if input_data else session.input_data,
-                accessed=now,
-                modified=now,
-                revision=session.revision + 1,
+            changed = session.model_copy(
+                update={
+                    "name": session.name if name is None else name,
+                    "input_data": merged_input_data(session.input_data, input_data)
+                    if input_data
+                    else session.input_data,
+                    "accessed": now,
+                    "modified": now,
+                    "revision": session.revision + 1,
+                }
             )
-            events = [_changed(changed, correlation_id)]
-            if await self._sessions.replace(changed, revision=session.revision, events=events):
-                return changed, await self._operations.of_sessions(caller.username, [session_id])
-        raise TransientError("the session is being changed by too many at once")
+            await self._sessions.replace(changed, revision=session.revision, events=[_changed(changed, correlation_id)])
+            return changed
+
+        changed = await until_won(turn, races=_MOST_RACES, of="the session")
+        return changed, await self._operations.of_sessions(caller.username, [session_id])
 
     async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
         """Delete a session and its operations; those that run are stopped."""

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import isawaitable
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import AutoReconnect, ConnectionFailure, DuplicateKeyError, PyMongoError, WTimeoutError
 
+from datalab.documents.document import Document
 from datalab.errors import TransientError
 from datalab.platform.settings import MongoSettings
 
 __all__ = [
-    "ASCENDING",
-    "DESCENDING",
-    "Collection",
     "Database",
-    "Document",
+    "DocumentStore",
+    "DriverCollection",
     "DuplicateKeyError",
     "IndexModel",
-    "MongoStore",
     "ReturnDocument",
     "UpdateOne",
+    "aggregated",
     "mongo_errors",
-    "next_number",
 ]
 
-Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
-Collection = AsyncIOMotorCollection[Document]
+DriverCollection = AsyncIOMotorCollection[Document]
 
 
-class MongoStore:
+class DocumentStore:
     """One process's connection to the document store."""
 
-    def __init__(self, settings: MongoSettings) -> None:
+    def __init__(self, settings: MongoSettings, *, driver: Any = AsyncIOMotorClient) -> None:
         timeout_ms = int(settings.mongo_timeout_s * 1000)
-        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        self._client = driver(
             settings.mongo_url.get_secret_value(),
             tz_aware=True,
             # Whatever the URL says: without the journal, a killed mongod forgets writes it has acknowledged.
@@ -56,9 +54,21 @@ class MongoStore:
         with mongo_errors():
             await self._client.admin.command("ping")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every connection."""
-        self._client.close()
+        closing = self._client.close()
+        if isawaitable(closing):  # PyMongo's client waits for it, Motor's does not
+            await closing
+
+
+async def aggregated(collection: DriverCollection, pipeline: Sequence[Document], *, limit: int) -> list[Document]:
+    """Return what a pipeline makes of a collection. Raises `TransientError`."""
+    with mongo_errors():
+        cursor: Any = collection.aggregate(pipeline)
+        if isawaitable(cursor):  # likewise
+            cursor = await cursor
+        documents: list[Document] = await cursor.to_list(limit)
+    return documents
 
 
 @contextmanager
@@ -74,13 +84,3 @@ def mongo_errors() -> Iterator[None]:
         if error.has_error_label("RetryableWriteError") or error.timeout:
             raise TransientError("the document store does not answer") from error
         raise
-
-
-async def next_number(database: Database, name: str) -> int:
-    """Return the next positive integer of a named, atomic counter."""
-    with mongo_errors():
-        counter: Document = await database["counters"].find_one_and_update(
-            {"_id": name}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
-        )
-    value: int = counter["value"]
-    return value

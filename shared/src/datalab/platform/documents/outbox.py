@@ -12,12 +12,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from datalab.documents.document import ASCENDING, Document, Index
 from datalab.errors import TransientError
 from datalab.events.envelope import Event, utc_now
 from datalab.platform.bus.connection import Bus
-from datalab.platform.documents.client import ASCENDING, Collection, Document, IndexModel, UpdateOne, mongo_errors
+from datalab.platform.documents.client import DriverCollection, UpdateOne, mongo_errors
 from datalab.platform.logging import get_logger
 from datalab.platform.metrics import OutboxMetrics
+from datalab.platform.periodic import Periodic
 from datalab.platform.tasks import end_tasks
 
 _log = get_logger(__name__)
@@ -32,7 +34,7 @@ _MOST_NUDGES = 10_000
 _Nudge = tuple[str, Any, list[Document]]
 
 #: Documents with something to publish.
-_HAS_ENTRIES: Document = {"outbox.0": {"$exists": True}}
+HAS_EVENTS: Document = {"outbox.0": {"$exists": True}}
 
 
 def outbox_entries(events: Iterable[Event]) -> list[Document]:
@@ -44,27 +46,28 @@ def outbox_entries(events: Iterable[Event]) -> list[Document]:
     ]
 
 
-def outbox_index() -> IndexModel:
-    """Return the index the sweep needs: it holds only documents with something to publish."""
-    return IndexModel([("outbox.at", ASCENDING)], name="outbox", partialFilterExpression=_HAS_ENTRIES)
+#: What the sweep needs: it holds only documents with something to publish.
+OUTBOX_INDEX = Index(fields=(("outbox.at", ASCENDING),), name="outbox", where=HAS_EVENTS)
 
 
 class OutboxRelay:
-    """Publishes the outboxes of some collections; the entries of one document keep their order."""
+    """Publishes the outboxes of the collections it watches; the entries of one document keep their order."""
 
-    def __init__(
-        self, *, collections: Sequence[Collection], bus: Bus, metrics: OutboxMetrics, sweep_interval_s: float = 1.0
-    ) -> None:
-        self._collections = {collection.name: collection for collection in collections}
+    def __init__(self, *, bus: Bus, metrics: OutboxMetrics, sweep_interval_s: float = 1.0) -> None:
+        self._collections: dict[str, DriverCollection] = {}
         self._bus = bus
         self._metrics = metrics
-        self._sweep_interval_s = sweep_interval_s
+        self._sweeping = Periodic(name="outbox sweep", every_s=sweep_interval_s, work=self.sweep)
         self._nudges: asyncio.Queue[_Nudge] = asyncio.Queue(_MOST_NUDGES)
         self._tasks: list[asyncio.Task[None]] = []
 
+    def watch(self, collection: DriverCollection) -> None:
+        """Publish the events of this collection's documents, too."""
+        self._collections[collection.name] = collection
+
     def start(self) -> None:
         """Begin relaying."""
-        self._tasks = [asyncio.create_task(self._relay_nudges()), asyncio.create_task(self._sweep_for_ever())]
+        self._tasks = [asyncio.create_task(self._relay_nudges()), asyncio.create_task(self._sweeping.repeat())]
 
     async def stop(self) -> None:
         """Stop. What is not published yet is found by the next sweep, here or elsewhere."""
@@ -81,7 +84,7 @@ class OutboxRelay:
         for collection in self._collections.values():
             with mongo_errors():
                 documents = await (
-                    collection.find({**_HAS_ENTRIES, "outbox.at": {"$lt": utc_now() - _SWEEP_AGE}}, {"outbox": True})
+                    collection.find({**HAS_EVENTS, "outbox.at": {"$lt": utc_now() - _SWEEP_AGE}}, {"outbox": True})
                     .sort("outbox.at", ASCENDING)
                     .limit(_SWEEP_BATCH)
                     .to_list(_SWEEP_BATCH)
@@ -103,16 +106,6 @@ class OutboxRelay:
                 _log.warning("outbox.nudge_failed", reason=error.message)
             except Exception:  # noqa: BLE001 - one bad document must not end the relaying; the sweep tries it again
                 _log.exception("outbox.nudge_failed")
-
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._sweep_interval_s)
-            try:
-                await self.sweep()
-            except TransientError as error:
-                _log.warning("outbox.sweep_failed", reason=error.message)
-            except Exception:  # noqa: BLE001 - one bad document must not end the sweeping
-                _log.exception("outbox.sweep_failed")
 
     async def _publish(self, nudges: Sequence[_Nudge]) -> int:
         """Publish documents side by side, the entries of each in order; then clear what was published."""

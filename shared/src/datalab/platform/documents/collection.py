@@ -1,0 +1,206 @@
+"""Collections of documents that are pydantic models, each with its outbox.
+
+What every writer needs is here once: the driver's errors in our words, events in the same write, the nudge that has
+them published, and changes that hold only if nobody else was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from datalab.documents.document import ASCENDING, Document, Index, StoredDocument
+from datalab.errors import TransientError
+from datalab.events.envelope import Event
+from datalab.platform.documents.client import (
+    Database,
+    DuplicateKeyError,
+    IndexModel,
+    ReturnDocument,
+    UpdateOne,
+    mongo_errors,
+)
+from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
+
+_WITHOUT_OUTBOX = {"outbox": False}
+#: Documents whose events are all published: nothing is lost with them.
+PUBLISHED: Document = {"outbox.0": {"$exists": False}}
+
+Sort = Sequence[tuple[str, int]]
+T = TypeVar("T")
+
+
+DocumentT = TypeVar("DocumentT", bound=StoredDocument)
+
+
+class LostRaceError(Exception):
+    """Somebody else changed the document since it was read."""
+
+
+class Collection(Generic[DocumentT]):
+    """The documents of one kind. Every method raises `TransientError` when the store does not answer.
+
+    With a relay, documents have an outbox, and events given to a write are published soon after it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        model: type[DocumentT],
+        *,
+        indexes: Sequence[Index] = (),
+        relay: OutboxRelay | None = None,
+    ) -> None:
+        self._counters = database["counters"]
+        self._model = model
+        self._indexes = [*indexes, *([OUTBOX_INDEX] if relay else [])]
+        self._relay = relay
+        self.driver = database[name]
+        if relay is not None:
+            relay.watch(self.driver)
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes that are missing."""
+        if self._indexes:
+            with mongo_errors():
+                await self.driver.create_indexes([_index_model(index) for index in self._indexes])
+
+    async def next_number(self) -> int:
+        """Return the next positive integer of this collection's own, atomic counter."""
+        with mongo_errors():
+            counter: Any = await self._counters.find_one_and_update(
+                {"_id": self.driver.name}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        number: int = counter["value"]
+        return number
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    async def find_one(self, query: Document) -> DocumentT | None:
+        """Return the document that fits."""
+        with mongo_errors():
+            document = await self.driver.find_one(query, _WITHOUT_OUTBOX)
+        return None if document is None else self._model.read(document)
+
+    async def find(
+        self,
+        query: Document,
+        *,
+        sort: Sort = (("_id", ASCENDING),),
+        skip: int = 0,
+        limit: int = 0,
+        without: Iterable[str] = (),
+    ) -> list[DocumentT]:
+        """Return the documents that fit, `limit` at the most (0: all), without some of their optional fields."""
+        projection = {**_WITHOUT_OUTBOX, **dict.fromkeys(without, False)}
+        rows = await self.rows(query, projection, sort=sort, skip=skip, limit=limit)
+        return [self._model.read(row) for row in rows]
+
+    async def rows(
+        self, query: Document, fields: Document, *, sort: Sort = (("_id", ASCENDING),), skip: int = 0, limit: int = 0
+    ) -> list[Document]:
+        """Return some fields of the documents that fit, as they are stored."""
+        with mongo_errors():
+            return await self.driver.find(query, fields).sort(list(sort)).skip(skip).limit(limit).to_list(None)
+
+    async def count(self, query: Document) -> int:
+        """Return how many documents fit."""
+        with mongo_errors():
+            return await self.driver.count_documents(query)
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    async def insert(self, document: DocumentT, events: Iterable[Event] = (), **fields: Any) -> bool:
+        """Store a new document, with fields beside those of the model; return False if it exists already."""
+        stored = {**document.stored(), **fields}
+        entries = outbox_entries(events)
+        if self._relay is not None:
+            stored["outbox"] = entries
+        with mongo_errors():
+            try:
+                await self.driver.insert_one(stored)
+            except DuplicateKeyError:
+                return False
+        self._nudge(stored["_id"], entries)
+        return True
+
+    async def update(self, query: Document, changes: Document, events: Iterable[Event] = ()) -> bool:
+        """Change the one document that fits, `query["_id"]` being its id; return whether there was one."""
+        entries = outbox_entries(events)
+        with mongo_errors():
+            result = await self.driver.update_one(query, _with_entries(changes, entries))
+        if result.matched_count:
+            self._nudge(query["_id"], entries)
+        return bool(result.matched_count)
+
+    async def replace(self, query: Document, fields: Document, events: Iterable[Event] = (), **changes: Any) -> None:
+        """Set fields of the one document that fits. Raises `LostRaceError` if there is none any more."""
+        if not await self.update(query, {"$set": fields, **changes}, events):
+            raise LostRaceError
+
+    async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
+        """Change several documents, each given by query (with `_id`), changes and events; return how many there were.
+
+        Those that no longer fit are nudged, too: their events are in nobody's outbox, and are said all the same.
+        """
+        if not updates:
+            return 0
+        prepared = [(query, changes, outbox_entries(events)) for query, changes, events in updates]
+        writes = [UpdateOne(query, _with_entries(changes, entries)) for query, changes, entries in prepared]
+        with mongo_errors():
+            result = await self.driver.bulk_write(writes, ordered=False)
+        for query, _, entries in prepared:
+            self._nudge(query["_id"], entries)
+        return result.modified_count
+
+    async def change_and_find(self, query: Document, changes: Document) -> DocumentT | None:
+        """Change the one document that fits, and return it as it is then."""
+        with mongo_errors():
+            document: Any = await self.driver.find_one_and_update(
+                query, changes, projection=_WITHOUT_OUTBOX, return_document=ReturnDocument.AFTER
+            )
+        return None if document is None else self._model.read(document)
+
+    async def upsert(self, document: DocumentT) -> None:
+        """Store a document, whatever there was under its id."""
+        fields = document.stored()
+        with mongo_errors():
+            await self.driver.update_one({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True)
+
+    async def delete(self, query: Document) -> int:
+        """Remove every document that fits; return how many there were."""
+        with mongo_errors():
+            result = await self.driver.delete_many(query)
+        return result.deleted_count
+
+    def _nudge(self, document_id: Any, entries: list[Document]) -> None:
+        if self._relay is not None and entries:
+            self._relay.nudge(self.driver.name, document_id, entries)
+
+
+async def until_won(turn: Callable[[], Awaitable[T]], *, races: int, of: str) -> T:
+    """Read, decide and write again as often as somebody else was faster: a turn that loses raises `LostRaceError`.
+
+    Raises `TransientError` after so many lost races.
+    """
+    for _ in range(races):
+        try:
+            return await turn()
+        except LostRaceError:
+            continue
+    raise TransientError(f"{of} is being changed by too many at once")
+
+
+def _with_entries(changes: Document, entries: list[Document]) -> Document:
+    return {**changes, "$push": {"outbox": {"$each": entries}}} if entries else changes
+
+
+def _index_model(index: Index) -> IndexModel:
+    options = {
+        "name": index.name,
+        "unique": index.unique or None,
+        "partialFilterExpression": index.where,
+        "expireAfterSeconds": index.expires_after_s,
+    }
+    return IndexModel(list(index.fields), **{name: value for name, value in options.items() if value is not None})

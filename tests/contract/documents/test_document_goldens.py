@@ -1,0 +1,56 @@
+"""What was once stored can be read for ever, and what is stored today looks as it did."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bson import json_util
+
+from datalab.documents.frame import FrameDocument
+from session_api.accounts.model import Account
+from session_api.operations.model import Operation
+from session_api.sessions.model import Session
+from support import stored_documents
+from support.goldens import DATA, check_golden
+
+#: As the services read: instants know that they are in UTC.
+READ = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True)
+WRITTEN = {
+    "account": stored_documents.account(),
+    "frame.bare": stored_documents.bare_frame(),
+    "frame.full": stored_documents.full_frame(),
+    "operation.completed": stored_documents.completed(),
+    "operation.failed": stored_documents.failed(),
+    "operation.pending": stored_documents.pending(),
+    "operation.waiting": stored_documents.waiting(),
+    "session": stored_documents.session(),
+}
+MODELS = {"account": Account, "frame": FrameDocument, "operation": Operation, "session": Session}
+STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_document_is_stored_as_it_was(name, update_goldens):
+    stored = json.loads(json_util.dumps(WRITTEN[name].stored(), json_options=json_util.RELAXED_JSON_OPTIONS))
+    check_golden(f"documents/{name}.json", stored, update=update_goldens)
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_whatever_was_stored_can_be_read(path):
+    stored = json_util.loads((DATA / path).read_text(encoding="utf-8"), json_options=READ)
+    document = MODELS[Path(path).name.partition(".")[0]].read(stored)
+    if Path(path).stem in WRITTEN:
+        assert document == _without_what_no_document_holds(WRITTEN[Path(path).stem])
+
+
+def test_results_of_the_first_version_lack_what_came_later():
+    stored = stored_documents.completed().stored()
+    del stored["draft"], stored["result"]["linked_files"], stored["result"]["output_data_file"]
+    result = Operation.read(stored).result
+    assert (result.linked_files, result.output_data_file) == ((), None)
+
+
+def _without_what_no_document_holds(document):
+    """A header comes back as a document can hold it."""
+    header = document.stored().get("header")
+    return document.model_copy(update={"header": header}) if header else document

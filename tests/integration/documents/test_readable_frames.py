@@ -1,0 +1,43 @@
+"""Who may read a frame is one rule, told twice: to Python and to the document store. Both must say the same."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from datalab.documents.frame import may_read_frame, readable_frames
+from datalab.platform.documents.client import DocumentStore
+from datalab.platform.settings import MongoSettings
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+STEP = timedelta(milliseconds=1)  # the finest the store knows
+FRAMES = [
+    {"_id": number, "public_date": public_date, "proposal_id": proposal_id}
+    for number, (public_date, proposal_id) in enumerate(
+        product([None, NOW - STEP, NOW, NOW + STEP], [None, "", "P1", "P2", "$ne", "None"])
+    )
+]
+UNTOLD = [{"_id": 100}, {"_id": 101, "public_date": NOW + STEP}, {"_id": 102, "proposal_id": "P1"}]
+
+
+@pytest.fixture(scope="module")
+async def frames(module_settings_environment):
+    store = DocumentStore(MongoSettings())
+    await store.database["frames"].insert_many(FRAMES + UNTOLD)
+    yield store.database["frames"]
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "proposals", [None, (), ("",), ("P1",), ("P2", "P3"), ("P1", "P2"), ("$ne",), ("None",)], ids=str
+)
+async def test_the_filter_finds_what_the_rule_allows(frames, proposals):
+    allowed = {
+        frame["_id"]
+        for frame in FRAMES + UNTOLD
+        if may_read_frame(
+            proposals, public_date=frame.get("public_date"), proposal_id=frame.get("proposal_id"), now=NOW
+        )
+    }
+    found = await frames.find(readable_frames(proposals, now=NOW), {"_id": True}).to_list(None)
+    assert {frame["_id"] for frame in found} == allowed

@@ -1,0 +1,169 @@
+"""The collection on the real server: events in the same write, changes that hold only for the fastest."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import Field
+
+from datalab.documents.document import ASCENDING, Index, StoredDocument
+from datalab.errors import TransientError
+from datalab.events.envelope import utc_now
+from datalab.events.operations import OperationStarted
+from datalab.platform.documents.client import DocumentStore, aggregated
+from datalab.platform.documents.collection import Collection, LostRaceError, until_won
+from datalab.platform.documents.outbox import HAS_EVENTS
+from datalab.platform.settings import MongoSettings
+
+BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class Thing(StoredDocument):
+    id: int = Field(alias="_id")
+    name: str
+    made: datetime = BEGINNING
+    revision: int = 1
+
+
+class Relay:
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.watched = []
+        self.nudges = []
+
+    def watch(self, collection):
+        self.watched.append(collection.name)
+
+    def nudge(self, collection, document_id, entries):
+        self.nudges.append((collection, document_id, [entry["event_id"] for entry in entries]))
+
+
+@pytest.fixture
+async def store(settings_environment, document_driver):
+    store = DocumentStore(MongoSettings(), driver=document_driver)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def relay():
+    return Relay()
+
+
+@pytest.fixture
+async def things(store, relay):
+    indexes = [Index(fields=(("name", ASCENDING),), name="name", unique=True, where={"name": {"$type": "string"}})]
+    things = Collection(store.database, "things", Thing, indexes=indexes, relay=relay)
+    await things.ensure_indexes()
+    return things
+
+
+def started(number=1):
+    return OperationStarted(operation_id=number, attempt=1)
+
+
+async def test_a_document_comes_back_as_it_was_stored(things):
+    assert await things.insert(Thing(id=1, name="a"))
+    assert await things.find_one({"_id": 1}) == Thing(id=1, name="a")
+    assert await things.find_one({"_id": 2}) is None
+
+
+async def test_what_exists_is_not_stored_again(things, relay):
+    assert await things.insert(Thing(id=1, name="a"), [started()])
+    assert not await things.insert(Thing(id=1, name="b"), [started()])
+    assert not await things.insert(Thing(id=2, name="a"), [started()])
+    assert len(relay.nudges) == 1
+
+
+async def test_events_are_in_the_document_and_the_relay_hears_of_them(things, relay):
+    first, second, third = started(1), started(2), started(3)
+    await things.insert(Thing(id=1, name="a"), [first])
+    await things.update({"_id": 1}, {"$set": {"name": "b"}}, [second])
+    await things.update_each([({"_id": 1}, {"$set": {"name": "c"}}, [third])])
+    (row,) = await things.rows({}, {"outbox": True})
+    ids = [event.event_id for event in (first, second, third)]
+    assert [entry["event_id"] for entry in row["outbox"]] == ids
+    assert relay.nudges == [("things", 1, [event_id]) for event_id in ids]
+    assert relay.watched == ["things"]
+
+
+async def test_the_sweep_uses_an_index_of_documents_with_events_only(things):
+    await things.insert(Thing(id=1, name="a"), [started()])
+    query = {**HAS_EVENTS, "outbox.at": {"$lt": utc_now()}}
+    plan = await things.driver.find(query).explain()
+    assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_nothing_changes_and_nothing_is_said_where_nothing_fits(things, relay):
+    assert not await things.update({"_id": 1}, {"$set": {"name": "b"}}, [started()])
+    with pytest.raises(LostRaceError):
+        await things.replace({"_id": 1}, {"name": "b"}, [started()])
+    assert await things.change_and_find({"_id": 1}, {"$set": {"name": "b"}}) is None
+    assert await things.update_each([]) == 0
+    assert (await things.count({}), relay.nudges) == (0, [])
+
+
+async def test_many_writers_at_once_lose_nothing(things):
+    await things.insert(Thing(id=1, name=""))
+
+    async def add(letter):
+        async def turn():
+            thing = await things.find_one({"_id": 1})
+            await things.replace(
+                {"_id": 1, "revision": thing.revision}, {"name": thing.name + letter, "revision": thing.revision + 1}
+            )
+
+        await until_won(turn, races=20, of="the thing")
+
+    await asyncio.gather(*(add(letter) for letter in "abcdefgh"))
+    thing = await things.find_one({"_id": 1})
+    assert (sorted(thing.name), thing.revision) == (list("abcdefgh"), 9)
+
+
+async def test_who_never_wins_is_told_so():
+    async def turn():
+        raise LostRaceError
+
+    with pytest.raises(TransientError, match="the thing is being changed by too many at once"):
+        await until_won(turn, races=3, of="the thing")
+
+
+async def test_pages_have_an_order(things):
+    for number, name in enumerate("dacb", start=1):
+        await things.insert(Thing(id=number, name=name))
+    page = await things.find({}, sort=[("name", ASCENDING)], skip=1, limit=2)
+    assert [thing.name for thing in page] == ["b", "c"]
+    assert [thing.id for thing in await things.find({"name": {"$gt": "a"}})] == [1, 3, 4]
+
+
+async def test_an_optional_field_can_be_left_where_it_is(things):
+    await things.insert(Thing(id=1, name="a", made=datetime(2027, 1, 1, tzinfo=UTC)))
+    (thing,) = await things.find({}, without=["made"])
+    assert thing.made == BEGINNING
+
+
+async def test_a_document_can_be_stored_whatever_was_there(things):
+    for name in "ab":
+        await things.upsert(Thing(id=1, name=name))
+    assert [thing.name for thing in await things.find({})] == ["b"]
+    assert await things.delete({"name": "b"}) == 1
+
+
+async def test_a_pipeline_is_answered(things):
+    await things.insert(Thing(id=1, name="a"))
+    assert await aggregated(things.driver, [{"$project": {"name": True}}], limit=1) == [{"_id": 1, "name": "a"}]
+
+
+async def test_numbers_are_given_once(things):
+    numbers = await asyncio.gather(*(things.next_number() for _ in range(20)))
+    assert sorted(numbers) == list(range(1, 21))
+
+
+async def test_a_server_that_is_away_is_the_worlds_fault(things, mongo_server):
+    await mongo_server.kill()
+    try:
+        with pytest.raises(TransientError, match="the document store does not answer"):
+            await things.find_one({"_id": 1})
+    finally:
+        await mongo_server.restart()

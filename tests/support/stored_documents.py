@@ -1,0 +1,187 @@
+"""One of each kind of document, as the services write it."""
+
+from datetime import UTC, datetime, timedelta
+
+from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.events.operations import (
+    FailureKind,
+    InputFile,
+    InputSource,
+    Lane,
+    LinkedFile,
+    OperationResult,
+    OutputFile,
+    StoredFile,
+)
+from session_api.accounts.model import Account
+from session_api.operations.inputs import FoundFile
+from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
+from session_api.sessions.model import Session
+
+BEGINNING = datetime(2026, 11, 20, 21, 30, 15, 250_000, tzinfo=UTC)
+_INPUT = InputFile(
+    source=InputSource.ARCHIVE, basename="m31_1", key="data/m31_1.fits.fz", sha256="a" * 64, size_bytes=158_400
+)
+_REQUEST = OperationRequest(lane=Lane.SLOW, parameters={"input_files": ["m31_1"], "n": 2}, input_files=(_INPUT,))
+_PICTURE = StoredFile(key="results/k/k-1-large.jpg", sha256="b" * 64, size_bytes=9, media_type="image/jpeg")
+_IMAGE = StoredFile(key="results/k/k-1.fits", sha256="c" * 64, size_bytes=80, media_type="image/fits")
+
+
+def operation(status, **changes):
+    values = {
+        "id": 7,
+        "session_id": 3,
+        "owner": "ada",
+        "name": "Median",
+        "status": status,
+        "message": "",
+        "progress": 0.0,
+        "input_data": {"input_files": [{"source": "archive", "basename": "m31_1", "extra": None}], "zmin": 1.5},
+        "request": OperationRequest(
+            lane=Lane.SLOW, parameters={"input_files": ["m31_1"], "n": 2}, input_files=(_INPUT,)
+        ),
+        "attempt": 1,
+        "result": None,
+        "failure_kind": None,
+        "created": BEGINNING,
+        "requested_at": BEGINNING,
+        "started_at": None,
+        "finished_at": None,
+        "last_news_at": BEGINNING,
+        "correlation_id": "c-1",
+        "revision": 1,
+    }
+    return Operation(**{**values, **changes})
+
+
+def pending():
+    return operation(OperationStatus.PENDING)
+
+
+def waiting():
+    draft = Draft(
+        parents=(Parent(5, "Stacking"), Parent(6, "Median")), found=(FoundFile(file=_INPUT, filter_name="V"),)
+    )
+    return operation(OperationStatus.WAITING, message="Waiting for operation 5 (Stacking)", request=draft)
+
+
+def completed():
+    result = OperationResult(
+        result_key="d" * 64,
+        output_files=(
+            OutputFile(
+                basename="k-1",
+                type="fits",
+                files={"fits": _IMAGE, "large": _PICTURE},
+                filter_name="V",
+                observation_date=BEGINNING,
+                target_name="M31",
+            ),
+        ),
+        output_data=({"rms": 0.25, "name": "star"}, [1, None]),
+        linked_files=(LinkedFile(item=0, field="pictures", name="overlay", file=_PICTURE),),
+        output_data_file=StoredFile(
+            key="results/k/data.json", sha256="e" * 64, size_bytes=2_000_000, media_type="application/json"
+        ),
+    )
+    return operation(
+        OperationStatus.COMPLETED,
+        progress=1.0,
+        result=result,
+        started_at=BEGINNING,
+        finished_at=BEGINNING + timedelta(seconds=2),
+        revision=4,
+    )
+
+
+def failed():
+    return operation(
+        OperationStatus.FAILED,
+        message="The images do not overlap.",
+        failure_kind=FailureKind.USAGE,
+        finished_at=BEGINNING + timedelta(seconds=1),
+        attempt=2,
+    )
+
+
+def session():
+    return Session(
+        id=3,
+        owner="ada",
+        name="First light",
+        input_data=({"source": "archive", "basename": "m31_1", "n": 2},),
+        created=BEGINNING,
+        accessed=BEGINNING,
+        modified=BEGINNING,
+        revision=1,
+    )
+
+
+def account():
+    return Account(username="ada", active=True, superuser=False, proposals=("P1", "P2"), created=BEGINNING)
+
+
+def full_frame():
+    base = "tst-cam01-20261120-00000042"
+    return FrameDocument(
+        basename=base,
+        frame_id=9,
+        site="tst",
+        data_type="EX",
+        files={"fits_01": _file(f"data/{base}-EX01.fits.fz"), "txt_00": _file(f"data/{base}-EX00.txt")},
+        observation_date=BEGINNING,
+        right_ascension_deg=10.684,
+        declination_deg=41.269,
+        altitude_deg=60.5,
+        azimuth_deg=120.25,
+        airmass=1.15,
+        exposure_time_s=30.0,
+        filter_name="V",
+        username="ada",
+        user_id="u-1",
+        target_name="M31",
+        proposal_id="P1",
+        observation_id="o-1",
+        request_id="r-1",
+        site_id="tst",
+        telescope_id="t1",
+        instrument_id="cam01",
+        observation_day="20261120",
+        reduction_level=1,
+        configuration_type="EXPOSE",
+        public_date=BEGINNING.replace(year=2027),
+        header={"SIMPLE": True, "EXPTIME": 30.0, "BIG": 2**70, "NU\0L": "x", "OBJECT": "M31", "COMMENT": "a\nb"},
+        header_source="text",
+        header_role="txt_00",
+        problems=("card 7 cannot be read",),
+        footprint=((10.0, 41.0), (11.0, 41.0), (11.0, 42.0), (10.0, 42.0)),
+        created=BEGINNING,
+        modified=BEGINNING,
+    )
+
+
+def bare_frame():
+    base = "tst-cam01-20261120-00000043"
+    picture = FrameFile(
+        key=f"data/{base}-EX10.jpg",
+        size_bytes=10,
+        sha256="b" * 64,
+        etag="",
+        media_type="image/jpeg",
+        stored_at=BEGINNING,
+    )
+    return FrameDocument(
+        basename=base,
+        frame_id=10,
+        site="tst",
+        files={"jpg_10": picture},
+        site_id="tst",
+        created=BEGINNING,
+        modified=BEGINNING,
+    )
+
+
+def _file(key):
+    return FrameFile(
+        key=key, size_bytes=158_400, sha256="a" * 64, etag="f" * 32, media_type="image/fits", stored_at=BEGINNING
+    )
