@@ -3,25 +3,31 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import replace
 from itertools import count
 from urllib.parse import quote_plus
 
 from datalab.events.frames import FileStored
 from datalab.events.topology import DEAD, FRAMES, stream_for
+from datalab.platform import assembly
+from datalab.platform.assembly import DocumentCore
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import DocumentStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from ingest.arrivals.assembly import build
 from ingest.main import create_app
-from ingest.settings import Settings
+from ingest.settings import IngestSettings
 
 _counter = count(1)
 
 
 def settings_for_tests(scratch_dir, **changes):
     """Return settings from the environment; the reconciler waits to be called."""
-    return Settings(scratch_dir=scratch_dir, **{"reconcile_first_delay_s": 3600, "reconcile_min_age_s": 0} | changes)
+    return IngestSettings(
+        scratch_dir=scratch_dir, **{"reconcile_first_delay_s": 3600, "reconcile_min_age_s": 0} | changes
+    )
 
 
 def base_name(site="tst"):
@@ -35,6 +41,15 @@ async def running(settings):
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@contextlib.asynccontextmanager
+async def arrivals(settings):
+    """Run the parts of the service, which hears nothing: tests tell it what to do."""
+    core = DocumentCore(settings, service="ingest")
+    here = build(core, settings)
+    async with assembly.running(core, [replace(here.capability, subscriptions=())]):
+        yield here
 
 
 @contextlib.asynccontextmanager

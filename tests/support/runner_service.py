@@ -21,7 +21,7 @@ from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
-from operation_runner.settings import Settings
+from operation_runner.settings import OperationRunnerSettings
 from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, input_file, request, write_fits
 from support.waiting import eventually
 
@@ -78,7 +78,7 @@ class World:
 @contextlib.asynccontextmanager
 async def world():
     """Yield a `World` with the topology applied and an empty bucket, as the environment says."""
-    settings = Settings()
+    settings = OperationRunnerSettings()
     bus = Bus(settings=settings, service="test", metrics=BusMetrics(create_registry()))
     await bus.connect()
     await apply_topology(bus.jetstream)
@@ -98,7 +98,7 @@ async def world():
 async def runner_here(scratch_dir, **changes):
     """Run the service in this process, as uvicorn would."""
     packages = {"operation_packages": OPERATION_PACKAGES, "analysis_packages": FEW_ANALYSES}
-    app = create_app(Settings(scratch_dir=scratch_dir, **(packages | changes)))
+    app = create_app(OperationRunnerSettings(scratch_dir=scratch_dir, **(packages | changes)))
     async with app.router.lifespan_context(app):
         yield app
 

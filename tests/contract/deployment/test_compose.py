@@ -14,8 +14,8 @@ from session_api.settings import SessionApiSettings
 
 SETTINGS = {
     "session-api": (SessionApiSettings,),
-    "ingest": (ingest.settings.Settings,),
-    "operation-runner": (operation_runner.settings.Settings,),
+    "ingest": (ingest.settings.IngestSettings,),
+    "operation-runner": (operation_runner.settings.OperationRunnerSettings,),
     "setup": (NatsSettings, S3Settings),
 }
 LONG_RUNNING = [name for name in SETTINGS if name != "setup"]

@@ -31,8 +31,8 @@ DOCUMENTS = [
 DOCUMENTS += ["docs/operator-guide.md", "docs/user-guide.md"]
 SETTINGS = {
     "session-api": SessionApiSettings,
-    "ingest": ingest.settings.Settings,
-    "operation-runner": operation_runner.settings.Settings,
+    "ingest": ingest.settings.IngestSettings,
+    "operation-runner": operation_runner.settings.OperationRunnerSettings,
 }
 #: Defaults that depend on the machine, in words.
 DEFAULTS_IN_WORDS = {

@@ -17,13 +17,12 @@ from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from ingest.arrivals.bus import file_subscription
-from ingest.context import build_context
 from ingest.frames.model import frame_ingested, new_frame, with_file
 from ingest.frames.names import parse_file_name
 from ingest.frames.repository import FrameRepository
 from support.fits_files import header_text, packed_fits
 from support.ingest import BEGINNING
-from support.ingest_service import awaited, base_name, running, settings_for_tests, surroundings
+from support.ingest_service import arrivals, awaited, base_name, running, settings_for_tests, surroundings
 
 JPEG = b"\xff\xd8\xff\xe0 picture"
 
@@ -47,8 +46,8 @@ async def test_what_nobody_announced_is_found_once_and_bad_files_are_told_once(s
     await observatory.put("nonsense", b"x")
     await observatory.put("M 51.fits", b"whose?")
     await observatory.put(f"{base}-EX10.jpg", JPEG, folder="info-images")
-    async with build_context(settings) as context:
-        first, second = [await context.reconciler.reconcile() for _ in range(2)]
+    async with arrivals(settings) as here:
+        first, second = [await here.reconciler.reconcile() for _ in range(2)]
     assert (first.listed, first.found, first.ingested, first.rejected) == (6, 5, 3, 2)
     assert second.found == 0
     frame = await observatory.frame(base, files=3)
@@ -111,9 +110,9 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
     base = base_name(site="late")
     came, never = (f"data/{base}-{ending}" for ending in ("EX11.jpg", "EX10.jpg"))
     content = await observatory.put(f"{base}-EX01.fits", b"half")
-    async with build_context(settings) as context:
+    async with arrivals(settings) as here:
         bus.subscribe(
-            file_subscription(ingestion=context.ingestion, bucket=settings.s3_bucket, concurrency=1, consumer=impatient)
+            file_subscription(ingestion=here.ingestion, bucket=settings.s3_bucket, concurrency=1, consumer=impatient)
         )
         await bus.start()
         await observatory.announce(never, site="late")
@@ -123,7 +122,7 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
         (absent,) = await observatory.told(never, FileRejected)
         (unlike,) = await observatory.told(content, FileRejected)
         await observatory.frame(base, files=1)
-        assert (await context.reconciler.reconcile()).found == 0
+        assert (await here.reconciler.reconcile()).found == 0
         await bus.stop()
     assert "there is no object" in absent.reason
     assert "has 4 bytes, announced were 8" in unlike.reason

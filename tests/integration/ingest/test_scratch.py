@@ -26,21 +26,21 @@ class OneObject:
         return replace(STORED, sha256=sha256_of(CONTENT))
 
 
-def scratch_in(folder, **limits):
+async def scratch_in(folder, **limits):
     scratch = ScratchFolder(folder=folder, objects=OneObject(), **{"max_file_bytes": 100, "reserve_bytes": 0} | limits)
-    scratch.prepare()
+    await scratch.start()
     return scratch
 
 
 async def test_a_copy_lives_as_long_as_it_is_looked_at(tmp_path):
-    async with scratch_in(tmp_path / "new").fetched(STORED) as copy:
+    async with (await scratch_in(tmp_path / "new")).fetched(STORED) as copy:
         assert copy.path.read_bytes() == CONTENT
         assert (copy.sha256, copy.etag, copy.modified_at) == (sha256_of(CONTENT), "e", BEGINNING)
     assert list((tmp_path / "new").iterdir()) == []
 
 
 async def test_a_copy_goes_also_when_the_look_fails_or_is_cancelled(tmp_path):
-    scratch = scratch_in(tmp_path)
+    scratch = await scratch_in(tmp_path)
     with pytest.raises(ZeroDivisionError):
         async with scratch.fetched(STORED):
             raise ZeroDivisionError
@@ -61,25 +61,25 @@ async def test_a_copy_goes_also_when_the_look_fails_or_is_cancelled(tmp_path):
 
 async def test_too_large_a_file_is_not_fetched(tmp_path):
     with pytest.raises(UsageError, match="has 12 bytes, at most 11 are ingested"):
-        async with scratch_in(tmp_path, max_file_bytes=11).fetched(STORED):
+        async with (await scratch_in(tmp_path, max_file_bytes=11)).fetched(STORED):
             pass
 
 
 async def test_a_full_disk_is_waited_for(tmp_path):
     reserve = shutil.disk_usage(tmp_path).total + 1
     with pytest.raises(TransientError, match="no room for the 12 bytes"):
-        async with scratch_in(tmp_path, reserve_bytes=reserve).fetched(STORED):
+        async with (await scratch_in(tmp_path, reserve_bytes=reserve)).fetched(STORED):
             pass
 
 
 async def test_an_object_that_has_gone_since_is_waited_for(tmp_path):
     with pytest.raises(TransientError, match="has gone"):
-        async with scratch_in(tmp_path).fetched(replace(STORED, key="data/y")):
+        async with (await scratch_in(tmp_path)).fetched(replace(STORED, key="data/y")):
             pass
 
 
 async def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     for name in ("a.copy", ".b.part", "notes"):
         (tmp_path / name).touch()
-    scratch_in(tmp_path)
+    await scratch_in(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]

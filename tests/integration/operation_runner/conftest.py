@@ -35,7 +35,7 @@ async def make_computer(lean_processes):
 
     yield make
     for computer in made:
-        computer.stop()
+        await computer.stop()
 
 
 @pytest.fixture(scope="session")

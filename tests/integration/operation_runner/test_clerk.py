@@ -24,7 +24,7 @@ async def clerk():
     clerk = Clerk(packages=PACKAGES)
     await clerk.start()
     yield clerk
-    clerk.stop()
+    await clerk.stop()
 
 
 async def test_it_knows_operations_and_actions(clerk):
@@ -61,7 +61,7 @@ async def test_none_is_left_behind():
     clerk = Clerk(packages=PACKAGES)
     await clerk.start()
     pid = clerk.pid
-    clerk.stop()
+    await clerk.stop()
     await eventually(lambda: not process_exists(pid))
 
 
@@ -80,4 +80,4 @@ async def test_a_broken_file_is_named(tmp_path, monkeypatch, code, said):
     clerk = Clerk(packages=Packages(operations=(package.name,), analyses=()))
     with pytest.raises(RegistryError, match=said):
         await clerk.start()
-    clerk.stop()
+    await clerk.stop()

@@ -11,9 +11,11 @@ import pytest
 from datalab.astro.sky.gaia import read_stars
 from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS
 from datalab.errors import TransientError, UsageError
+from datalab.platform.assembly import Core
 from datalab.platform.objects.store import ObjectStore
+from operation_runner.execution.assembly import star_archive
 from operation_runner.sdk import SkyRegion
-from operation_runner.settings import Settings
+from operation_runner.settings import OperationRunnerSettings
 from operation_runner.stars import gaia_archive
 from operation_runner.stars.gaia_archive import GaiaArchive
 from support.gaia_server import BAD_DAYS, archive_stars, running_gaia
@@ -200,10 +202,11 @@ async def test_without_the_object_store_it_is_tried_later(s3_server, gaia, tmp_p
     assert gaia.queries == []
 
 
-def test_the_settings_say_which_archive(monkeypatch, store):
+def test_the_settings_say_which_archive(monkeypatch):
     monkeypatch.setenv("DATALAB_GAIA_TAP_URL", "http://mirror.example/tap/")
     monkeypatch.setenv("DATALAB_GAIA_CACHE_DAYS", "7")
-    archive = GaiaArchive.of(read_settings(Settings, dict(os.environ)), store=store)
+    settings = read_settings(OperationRunnerSettings, dict(os.environ))
+    archive = star_archive(Core(settings, service="test"), settings)
     assert archive._tap_url == "http://mirror.example/tap"
     assert archive._cache_life == timedelta(days=7)
 

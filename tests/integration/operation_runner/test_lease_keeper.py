@@ -19,8 +19,17 @@ async def bucket(nats_server, settings_environment):
 
 
 @pytest.fixture
-def keeper(bucket):
-    return KeyValueLeaseKeeper(bucket, ttl_s=TTL_S)
+async def keeper(bucket):
+    return await keeper_of(bucket, ttl_s=TTL_S)
+
+
+async def keeper_of(bucket, *, ttl_s):
+    async def opened():
+        return bucket
+
+    keeper = KeyValueLeaseKeeper(opened, ttl_s=ttl_s)
+    await keeper.start()
+    return keeper
 
 
 async def test_only_one_holds_a_key_and_the_next_learns_that_it_is_done(keeper):
@@ -90,7 +99,7 @@ async def test_the_key_of_a_holder_that_vanished_is_free_after_its_time_to_live(
 
 
 async def test_a_holder_that_lost_its_lease_cannot_confirm_it(bucket, keeper):
-    stalled = KeyValueLeaseKeeper(bucket, ttl_s=1000.0)  # its renewals come too late
+    stalled = await keeper_of(bucket, ttl_s=1000.0)  # its renewals come too late
     async with stalled.hold(KEY) as lost, asyncio.timeout(5 * TTL_S), keeper.hold(KEY) as lease:
         assert lease is not None
         with pytest.raises(TransientError, match="another runner has taken over"):
@@ -99,7 +108,7 @@ async def test_a_holder_that_lost_its_lease_cannot_confirm_it(bucket, keeper):
 
 
 async def test_word_that_a_key_is_done_is_not_left_by_who_lost_it(bucket, keeper):
-    stalled = KeyValueLeaseKeeper(bucket, ttl_s=1000.0)
+    stalled = await keeper_of(bucket, ttl_s=1000.0)
     async with asyncio.timeout(5 * TTL_S), contextlib.AsyncExitStack() as late:
         async with stalled.hold(KEY):
             lease = await late.enter_async_context(keeper.hold(KEY))

@@ -46,11 +46,11 @@ def store():
 
 
 @pytest.fixture
-def cache(tmp_path, store):
+async def cache(tmp_path, store):
     cache = ScratchCache(folder=tmp_path / "scratch", limit_bytes=100, store=store)
-    cache.open()
+    await cache.start()
     yield cache
-    cache.close()
+    await cache.stop()
 
 
 def kept(cache):
@@ -176,16 +176,16 @@ async def test_files_of_an_earlier_run_are_taken_over_and_leftovers_go(tmp_path,
     async with cache.work_dir() as work_dir:
         (work_dir / "half").write_text("x")
         (cache._inputs / ".1234.part").write_bytes(b"half a file")
-        cache.close()
+        await cache.stop()
         again = ScratchCache(folder=tmp_path / "scratch", limit_bytes=50, store=store)
-        again.open()
+        await again.start()
     assert kept(again) == {a.sha256}
     assert again.used_bytes == 40
     assert list(again._work.iterdir()) == []
     store.fetched.clear()
     await use(again, a)
     assert store.fetched == []
-    again.close()
+    await again.stop()
 
 
 async def test_a_file_of_the_wrong_size_is_fetched_again(cache, store):
@@ -206,10 +206,10 @@ async def test_a_work_folder_is_empty_and_goes_with_all_it_holds(cache):
     assert not second.exists()
 
 
-def test_the_folder_belongs_to_one_runner(tmp_path, store, cache):
+async def test_the_folder_belongs_to_one_runner(tmp_path, store, cache):
     other = ScratchCache(folder=tmp_path / "scratch", limit_bytes=100, store=store)
     with pytest.raises(UsageError, match="another runner works in"):
-        other.open()
-    cache.close()
-    other.open()
-    other.close()
+        await other.start()
+    await cache.stop()
+    await other.start()
+    await other.stop()

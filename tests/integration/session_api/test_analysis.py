@@ -16,7 +16,7 @@ from datalab.events.topology import ANALYSES
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.sdk.registry import discover_analyses
-from operation_runner.settings import Settings
+from operation_runner.settings import OperationRunnerSettings
 from support.analysis import night_sky, write_with_catalogue
 from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module
 from support.session_api import MEDIAN, archive, body_of, frame_document, frame_file, result, running_world
@@ -46,7 +46,7 @@ async def runner(world, tmp_path_factory):
 @contextlib.asynccontextmanager
 async def runner_here(scratch_dir):
     with no_main_module():
-        settings = Settings(
+        settings = OperationRunnerSettings(
             operation_packages=["support.slow_operations"],
             analysis_packages=ANALYSIS_PACKAGES,
             scratch_dir=scratch_dir,

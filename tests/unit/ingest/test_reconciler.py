@@ -1,6 +1,5 @@
 """The reconciler finds what nobody announced, once."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,7 @@ from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, late
 
 
 def reconciler_of(world, **options):
-    defaults = {"interval_s": 60, "first_delay_s": 0, "min_age_s": 30, "concurrency": 2}
+    defaults = {"min_age_s": 30, "concurrency": 2}
     ports = {"objects": world.objects, "frames": world.frames, "uploads": world.uploads}
     return Reconciler(ingestion=world.ingestion, meter=world.meter, **{**ports, **defaults, **options})
 
@@ -132,34 +131,6 @@ async def test_a_bug_met_while_the_store_is_away_is_met_again_by_the_next_look()
     assert (look.found, look.rejected) == (1, 0)
     world.publisher.publish = publish
     assert (await reconciler.reconcile()).rejected == 1
-
-
-@pytest.mark.parametrize("failure", [TransientError("away"), ZeroDivisionError("a bug")])
-async def test_a_failed_look_does_not_end_the_looking(failure):
-    world = World()
-    world.objects.put(TEXT, b"a")
-    looks = 0
-    found = asyncio.Event()
-    files_of, record = world.frames.files_of, world.uploads.record
-
-    async def failing_once(basenames):
-        nonlocal looks
-        looks += 1
-        if looks == 1:
-            raise failure
-        return await files_of(basenames)
-
-    async def recorded(upload):
-        await record(upload)
-        found.set()
-
-    world.frames.files_of, world.uploads.record = failing_once, recorded
-    task = asyncio.create_task(reconciler_of(world, interval_s=0.001).run())
-    async with asyncio.timeout(5):
-        await found.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 async def test_many_pages_ask_for_each_page_once():

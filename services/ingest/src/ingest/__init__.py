@@ -1,1 +1,3 @@
-"""Ingest: listens for new files and looks for them; the only writer of frames."""
+"""Takes files in, and looks for those nobody announced."""
+
+SERVICE = "ingest"

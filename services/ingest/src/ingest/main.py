@@ -1,34 +1,17 @@
-"""Ingest as an application: it listens on the bus; over HTTP it only tells how it is."""
+"""Ingest as an application: it listens on the bus, and tells over HTTP how it is."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from starlette.applications import Starlette
-from starlette.routing import Route
 
-from datalab.platform.health import health_routes
-from ingest.arrivals.bus import file_subscription
-from ingest.context import build_context
-from ingest.settings import Settings
+from datalab.platform.assembly import DocumentCore
+from datalab.platform.service import worker_app
+from ingest import SERVICE
+from ingest.arrivals import assembly as arrivals
+from ingest.settings import IngestSettings
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: IngestSettings) -> Starlette:
     """Return the ASGI application; everything begins and ends with its lifespan."""
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with build_context(settings) as context:
-            app.router.routes.extend(Route(*route) for route in health_routes(context.health, context.registry))
-            context.bus.subscribe(
-                file_subscription(
-                    ingestion=context.ingestion,
-                    bucket=settings.s3_bucket,
-                    concurrency=settings.ingest_concurrency,
-                )
-            )
-            await context.bus.start()
-            yield
-
-    return Starlette(lifespan=lifespan)
+    core = DocumentCore(settings, service=SERVICE)
+    return worker_app(core, [arrivals.build(core, settings).capability])

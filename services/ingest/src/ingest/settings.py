@@ -12,7 +12,7 @@ from datalab.platform.settings import DocumentServiceSettings
 _GIBIBYTE = 1024**3
 
 
-class Settings(DocumentServiceSettings):
+class IngestSettings(DocumentServiceSettings):
     """Read from the environment as `DATALAB_<FIELD>`."""
 
     http_port: int = Field(8002, ge=0, le=65_535, description="port of health and metrics")

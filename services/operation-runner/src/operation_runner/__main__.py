@@ -5,11 +5,12 @@
 
 def main() -> None:
     from datalab.platform.service import run_service
+    from operation_runner import SERVICE
     from operation_runner.main import create_app
-    from operation_runner.settings import Settings
+    from operation_runner.settings import OperationRunnerSettings
 
-    settings = Settings()
-    run_service(create_app(settings), settings=settings, service="operation-runner")
+    settings = OperationRunnerSettings()
+    run_service(create_app(settings), settings=settings, service=SERVICE)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _CORES = os.cpu_count() or 1
 _GIBIBYTE = 1024**3
 
 
-class Settings(ServiceSettings):
+class OperationRunnerSettings(ServiceSettings):
     """Read from the environment as `DATALAB_<FIELD>`."""
 
     operation_packages: list[str] = Field(

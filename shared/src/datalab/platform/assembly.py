@@ -44,6 +44,7 @@ class Capability:
     indexes: make the indexes of its collections.
     parts: started when the bus is connected and before a message is taken: what reads or publishes at start.
     routes: what the web framework of the service takes.
+    responders: asked for when the resources and parts run: what can be answered may only be known then.
     """
 
     routes: Sequence[Any] = ()
@@ -51,7 +52,7 @@ class Capability:
     indexes: Sequence[Callable[[], Awaitable[None]]] = ()
     parts: Sequence[Part] = ()
     subscriptions: Sequence[Subscription[Any]] = ()
-    responders: Sequence[Responder[Any]] = ()
+    responders: Callable[[], Sequence[Responder[Any]]] = tuple
     periodic: Sequence[Periodic] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
 
@@ -146,8 +147,9 @@ async def running(core: Core, capabilities: Sequence[Capability]) -> AsyncIterat
         for subscription in _each(capabilities, "subscriptions"):
             core.bus.subscribe(subscription)
         await core.bus.start()
-        for responder in _each(capabilities, "responders"):
-            await core.bus.respond(responder)
+        for capability in capabilities:
+            for responder in capability.responders():
+                await core.bus.respond(responder)
         tasks = [asyncio.create_task(work.repeat(), name=work.name) for work in _each(capabilities, "periodic")]
         stack.push_async_callback(end_tasks, *tasks)
         yield

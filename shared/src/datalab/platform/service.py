@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-from faststream.asgi import AsgiFastStream
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from datalab.platform.assembly import Capability, Core, running
 from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
@@ -19,20 +20,16 @@ from datalab.platform.settings import ServiceSettings
 _CONNECTIONS_GRACE_S = 5
 
 
-def worker_app(core: Core, capabilities: Sequence[Capability]) -> AsgiFastStream:
-    """Return a service without routes of its own: it works on what the bus brings, and tells over HTTP how it is.
-
-    The broker is the bus's own affair: the application would stop it before work in hand could be handed back.
-    """
+def worker_app(core: Core, capabilities: Sequence[Capability]) -> Starlette:
+    """Return a service without routes of its own: it works on what the bus brings, and tells over HTTP how it is."""
 
     @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with running(core, capabilities):
             yield
 
-    return AsgiFastStream(
-        lifespan=lifespan, asgi_routes=health_routes(core.health(capabilities), core.registry), logger=None
-    )
+    health = health_routes(core.health(capabilities), core.registry)
+    return Starlette(routes=[Route(path, endpoint) for path, endpoint in health], lifespan=lifespan)
 
 
 def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_options: Any) -> None:

@@ -21,8 +21,6 @@ _log = get_logger(__name__)
 
 #: Objects compared with the documents at once: one page of an S3 listing.
 _PAGE = 1000
-#: Looking must not become the main work: a million objects take minutes to list, and then the pause grows with them.
-_LARGEST_SHARE_OF_TIME = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +44,6 @@ class Reconciler:
         uploads: Uploads,
         ingestion: Ingestion,
         meter: Meter,
-        interval_s: float,
-        first_delay_s: float,
         min_age_s: float,
         concurrency: int,
     ) -> None:
@@ -56,24 +52,8 @@ class Reconciler:
         self._uploads = uploads
         self._ingestion = ingestion
         self._meter = meter
-        self._interval_s = interval_s
-        self._first_delay_s = first_delay_s
         self._min_age = timedelta(seconds=min_age_s)
         self._slots = asyncio.Semaphore(concurrency)
-
-    async def run(self) -> None:
-        """Look at regular intervals, until cancelled."""
-        pause_s = self._first_delay_s
-        while True:
-            await asyncio.sleep(pause_s)
-            began = perf_counter()
-            try:
-                await self.reconcile()
-            except TransientError as error:
-                _log.warning("reconciler.interrupted", reason=error.message)
-            except Exception:  # noqa: BLE001 - a failed look must not end the looking; the metric stands still meanwhile
-                _log.exception("reconciler.failed")
-            pause_s = max(self._interval_s, (perf_counter() - began) / _LARGEST_SHARE_OF_TIME)
 
     async def reconcile(self) -> Reconciliation:
         """Look once. Raises `TransientError` when the store or the documents are away."""

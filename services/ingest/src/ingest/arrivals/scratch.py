@@ -27,11 +27,14 @@ class ScratchFolder:
         self._reserve_bytes = reserve_bytes
         self._promised_bytes = 0
 
-    def prepare(self) -> None:
+    async def start(self) -> None:
         """Make the folder, empty."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in (*self._folder.glob(f"*{_COPY_SUFFIX}"), *self._folder.glob(".*.part")):
             leftover.unlink(missing_ok=True)
+
+    async def stop(self) -> None:
+        """Copies are removed by those who asked for them."""
 
     @asynccontextmanager
     async def fetched(self, stored: StoredVersion) -> AsyncIterator[LocalCopy]:

@@ -12,6 +12,7 @@ from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
+from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, site_of
 from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
@@ -19,8 +20,6 @@ from ingest.frames.names import FileName, frame_file_name, parse_file_name
 from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
 
 _log = get_logger(__name__)
-
-SERVICE = "ingest"
 
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.

@@ -9,8 +9,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pydantic import ValidationError
 
@@ -53,15 +51,14 @@ class InspectionPool:
         self._workers = [_Worker((*command, *limits)) for _ in range(processes)]
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Start the processes."""
         for worker in self._workers:
             await worker.start()
             self._idle.put_nowait(worker)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
+        """End the processes."""
         for worker in self._workers:
             await worker.stop()
 

@@ -6,17 +6,18 @@ from datalab.events.analysis import AnalysisAnswered, AnalysisRequested, analysi
 from datalab.events.operations import FailureKind
 from datalab.events.topology import ANALYSTS
 from datalab.platform.bus.requests import Answer, Responder
-from operation_runner.context import SERVICE, Context
+from operation_runner import SERVICE
+from operation_runner.analysing.service import Analyses
 
 #: Questions in hand at once, of one action; those beyond would wait longer than anybody does.
 _CONCURRENCY = 32
 
 
-def responders(context: Context) -> list[Responder[AnalysisRequested]]:
+def responders(analyses: Analyses) -> list[Responder[AnalysisRequested]]:
     """Return one responder per action: a runner hears only of what it offers."""
 
     async def answer(request: AnalysisRequested) -> Answer:
-        result = await context.analyses.answer(request)
+        result = await analyses.answer(request)
         return Answer(AnalysisAnswered(links=result.links, producer=SERVICE), result.body)
 
     def refuse(kind: FailureKind, message: str) -> AnalysisAnswered:
@@ -31,5 +32,5 @@ def responders(context: Context) -> list[Responder[AnalysisRequested]]:
             refuse=refuse,
             concurrency=_CONCURRENCY,
         )
-        for action in context.analyses.actions
+        for action in analyses.actions
     ]

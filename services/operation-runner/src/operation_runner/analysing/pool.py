@@ -46,6 +46,10 @@ class AnalysisPool:
             self._idle.put_nowait(worker)  # whose process starts with its first question
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="analysis")
 
+    async def start(self) -> None:
+        """Make room for images; processes start with the first question."""
+        self._decoded.open()
+
     async def stop(self) -> None:
         """End the processes."""
         for worker in self._workers:

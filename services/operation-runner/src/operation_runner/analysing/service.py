@@ -63,6 +63,9 @@ class Analyses:
                 return await self._rendered(action.rendering, job, end)
             return AnalysisResult(body=await self._analyst.analyse(job, within_s=end - loop.time()))
 
+    async def start(self) -> None:
+        """Nothing begins before it is asked for."""
+
     async def stop(self) -> None:
         """Give up what is still being fetched."""
         await end_tasks(*self._fetches.values())

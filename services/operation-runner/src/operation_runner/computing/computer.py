@@ -88,7 +88,7 @@ class ProcessComputer:
         """Start the server process, so that the first job need not wait for it."""
         await asyncio.to_thread(self._fork_ahead)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Wait for the threads that watch processes, whose processes have ended before; end the one forked ahead."""
         self._threads.shutdown()
         with suppress(Empty):

@@ -1,27 +1,64 @@
-"""Operations to compute."""
+"""Operations to compute and to stop, as the bus brings them."""
 
 from __future__ import annotations
 
-from datalab.events.operations import Lane, OperationRequested
-from datalab.events.topology import RUNNERS
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from datalab.events.operations import Lane, OperationCancelRequested, OperationRequested
+from datalab.events.topology import CANCELLATIONS, RUNNERS
+from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.consuming import Failure, Subscription
-from operation_runner.context import Context
+from datalab.platform.bus.streams import StoredMessage, StreamFollower
+from datalab.platform.logging import get_logger
+from operation_runner.execution.cancellations import Cancellations
+from operation_runner.execution.service import Execution
+
+_log = get_logger(__name__)
 
 
-def subscriptions(context: Context) -> list[Subscription[OperationRequested]]:
+def subscriptions(execution: Execution, *, slots: Mapping[Lane, int]) -> list[Subscription[OperationRequested]]:
     """Return one subscription per lane, each with its own slots: a second's work never waits behind an hour's."""
-    slots = {Lane.FAST: context.settings.fast_slots, Lane.SLOW: context.settings.slow_slots}
 
     async def fail(request: OperationRequested, failure: Failure) -> None:
-        await context.execution.fail(request, failure.kind, failure.message)
+        await execution.fail(request, failure.kind, failure.message)
 
     return [
         Subscription(
             consumer=consumer,
             decode=lambda _, body: OperationRequested.decode(body),
-            handle=context.execution.run,
+            handle=execution.run,
             on_failure=fail,
             concurrency=slots[lane],
         )
         for lane, consumer in RUNNERS.items()
     ]
+
+
+class CancellationListener:
+    """Learns every cancellation kept before the first request is taken, then follows new ones."""
+
+    def __init__(self, *, bus: Bus, cancellations: Cancellations) -> None:
+        self._bus = bus
+        self._cancellations = cancellations
+        self._follower: StreamFollower | None = None
+
+    async def start(self) -> None:
+        """Learn, and begin to follow. Raises `TransientError`."""
+        position = await self._bus.stream_position(CANCELLATIONS)
+        async for message in self._bus.replay(CANCELLATIONS, after=0, filter_subjects=CANCELLATIONS.subjects):
+            await self._learn(message)
+        self._follower = self._bus.follow(CANCELLATIONS, after=position.last, on_message=self._learn)
+        await self._follower.start()
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._follower is not None:
+            await self._follower.stop()
+
+    async def _learn(self, message: StoredMessage) -> None:
+        try:
+            self._cancellations.cancel(OperationCancelRequested.decode(message.body))
+        except ValidationError:
+            _log.exception("cancellation.unreadable", sequence=message.sequence)

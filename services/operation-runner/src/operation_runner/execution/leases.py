@@ -7,7 +7,7 @@ the lease cannot confirm it any more, and so never completes a result somebody e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import nats.js.errors
@@ -62,9 +62,16 @@ class KeyValueLease:
 class KeyValueLeaseKeeper:
     """Leases in a NATS key-value bucket."""
 
-    def __init__(self, bucket: KeyValue, *, ttl_s: float = LEASES.ttl_s or 20.0) -> None:
-        self._bucket = bucket
+    def __init__(self, bucket: Callable[[], Awaitable[KeyValue]], *, ttl_s: float = LEASES.ttl_s or 20.0) -> None:
+        self._open_bucket = bucket
         self._renew_every_s = ttl_s / 4
+
+    async def start(self) -> None:
+        """Open the bucket. Raises `TransientError`."""
+        self._bucket = await self._open_bucket()
+
+    async def stop(self) -> None:
+        """Leases in hand were given up by their holders."""
 
     @asynccontextmanager
     async def hold(self, result_key: str) -> AsyncIterator[KeyValueLease | None]:

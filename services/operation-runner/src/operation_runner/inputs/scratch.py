@@ -49,7 +49,7 @@ class ScratchCache:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock: IO[bytes] | None = None
 
-    def open(self) -> None:
+    async def start(self) -> None:
         """Take over what an earlier run left: finished files are kept, everything else goes.
 
         Raises `UsageError` if another runner works in the folder.
@@ -59,7 +59,7 @@ class ScratchCache:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self.close()
+            self._lock.close()
             raise UsageError(f"another runner works in {self._folder}: give each its own DATALAB_SCRATCH_DIR") from None
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
@@ -75,7 +75,7 @@ class ScratchCache:
             self._entries[sha256] = _Entry(size_bytes)
         self._evict()
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """Leave the folder to the next runner."""
         if self._lock is not None:
             self._lock.close()

@@ -15,13 +15,12 @@ from datalab.errors import TransientError, UsageError, explain_validation
 from datalab.events.analysis import AnalysisDescribed
 from datalab.events.catalogue import OperationDescribed
 from datalab.processes.limits import die_with_parent
-from operation_runner.computing.forkserver import Packages, TalkingProcess
+from operation_runner import SERVICE
+from operation_runner.computing.forkserver import Packages, TalkingProcess, prepare_forkserver
 from operation_runner.offers.model import NormalisedParameters, OfferedAction, RenderingKind
 from operation_runner.sdk import Operation
 from operation_runner.sdk.analysis import Analysis, Rendering
 from operation_runner.sdk.registry import RegistryError, describe, describe_analyses
-
-PRODUCER = "operation-runner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,10 @@ class Clerk:
 
     async def start(self) -> None:
         """Learn what there is. Raises `RegistryError`."""
+        prepare_forkserver(self._packages)
         self.offer = await asyncio.get_running_loop().run_in_executor(self._thread, self._hire)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End the process."""
         self._thread.submit(self._dismiss).result()
         self._thread.shutdown()
@@ -141,8 +141,8 @@ def _serve(pipe: Connection, packages: Packages, *, parent: int) -> None:
         return
     pipe.send(
         Offer(
-            operations=describe(operations, producer=PRODUCER),
-            analyses=describe_analyses(analyses, producer=PRODUCER),
+            operations=describe(operations, producer=SERVICE),
+            analyses=describe_analyses(analyses, producer=SERVICE),
             actions={name: offered(action) for name, action in analyses.items()},
         )
     )

@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Self
 
 import httpx
 
@@ -24,7 +23,6 @@ from datalab.platform.logging import get_logger
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.sdk.jobs import SkyRegion
-from operation_runner.settings import Settings
 from operation_runner.stars.votable import BadTableError, check_table
 
 _log = get_logger(__name__)
@@ -55,15 +53,6 @@ class GaiaArchive:
         self._tap_url = tap_url.rstrip("/")
         self._timeout_s = timeout_s
         self._cache_life = cache_life
-
-    @classmethod
-    def of(cls, settings: Settings, *, store: ObjectStore) -> Self:
-        return cls(
-            store=store,
-            tap_url=settings.gaia_tap_url,
-            timeout_s=settings.gaia_timeout_s,
-            cache_life=timedelta(days=settings.gaia_cache_days),
-        )
 
     async def fetch(self, region: SkyRegion, target: Path) -> None:
         """Write the Gaia DR3 stars of a region to `target`, a VOTable for `datalab.astro.sky.gaia.read_stars`.

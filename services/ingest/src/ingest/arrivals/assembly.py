@@ -1,0 +1,83 @@
+"""Puts together what makes frames of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.periodic import Periodic
+from ingest.arrivals.bus import file_subscription
+from ingest.arrivals.metrics import IngestMetrics
+from ingest.arrivals.reconciler import Reconciler
+from ingest.arrivals.scratch import ScratchFolder
+from ingest.arrivals.service import Ingestion
+from ingest.frames.repository import FrameRepository
+from ingest.inspection.pool import InspectionPool
+from ingest.settings import IngestSettings
+from ingest.uploads.repository import UploadRepository
+
+#: Looking must not become the main work: a million objects take minutes to list, and then the pause grows with them.
+_LARGEST_SHARE_OF_TIME = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """The capability, and what does its work."""
+
+    ingestion: Ingestion
+    reconciler: Reconciler
+    capability: Capability
+
+
+def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
+    """Return what listens for files, and looks for them."""
+    metrics = IngestMetrics(core.registry)
+    frames = FrameRepository(database=core.documents.database, relay=core.relay)
+    uploads = UploadRepository(database=core.documents.database, keep_s=settings.upload_log_keep_s)
+    scratch = ScratchFolder(
+        folder=settings.scratch_dir,
+        objects=core.objects,
+        max_file_bytes=settings.max_file_bytes,
+        reserve_bytes=settings.scratch_reserve_bytes,
+    )
+    inspector = InspectionPool(
+        processes=settings.inspection_processes,
+        time_limit_s=settings.inspection_time_limit_s,
+        memory_limit_bytes=settings.inspection_memory_bytes,
+        max_expanded_bytes=settings.max_expanded_bytes,
+    )
+    ingestion = Ingestion(
+        objects=core.objects,
+        scratch=scratch,
+        inspector=inspector,
+        frames=frames,
+        uploads=uploads,
+        publisher=core.bus,
+        meter=metrics,
+    )
+    reconciler = Reconciler(
+        objects=core.objects,
+        frames=frames,
+        uploads=uploads,
+        ingestion=ingestion,
+        meter=metrics,
+        min_age_s=settings.reconcile_min_age_s,
+        concurrency=settings.reconcile_concurrency,
+    )
+    capability = Capability(
+        resources=[scratch, inspector],
+        indexes=[frames.ensure_indexes, uploads.ensure_indexes],
+        subscriptions=[
+            file_subscription(ingestion=ingestion, bucket=settings.s3_bucket, concurrency=settings.ingest_concurrency)
+        ],
+        periodic=[
+            Periodic(
+                name="reconciler",
+                every_s=settings.reconcile_interval_s,
+                first_after_s=settings.reconcile_first_delay_s,
+                share_of_time=_LARGEST_SHARE_OF_TIME,
+                work=reconciler.reconcile,
+            )
+        ],
+    )
+    return Arrivals(ingestion=ingestion, reconciler=reconciler, capability=capability)

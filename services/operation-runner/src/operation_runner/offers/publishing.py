@@ -1,0 +1,49 @@
+"""Tells what this runner offers, in the buckets the session API reads."""
+
+from __future__ import annotations
+
+import nats.js.errors
+from nats.js.kv import KeyValue
+from pydantic import ValidationError
+
+from datalab.errors import TransientError
+from datalab.events.catalogue import OperationDescribed
+from datalab.events.topology import ANALYSES, CATALOGUE
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.errors import BUS_ERRORS
+from operation_runner.offers.clerk import Clerk
+
+
+class OfferPublisher:
+    """Says once, at the start, what there is."""
+
+    def __init__(self, *, bus: Bus, clerk: Clerk) -> None:
+        self._bus = bus
+        self._clerk = clerk
+
+    async def start(self) -> None:
+        """Put every description into its bucket, unless a newer version of an operation is there.
+
+        Raises `TransientError`.
+        """
+        offer = self._clerk.offer
+        operations, analyses = await self._bus.key_value(CATALOGUE), await self._bus.key_value(ANALYSES)
+        try:
+            for operation in offer.operations:
+                if await _present_version(operations, operation.key) <= operation.version:
+                    await operations.put(operation.key, operation.encode())
+            for analysis in offer.analyses:
+                await analyses.put(analysis.action, analysis.encode())
+        except BUS_ERRORS as error:
+            raise TransientError(f"the offers cannot be written: {error or type(error).__name__}") from error
+
+    async def stop(self) -> None:
+        """What is offered stays offered: other runners may be there, or this one again."""
+
+
+async def _present_version(bucket: KeyValue, key: str) -> int:
+    try:
+        entry = await bucket.get(key)
+        return OperationDescribed.decode(entry.value or b"").version
+    except (nats.js.errors.KeyNotFoundError, ValidationError):
+        return 0
