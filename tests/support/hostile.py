@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from operation_runner.sdk.registry import discover
+from operation_runner.offers.registry import discover
 
 OPERATIONS = discover(["operation_runner.operations"])
 

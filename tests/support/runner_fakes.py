@@ -7,7 +7,7 @@ from datalab.errors import TransientError
 from datalab.events.operations import OperationProgressed, OperationResult
 from operation_runner.offers.clerk import normalised
 from operation_runner.sdk.jobs import Computed, LocalData
-from operation_runner.sdk.registry import describe
+from operation_runner.offers.registry import describe
 
 
 class Flaky:

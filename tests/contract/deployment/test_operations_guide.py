@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from operation_runner.sdk.registry import discover, discover_analyses
+from operation_runner.offers.registry import discover, discover_analyses
 
 LIMITS = (
     ("minimum", "at least {}"),

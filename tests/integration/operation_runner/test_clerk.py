@@ -9,7 +9,7 @@ import pytest
 from datalab.errors import UsageError
 from operation_runner.computing.forkserver import Packages
 from operation_runner.offers.clerk import Clerk
-from operation_runner.sdk.registry import RegistryError
+from operation_runner.offers.registry import RegistryError
 from support.runner import PACKAGES, process_exists
 from support.waiting import eventually
 

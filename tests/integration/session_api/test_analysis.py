@@ -15,7 +15,7 @@ from datalab.events.operations import OutputFile, StoredFile
 from datalab.events.topology import ANALYSES
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
-from operation_runner.sdk.registry import discover_analyses
+from operation_runner.offers.registry import discover_analyses
 from operation_runner.settings import OperationRunnerSettings
 from support.analysis import night_sky, write_with_catalogue
 from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module

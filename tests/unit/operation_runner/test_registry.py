@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from operation_runner.sdk.registry import RegistryError, describe, describe_analyses, discover, discover_analyses
+from operation_runner.offers.registry import RegistryError, describe, describe_analyses, discover, discover_analyses
 
 GOOD = """
 from operation_runner.sdk import Lane, Operation, OperationParameters

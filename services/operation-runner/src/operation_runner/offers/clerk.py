@@ -18,9 +18,9 @@ from datalab.processes.limits import die_with_parent
 from operation_runner import SERVICE
 from operation_runner.computing.forkserver import Packages, TalkingProcess, prepare_forkserver
 from operation_runner.offers.model import NormalisedParameters, OfferedAction, RenderingKind
+from operation_runner.offers.registry import RegistryError, describe, describe_analyses
 from operation_runner.sdk import Operation
 from operation_runner.sdk.analysis import Analysis, Rendering
-from operation_runner.sdk.registry import RegistryError, describe, describe_analyses
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import cache
 
 from operation_runner.computing.forkserver import Packages
+from operation_runner.offers.registry import RegistryError, discover, discover_analyses
 from operation_runner.sdk import Operation
 from operation_runner.sdk.analysis import Analysis
-from operation_runner.sdk.registry import RegistryError, discover, discover_analyses
 
 
 @cache

@@ -1,0 +1,146 @@
+"""What an operation is asked with: the fields make the wizard users see and the schema requests are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+)
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, field_validator
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticUndefined
+
+from datalab.events.operations import InputSource
+
+
+class FitsFile(BaseModel):
+    """A FITS file the user chose as input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: InputSource
+    basename: str = Field(min_length=1, max_length=256)
+
+
+class SkyPosition(BaseModel):
+    """A place on the sky the user chose, ICRS degrees; the wizard offers to look it up by name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str | None = Field(None, max_length=256)
+    ra: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+    dec: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class WizardKeys:
+    """Further keys of a field's wizard input, as in `Annotated[..., WizardKeys({"single_filter": True})]`.
+
+    They say how the form looks; requests are not checked against them. The key "type" replaces the word derived from
+    the field's Python type.
+    """
+
+    keys: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Marks a field that requests may carry although no form shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What users read when a field breaks its schema, by the keyword of JSON schema that is not satisfied.
+
+    As in `Refusals({"required": "Operation Light Curve requires a source.", "*": "..."})`; "*" is for all others.
+    Without it they read a sentence made from the schema.
+    """
+
+    texts: Mapping[str, str]
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Put the texts into the schema, for whoever checks requests against it."""
+        return handler(core_schema) | {"x-refusals": dict(self.texts)}
+
+
+class OperationParameters(BaseModel):
+    """Base of every operation's parameters. They decide the result, so nothing else may be in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _sort_files(cls, value: Any) -> Any:
+        """Sort lists of files by name: the order in which they were chosen must not make another result."""
+        if isinstance(value, list) and value and all(isinstance(item, FitsFile) for item in value):
+            return sorted(value, key=lambda file: (file.basename, file.source))
+        return value
+
+    def files(self) -> list[FitsFile]:
+        """Return every input file, in the order of the fields."""
+        found: list[FitsFile] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            found += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, FitsFile)]
+        return found
+
+
+def wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
+    described: dict[str, JsonValue] = {"name": info.title or name, "description": info.description or ""}
+    if not any(isinstance(given, WizardKeys) and "type" in given.keys for given in info.metadata):
+        kind, options = _wizard_type(name, info.annotation)
+        described["type"] = kind
+        if options:
+            described["options"] = options
+    for constraint in info.metadata:
+        described |= _wizard_limit(constraint)
+    if info.default is not PydanticUndefined and info.default is not None:
+        described["default"] = info.default
+    return described
+
+
+def _wizard_limit(constraint: object) -> dict[str, JsonValue]:
+    match constraint:
+        case MinLen(min_length=least):
+            return {"minimum": least}
+        case MaxLen(max_length=most):
+            return {"maximum": most}
+        case Ge(ge=least) | Gt(gt=least):
+            return {"minimum": _number(least)}
+        case Le(le=most) | Lt(lt=most):
+            return {"maximum": _number(most)}
+        case WizardKeys(keys=keys):
+            return dict(keys)
+        case _:
+            return {}
+
+
+def _number(value: object) -> JsonValue:
+    if not isinstance(value, int | float):
+        raise TypeError(f"a wizard limit must be a number, not {value!r}")
+    return value
+
+
+def _wizard_type(name: str, annotation: Any) -> tuple[str, list[JsonValue]]:
+    """Return the wizard's word for a Python type, and the choices if there are any."""
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(choices) == 1:  # an optional value is drawn as the value
+        (annotation,) = choices
+    if get_origin(annotation) is Literal:
+        return "select", list(get_args(annotation))
+    if get_origin(annotation) is list and issubclass(get_args(annotation)[0], FitsFile):
+        return "fits", []
+    words: dict[Any, str] = {int: "int", float: "float", str: "string", SkyPosition: "source"}
+    if annotation not in words:
+        raise TypeError(f"the wizard has no input for {name}: {annotation!r}")
+    return words[annotation], []
