@@ -116,7 +116,7 @@ async def ingest(system: System, path: Path, *, token: str) -> None:
         async for heard in feed:
             if hasattr(heard.event, "basename"):
                 break
-    await bus.stop()
+    await bus.close()
 
 
 async def look(api: httpx.AsyncClient, action: str, basename: str) -> float:

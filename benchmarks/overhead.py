@@ -148,7 +148,7 @@ async def measure(system: System, paths: list[Path]) -> dict[str, float]:
             watching = asyncio.create_task(measurement.watch(feed))
             figures = await run_all(measurement)
             watching.cancel()
-        await bus.stop()
+        await bus.close()
     return figures
 
 

@@ -276,7 +276,7 @@ async def bench() -> AsyncIterator[Bench]:
         await supervisor.start(runner)
         bus = Bus(settings=system.nats_settings, service="bench", metrics=BusMetrics(create_registry()))
         await bus.connect()
-        stack.push_async_callback(bus.stop)
+        stack.push_async_callback(bus.close)
         store = await stack.enter_async_context(ObjectStore(system.s3_settings))
         running = Bench(system=system, bus=bus, store=store, runner=runner)
         await running.follow()

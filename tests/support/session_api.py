@@ -280,7 +280,7 @@ async def running_world(environment, **changes):
     finally:
         server.should_exit = True
         await serving
-        await world.bus.stop()
+        await world.bus.close()
         world.store.close()
 
 

@@ -94,7 +94,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         await frames.ensure_indexes()
         await uploads.ensure_indexes()
         await bus.connect()
-        stack.push_async_callback(bus.stop)
+        stack.push_async_callback(bus.close)
         await check_topology(bus.jetstream)
         relay.start()
         await stack.enter_async_context(_in_background(reconciler))

@@ -91,7 +91,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
             graceful_timeout_s=settings.shutdown_grace_s,
         )
         await bus.connect()
-        stack.push_async_callback(bus.stop)
+        stack.push_async_callback(bus.close)
         await check_topology(bus.jetstream)
         await publish_catalogue(await bus.key_value(CATALOGUE), clerk.offer.operations)
         await publish_analyses(await bus.key_value(ANALYSES), clerk.offer.analyses)

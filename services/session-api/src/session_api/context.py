@@ -178,7 +178,7 @@ async def running(context: Context) -> AsyncIterator[None]:
         await context.store.check()
         for repository in (context.user_repository, context.session_repository, context.operation_repository):
             await repository.ensure_indexes()
-        stack.push_async_callback(context.bus.stop)
+        stack.push_async_callback(context.bus.close)
         await context.bus.connect()
         await check_topology(context.bus.jetstream)
         context.relay.start()

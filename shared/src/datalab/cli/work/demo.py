@@ -157,7 +157,7 @@ class Demo:
                 for task in asyncio.as_completed([sending, watching]):
                     await task
         finally:
-            await bus.stop()
+            await bus.close()
 
     async def _see(self, feed: FeedClient, observatory: _Observatory, expected: int) -> None:
         visible: set[str] = set()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-import nats.errors
 import nats.js.api
+from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
@@ -27,6 +27,7 @@ from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, ex
 from datalab.events.envelope import Event
 from datalab.events.operations import FailureKind
 from datalab.events.topology import QueueGroup
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors, reason_of
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
 from datalab.platform.tasks import end_tasks
@@ -73,9 +74,9 @@ class RawAnswer:
 class Responder(Generic[EventT]):
     """How a queue group's requests on one subject are answered.
 
-    `answer` raises as the handlers of a `Subscription` do; `refuse` makes the head of an
-    answer from the kind of failure and a text. More
-    than `concurrency` requests at once are refused as transient: whoever asks waits for no queue.
+    `answer` raises as the handlers of a `Subscription` do; `refuse` makes the head of an answer from the kind of
+    failure and a text. More than `concurrency` requests at once are refused as transient: whoever asks waits for no
+    queue.
     """
 
     group: QueueGroup
@@ -86,11 +87,31 @@ class Responder(Generic[EventT]):
     concurrency: int
 
 
-class RunningResponder:
-    """A responder at work."""
+class Responders:
+    """The questions a process answers."""
 
-    def __init__(self, *, client: Callable[[], Client], responder: Responder[Any], metrics: BusMetrics) -> None:
-        self._client = client
+    def __init__(self, *, broker: NatsBroker, metrics: BusMetrics, grace_s: float) -> None:
+        self._broker = broker
+        self._metrics = metrics
+        self._grace_s = grace_s
+        self._running: list[_RunningResponder] = []
+
+    async def add(self, responder: Responder[Any]) -> None:
+        """Answer from now on. Raises `TransientError`."""
+        running = _RunningResponder(broker=self._broker, responder=responder, metrics=self._metrics)
+        with bus_errors(f"{responder.subject} cannot be listened to"):
+            await running.start()
+        self._running.append(running)
+
+    async def stop(self) -> None:
+        """Listen no more, let answers in hand finish within the grace, end the rest."""
+        running, self._running = self._running, []
+        await asyncio.gather(*(responder.stop(grace_s=self._grace_s) for responder in running))
+
+
+class _RunningResponder:
+    def __init__(self, *, broker: NatsBroker, responder: Responder[Any], metrics: BusMetrics) -> None:
+        self._broker = broker
         self._responder = responder
         self._metrics = metrics
         self._in_hand: set[asyncio.Task[None]] = set()
@@ -98,7 +119,7 @@ class RunningResponder:
 
     async def start(self) -> None:
         """Listen, from the moment this returns. The client library subscribes again after a lost connection."""
-        client = self._client()
+        client = self._broker.connection
         self._subscription = await client.subscribe(
             self._responder.subject, queue=self._responder.group.name, cb=self._receive
         )
@@ -106,9 +127,8 @@ class RunningResponder:
             await client.flush(_FLUSH_TIMEOUT_S)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Listen no more, give requests in hand some time, end them."""
         if self._subscription is not None:
-            with suppress(nats.errors.Error, OSError):
+            with suppress(*BUS_ERRORS):
                 await self._subscription.unsubscribe()
         if self._in_hand:
             await asyncio.wait(self._in_hand, timeout=grace_s)
@@ -124,8 +144,8 @@ class RunningResponder:
         answer, outcome = await self._answer(message, crowded=crowded)
         try:
             await self._send(answer, message.reply)
-        except (nats.errors.Error, OSError) as error:  # whoever asked does not wait any more, or asks again
-            _log.info("bus.answer_not_taken", subject=message.subject, reason=str(error) or type(error).__name__)
+        except BUS_ERRORS as error:  # whoever asked does not wait any more, or asks again
+            _log.info("bus.answer_not_taken", subject=message.subject, reason=reason_of(error))
             outcome = "not taken"
         self._metrics.handled(self._responder.group.name, outcome, perf_counter() - began)
 
@@ -153,7 +173,7 @@ class RunningResponder:
         return Answer(self._responder.refuse(kind, message)), str(kind)
 
     async def _send(self, answer: Answer, inbox: str) -> None:
-        client, size = self._client(), len(answer.body)
+        client, size = self._broker.connection, len(answer.body)
         await client.publish(inbox, answer.head.encode(), headers={BODY_BYTES_HEADER: str(size)})
         for start in range(0, size, PART_BYTES):
             await client.request(inbox, answer.body[start : start + PART_BYTES], timeout=_PART_TIMEOUT_S)
@@ -176,8 +196,8 @@ async def ask(client: Client, event: Event, *, within_s: float, max_bytes: int) 
             return RawAnswer(head.data, await _body(head, subscription, max_bytes))
     except TimeoutError as error:
         raise NoAnswerError(f"no answer to {event.subject} within {within_s:g} s") from error
-    except (nats.errors.Error, OSError) as error:
-        raise TransientError(f"asking {event.subject} failed: {error or type(error).__name__}") from error
+    except BUS_ERRORS as error:
+        raise TransientError(f"asking {event.subject} failed: {reason_of(error)}") from error
 
 
 async def _body(head: Msg, subscription: NatsSubscription, max_bytes: int) -> bytes:
@@ -199,5 +219,5 @@ async def _inbox(client: Client) -> AsyncIterator[tuple[str, NatsSubscription]]:
     try:
         yield inbox, subscription
     finally:
-        with suppress(nats.errors.Error, OSError):
+        with suppress(*BUS_ERRORS):
             await subscription.unsubscribe()

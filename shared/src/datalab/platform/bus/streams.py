@@ -1,24 +1,29 @@
-"""Streams, read from where one wants."""
+"""Streams, read from where one wants, without a durable consumer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from weakref import WeakSet
 
+import nats.js.errors
+from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from datalab.errors import TransientError
 from datalab.events.topology import Stream
-from datalab.platform.bus.errors import BUS_ERRORS
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors, reason_of
 from datalab.platform.logging import get_logger
 
 _log = get_logger(__name__)
 
-_RECONNECT_WAIT_S = 0.25
+_REQUEST_TIMEOUT_S = 5.0
+#: How many stored messages a replay asks for at once.
+_REPLAY_BATCH = 256
+_FOLLOW_AGAIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,80 @@ class StreamPosition:
     epoch: str
     first: int
     last: int
+
+
+class Streams:
+    """Reads what the streams hold. Every method raises `TransientError` if the server does not answer."""
+
+    def __init__(self, *, broker: NatsBroker) -> None:
+        self._broker = broker
+        self._followers: WeakSet[StreamFollower] = WeakSet()
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        stream_context: JetStreamContext = self._broker.connection.jetstream(timeout=_REQUEST_TIMEOUT_S)
+        return stream_context
+
+    async def position(self, stream: Stream) -> StreamPosition:
+        """Return where a stream begins and ends now."""
+        with bus_errors(f"the stream {stream.name} cannot be read"):
+            info = await self.jetstream.stream_info(stream.name)
+        return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
+
+    async def message(self, stream: str, sequence: int) -> StoredMessage | None:
+        """Return one message of a stream, or None if it is gone."""
+        with bus_errors(f"the stream {stream} cannot be read"):
+            try:
+                raw = await self.jetstream.get_msg(stream, sequence, direct=True)
+            except nats.js.errors.NotFoundError:
+                return None
+        return StoredMessage(sequence, raw.subject or "", raw.data or b"")
+
+    async def replay(
+        self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+    ) -> AsyncGenerator[StoredMessage, None]:
+        """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read."""
+        consumer = None
+        try:
+            with bus_errors(f"the stream {stream.name} cannot be read"):
+                info = await self.jetstream.add_consumer(
+                    stream.name,
+                    ConsumerConfig(
+                        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                        opt_start_seq=after + 1,
+                        ack_policy=AckPolicy.NONE,
+                        filter_subjects=list(filter_subjects),
+                        inactive_threshold=30.0,
+                        mem_storage=True,
+                    ),
+                )
+                consumer = info.name
+                puller = await self.jetstream.pull_subscribe_bind(consumer=consumer, stream=stream.name)
+                try:
+                    pending = info.num_pending or 0
+                    while pending:
+                        for message in await puller.fetch(min(pending, _REPLAY_BATCH), timeout=_REQUEST_TIMEOUT_S):
+                            yield _stored(message)
+                            pending = message.metadata.num_pending
+                finally:
+                    with suppress(*BUS_ERRORS):
+                        await puller.unsubscribe()
+        finally:
+            if consumer is not None:
+                with suppress(*BUS_ERRORS):
+                    await self.jetstream.delete_consumer(stream.name, consumer)
+
+    def follow(
+        self, stream: Stream, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]
+    ) -> StreamFollower:
+        """Return a follower that hands over every message after a sequence, in order, once it is started."""
+        follower = StreamFollower(jetstream=lambda: self.jetstream, stream=stream, after=after, on_message=on_message)
+        self._followers.add(follower)
+        return follower
+
+    async def resume(self) -> None:
+        """Let every follower go on, after the connection came back."""
+        await asyncio.gather(*(follower.resume() for follower in self._followers))
 
 
 class StreamFollower:
@@ -60,11 +139,9 @@ class StreamFollower:
 
     async def start(self) -> None:
         """Begin. Raises `TransientError`."""
-        try:
+        with bus_errors(f"the stream {self._stream.name} cannot be followed"):
             async with self._turn:
                 await self._subscribe()
-        except BUS_ERRORS as error:
-            raise TransientError(f"the stream {self._stream.name} cannot be followed: {error}") from error
 
     async def stop(self) -> None:
         """End; nothing is handed over afterwards."""
@@ -80,8 +157,8 @@ class StreamFollower:
                     await self._unsubscribe()
                     await self._subscribe()
                 except BUS_ERRORS as error:
-                    _log.warning("bus.follow_retry", stream=self._stream.name, reason=str(error))
-                    await asyncio.sleep(_RECONNECT_WAIT_S)
+                    _log.warning("bus.follow_retry", stream=self._stream.name, reason=reason_of(error))
+                    await asyncio.sleep(_FOLLOW_AGAIN_S)
                 else:
                     return
 
@@ -102,8 +179,12 @@ class StreamFollower:
                 await self._subscription.unsubscribe()
 
     async def _receive(self, message: Msg) -> None:
-        sequence = message.metadata.sequence.stream
-        if self._stopped or sequence <= self.sequence:
+        stored = _stored(message)
+        if self._stopped or stored.sequence <= self.sequence:
             return
-        await self._on_message(StoredMessage(sequence, message.subject, message.data))
-        self.sequence = sequence
+        await self._on_message(stored)
+        self.sequence = stored.sequence
+
+
+def _stored(message: Msg) -> StoredMessage:
+    return StoredMessage(message.metadata.sequence.stream, message.subject, message.data)
