@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from datalab.events.topology import ANALYSES, CATALOGUE, LEASES
+from datalab.events.topology import ANALYSIS_OFFERS, LEASES, OPERATION_OFFERS
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import check_topology
 from datalab.platform.health import Health
@@ -93,8 +93,8 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         await bus.connect()
         stack.push_async_callback(bus.close)
         await check_topology(bus.jetstream)
-        await publish_catalogue(await bus.key_value(CATALOGUE), clerk.offer.operations)
-        await publish_analyses(await bus.key_value(ANALYSES), clerk.offer.analyses)
+        await publish_catalogue(await bus.key_value(OPERATION_OFFERS), clerk.offer.operations)
+        await publish_analyses(await bus.key_value(ANALYSIS_OFFERS), clerk.offer.analyses)
         cancellations = Cancellations()
         execution = Execution(
             operations=clerk,

@@ -15,7 +15,7 @@ from datalab.platform.documents.client import MongoStore
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.objects.links import SignedLinks
+from datalab.platform.objects.links import Links
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
 from session_api.accounts.authentication import Authenticator
@@ -100,7 +100,7 @@ def create_context(settings: SessionApiSettings) -> Context:
     requests = RequestBuilder(finder=finder, operations=operation_repository)
     dependents = Dependents(operations=operation_repository, catalogue=catalogue, requests=requests, meter=metrics)
     projector = OperationProjector(operations=operation_repository, dependents=dependents, meter=metrics)
-    links = SignedLinks(links=objects, ttl_s=settings.s3_link_ttl_s)
+    links = Links(settings)
     admin_token = settings.admin_token
     authenticator = Authenticator(
         users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()

@@ -7,7 +7,7 @@ from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
 from datalab.errors import TransientError
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.platform.bus.errors import BUS_ERRORS
 
 
