@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
 from faststream import AckPolicy
 from faststream.nats import NatsBroker
@@ -15,11 +16,12 @@ from nats.js.kv import KeyValue
 from datalab.errors import TransientError
 from datalab.events.envelope import Event
 from datalab.events.topology import Bucket, Consumer, Stream
+from datalab.platform.bus import streams
 from datalab.platform.bus.consuming import Consumers, Subscription
 from datalab.platform.bus.errors import bus_errors
 from datalab.platform.bus.publishing import Publisher
-from datalab.platform.bus.requests import RawAnswer, Responder, Responders, ask
-from datalab.platform.bus.streams import StoredMessage, StreamFollower, StreamPosition, Streams
+from datalab.platform.bus.requests import RawAnswer, Responder, RunningResponder, ask
+from datalab.platform.bus.streams import StoredMessage, StreamFollower, StreamPosition
 from datalab.platform.logging import get_logger
 from datalab.platform.metrics import BusMetrics
 from datalab.platform.settings import NatsSettings
@@ -28,20 +30,23 @@ _log = get_logger(__name__)
 
 _CONNECT_TIMEOUT_S = 5.0
 _CHECK_TIMEOUT_S = 1.0
+_REQUEST_TIMEOUT_S = 5.0
 _RECONNECT_WAIT_S = 0.25
 
 
 class Bus:
     """One process's connection to the bus: the one object services hold.
 
-    It consists of `Publisher`, `Consumers`, `Responders` and `Streams`, which share one FastStream broker; its methods
-    hand on to them, and what they raise is said there.
+    It consists of a `Publisher`, `Consumers`, responders and what `streams` reads, over one FastStream broker; its
+    methods hand on to them, and what they raise is said there.
     """
 
     def __init__(
         self, *, settings: NatsSettings, service: str, metrics: BusMetrics, graceful_timeout_s: float = 15.0
     ) -> None:
         self._service = service
+        self._metrics = metrics
+        self._grace_s = graceful_timeout_s
         security = None
         if settings.nats_user and settings.nats_password:
             security = SASLPlaintext(settings.nats_user, settings.nats_password.get_secret_value(), use_ssl=False)
@@ -59,8 +64,8 @@ class Bus:
         )
         self._publisher = Publisher(broker=self._broker, metrics=metrics)
         self._consumers = Consumers(broker=self._broker, publisher=self._publisher, metrics=metrics)
-        self._responders = Responders(broker=self._broker, metrics=metrics, grace_s=graceful_timeout_s)
-        self._streams = Streams(broker=self._broker)
+        self._responders: list[RunningResponder] = []
+        self._followers: WeakSet[StreamFollower] = WeakSet()
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -77,7 +82,8 @@ class Bus:
 
     async def stop_consuming(self) -> None:
         """Take no message and no question any more; what is in hand finishes or goes back. Publishing still works."""
-        await asyncio.gather(self._responders.stop(), self._consumers.stop())
+        responders, self._responders = self._responders, []
+        await asyncio.gather(self._consumers.stop(), *(each.stop(grace_s=self._grace_s) for each in responders))
 
     async def close(self) -> None:
         """Stop consuming, unless that is done, and disconnect."""
@@ -92,7 +98,7 @@ class Bus:
 
     async def _reconnected(self) -> None:
         _log.info("bus.reconnected", service=self._service)
-        await self._streams.resume()
+        await asyncio.gather(*(follower.resume() for follower in self._followers))
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -116,14 +122,17 @@ class Bus:
 
     async def respond(self, responder: Responder[Any]) -> None:
         """Answer questions from now on."""
-        await self._responders.add(responder)
+        running = RunningResponder(broker=self._broker, responder=responder, metrics=self._metrics)
+        await running.start()
+        self._responders.append(running)
 
     # --- what is stored ---------------------------------------------------------------------------------------
 
     @property
     def jetstream(self) -> JetStreamContext:
         """The JetStream context, for what this class does not offer."""
-        return self._streams.jetstream
+        stream_context: JetStreamContext = self._broker.connection.jetstream(timeout=_REQUEST_TIMEOUT_S)
+        return stream_context
 
     async def key_value(self, bucket: Bucket) -> KeyValue:
         """Return a declared key-value bucket. Raises `TransientError` when it cannot be reached."""
@@ -131,17 +140,20 @@ class Bus:
             return await self.jetstream.key_value(bucket.name)
 
     async def stream_position(self, stream: Stream) -> StreamPosition:
-        return await self._streams.position(stream)
+        return await streams.stream_position(self.jetstream, stream)
 
     async def stored_message(self, stream: str, sequence: int) -> StoredMessage | None:
-        return await self._streams.message(stream, sequence)
+        return await streams.stored_message(self.jetstream, stream, sequence)
 
     def replay(
         self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
     ) -> AsyncGenerator[StoredMessage, None]:
-        return self._streams.replay(stream, after=after, filter_subjects=filter_subjects)
+        return streams.replay(self.jetstream, stream, after=after, filter_subjects=filter_subjects)
 
     def follow(
         self, stream: Stream, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]
     ) -> StreamFollower:
-        return self._streams.follow(stream, after=after, on_message=on_message)
+        """Return a follower that hands over every message after a sequence, in order, once it is started."""
+        follower = StreamFollower(jetstream=self.jetstream, stream=stream, after=after, on_message=on_message)
+        self._followers.add(follower)
+        return follower

@@ -84,11 +84,11 @@ class Consumers:
     """The durable consumers a process serves, and the messages it has in hand."""
 
     def __init__(self, *, broker: NatsBroker, publisher: Publisher, metrics: BusMetrics) -> None:
+        self.publisher = publisher
+        self.metrics = metrics
+        self.in_hand: set[asyncio.Task[None]] = set()
         self._broker = broker
-        self._publisher = publisher
-        self._metrics = metrics
         self._served: list[Consumer] = []
-        self._in_hand: set[asyncio.Task[None]] = set()
 
     def add(self, subscription: Subscription[Any]) -> None:
         """Handle a consumer's messages from the broker's start on."""
@@ -99,24 +99,14 @@ class Consumers:
             return subscription.decode(message.raw_message.subject, message.raw_message.data)
 
         def delivery(msg: Any, /, *, context: ContextRepo) -> _Delivery:
-            return _Delivery(
-                msg,
-                context=context,
-                subscription=subscription,
-                publisher=self._publisher,
-                metrics=self._metrics,
-                in_hand=self._in_hand,
-            )
+            return _Delivery(msg, context=context, subscription=subscription, consumers=self)
 
-        single = len(consumer.filter_subjects) == 1
         router = NatsRouter(middlewares=[delivery])
         for _ in range(subscription.concurrency):
             router.subscriber(
-                # One subject only names the subscriber: what is delivered is decided by the durable's own filter.
-                consumer.filter_subjects[0] if single else "",
                 stream=JStream(consumer.stream, declare=False),
                 durable=consumer.name,
-                config=None if single else ConsumerConfig(filter_subjects=list(consumer.filter_subjects)),
+                config=ConsumerConfig(filter_subjects=list(consumer.filter_subjects)),
                 pull_sub=PullSub(batch_size=1, timeout=_FETCH_TIMEOUT_S),
                 ack_policy=AckPolicy.MANUAL,
                 decoder=decoded,
@@ -138,10 +128,10 @@ class Consumers:
     async def stop(self) -> None:
         """Pull no more, let what is in hand finish within the broker's grace, hand back the rest."""
         await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
-        if self._in_hand:
-            for task in self._in_hand:
+        if self.in_hand:
+            for task in self.in_hand:
                 task.cancel()
-            await asyncio.wait(self._in_hand, timeout=_HAND_BACK_TIMEOUT_S)
+            await asyncio.wait(self.in_hand, timeout=_HAND_BACK_TIMEOUT_S)
 
 
 class _Delivery(BaseMiddleware[Any, Any]):
@@ -150,22 +140,14 @@ class _Delivery(BaseMiddleware[Any, Any]):
     msg: Msg
 
     def __init__(
-        self,
-        msg: Msg,
-        /,
-        *,
-        context: ContextRepo,
-        subscription: Subscription[Any],
-        publisher: Publisher,
-        metrics: BusMetrics,
-        in_hand: set[asyncio.Task[None]],
+        self, msg: Msg, /, *, context: ContextRepo, subscription: Subscription[Any], consumers: Consumers
     ) -> None:
         super().__init__(msg, context=context)
         self._subscription = subscription
         self._consumer = subscription.consumer
-        self._publisher = publisher
-        self._metrics = metrics
-        self._in_hand = in_hand
+        self._publisher = consumers.publisher
+        self._metrics = consumers.metrics
+        self._in_hand = consumers.in_hand
         self._number = msg.metadata.num_delivered
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:

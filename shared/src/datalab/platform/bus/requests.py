@@ -87,29 +87,9 @@ class Responder(Generic[EventT]):
     concurrency: int
 
 
-class Responders:
-    """The questions a process answers."""
+class RunningResponder:
+    """A responder at work."""
 
-    def __init__(self, *, broker: NatsBroker, metrics: BusMetrics, grace_s: float) -> None:
-        self._broker = broker
-        self._metrics = metrics
-        self._grace_s = grace_s
-        self._running: list[_RunningResponder] = []
-
-    async def add(self, responder: Responder[Any]) -> None:
-        """Answer from now on. Raises `TransientError`."""
-        running = _RunningResponder(broker=self._broker, responder=responder, metrics=self._metrics)
-        with bus_errors(f"{responder.subject} cannot be listened to"):
-            await running.start()
-        self._running.append(running)
-
-    async def stop(self) -> None:
-        """Listen no more, let answers in hand finish within the grace, end the rest."""
-        running, self._running = self._running, []
-        await asyncio.gather(*(responder.stop(grace_s=self._grace_s) for responder in running))
-
-
-class _RunningResponder:
     def __init__(self, *, broker: NatsBroker, responder: Responder[Any], metrics: BusMetrics) -> None:
         self._broker = broker
         self._responder = responder
@@ -118,15 +98,18 @@ class _RunningResponder:
         self._subscription: NatsSubscription | None = None
 
     async def start(self) -> None:
-        """Listen, from the moment this returns. The client library subscribes again after a lost connection."""
-        client = self._broker.connection
-        self._subscription = await client.subscribe(
-            self._responder.subject, queue=self._responder.group.name, cb=self._receive
-        )
-        for _ in range(2):  # the first ping of nats-py 2.16 overtakes a subscription that waits to be written
-            await client.flush(_FLUSH_TIMEOUT_S)
+        """Listen, from the moment this returns. The client library subscribes again after a lost connection.
+
+        Raises `TransientError`.
+        """
+        client, subject = self._broker.connection, self._responder.subject
+        with bus_errors(f"{subject} cannot be listened to"):
+            self._subscription = await client.subscribe(subject, queue=self._responder.group.name, cb=self._receive)
+            for _ in range(2):  # the first ping of nats-py 2.16 overtakes a subscription that waits to be written
+                await client.flush(_FLUSH_TIMEOUT_S)
 
     async def stop(self, *, grace_s: float) -> None:
+        """Listen no more, give requests in hand some time, end them."""
         if self._subscription is not None:
             with suppress(*BUS_ERRORS):
                 await self._subscription.unsubscribe()

@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from weakref import WeakSet
 
 import nats.js.errors
-from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -20,7 +18,7 @@ from datalab.platform.logging import get_logger
 
 _log = get_logger(__name__)
 
-_REQUEST_TIMEOUT_S = 5.0
+_FETCH_TIMEOUT_S = 5.0
 #: How many stored messages a replay asks for at once.
 _REPLAY_BATCH = 256
 _FOLLOW_AGAIN_S = 0.25
@@ -44,78 +42,50 @@ class StreamPosition:
     last: int
 
 
-class Streams:
-    """Reads what the streams hold. Every method raises `TransientError` if the server does not answer."""
+async def stream_position(jetstream: JetStreamContext, stream: Stream) -> StreamPosition:
+    """Return where a stream begins and ends now. Raises `TransientError`."""
+    with bus_errors(f"the stream {stream.name} cannot be read"):
+        info = await jetstream.stream_info(stream.name)
+    return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
 
-    def __init__(self, *, broker: NatsBroker) -> None:
-        self._broker = broker
-        self._followers: WeakSet[StreamFollower] = WeakSet()
 
-    @property
-    def jetstream(self) -> JetStreamContext:
-        stream_context: JetStreamContext = self._broker.connection.jetstream(timeout=_REQUEST_TIMEOUT_S)
-        return stream_context
-
-    async def position(self, stream: Stream) -> StreamPosition:
-        """Return where a stream begins and ends now."""
-        with bus_errors(f"the stream {stream.name} cannot be read"):
-            info = await self.jetstream.stream_info(stream.name)
-        return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
-
-    async def message(self, stream: str, sequence: int) -> StoredMessage | None:
-        """Return one message of a stream, or None if it is gone."""
-        with bus_errors(f"the stream {stream} cannot be read"):
-            try:
-                raw = await self.jetstream.get_msg(stream, sequence, direct=True)
-            except nats.js.errors.NotFoundError:
-                return None
+async def stored_message(jetstream: JetStreamContext, stream: str, sequence: int) -> StoredMessage | None:
+    """Return one message of a stream, or None if it is gone. Raises `TransientError`."""
+    with bus_errors(f"the stream {stream} cannot be read"), suppress(nats.js.errors.NotFoundError):
+        raw = await jetstream.get_msg(stream, sequence, direct=True)
         return StoredMessage(sequence, raw.subject or "", raw.data or b"")
+    return None
 
-    async def replay(
-        self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
-    ) -> AsyncGenerator[StoredMessage, None]:
-        """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read."""
-        consumer = None
+
+async def replay(
+    jetstream: JetStreamContext, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+) -> AsyncGenerator[StoredMessage, None]:
+    """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read.
+
+    Raises `TransientError`.
+    """
+    config = ConsumerConfig(
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=after + 1,
+        ack_policy=AckPolicy.NONE,
+        filter_subjects=list(filter_subjects),
+        inactive_threshold=30.0,
+        mem_storage=True,
+    )
+    with bus_errors(f"the stream {stream.name} cannot be read"):
+        consumer = await jetstream.add_consumer(stream.name, config)
+        puller = await jetstream.pull_subscribe_bind(consumer=consumer.name, stream=stream.name)
         try:
-            with bus_errors(f"the stream {stream.name} cannot be read"):
-                info = await self.jetstream.add_consumer(
-                    stream.name,
-                    ConsumerConfig(
-                        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                        opt_start_seq=after + 1,
-                        ack_policy=AckPolicy.NONE,
-                        filter_subjects=list(filter_subjects),
-                        inactive_threshold=30.0,
-                        mem_storage=True,
-                    ),
-                )
-                consumer = info.name
-                puller = await self.jetstream.pull_subscribe_bind(consumer=consumer, stream=stream.name)
-                try:
-                    pending = info.num_pending or 0
-                    while pending:
-                        for message in await puller.fetch(min(pending, _REPLAY_BATCH), timeout=_REQUEST_TIMEOUT_S):
-                            yield _stored(message)
-                            pending = message.metadata.num_pending
-                finally:
-                    with suppress(*BUS_ERRORS):
-                        await puller.unsubscribe()
+            pending = consumer.num_pending or 0
+            while pending:
+                for message in await puller.fetch(min(pending, _REPLAY_BATCH), timeout=_FETCH_TIMEOUT_S):
+                    yield _stored(message)
+                    pending = message.metadata.num_pending
         finally:
-            if consumer is not None:
-                with suppress(*BUS_ERRORS):
-                    await self.jetstream.delete_consumer(stream.name, consumer)
-
-    def follow(
-        self, stream: Stream, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]
-    ) -> StreamFollower:
-        """Return a follower that hands over every message after a sequence, in order, once it is started."""
-        follower = StreamFollower(jetstream=lambda: self.jetstream, stream=stream, after=after, on_message=on_message)
-        self._followers.add(follower)
-        return follower
-
-    async def resume(self) -> None:
-        """Let every follower go on, after the connection came back."""
-        await asyncio.gather(*(follower.resume() for follower in self._followers))
+            with suppress(*BUS_ERRORS):
+                await puller.unsubscribe()
+            with suppress(*BUS_ERRORS):
+                await jetstream.delete_consumer(stream.name, consumer.name)
 
 
 class StreamFollower:
@@ -124,7 +94,7 @@ class StreamFollower:
     def __init__(
         self,
         *,
-        jetstream: Callable[[], JetStreamContext],
+        jetstream: JetStreamContext,
         stream: Stream,
         after: int,
         on_message: Callable[[StoredMessage], Awaitable[None]],
@@ -163,7 +133,7 @@ class StreamFollower:
                     return
 
     async def _subscribe(self) -> None:
-        self._subscription = await self._jetstream().subscribe(
+        self._subscription = await self._jetstream.subscribe(
             ">" if len(self._stream.subjects) > 1 else self._stream.subjects[0],
             stream=self._stream.name,
             cb=self._receive,
