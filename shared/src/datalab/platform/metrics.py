@@ -6,14 +6,13 @@ One registry per application, handed to whoever counts; the library's global reg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -39,49 +38,30 @@ def exposition(registry: CollectorRegistry) -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-class Metrics:
-    """The metrics of one subject: named in the house's namespace, in the application's registry.
-
-    A subclass makes them in its constructor and has a method for each thing it counts. Labels have few values: names
-    from the topology, routes, outcomes; never ids.
-    """
+class BusMetrics:
+    """What passes over the bus. Labels are names from the topology, never subjects: those carry ids without end."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
-        return Counter(name, documentation, labels, namespace=NAMESPACE, registry=self._registry)
-
-    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
-        return Gauge(name, documentation, labels, namespace=NAMESPACE, registry=self._registry)
-
-    def _histogram(self, name: str, documentation: str, *labels: str, buckets_s: Sequence[float]) -> Histogram:
-        return Histogram(name, documentation, labels, namespace=NAMESPACE, buckets=buckets_s, registry=self._registry)
-
-
-class BusMetrics(Metrics):
-    """What passes over the bus, by consumer and stream; not by subject, as those carry ids without end."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__(registry)
-        self._handled = self._counter(
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        self._handled = counter(
             "bus_messages_handled",
             "Deliveries settled, by outcome: done, retry, unreadable, or the kind of failure",
-            "consumer",
-            "outcome",
+            ["consumer", "outcome"],
         )
-        self._handling_seconds = self._histogram(
+        self._handling_seconds = Histogram(
             "bus_handling_seconds",
             "From receiving a message to settling it",
-            "consumer",
-            buckets_s=HANDLING_BUCKETS_S,
+            ["consumer"],
+            namespace=NAMESPACE,
+            buckets=HANDLING_BUCKETS_S,
+            registry=registry,
         )
-        self._redeliveries = self._counter("bus_redeliveries", "Messages delivered a second or later time", "consumer")
-        self._dead_letters = self._counter(
-            "bus_dead_letters", "Messages kept aside because nobody could handle them", "consumer"
+        self._redeliveries = counter("bus_redeliveries", "Messages delivered a second or later time", ["consumer"])
+        self._dead_letters = counter(
+            "bus_dead_letters", "Messages kept aside because nobody could handle them", ["consumer"]
         )
-        self._publishes = self._counter(
-            "bus_publishes", "Publishes the server acknowledged; a duplicate was stored before", "stream", "duplicate"
+        self._publishes = counter(
+            "bus_publishes", "Publishes the server acknowledged; a duplicate was stored before", ["stream", "duplicate"]
         )
 
     def handled(self, consumer: str, outcome: str, seconds: float) -> None:
@@ -99,16 +79,16 @@ class BusMetrics(Metrics):
         self._publishes.labels(stream, str(duplicate).lower()).inc()
 
 
-class OutboxMetrics(Metrics):
+class OutboxMetrics:
     """Events on their way from a document's outbox to the bus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__(registry)
-        self._relayed = self._counter("outbox_relayed_events", "Events published from an outbox")
-        self._swept = self._counter(
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        self._relayed = counter("outbox_relayed_events", "Events published from an outbox")
+        self._swept = counter(
             "outbox_swept_events", "Of the relayed events, those only the sweep found: their writer was interrupted"
         )
-        self._sweeps = self._counter(
+        self._sweeps = counter(
             "outbox_sweeps", "Sweeps that ran to their end; a standstill means that lost events stay lost"
         )
 

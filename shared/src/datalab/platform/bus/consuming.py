@@ -173,9 +173,9 @@ class _Delivery(BaseMiddleware[Any, Any]):
             await self._bury(f"unreadable: {reason}")
             await self.msg.term()
             return "unreadable"
-        by_itself = f"{self._consumer.stream}-{self.msg.metadata.sequence.stream}"
-        correlation_id = getattr(content, "correlation_id", None) or by_itself
-        with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name):
+        sequence = self.msg.metadata.sequence.stream
+        correlation_id = getattr(content, "correlation_id", None) or f"{self._consumer.stream}-{sequence}"
+        with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name, sequence=sequence):
             async with _heartbeat(self.msg, every_s=self._consumer.ack_wait_s / 3):
                 return await self._handled(content, handle)
 

@@ -93,6 +93,7 @@ class RunningResponder:
     def __init__(self, *, broker: NatsBroker, responder: Responder[Any], metrics: BusMetrics) -> None:
         self._broker = broker
         self._responder = responder
+        self._consumer = responder.group.name
         self._metrics = metrics
         self._in_hand: set[asyncio.Task[None]] = set()
         self._subscription: NatsSubscription | None = None
@@ -104,7 +105,7 @@ class RunningResponder:
         """
         client, subject = self._broker.connection, self._responder.subject
         with bus_errors(f"{subject} cannot be listened to"):
-            self._subscription = await client.subscribe(subject, queue=self._responder.group.name, cb=self._receive)
+            self._subscription = await client.subscribe(subject, queue=self._consumer, cb=self._receive)
             for _ in range(2):  # the first ping of nats-py 2.16 overtakes a subscription that waits to be written
                 await client.flush(_FLUSH_TIMEOUT_S)
 
@@ -128,20 +129,21 @@ class RunningResponder:
         try:
             await self._send(answer, message.reply)
         except BUS_ERRORS as error:  # whoever asked does not wait any more, or asks again
-            _log.info("bus.answer_not_taken", subject=message.subject, reason=reason_of(error))
+            _log.info("bus.answer_not_taken", consumer=self._consumer, subject=message.subject, reason=reason_of(error))
             outcome = "not taken"
-        self._metrics.handled(self._responder.group.name, outcome, perf_counter() - began)
+        self._metrics.handled(self._consumer, outcome, perf_counter() - began)
 
     async def _answer(self, message: Msg, *, crowded: bool) -> tuple[Answer, str]:
         responder = self._responder
         try:
             request = responder.decode(message.data)
         except ValidationError as error:
-            _log.error("bus.unreadable_request", subject=message.subject, reason=explain_validation(error))
+            reason = explain_validation(error)
+            _log.error("bus.unreadable_request", consumer=self._consumer, subject=message.subject, reason=reason)
             return self._refused(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
         if crowded:
             return self._refused(FailureKind.TRANSIENT, "too many requests at once")
-        with bind_correlation(correlation_id=request.correlation_id):
+        with bind_correlation(correlation_id=request.correlation_id, consumer=self._consumer):
             try:
                 return await responder.answer(request), "done"
             except UsageError as error:
