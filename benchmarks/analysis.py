@@ -19,6 +19,7 @@ import httpx
 
 from datalab.client.feed import FeedClient
 from datalab.events.frames import FileStored
+from datalab.events.object_keys import data_key
 from datalab.local.system import System, running_system
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -111,12 +112,12 @@ async def ingest(system: System, path: Path, *, token: str) -> None:
         FeedClient(f"{system.api_url.replace('http', 'ws', 1)}/api/feed", token=token) as feed,
     ):
         await feed.subscribe(sites=[SITE])
-        stored = await store.put_file(f"data/{path.name}", path, content_type=FITS_TYPE)
+        stored = await store.put_file(data_key(path.name), path, content_type=FITS_TYPE)
         await bus.publish(FileStored(site=SITE, key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256))
         async for heard in feed:
             if hasattr(heard.event, "basename"):
                 break
-    await bus.stop()
+    await bus.close()
 
 
 async def look(api: httpx.AsyncClient, action: str, basename: str) -> float:

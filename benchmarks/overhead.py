@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from datalab.client.feed import FeedClient
 from datalab.events.feed import OperationChanged
 from datalab.events.frames import FileStored
+from datalab.events.object_keys import data_key
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import REPORTS
 from datalab.local.system import System, running_system
@@ -148,7 +149,7 @@ async def measure(system: System, paths: list[Path]) -> dict[str, float]:
             watching = asyncio.create_task(measurement.watch(feed))
             figures = await run_all(measurement)
             watching.cancel()
-        await bus.stop()
+        await bus.close()
     return figures
 
 
@@ -175,7 +176,7 @@ async def run_all(measurement: Measurement) -> dict[str, float]:
 
 async def announce(paths: list[Path], *, store: ObjectStore, bus: Bus) -> None:
     for path in paths:
-        stored = await store.put_file(f"data/{path.name}", path, content_type=FITS_TYPE)
+        stored = await store.put_file(data_key(path.name), path, content_type=FITS_TYPE)
         await bus.publish(FileStored(site=SITE, key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256))
 
 

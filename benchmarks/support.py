@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from datalab.events.envelope import new_id
+from datalab.events.object_keys import data_key
 from datalab.events.operations import (
     InputFile,
     OperationFailed,
@@ -158,7 +159,7 @@ class Bench:
         """Store files as inputs. Their names are new each time, so that no result exists yet."""
         run = new_id()[:8]
         stored = [
-            await self.store.put_file(f"data/{path.name}", path, content_type="application/fits") for path in paths
+            await self.store.put_file(data_key(path.name), path, content_type="application/fits") for path in paths
         ]
         return [
             InputFile(
@@ -276,7 +277,7 @@ async def bench() -> AsyncIterator[Bench]:
         await supervisor.start(runner)
         bus = Bus(settings=system.nats_settings, service="bench", metrics=BusMetrics(create_registry()))
         await bus.connect()
-        stack.push_async_callback(bus.stop)
+        stack.push_async_callback(bus.close)
         store = await stack.enter_async_context(ObjectStore(system.s3_settings))
         running = Bench(system=system, bus=bus, store=store, runner=runner)
         await running.follow()

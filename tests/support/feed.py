@@ -132,7 +132,7 @@ class FeedServer:
             self.uvicorn.should_exit = True
             await serving
             await self.hub.stop()
-            await self.bus.stop()
+            await self.bus.close()
 
     async def publish(self, events, *, in_flight=50):
         """Publish events in order of their turn, several at once."""

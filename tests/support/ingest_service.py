@@ -64,7 +64,7 @@ async def surroundings(settings):
             await objects.ensure_bucket()
             yield Observatory(bus=bus, objects=objects, database=documents.database, bucket=settings.s3_bucket)
     finally:
-        await bus.stop()
+        await bus.close()
         await documents.close()
 
 

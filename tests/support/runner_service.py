@@ -91,7 +91,7 @@ async def world():
             yield made
         finally:
             await follower.stop()
-            await bus.stop()
+            await bus.close()
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ import httpx
 import uvicorn
 
 from datalab.documents.frame import FrameDocument, FrameFile
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
     OperationCancelled,
@@ -23,7 +23,7 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from datalab.events.topology import CATALOGUE, WORK
+from datalab.events.topology import OPERATION_OFFERS, WORK
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import DocumentStore
@@ -213,7 +213,7 @@ class World:
 
     async def describe(self, *descriptions):
         """Put operations into the catalogue and wait until the API has read them."""
-        bucket = await self.bus.key_value(CATALOGUE)
+        bucket = await self.bus.key_value(OPERATION_OFFERS)
         for description in descriptions:
             await bucket.put(description.key, description.encode())
         await until(lambda: all(self.context.catalogue.find(each.name) for each in descriptions))
@@ -298,7 +298,7 @@ async def running_world(environment, **changes):
     finally:
         server.should_exit = True
         await serving
-        await world.bus.stop()
+        await world.bus.close()
         await world.store.close()
 
 

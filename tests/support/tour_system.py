@@ -198,7 +198,7 @@ async def _bring_in(tour):
                 if not waited_for:
                     break
     finally:
-        await bus.stop()
+        await bus.close()
 
 
 def _noted(archive, group):

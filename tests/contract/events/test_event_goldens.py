@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from datalab.events import analysis, asyncapi, catalogue, feed, frames, operations
+from datalab.events import analysis, asyncapi, feed, frames, offers, operations
 from support.goldens import DATA, check_golden
 
 ENVELOPE = {
@@ -75,7 +75,7 @@ EXAMPLES = [
     frames.FileStored(**ENVELOPE, site="tst", key="data/a.fits", size_bytes=5, sha256=SHA256),
     frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
     frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
-    catalogue.OperationDescribed(
+    offers.OperationDescribed(
         **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
     ),
     analysis.AnalysisDescribed(

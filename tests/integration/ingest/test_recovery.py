@@ -123,7 +123,7 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
         (unlike,) = await observatory.told(content, FileRejected)
         await observatory.frame(base, files=1)
         assert (await here.reconciler.reconcile()).found == 0
-        await bus.stop()
+        await bus.close()
     assert "there is no object" in absent.reason
     assert "has 4 bytes, announced were 8" in unlike.reason
     assert "there is no object" in (await observatory.dead_letter(never))[0]

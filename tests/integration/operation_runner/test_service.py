@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import FailureKind, Lane
-from datalab.events.topology import CATALOGUE, RUNNERS, WORK
+from datalab.events.topology import OPERATION_OFFERS, RUNNERS, WORK
 from support.polling import until
 from support.runner import chosen, pids_in, process_exists, stars
 from support.runner_service import runner_here, world
@@ -40,7 +40,7 @@ async def two_frames(lab, tmp_path, seed, **options):
 
 
 async def test_the_catalogue_offers_every_operation(lab, runner):
-    bucket = await lab.bus.key_value(CATALOGUE)
+    bucket = await lab.bus.key_value(OPERATION_OFFERS)
     assert sorted(await bucket.keys()) == ["Median", "Misbehave", "Sleep", "Take_Memory"]
     median = OperationDescribed.decode((await bucket.get("Median")).value)
     assert median.lane is Lane.SLOW

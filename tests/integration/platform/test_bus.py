@@ -69,7 +69,7 @@ async def connected(registry=None, **options):
     try:
         yield bus
     finally:
-        await bus.stop()
+        await bus.close()
 
 
 @pytest.fixture
@@ -275,9 +275,10 @@ async def test_stopping_hands_a_message_back_at_once(settings_environment):
 async def test_a_handler_told_to_stop_may_still_use_the_bus(settings_environment):
     async with connected() as other:
         await apply_topology(other.jetstream)
-        cleaned_up = asyncio.Event()
+        entered, cleaned_up = asyncio.Event(), asyncio.Event()
 
         async def handle(_):
+            entered.set()
             try:
                 await asyncio.sleep(60)
             finally:
@@ -289,9 +290,34 @@ async def test_a_handler_told_to_stop_may_still_use_the_bus(settings_environment
         async with connected(graceful_timeout_s=0.2) as bus:
             await consume(bus, handler, handle=handle)
             await other.publish(requested())
-            await eventually(lambda: bus._in_hand)
+            await entered.wait()
         assert cleaned_up.is_set()
         assert (await other.stream_position(REPORTS)).last == 2
+
+
+async def test_who_has_stopped_consuming_still_publishes(settings_environment):
+    async with connected() as other, connected(graceful_timeout_s=10) as bus:
+        await apply_topology(other.jetstream)
+        handler = Handler(asyncio.sleep(0.5))
+        await consume(bus, handler)
+        await other.publish(requested(1))
+        await handler.entered.wait()
+        await bus.stop_consuming()
+        assert handler.running == 0
+        await settled(other)
+        await other.publish(requested(2))
+        await bus.publish(started(1))
+        assert [event.operation_id for event in handler.handled] == [1]
+        assert (await other.stream_position(REPORTS)).last == 1
+
+
+async def test_nobody_outside_can_have_a_reply_sent(bus):
+    handler = Handler()
+    await consume(bus, handler)
+    message = requested()
+    await bus.jetstream.publish(message.subject, message.encode(), headers={"reply_to": started(1).subject})
+    await settled(bus)
+    assert (await bus.stream_position(REPORTS)).last == 0
 
 
 async def test_stopping_lets_a_message_in_hand_finish(settings_environment):
@@ -326,7 +352,7 @@ async def test_a_bus_that_does_not_answer_is_said_to(settings_environment, monke
     bus = Bus(settings=NatsSettings(), service="test", metrics=BusMetrics(create_registry()))
     with pytest.raises(TransientError, match="the bus does not answer"):
         await bus.connect()
-    await bus.stop()
+    await bus.close()
 
 
 async def test_the_check_misses_a_consumer_that_was_deleted(bus):

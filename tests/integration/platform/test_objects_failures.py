@@ -10,9 +10,10 @@ from time import monotonic
 import pytest
 
 from datalab.errors import DatalabError, TransientError, UsageError
-from datalab.platform.objects import store as objects
+from datalab.platform.objects import bucket as objects
+from datalab.platform.objects.bucket import PART_BYTES
 from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
-from datalab.platform.objects.store import PART_BYTES, ObjectStore
+from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
 
 BINARY = "application/octet-stream"
@@ -107,10 +108,8 @@ def calls(store, tmp_path):
         "put_bytes": store.put_bytes("a", b"x", content_type=BINARY),
         "put_file": store.put_file("a", source, content_type=BINARY),
         "get_bytes": store.get_bytes("a", max_bytes=9),
-        "get_range": store.get_range("a", 0, 1),
         "fetch_file": store.fetch_file("a", tmp_path / "target"),
         "stat": store.stat("a"),
-        "exists": store.exists("a"),
         "list": anext(store.list("")),
         "delete": store.delete("a"),
     }
@@ -163,7 +162,7 @@ async def test_the_stores_failures_are_transient_in_every_method(tmp_path, answe
     async with store_at(always(answer)) as (store, _):
         raised = await failures(store, tmp_path)
     # HEAD replies have no body: there a 404 cannot say what is missing.
-    for name in ("stat", "exists", "check", "ensure_bucket"):
+    for name in ("stat", "check", "ensure_bucket"):
         if b" 404 " in answer:
             del raised[name]
     assert_all_transient(raised)
@@ -216,8 +215,6 @@ async def test_a_reply_that_breaks_off_is_transient_and_leaves_nothing(tmp_path)
     async with store_at(break_off) as (store, _):
         with pytest.raises(TransientError):
             await store.get_bytes("a", max_bytes=100)
-        with pytest.raises(TransientError):
-            await store.get_range("a", 0, 100)
         with pytest.raises(TransientError):
             await store.fetch_file("a", tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
@@ -298,19 +295,6 @@ async def test_more_bytes_than_announced_are_not_swallowed(tmp_path):
         with pytest.raises(ObjectTooLargeError):
             await store.fetch_file("a", tmp_path / "target", max_bytes=9)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        reply(206, b"345", Content_Range="bytes 3-5/10"),
-        reply(200, b"345", Content_Range="bytes 3-5/10"),
-        reply(200, b"0123456789"),  # some proxies ignore ranges
-    ],
-)
-async def test_a_range_is_right_whatever_the_status(answer):
-    async with store_at(always(answer)) as (store, _):
-        assert await store.get_range("a", 3, 3) == b"345"
 
 
 async def test_stored_size_is_compared_with_what_was_sent(tmp_path):

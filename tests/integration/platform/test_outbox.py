@@ -27,7 +27,7 @@ async def bus(settings_environment, registry):
     await bus.connect()
     await apply_topology(bus.jetstream)
     yield bus
-    await bus.stop()
+    await bus.close()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ async def connected(registry=None, **options):
     try:
         yield bus
     finally:
-        await bus.stop()
+        await bus.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from datalab.events.analysis import AnalysisDescribed
 from datalab.events.operations import OutputFile, StoredFile
-from datalab.events.topology import ANALYSES
+from datalab.events.topology import ANALYSIS_OFFERS
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.offers.registry import discover_analyses
@@ -90,7 +90,7 @@ async def ask(client, action, **body):
 
 
 async def test_without_a_runner_clients_are_told_at_once(world, alice):
-    bucket = await world.bus.key_value(ANALYSES)
+    bucket = await world.bus.key_value(ANALYSIS_OFFERS)
     left_behind = AnalysisDescribed(action="zscale", description="by a runner that is gone", parameters_schema={})
     await bucket.put(left_behind.action, left_behind.encode())
     status, body = await ask(alice, "zscale", basename="plain")

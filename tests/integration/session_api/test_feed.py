@@ -334,7 +334,7 @@ async def test_a_killed_bus_loses_nothing(server, nats_server):
         heard = await take(client, 50)
         await nats_server.kill()
         await nats_server.restart()
-        await until(lambda: server.bus._client.is_connected)
+        await until(lambda: server.bus._broker.connection.is_connected)
         await server.publish([operation_changed(number) for number in range(101, 201)])
         heard += await take(client, 150)
     assert [item.sequence for item in heard] == list(range(1, 201))

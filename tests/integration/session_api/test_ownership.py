@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from datalab.events.analysis import AnalysisDescribed
-from datalab.events.topology import ANALYSES
+from datalab.events.topology import ANALYSIS_OFFERS
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 from support.session_api import archive, body_of, result
@@ -63,7 +63,7 @@ def routes_of_the_application():
 @pytest.fixture(scope="module")
 async def owned(world, alice):
     """The ids of a session of alice with a finished and a running operation, and how it looks."""
-    bucket = await world.bus.key_value(ANALYSES)
+    bucket = await world.bus.key_value(ANALYSIS_OFFERS)
     await bucket.put("wcs", AnalysisDescribed(action="wcs", description="", parameters_schema={}).encode())
     session_id = await world.session(alice, name="private", input_data=[archive("f1")])
     done = await world.operation(alice, session_id)

@@ -52,7 +52,7 @@ async def declare_topology():
     bus = Bus(settings=SessionApiSettings(), service="test", metrics=BusMetrics(create_registry()))
     await bus.connect()
     await apply_topology(bus.jetstream)
-    await bus.stop()
+    await bus.close()
 
 
 async def test_it_serves_and_stops_when_told_to(start):

@@ -16,7 +16,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.events.topology import CATALOGUE, DEAD, FEED, REPORTS, RUNNERS, UNDELIVERABLE, WORK
+from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS, RUNNERS, UNDELIVERABLE, WORK
 from datalab.platform.tasks import end_tasks
 from support.session_api import MEDIAN, archive, body_of, described, result, until, until_true
 
@@ -247,7 +247,7 @@ async def test_the_catalogue_follows_the_runners(world, alice):
         return list(body_of(await alice.get("/api/available_operations/")))
 
     before = await listed()
-    bucket = await world.bus.key_value(CATALOGUE)
+    bucket = await world.bus.key_value(OPERATION_OFFERS)
     await bucket.put("Broken", b"{")
     wrong_schema = described("Wrong", {}).model_copy(update={"parameters_schema": {"type": 5}})
     await bucket.put("Wrong", wrong_schema.encode())

@@ -15,7 +15,7 @@ from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.objects.links import SignedLinks
+from datalab.platform.objects.links import Links
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
 from session_api.accounts.authentication import Authenticator
@@ -98,7 +98,7 @@ def create_context(settings: SessionApiSettings) -> Context:
     requests = RequestBuilder(finder=finder, operations=operation_repository)
     dependents = Dependents(operations=operation_repository, catalogue=catalogue, requests=requests, meter=metrics)
     projector = OperationProjector(operations=operation_repository, dependents=dependents, meter=metrics)
-    links = SignedLinks(links=objects, ttl_s=settings.s3_link_ttl_s)
+    links = Links(settings)
     admin_token = settings.admin_token
     authenticator = Authenticator(
         users=user_repository, admin_token=None if admin_token is None else admin_token.get_secret_value()
@@ -176,7 +176,7 @@ async def running(context: Context) -> AsyncIterator[None]:
         await context.store.check()
         for repository in (context.user_repository, context.session_repository, context.operation_repository):
             await repository.ensure_indexes()
-        stack.push_async_callback(context.bus.stop)
+        stack.push_async_callback(context.bus.close)
         await context.bus.connect()
         await check_topology(context.bus.jetstream)
         context.relay.start()

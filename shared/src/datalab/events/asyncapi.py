@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 
 import datalab
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
-from datalab.events.catalogue import OperationDescribed
 from datalab.events.envelope import Event
 from datalab.events.feed import (
     FileRefused,
@@ -19,6 +18,7 @@ from datalab.events.feed import (
     SessionDeleted,
 )
 from datalab.events.frames import FileRejected, FileStored, FrameIngested
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
     OperationCancelled,
@@ -29,7 +29,15 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.events.topology import ANALYSES, ANALYSTS, BUCKETS, CATALOGUE, CONSUMERS, stream_for, subject_matches
+from datalab.events.topology import (
+    ANALYSIS_OFFERS,
+    ANALYSTS,
+    BUCKETS,
+    CONSUMERS,
+    OPERATION_OFFERS,
+    stream_for,
+    subject_matches,
+)
 
 #: Where answers go: an inbox of whoever asked, named by the request.
 INBOX = "_INBOX.{request}"
@@ -46,8 +54,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FileStored, "observatory.{site}.image.new"),
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
-    (OperationDescribed, f"$KV.{CATALOGUE.name}.{{operation}}"),
-    (AnalysisDescribed, f"$KV.{ANALYSES.name}.{{action}}"),
+    (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
+    (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
     (AnalysisAnswered, INBOX),
     (OperationChanged, "datalab.feed.v1.session.{session}"),

@@ -164,10 +164,10 @@ UNDELIVERABLE = Consumer(
 )
 CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UNDELIVERABLE)
 
-CATALOGUE = Bucket(name="catalogue", description="operations there are, as the runners describe them")
+OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
-ANALYSES = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
-BUCKETS: tuple[Bucket, ...] = (CATALOGUE, LEASES, ANALYSES)
+ANALYSIS_OFFERS = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
+BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS)
 
 #: Questions with one answer, over plain NATS: no stream stores them. Runners share them as this queue group.
 ANALYSTS = QueueGroup(

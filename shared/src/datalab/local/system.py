@@ -105,7 +105,7 @@ async def prepare_servers(nats: NatsSettings, s3: S3Settings) -> list[str]:
     try:
         changes = await apply_topology(bus.jetstream)
     finally:
-        await bus.stop()
+        await bus.close()
     async with ObjectStore(s3) as store:
         await store.ensure_bucket()
     return changes

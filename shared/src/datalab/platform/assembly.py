@@ -138,12 +138,14 @@ async def running(core: Core, capabilities: Sequence[Capability]) -> AsyncIterat
             await _start(stack, resource)
         for ensure_indexes in _each(capabilities, "indexes"):
             await ensure_indexes()
-        stack.push_async_callback(core.bus.stop)
+        stack.push_async_callback(core.bus.close)
         await core.bus.connect()
         await check_topology(core.bus.jetstream)
         await stack.enter_async_context(core.relaying())
         for part in _each(capabilities, "parts"):
             await _start(stack, part)
+        # Last events of work in hand are still relayed when no more is taken.
+        stack.push_async_callback(core.bus.stop_consuming)
         for subscription in _each(capabilities, "subscriptions"):
             core.bus.subscribe(subscription)
         await core.bus.start()

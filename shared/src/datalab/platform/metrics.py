@@ -6,6 +6,7 @@ One registry per application, handed to whoever counts; the library's global reg
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from prometheus_client import (
@@ -41,12 +42,11 @@ class BusMetrics:
     """What passes over the bus. Labels are names from the topology, never subjects: those carry ids without end."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._handled = Counter(
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        self._handled = counter(
             "bus_messages_handled",
             "Deliveries settled, by outcome: done, retry, unreadable, or the kind of failure",
             ["consumer", "outcome"],
-            namespace=NAMESPACE,
-            registry=registry,
         )
         self._handling_seconds = Histogram(
             "bus_handling_seconds",
@@ -56,26 +56,12 @@ class BusMetrics:
             buckets=HANDLING_BUCKETS_S,
             registry=registry,
         )
-        self._redeliveries = Counter(
-            "bus_redeliveries",
-            "Messages delivered a second or later time",
-            ["consumer"],
-            namespace=NAMESPACE,
-            registry=registry,
+        self._redeliveries = counter("bus_redeliveries", "Messages delivered a second or later time", ["consumer"])
+        self._dead_letters = counter(
+            "bus_dead_letters", "Messages kept aside because nobody could handle them", ["consumer"]
         )
-        self._dead_letters = Counter(
-            "bus_dead_letters",
-            "Messages kept aside because nobody could handle them",
-            ["consumer"],
-            namespace=NAMESPACE,
-            registry=registry,
-        )
-        self._publishes = Counter(
-            "bus_publishes",
-            "Publishes the server acknowledged; a duplicate was stored before",
-            ["stream", "duplicate"],
-            namespace=NAMESPACE,
-            registry=registry,
+        self._publishes = counter(
+            "bus_publishes", "Publishes the server acknowledged; a duplicate was stored before", ["stream", "duplicate"]
         )
 
     def handled(self, consumer: str, outcome: str, seconds: float) -> None:
@@ -97,23 +83,13 @@ class OutboxMetrics:
     """Events on their way from a document's outbox to the bus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._relayed = Counter(
-            "outbox_relayed_events",
-            "Events published from an outbox",
-            namespace=NAMESPACE,
-            registry=registry,
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        self._relayed = counter("outbox_relayed_events", "Events published from an outbox")
+        self._swept = counter(
+            "outbox_swept_events", "Of the relayed events, those only the sweep found: their writer was interrupted"
         )
-        self._swept = Counter(
-            "outbox_swept_events",
-            "Of the relayed events, those only the sweep found: their writer was interrupted",
-            namespace=NAMESPACE,
-            registry=registry,
-        )
-        self._sweeps = Counter(
-            "outbox_sweeps",
-            "Sweeps that ran to their end; a standstill means that lost events stay lost",
-            namespace=NAMESPACE,
-            registry=registry,
+        self._sweeps = counter(
+            "outbox_sweeps", "Sweeps that ran to their end; a standstill means that lost events stay lost"
         )
 
     def relayed(self, events: int) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from datalab.events.object_keys import data_key
 from datalab.simulation.camera import (
     CalibrationType,
     Camera,
@@ -58,7 +59,7 @@ class NightFile:
 
     @property
     def object_key(self) -> str:
-        return f"data/{self.object_name}"
+        return data_key(self.object_name)
 
     @property
     def base_name(self) -> str:

@@ -10,11 +10,12 @@ from time import perf_counter
 
 from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
+from datalab.events.object_keys import DATA
 from datalab.platform.logging import bind_correlation, get_logger
 from ingest.arrivals.model import Arrival, Origin
 from ingest.arrivals.ports import Frames, Meter, Objects, Uploads
 from ingest.arrivals.service import Ingestion
-from ingest.frames.names import DATA_PREFIX, FileName, frame_file_name, parse_file_name
+from ingest.frames.names import FileName, frame_file_name, parse_file_name
 from ingest.uploads.model import Outcome, StoredVersion, same_version, version_id
 
 _log = get_logger(__name__)
@@ -62,7 +63,7 @@ class Reconciler:
         outcomes: list[Outcome | None] = []
         page: list[StoredVersion] = []
         newest = utc_now() - self._min_age
-        async for stored in self._objects.list(DATA_PREFIX):
+        async for stored in self._objects.list(DATA):
             listed += 1
             if stored.modified_at <= newest:
                 page.append(stored)

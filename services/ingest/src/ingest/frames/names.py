@@ -15,16 +15,12 @@ from enum import Enum, StrEnum
 from urllib.parse import quote
 
 from datalab.errors import UsageError
-
-DATA_PREFIX = "data/"
+from datalab.events.object_keys import DATA, FAMILIES, split_key
 
 #: Longest base name: what an operation's input file may be called (`datalab.events.operations.InputFile`).
 MAX_BASENAME_CHARACTERS = 256
 #: How a FITS file may be compressed, as the end of its name; the empty one is not.
 FITS_COMPRESSIONS = ("", "fz", "bz2", "gz")
-
-#: Objects that make no frames. Those uploaded beside frames, and those Datalab makes itself.
-_OTHER_FOLDERS = ("info-images", "allsky", "test", "downloads", "results")
 
 _PHOTON_RANCH_GRAMMAR = "{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}"
 _PHOTON_RANCH_EXAMPLE = "tst-cam01-20260504-00000042-EX00.fits.fz"
@@ -93,14 +89,13 @@ def frame_file_name(key: str) -> str | None:
     """
     if not key.isprintable():
         raise UsageError(f"the object key {shown(key)} has characters that cannot be printed")
-    folder, slash, name = key.partition("/")
-    if slash and folder in _OTHER_FOLDERS:
+    family, name = split_key(key)
+    if family is None:
+        raise UsageError(f"the object key {shown(key)} is in none of the folders {', '.join(FAMILIES)}")
+    if family != DATA:
         return None
-    if not slash or folder != DATA_PREFIX.rstrip("/"):
-        folders = ", ".join((DATA_PREFIX, *(f"{other}/" for other in _OTHER_FOLDERS)))
-        raise UsageError(f"the object key {shown(key)} is in none of the folders {folders}")
     if not name or "/" in name:
-        raise UsageError(f"the object key {shown(key)} is not {DATA_PREFIX}<file name>")
+        raise UsageError(f"the object key {shown(key)} is not {DATA}<file name>")
     return None if name.endswith(_END_OF_NIGHT) else name
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from datalab.errors import UsageError
 from datalab.events.analysis import AnalysisRequested, LinkedObject
+from datalab.events.object_keys import rendering_key
 from datalab.events.operations import InputFile
 from datalab.platform.tasks import end_tasks
 from operation_runner.analysing.model import Actions, AnalysisJob, Analyst, RenderedFiles, TooLateError
@@ -88,8 +89,7 @@ class Analyses:
     async def _rendered(self, kind: RenderingKind, job: AnalysisJob, end: float) -> AnalysisResult:
         loop = asyncio.get_running_loop()
         file = job.file
-        # Of the content and nothing of the client's: whoever may read the file may read what is made of it.
-        key = f"downloads/{file.sha256}-{job.action}-v{kind.version}{kind.extension}"
+        key = rendering_key(sha256=file.sha256, action=job.action, version=kind.version, extension=kind.extension)
         try:
             async with asyncio.timeout_at(end), self._inputs.work_dir() as folder:
                 if not await self._files.has(key):

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from datalab.events.catalogue import OperationDescribed
 from datalab.events.envelope import Event
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import OperationResult
 from operation_runner.offers.model import NormalisedParameters
 from operation_runner.sdk.jobs import Computed, Job, LocalProduct

@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from datalab.errors import TransientError, UsageError, explain_validation
 from datalab.events.analysis import AnalysisDescribed
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.processes.limits import die_with_parent
 from operation_runner import SERVICE
 from operation_runner.computing.forkserver import Packages, TalkingProcess, prepare_forkserver

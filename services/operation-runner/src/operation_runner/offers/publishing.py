@@ -7,8 +7,8 @@ from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
 from datalab.errors import TransientError
-from datalab.events.catalogue import OperationDescribed
-from datalab.events.topology import ANALYSES, CATALOGUE
+from datalab.events.offers import OperationDescribed
+from datalab.events.topology import ANALYSIS_OFFERS, OPERATION_OFFERS
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import BUS_ERRORS
 from operation_runner.offers.clerk import Clerk
@@ -27,7 +27,7 @@ class OfferPublisher:
         Raises `TransientError`.
         """
         offer = self._clerk.offer
-        operations, analyses = await self._bus.key_value(CATALOGUE), await self._bus.key_value(ANALYSES)
+        operations, analyses = await self._bus.key_value(OPERATION_OFFERS), await self._bus.key_value(ANALYSIS_OFFERS)
         try:
             for operation in offer.operations:
                 if await _present_version(operations, operation.key) <= operation.version:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from datalab.events.analysis import AnalysisDescribed
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from operation_runner.sdk.analysis import Analysis
 from operation_runner.sdk.operation import Operation
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 import datalab
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import UtcDatetime, utc_now
+from datalab.events.object_keys import manifest_key, result_data_key, result_file_key
 from datalab.events.operations import (
     MAX_DATA_BYTES,
     MAX_INLINE_DATA_BYTES,
@@ -69,7 +70,7 @@ class ObjectResultStore:
             self._found.move_to_end(result_key)
             return self._found[result_key]
         try:
-            text = await self._store.get_bytes(_manifest_key(result_key), max_bytes=_LARGEST_MANIFEST_BYTES)
+            text = await self._store.get_bytes(manifest_key(result_key), max_bytes=_LARGEST_MANIFEST_BYTES)
             result = Manifest.model_validate_json(text).result
         except ObjectNotFoundError:
             return None
@@ -132,7 +133,7 @@ class StoredResult:
             created_at=utc_now(),
             compute_s=computed.compute_s,
         )
-        await self._store.put_bytes(_manifest_key(key), manifest.model_dump_json().encode(), content_type=_JSON_TYPE)
+        await self._store.put_bytes(manifest_key(key), manifest.model_dump_json().encode(), content_type=_JSON_TYPE)
         self._remember(result)
         return result
 
@@ -165,7 +166,7 @@ class StoredResult:
                 f"The result is {len(as_json) // 1024**2} MiB of data, more than the {MAX_DATA_BYTES // 1024**2} MiB "
                 "that can be shown; use fewer input files."
             )
-        key = f"results/{self._job.result_key}/data.json"
+        key = result_data_key(self._job.result_key)
         await self._store.put_bytes(key, as_json, content_type=_JSON_TYPE)
         return StoredFile(
             key=key, sha256=hashlib.sha256(as_json).hexdigest(), size_bytes=len(as_json), media_type=_JSON_TYPE
@@ -186,7 +187,7 @@ class StoredResult:
 
     async def _store_file(self, file: LocalFile, name: str) -> StoredFile:
         """Store a file and remove it: a thousand products need not be on this disk at the same time."""
-        key = f"results/{self._job.result_key}/{name}"
+        key = result_file_key(self._job.result_key, name)
         async with self._at_once:
             size_bytes = file.path.stat().st_size
             if size_bytes <= _SMALL_BYTES:
@@ -197,7 +198,3 @@ class StoredResult:
                 sha256 = (await self._store.put_file(key, file.path, content_type=file.media_type)).sha256 or ""
         file.path.unlink()
         return StoredFile(key=key, sha256=sha256, size_bytes=size_bytes, media_type=file.media_type)
-
-
-def _manifest_key(result_key: str) -> str:
-    return f"results/{result_key}/manifest.json"

@@ -19,6 +19,7 @@ import httpx
 from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError, adql, shared_circle
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import utc_now
+from datalab.events.object_keys import gaia_key
 from datalab.platform.logging import get_logger
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
@@ -65,7 +66,7 @@ class GaiaArchive:
             circle = shared_circle(ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg)
         except CircleError as error:
             raise UsageError(str(error)) from error
-        key = f"gaia/dr3-{_KIND}/{circle.name}.vot"
+        key = gaia_key(kind=_KIND, circle=circle.name)
         if await self._copied(key, target):
             return
         content = await self._asked(circle)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from datalab.errors import TransientError, explain_validation
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
-from datalab.events.topology import ANALYSES
+from datalab.events.topology import ANALYSIS_OFFERS
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import BUS_ERRORS
 from datalab.platform.bus.requests import NoAnswerError, NobodyThereError
@@ -39,7 +39,7 @@ class BusAnalysisRunners:
         return self._found.get(action)
 
     async def described(self) -> list[AnalysisDescribed]:
-        bucket = await self._bus.key_value(ANALYSES)
+        bucket = await self._bus.key_value(ANALYSIS_OFFERS)
         try:
             names = await bucket.keys()
         except nats.js.errors.NoKeysError:
@@ -61,7 +61,7 @@ class BusAnalysisRunners:
             raise TransientError(f"a runner's answer cannot be read: {explain_validation(error)}") from error
 
     async def _read(self, action: str) -> AnalysisDescribed | None:
-        bucket = await self._bus.key_value(ANALYSES)
+        bucket = await self._bus.key_value(ANALYSIS_OFFERS)
         try:
             entry = await bucket.get(action)
             return AnalysisDescribed.decode(entry.value or b"")

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from datalab.events.catalogue import OperationDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import Lane
 
 #: The operations clients have always shown first, in that order: they preselect the first (handbook, 1.3).

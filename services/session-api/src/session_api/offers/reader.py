@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import ValidationError
 
-from datalab.events.catalogue import OperationDescribed, catalogue_key
-from datalab.events.topology import CATALOGUE, Stream
+from datalab.events.offers import OperationDescribed, offer_key
+from datalab.events.topology import OPERATION_OFFERS, Stream
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.streams import StoredMessage, StreamFollower
 from datalab.platform.logging import get_logger
@@ -18,11 +18,11 @@ from session_api.offers.model import CatalogueEntry
 
 _log = get_logger(__name__)
 
-_SUBJECTS = f"$KV.{CATALOGUE.name}."
+_SUBJECTS = f"$KV.{OPERATION_OFFERS.name}."
 #: The stream the server keeps the key-value bucket in.
 CATALOGUE_STREAM = Stream(
-    name=f"KV_{CATALOGUE.name}",
-    description=CATALOGUE.description,
+    name=f"KV_{OPERATION_OFFERS.name}",
+    description=OPERATION_OFFERS.description,
     subjects=(f"{_SUBJECTS}>",),
     max_age_s=0,
     max_bytes=-1,
@@ -58,7 +58,7 @@ class BusCatalogue:
             await self._follower.stop()
 
     def find(self, name: str) -> CatalogueEntry | None:
-        entry = self._entries.get(catalogue_key(name))
+        entry = self._entries.get(offer_key(name))
         return entry if entry is not None and entry.name == name else None
 
     def entries(self) -> list[CatalogueEntry]:

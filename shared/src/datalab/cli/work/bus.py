@@ -18,4 +18,4 @@ async def connected_bus() -> AsyncIterator[Bus]:
     try:
         yield bus
     finally:
-        await bus.stop()
+        await bus.close()

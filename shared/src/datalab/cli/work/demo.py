@@ -28,6 +28,7 @@ from datalab.astro.pixels.geometry import common_shape
 from datalab.client.feed import FeedClient
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
+from datalab.events.object_keys import data_key
 from datalab.local.system import System
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -157,7 +158,7 @@ class Demo:
                 for task in asyncio.as_completed([sending, watching]):
                     await task
         finally:
-            await bus.stop()
+            await bus.close()
 
     async def _see(self, feed: FeedClient, observatory: _Observatory, expected: int) -> None:
         visible: set[str] = set()
@@ -277,7 +278,7 @@ def _from_folder(folder: Path) -> Shipment:
 
     async def send(link: _Observatory) -> None:
         for path, content in zip(paths, frames.values(), strict=True):
-            key = f"data/{path.name}"
+            key = data_key(path.name)
             await link.upload(key, content)
             await link.announce(_site_of(path.name), key, len(content), hashlib.sha256(content).hexdigest())
 

@@ -13,6 +13,7 @@ from datalab.cli.connection import CommandError
 from datalab.cli.work.bus import connected_bus
 from datalab.errors import DatalabError
 from datalab.events.frames import FileStored
+from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
@@ -21,7 +22,7 @@ from datalab.platform.settings import S3Settings
 async def store_and_announce(path: Path, *, site: str, store: ObjectStore, bus: Bus) -> FileStored:
     """Put one file into the object store, then tell the archive about it. Raises `DatalabError`."""
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    stored = await store.put_file(f"data/{path.name}", path, content_type=media_type)
+    stored = await store.put_file(data_key(path.name), path, content_type=media_type)
     announcement = FileStored(
         site=site, key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256, producer="datalab upload"
     )

@@ -1,13 +1,51 @@
-"""What to do with the messages of a durable consumer."""
+"""Consuming that settles every message by one set of rules.
+
+A handler raises, and the rule follows from what it raised:
+
+==================  =========================================================================
+returns             acknowledge
+`UsageError`        `on_failure(kind=usage)`, acknowledge: trying again cannot help
+`TransientError`    redeliver after `retry_base_s` x 2^n; on the last delivery as above, kind=transient
+anything else       log the traceback, `on_failure(kind=fatal)` without internals, acknowledge
+unreadable          copy to the dead letters, terminate
+cancelled           hand the message back at once (the process is stopping)
+==================  =========================================================================
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from time import perf_counter
+from typing import Any, Generic, TypeVar
 
+import nats.js.errors
+from faststream import AckPolicy, BaseMiddleware, ContextRepo
+from faststream.nats import JStream, NatsBroker, NatsMessage, NatsRouter, PullSub
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig
+from pydantic import ValidationError
+
+from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, explain_validation
 from datalab.events.operations import FailureKind
 from datalab.events.topology import Consumer
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
+from datalab.platform.bus.publishing import Publisher
+from datalab.platform.logging import bind_correlation, get_logger
+from datalab.platform.metrics import BusMetrics
+from datalab.platform.tasks import end_tasks
+
+_log = get_logger(__name__)
+
+#: A fetch that finds nothing asks again after this; it bounds how long a fetch survives a server restart unnoticed.
+_FETCH_TIMEOUT_S = 2.0
+_LONGEST_RETRY_DELAY_S = 60.0
+#: A cancelled handler has to end its processes and give up its leases; a server that is away must not keep us longer.
+_HAND_BACK_TIMEOUT_S = 5.0
 
 ContentT = TypeVar("ContentT")
 
@@ -40,3 +78,164 @@ class Subscription(Generic[ContentT]):
     on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
     keep_failed: bool = False
     concurrency: int = 1
+
+
+class Consumers:
+    """The durable consumers a process serves, and the messages it has in hand."""
+
+    def __init__(self, *, broker: NatsBroker, publisher: Publisher, metrics: BusMetrics) -> None:
+        self.publisher = publisher
+        self.metrics = metrics
+        self.in_hand: set[asyncio.Task[None]] = set()
+        self._broker = broker
+        self._served: list[Consumer] = []
+
+    def add(self, subscription: Subscription[Any]) -> None:
+        """Handle a consumer's messages from the broker's start on."""
+        consumer = subscription.consumer
+        self._served.append(consumer)
+
+        async def decoded(message: NatsMessage) -> Any:
+            return subscription.decode(message.raw_message.subject, message.raw_message.data)
+
+        def delivery(msg: Any, /, *, context: ContextRepo) -> _Delivery:
+            return _Delivery(msg, context=context, subscription=subscription, consumers=self)
+
+        router = NatsRouter(middlewares=[delivery])
+        for _ in range(subscription.concurrency):
+            router.subscriber(
+                stream=JStream(consumer.stream, declare=False),
+                durable=consumer.name,
+                config=ConsumerConfig(filter_subjects=list(consumer.filter_subjects)),
+                pull_sub=PullSub(batch_size=1, timeout=_FETCH_TIMEOUT_S),
+                ack_policy=AckPolicy.MANUAL,
+                decoder=decoded,
+                no_reply=True,  # a message from outside may carry a header that asks for one, on any subject
+            )(subscription.handle)
+        self._broker.include_router(router)
+
+    async def check(self, jetstream: JetStreamContext, *, timeout_s: float) -> None:
+        """Raise `TransientError` unless the server knows every consumer."""
+        for consumer in self._served:
+            with bus_errors("the bus does not answer"):
+                try:
+                    await jetstream.consumer_info(consumer.stream, consumer.name, timeout=timeout_s)
+                except nats.js.errors.NotFoundError as error:
+                    raise TransientError(
+                        f"consumer {consumer.name} is missing: run `datalab topology apply`"
+                    ) from error
+
+    async def stop(self) -> None:
+        """Pull no more, let what is in hand finish within the broker's grace, hand back the rest."""
+        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        if self.in_hand:
+            for task in self.in_hand:
+                task.cancel()
+            await asyncio.wait(self.in_hand, timeout=_HAND_BACK_TIMEOUT_S)
+
+
+class _Delivery(BaseMiddleware[Any, Any]):
+    """One delivery of one message: the middleware between FastStream and a handler, which settles the message."""
+
+    msg: Msg
+
+    def __init__(
+        self, msg: Msg, /, *, context: ContextRepo, subscription: Subscription[Any], consumers: Consumers
+    ) -> None:
+        super().__init__(msg, context=context)
+        self._subscription = subscription
+        self._consumer = subscription.consumer
+        self._publisher = consumers.publisher
+        self._metrics = consumers.metrics
+        self._in_hand = consumers.in_hand
+        self._number = msg.metadata.num_delivered
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:
+        # FastStream cancels a handler again and again until it is gone, and does not wait for it: nothing could be
+        # cleaned up or handed back. In a task of our own it is cancelled once, by `stop`, while we are connected.
+        task = asyncio.create_task(self._settle(msg, partial(call_next, msg)))
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+        await asyncio.shield(task)
+
+    async def _settle(self, message: NatsMessage, handle: Callable[[], Awaitable[None]]) -> None:
+        began = perf_counter()
+        if self._number > 1:
+            self._metrics.redelivered(self._consumer.name)
+        outcome = await self._outcome(message, handle)
+        self._metrics.handled(self._consumer.name, outcome, perf_counter() - began)
+
+    async def _outcome(self, message: NatsMessage, handle: Callable[[], Awaitable[None]]) -> str:
+        try:
+            content = await message.decode()
+        except (ValidationError, UnreadableMessageError) as error:
+            reason = explain_validation(error) if isinstance(error, ValidationError) else str(error)
+            await self._bury(f"unreadable: {reason}")
+            await self.msg.term()
+            return "unreadable"
+        sequence = self.msg.metadata.sequence.stream
+        correlation_id = getattr(content, "correlation_id", None) or f"{self._consumer.stream}-{sequence}"
+        with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name, sequence=sequence):
+            async with _heartbeat(self.msg, every_s=self._consumer.ack_wait_s / 3):
+                return await self._handled(content, handle)
+
+    async def _handled(self, content: Any, handle: Callable[[], Awaitable[None]]) -> str:
+        try:
+            await handle()
+        except asyncio.CancelledError:
+            with suppress(*BUS_ERRORS):
+                await self.msg.nak()
+            raise
+        except UsageError as error:
+            failure = Failure(FailureKind.USAGE, error.message)
+        except TransientError as error:
+            if self._number < self._consumer.max_deliver:
+                return await self._retry(error)
+            failure = Failure(FailureKind.TRANSIENT, error.message)
+        except Exception:  # noqa: BLE001 - whatever was not foreseen is our bug, and ends here
+            _log.exception("bus.handler_failed", subject=self.msg.subject)
+            failure = Failure(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
+        else:
+            await self.msg.ack()
+            return "done"
+        try:
+            if self._subscription.on_failure is not None:
+                await self._subscription.on_failure(content, failure)
+            if self._subscription.on_failure is None or self._subscription.keep_failed:
+                await self._bury(f"{failure.kind}: {failure.message}")
+        except TransientError as error:
+            return await self._retry(error)
+        await self.msg.ack()
+        return str(failure.kind)
+
+    async def _retry(self, error: TransientError) -> str:
+        delay_s = min(self._consumer.retry_base_s * 2 ** (self._number - 1), _LONGEST_RETRY_DELAY_S)
+        _log.warning("bus.retry", reason=error.message, delivery=self._number, delay_s=delay_s)
+        # If the server is away, the message comes back by itself when its ack_wait ends.
+        with suppress(*BUS_ERRORS):
+            await self.msg.nak(delay=delay_s)
+        return "retry"
+
+    async def _bury(self, reason: str) -> None:
+        message = self.msg
+        sequence = message.metadata.sequence.stream
+        await self._publisher.bury(
+            self._consumer, message.data, subject=message.subject, sequence=sequence, reason=reason
+        )
+
+
+@asynccontextmanager
+async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
+    """Tell the server regularly that the message is still in hand."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            with suppress(*BUS_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
+                await message.in_progress()
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        await end_tasks(task)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-import nats.errors
 import nats.js.api
+from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
@@ -27,6 +27,7 @@ from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, ex
 from datalab.events.envelope import Event
 from datalab.events.operations import FailureKind
 from datalab.events.topology import QueueGroup
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors, reason_of
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
 from datalab.platform.tasks import end_tasks
@@ -73,9 +74,9 @@ class RawAnswer:
 class Responder(Generic[EventT]):
     """How a queue group's requests on one subject are answered.
 
-    `answer` raises as the handlers of a `Subscription` do; `refuse` makes the head of an
-    answer from the kind of failure and a text. More
-    than `concurrency` requests at once are refused as transient: whoever asks waits for no queue.
+    `answer` raises as the handlers of a `Subscription` do; `refuse` makes the head of an answer from the kind of
+    failure and a text. More than `concurrency` requests at once are refused as transient: whoever asks waits for no
+    queue.
     """
 
     group: QueueGroup
@@ -89,26 +90,29 @@ class Responder(Generic[EventT]):
 class RunningResponder:
     """A responder at work."""
 
-    def __init__(self, *, client: Callable[[], Client], responder: Responder[Any], metrics: BusMetrics) -> None:
-        self._client = client
+    def __init__(self, *, broker: NatsBroker, responder: Responder[Any], metrics: BusMetrics) -> None:
+        self._broker = broker
         self._responder = responder
+        self._consumer = responder.group.name
         self._metrics = metrics
         self._in_hand: set[asyncio.Task[None]] = set()
         self._subscription: NatsSubscription | None = None
 
     async def start(self) -> None:
-        """Listen, from the moment this returns. The client library subscribes again after a lost connection."""
-        client = self._client()
-        self._subscription = await client.subscribe(
-            self._responder.subject, queue=self._responder.group.name, cb=self._receive
-        )
-        for _ in range(2):  # the first ping of nats-py 2.16 overtakes a subscription that waits to be written
-            await client.flush(_FLUSH_TIMEOUT_S)
+        """Listen, from the moment this returns. The client library subscribes again after a lost connection.
+
+        Raises `TransientError`.
+        """
+        client, subject = self._broker.connection, self._responder.subject
+        with bus_errors(f"{subject} cannot be listened to"):
+            self._subscription = await client.subscribe(subject, queue=self._consumer, cb=self._receive)
+            for _ in range(2):  # the first ping of nats-py 2.16 overtakes a subscription that waits to be written
+                await client.flush(_FLUSH_TIMEOUT_S)
 
     async def stop(self, *, grace_s: float) -> None:
         """Listen no more, give requests in hand some time, end them."""
         if self._subscription is not None:
-            with suppress(nats.errors.Error, OSError):
+            with suppress(*BUS_ERRORS):
                 await self._subscription.unsubscribe()
         if self._in_hand:
             await asyncio.wait(self._in_hand, timeout=grace_s)
@@ -124,21 +128,22 @@ class RunningResponder:
         answer, outcome = await self._answer(message, crowded=crowded)
         try:
             await self._send(answer, message.reply)
-        except (nats.errors.Error, OSError) as error:  # whoever asked does not wait any more, or asks again
-            _log.info("bus.answer_not_taken", subject=message.subject, reason=str(error) or type(error).__name__)
+        except BUS_ERRORS as error:  # whoever asked does not wait any more, or asks again
+            _log.info("bus.answer_not_taken", consumer=self._consumer, subject=message.subject, reason=reason_of(error))
             outcome = "not taken"
-        self._metrics.handled(self._responder.group.name, outcome, perf_counter() - began)
+        self._metrics.handled(self._consumer, outcome, perf_counter() - began)
 
     async def _answer(self, message: Msg, *, crowded: bool) -> tuple[Answer, str]:
         responder = self._responder
         try:
             request = responder.decode(message.data)
         except ValidationError as error:
-            _log.error("bus.unreadable_request", subject=message.subject, reason=explain_validation(error))
+            reason = explain_validation(error)
+            _log.error("bus.unreadable_request", consumer=self._consumer, subject=message.subject, reason=reason)
             return self._refused(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
         if crowded:
             return self._refused(FailureKind.TRANSIENT, "too many requests at once")
-        with bind_correlation(correlation_id=request.correlation_id):
+        with bind_correlation(correlation_id=request.correlation_id, consumer=self._consumer):
             try:
                 return await responder.answer(request), "done"
             except UsageError as error:
@@ -153,7 +158,7 @@ class RunningResponder:
         return Answer(self._responder.refuse(kind, message)), str(kind)
 
     async def _send(self, answer: Answer, inbox: str) -> None:
-        client, size = self._client(), len(answer.body)
+        client, size = self._broker.connection, len(answer.body)
         await client.publish(inbox, answer.head.encode(), headers={BODY_BYTES_HEADER: str(size)})
         for start in range(0, size, PART_BYTES):
             await client.request(inbox, answer.body[start : start + PART_BYTES], timeout=_PART_TIMEOUT_S)
@@ -176,8 +181,8 @@ async def ask(client: Client, event: Event, *, within_s: float, max_bytes: int) 
             return RawAnswer(head.data, await _body(head, subscription, max_bytes))
     except TimeoutError as error:
         raise NoAnswerError(f"no answer to {event.subject} within {within_s:g} s") from error
-    except (nats.errors.Error, OSError) as error:
-        raise TransientError(f"asking {event.subject} failed: {error or type(error).__name__}") from error
+    except BUS_ERRORS as error:
+        raise TransientError(f"asking {event.subject} failed: {reason_of(error)}") from error
 
 
 async def _body(head: Msg, subscription: NatsSubscription, max_bytes: int) -> bytes:
@@ -199,5 +204,5 @@ async def _inbox(client: Client) -> AsyncIterator[tuple[str, NatsSubscription]]:
     try:
         yield inbox, subscription
     finally:
-        with suppress(nats.errors.Error, OSError):
+        with suppress(*BUS_ERRORS):
             await subscription.unsubscribe()

@@ -1,24 +1,27 @@
-"""Streams, read from where one wants."""
+"""Streams, read from where one wants, without a durable consumer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from datalab.errors import TransientError
 from datalab.events.topology import Stream
-from datalab.platform.bus.errors import BUS_ERRORS
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors, reason_of
 from datalab.platform.logging import get_logger
 
 _log = get_logger(__name__)
 
-_RECONNECT_WAIT_S = 0.25
+_FETCH_TIMEOUT_S = 5.0
+#: How many stored messages a replay asks for at once.
+_REPLAY_BATCH = 256
+_FOLLOW_AGAIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,59 @@ class StreamPosition:
     last: int
 
 
+async def stream_position(jetstream: JetStreamContext, stream: Stream) -> StreamPosition:
+    """Return where a stream begins and ends now. Raises `TransientError`."""
+    with bus_errors(f"the stream {stream.name} cannot be read"):
+        info = await jetstream.stream_info(stream.name)
+    return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
+
+
+async def stored_message(jetstream: JetStreamContext, stream: str, sequence: int) -> StoredMessage | None:
+    """Return one message of a stream, or None if it is gone. Raises `TransientError`."""
+    with bus_errors(f"the stream {stream} cannot be read"), suppress(nats.js.errors.NotFoundError):
+        raw = await jetstream.get_msg(stream, sequence, direct=True)
+        return StoredMessage(sequence, raw.subject or "", raw.data or b"")
+    return None
+
+
+async def replay(
+    jetstream: JetStreamContext, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+) -> AsyncGenerator[StoredMessage, None]:
+    """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read.
+
+    Raises `TransientError`.
+    """
+    config = ConsumerConfig(
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=after + 1,
+        ack_policy=AckPolicy.NONE,
+        filter_subjects=list(filter_subjects),
+        inactive_threshold=30.0,
+        mem_storage=True,
+    )
+    with bus_errors(f"the stream {stream.name} cannot be read"):
+        consumer = await jetstream.add_consumer(stream.name, config)
+        puller = await jetstream.pull_subscribe_bind(consumer=consumer.name, stream=stream.name)
+        try:
+            pending = consumer.num_pending or 0
+            while pending:
+                for message in await puller.fetch(min(pending, _REPLAY_BATCH), timeout=_FETCH_TIMEOUT_S):
+                    yield _stored(message)
+                    pending = message.metadata.num_pending
+        finally:
+            with suppress(*BUS_ERRORS):
+                await puller.unsubscribe()
+            with suppress(*BUS_ERRORS):
+                await jetstream.delete_consumer(stream.name, consumer.name)
+
+
 class StreamFollower:
     """Hands over every message of a stream, in order and once, across lost connections."""
 
     def __init__(
         self,
         *,
-        jetstream: Callable[[], JetStreamContext],
+        jetstream: JetStreamContext,
         stream: Stream,
         after: int,
         on_message: Callable[[StoredMessage], Awaitable[None]],
@@ -60,11 +109,9 @@ class StreamFollower:
 
     async def start(self) -> None:
         """Begin. Raises `TransientError`."""
-        try:
+        with bus_errors(f"the stream {self._stream.name} cannot be followed"):
             async with self._turn:
                 await self._subscribe()
-        except BUS_ERRORS as error:
-            raise TransientError(f"the stream {self._stream.name} cannot be followed: {error}") from error
 
     async def stop(self) -> None:
         """End; nothing is handed over afterwards."""
@@ -80,13 +127,13 @@ class StreamFollower:
                     await self._unsubscribe()
                     await self._subscribe()
                 except BUS_ERRORS as error:
-                    _log.warning("bus.follow_retry", stream=self._stream.name, reason=str(error))
-                    await asyncio.sleep(_RECONNECT_WAIT_S)
+                    _log.warning("bus.follow_retry", stream=self._stream.name, reason=reason_of(error))
+                    await asyncio.sleep(_FOLLOW_AGAIN_S)
                 else:
                     return
 
     async def _subscribe(self) -> None:
-        self._subscription = await self._jetstream().subscribe(
+        self._subscription = await self._jetstream.subscribe(
             ">" if len(self._stream.subjects) > 1 else self._stream.subjects[0],
             stream=self._stream.name,
             cb=self._receive,
@@ -102,8 +149,12 @@ class StreamFollower:
                 await self._subscription.unsubscribe()
 
     async def _receive(self, message: Msg) -> None:
-        sequence = message.metadata.sequence.stream
-        if self._stopped or sequence <= self.sequence:
+        stored = _stored(message)
+        if self._stopped or stored.sequence <= self.sequence:
             return
-        await self._on_message(StoredMessage(sequence, message.subject, message.data))
-        self.sequence = sequence
+        await self._on_message(stored)
+        self.sequence = stored.sequence
+
+
+def _stored(message: Msg) -> StoredMessage:
+    return StoredMessage(message.metadata.sequence.stream, message.subject, message.data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -20,6 +20,10 @@ from nats.js.api import (
 from datalab.errors import UsageError
 from datalab.events.topology import BUCKETS, CONSUMERS, STREAMS, Bucket, Consumer, Stream
 
+_Declared: TypeAlias = Stream | Consumer | Bucket
+#: Streams first: consumers are made in them.
+_DECLARED: tuple[_Declared, ...] = (*STREAMS, *CONSUMERS, *BUCKETS)
+
 
 class TopologyMismatchError(UsageError):
     """The server's streams and consumers are not the declared ones."""
@@ -30,34 +34,28 @@ async def apply_topology(jetstream: JetStreamContext, *, replicas: int = 1) -> l
 
     Nothing is deleted: what the server has beyond the declaration is left alone.
     """
-    changes = [line for stream in STREAMS for line in await _apply_stream(jetstream, stream, replicas)]
-    changes += [line for consumer in CONSUMERS for line in await _apply_consumer(jetstream, consumer)]
-    changes += [line for bucket in BUCKETS for line in await _apply_bucket(jetstream, bucket, replicas)]
+    changes: list[str] = []
+    for declared in _DECLARED:
+        differences = await _compared(jetstream, declared)
+        if differences is None:
+            await _create(jetstream, declared, replicas)
+            changes.append(f"{_named(declared)}: created")
+        elif differences and isinstance(declared, Stream):
+            await jetstream.update_stream(_stream_config(declared, replicas))
+        elif differences:
+            await _create(jetstream, declared, replicas)  # the server changes a consumer that is there
+        changes += [f"{_named(declared)}: {difference}, changed" for difference in differences or ()]
     return changes
 
 
 async def check_topology(jetstream: JetStreamContext) -> None:
     """Raise `TopologyMismatchError` naming every difference between the server and the declaration."""
     problems: list[str] = []
-    for stream in STREAMS:
-        try:
-            present = (await jetstream.stream_info(stream.name)).config
-        except nats.js.errors.NotFoundError:
-            problems.append(f"stream {stream.name} is missing")
-        else:
-            problems += [f"stream {stream.name}: {difference}" for difference in _stream_differences(stream, present)]
-    for consumer in CONSUMERS:
-        try:
-            info = await jetstream.consumer_info(consumer.stream, consumer.name)
-        except nats.js.errors.NotFoundError:
-            problems.append(f"consumer {consumer.name} is missing")
-        else:
-            problems += [f"consumer {consumer.name}: {text}" for text in _consumer_differences(consumer, info.config)]
-    for bucket in BUCKETS:
-        try:
-            await jetstream.key_value(bucket.name)
-        except nats.js.errors.NotFoundError:
-            problems.append(f"bucket {bucket.name} is missing")
+    for declared in _DECLARED:
+        differences = await _compared(jetstream, declared)
+        if differences is None:
+            problems.append(f"{_named(declared)} is missing")
+        problems += [f"{_named(declared)}: {difference}" for difference in differences or ()]
     if problems:
         raise TopologyMismatchError(
             "the NATS server does not have the topology this version needs; run `datalab topology apply`. "
@@ -65,38 +63,34 @@ async def check_topology(jetstream: JetStreamContext) -> None:
         )
 
 
-async def _apply_stream(jetstream: JetStreamContext, stream: Stream, replicas: int) -> list[str]:
-    wanted = _stream_config(stream, replicas)
+async def _compared(jetstream: JetStreamContext, declared: _Declared) -> list[str] | None:
+    """Return what differs on the server, None if it is missing there."""
     try:
-        present = (await jetstream.stream_info(stream.name)).config
+        match declared:
+            case Stream():
+                return _stream_differences(declared, (await jetstream.stream_info(declared.name)).config)
+            case Consumer():
+                info = await jetstream.consumer_info(declared.stream, declared.name)
+                return _consumer_differences(declared, info.config)
+            case Bucket():
+                await jetstream.key_value(declared.name)
+                return []
     except nats.js.errors.NotFoundError:
-        await jetstream.add_stream(wanted)
-        return [f"stream {stream.name}: created"]
-    differences = _stream_differences(stream, present)
-    if differences:
-        await jetstream.update_stream(wanted)
-    return [f"stream {stream.name}: {difference}, changed" for difference in differences]
+        return None
 
 
-async def _apply_consumer(jetstream: JetStreamContext, consumer: Consumer) -> list[str]:
-    try:
-        present = (await jetstream.consumer_info(consumer.stream, consumer.name)).config
-    except nats.js.errors.NotFoundError:
-        await jetstream.add_consumer(consumer.stream, _consumer_config(consumer))
-        return [f"consumer {consumer.name}: created"]
-    differences = _consumer_differences(consumer, present)
-    if differences:
-        await jetstream.add_consumer(consumer.stream, _consumer_config(consumer))
-    return [f"consumer {consumer.name}: {difference}, changed" for difference in differences]
+async def _create(jetstream: JetStreamContext, declared: _Declared, replicas: int) -> None:
+    match declared:
+        case Stream():
+            await jetstream.add_stream(_stream_config(declared, replicas))
+        case Consumer():
+            await jetstream.add_consumer(declared.stream, _consumer_config(declared))
+        case Bucket():
+            await jetstream.create_key_value(_bucket_config(declared, replicas))
 
 
-async def _apply_bucket(jetstream: JetStreamContext, bucket: Bucket, replicas: int) -> list[str]:
-    try:
-        await jetstream.key_value(bucket.name)
-    except nats.js.errors.NotFoundError:
-        await jetstream.create_key_value(_bucket_config(bucket, replicas))
-        return [f"bucket {bucket.name}: created"]
-    return []
+def _named(declared: _Declared) -> str:
+    return f"{type(declared).__name__.lower()} {declared.name}"
 
 
 def _stream_config(stream: Stream, replicas: int) -> StreamConfig:

@@ -25,12 +25,10 @@ _KEY_REFUSED = frozenset(
     }
 )
 
-
 #: Replies in the 400s that blame the request for what happened to it on the way.
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown", "XAmzContentSHA256Mismatch"}
 )
-
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -48,12 +46,12 @@ class ChecksumMismatchError(UsageError):
 
 
 @contextmanager
-def _known_failures(subject: str) -> Iterator[None]:
+def known_failures(subject: str) -> Iterator[None]:
     """Turn what the driver, the network and the local disk raise into our errors, in this one place."""
     try:
         yield
     except (S3Error, InvalidResponseError, ServerError) as error:
-        failure = _failure(*_reply(error), subject)
+        failure = _failure(*reply_of(error), subject)
         if failure is None:
             raise
         raise failure from error
@@ -68,7 +66,7 @@ def _known_failures(subject: str) -> Iterator[None]:
         raise TransientError(f"no space left for object {subject!r}") from error
 
 
-def _reply(error: S3Error | InvalidResponseError | ServerError) -> tuple[int, str | None]:
+def reply_of(error: S3Error | InvalidResponseError | ServerError) -> tuple[int, str | None]:
     """Return HTTP status and S3 error code.
 
     rclone labels its errors `text/xml`, where the driver knows `application/xml` only; they arrive unparsed.
@@ -87,8 +85,6 @@ def _failure(status: int, code: str | None, subject: str) -> DatalabError | None
     named = code or f"HTTP {status}"
     if status == 404 and code in {None, "NoSuchKey"}:
         return ObjectNotFoundError(f"no object {subject!r}")
-    if status == 416:
-        return UsageError(f"object {subject!r} ends before the range asked for")
     if code in _KEY_REFUSED:
         return UsageError(f"the object store refuses the key {subject!r}: {named}")
     # 404: a bucket or a multipart upload is gone. 401 and 403: a setting or a clock an operator mends, not the caller.

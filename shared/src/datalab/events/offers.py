@@ -22,10 +22,10 @@ class OperationDescribed(Event):
 
     @property
     def key(self) -> str:
-        """The key of this operation in the catalogue bucket."""
-        return catalogue_key(self.name)
+        """The key of this operation in its bucket."""
+        return offer_key(self.name)
 
 
-def catalogue_key(operation_name: str) -> str:
-    """Return the catalogue key for a name: key-value keys know no spaces."""
+def offer_key(operation_name: str) -> str:
+    """Return the key an operation is offered under: key-value keys know no spaces."""
     return operation_name.replace(" ", "_")

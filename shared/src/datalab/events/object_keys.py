@@ -1,0 +1,58 @@
+"""The names of objects, by family: what `datalab.events.topology` is for messages.
+
+A family is the first folder of a key, and the prefix to list it by. Keys are stored in documents and events, so a
+family keeps its name and its form for ever.
+"""
+
+from __future__ import annotations
+
+#: Files of frames, stored and announced by observatories.
+DATA = "data/"
+#: What operations made, each result in a folder of its own.
+RESULTS = "results/"
+#: Files made for somebody to save, each named by what it was made of.
+DOWNLOADS = "downloads/"
+#: Copies of what the Gaia archive answered.
+GAIA = "gaia/"
+#: What observatories store beside frames: pictures of their instruments, of the whole sky, and trials.
+INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
+
+FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, DOWNLOADS, RESULTS, GAIA)
+
+
+def split_key(key: str) -> tuple[str | None, str]:
+    """Return the family a key belongs to, None if to none, and what follows its first folder."""
+    folder, slash, rest = key.partition("/")
+    return (folder + slash if folder + slash in FAMILIES else None), rest
+
+
+def data_key(file_name: str) -> str:
+    return f"{DATA}{file_name}"
+
+
+def result_file_key(result_key: str, name: str) -> str:
+    """Return where a file of a result is stored."""
+    return f"{RESULTS}{result_key}/{name}"
+
+
+def manifest_key(result_key: str) -> str:
+    """Return where the manifest is stored, without which a result does not exist."""
+    return result_file_key(result_key, "manifest.json")
+
+
+def result_data_key(result_key: str) -> str:
+    """Return where the data of a result are stored that are too large for a message."""
+    return result_file_key(result_key, "data.json")
+
+
+def rendering_key(*, sha256: str, action: str, version: int, extension: str) -> str:
+    """Return where a rendering is stored: named by the content and nothing of the client's.
+
+    So whoever may read the file it is made of may read the rendering.
+    """
+    return f"{DOWNLOADS}{sha256}-{action}-v{version}{extension}"
+
+
+def gaia_key(*, kind: str, circle: str) -> str:
+    """Return where the stars of a circle are kept, as the answer to one `kind` of question."""
+    return f"{GAIA}dr3-{kind}/{circle}.vot"

@@ -1,0 +1,210 @@
+"""The blocking half of the object store: one bucket of an S3 server, as the driver minio reaches it.
+
+Deliberately absent: tags, retention, legal hold, ACL, bucket policy, versioning and user metadata. The embedded server
+(rclone 1.75) takes a tag or ACL request for the object itself and overwrites or deletes the data; metadata it forgets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from minio import Minio
+from minio.datatypes import Object
+from minio.error import MinioException
+from urllib3 import BaseHTTPResponse, PoolManager
+
+from datalab.errors import TransientError
+from datalab.platform.objects.errors import ChecksumMismatchError, ObjectTooLargeError
+from datalab.platform.settings import S3Settings
+
+PART_BYTES = 16 * 1024**2  # memory of one upload; with S3's 10,000 parts it allows objects of 160 GiB
+CHUNK_BYTES = 1024**2  # one read; large enough that hashing (releases the GIL) dominates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """One object as the store describes it.
+
+    `sha256` (lower-case hexadecimal) is known only where the bytes passed through this process; `etag` is empty where
+    the server computes none in a listing.
+    """
+
+    key: str
+    size_bytes: int
+    etag: str
+    sha256: str | None
+    modified_at: datetime
+
+
+def s3_client(settings: S3Settings, url: str, pool: PoolManager | None = None) -> Minio:
+    """Return a client for the server at `url`. Raises `ValueError` for what is no address of one."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.username:
+        raise ValueError("an S3 URL is http(s)://host[:port], without a path or credentials")
+    return Minio(
+        parts.netloc,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        secure=parts.scheme == "https",
+        region=settings.s3_region,  # given, so that the driver never asks the server, neither to sign nor to call
+        http_client=pool,
+    )
+
+
+class Bucket:
+    """The calls the store makes, each in a thread; what they raise is translated by `errors.known_failures`.
+
+    A transfer ends at its next chunk once `abandoned` is set: nobody waits for it any more.
+    """
+
+    def __init__(self, settings: S3Settings, pool: PoolManager) -> None:
+        self._name = settings.s3_bucket
+        self._client = s3_client(settings, settings.s3_url, pool)
+
+    def check(self) -> None:
+        if not self._client.bucket_exists(self._name):
+            raise TransientError(f"bucket {self._name!r} does not exist")
+
+    def make_unless_there(self) -> None:
+        if self._client.bucket_exists(self._name):
+            return
+        try:
+            self._client.make_bucket(self._name)
+        except MinioException:
+            # Another process made it between the two calls.
+            if not self._client.bucket_exists(self._name):
+                raise
+
+    def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
+        self._put(key, BytesIO(data), len(data), content_type)
+
+    def put_file(self, key: str, path: Path, content_type: str, abandoned: threading.Event) -> StoredObject:
+        with path.open("rb") as file:
+            sent = _HashingReader(file, abandoned)
+            size_bytes = path.stat().st_size
+            self._put(key, cast("BinaryIO", sent), size_bytes, content_type)
+        stored = self.describe(key)
+        if stored.size_bytes != size_bytes:
+            raise TransientError(f"object {key!r}: {size_bytes} bytes sent, {stored.size_bytes} stored")
+        return replace(stored, sha256=sent.sha256.hexdigest())
+
+    def get_bytes(self, key: str, max_bytes: int) -> bytes:
+        with self._opened(key) as response:
+            return b"".join(_chunks(response, key, max_bytes))
+
+    def fetch_file(
+        self, key: str, path: Path, expected_sha256: str | None, max_bytes: int | None, abandoned: threading.Event
+    ) -> StoredObject:
+        partial = path.with_name(f".{uuid4().hex}.part")
+        sha256 = hashlib.sha256()
+        size_bytes = 0
+        try:
+            with self._opened(key) as response, partial.open("xb") as file:
+                for chunk in _chunks(response, key, max_bytes):
+                    _give_up_if(abandoned)
+                    file.write(chunk)
+                    sha256.update(chunk)
+                    size_bytes += len(chunk)
+                etag, modified_at = _version(response)
+            found = sha256.hexdigest()
+            if expected_sha256 is not None and found != expected_sha256.lower():
+                raise ChecksumMismatchError(f"object {key!r} has SHA-256 {found}, recorded is {expected_sha256}")
+            _give_up_if(abandoned)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return StoredObject(key=key, size_bytes=size_bytes, etag=etag, sha256=found, modified_at=modified_at)
+
+    def describe(self, key: str) -> StoredObject:
+        return _described(self._client.stat_object(self._name, key))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        for item in self._client.list_objects(self._name, prefix=prefix, recursive=True):
+            if not item.is_dir:
+                yield _described(item)
+
+    def delete(self, key: str) -> None:
+        self._client.remove_object(self._name, key)
+
+    def _put(self, key: str, data: BinaryIO, length: int, content_type: str) -> None:
+        # One part after the other: the driver's own upload threads would come on top of our bound.
+        self._client.put_object(
+            self._name, key, data, length, content_type=content_type, part_size=PART_BYTES, num_parallel_uploads=1
+        )
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BaseHTTPResponse]:
+        response = self._client.get_object(self._name, key)
+        try:
+            yield response
+        finally:
+            # A reply read to its end has given its connection back already; one left half-way is cut off here.
+            response.close()
+            response.release_conn()
+
+
+class _HashingReader:
+    """A file as the driver reads it, part by part in order: hashes what is sent, stops when nobody waits for it."""
+
+    def __init__(self, file: BinaryIO, abandoned: threading.Event) -> None:
+        self.sha256 = hashlib.sha256()
+        self._file = file
+        self._abandoned = abandoned
+
+    def read(self, size: int) -> bytes:
+        _give_up_if(self._abandoned)
+        data = self._file.read(size)
+        self.sha256.update(data)
+        return data
+
+
+class _AbandonedTransferError(Exception):
+    """The awaiting task was cancelled: nobody sees this, it only ends the thread."""
+
+
+def _give_up_if(abandoned: threading.Event) -> None:
+    if abandoned.is_set():
+        raise _AbandonedTransferError
+
+
+def _chunks(response: BaseHTTPResponse, key: str, max_bytes: int | None) -> Iterator[bytes]:
+    announced = int(response.headers.get("Content-Length", 0))
+    read = 0
+    if max_bytes is not None and announced > max_bytes:
+        raise ObjectTooLargeError(f"object {key!r} has {announced} bytes, allowed are {max_bytes}")
+    for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+        read += len(chunk)
+        if max_bytes is not None and read > max_bytes:
+            raise ObjectTooLargeError(f"object {key!r} has more than the {max_bytes} bytes allowed")
+        yield chunk
+
+
+def _version(response: BaseHTTPResponse) -> tuple[str, datetime]:
+    try:
+        modified_at = parsedate_to_datetime(response.headers["Last-Modified"])
+    except (KeyError, ValueError) as error:
+        raise TransientError("the object store sent an object without a valid Last-Modified") from error
+    return response.headers.get("ETag", "").strip('"'), modified_at.astimezone(UTC)
+
+
+def _described(item: Object) -> StoredObject:
+    if item.object_name is None or item.size is None or item.last_modified is None:
+        raise TransientError("the object store sent an incomplete description of an object")
+    return StoredObject(
+        key=item.object_name,
+        size_bytes=item.size,
+        etag=item.etag or "",
+        sha256=None,
+        modified_at=item.last_modified.astimezone(UTC),
+    )

@@ -1,0 +1,49 @@
+"""Object keys are stored in documents, events and links: their forms are promised as those of events are."""
+
+from pathlib import Path
+
+import pytest
+
+from datalab.events import object_keys as keys
+from datalab.platform.objects.keys import valid_key
+
+SHA256 = "57ca906d" * 8
+
+PROMISED = {
+    "data/tst-cam01-20260504-00000042-EX00.fits.fz": keys.data_key("tst-cam01-20260504-00000042-EX00.fits.fz"),
+    f"results/{SHA256}/{SHA256}-1.fits": keys.result_file_key(SHA256, f"{SHA256}-1.fits"),
+    f"results/{SHA256}/manifest.json": keys.manifest_key(SHA256),
+    f"results/{SHA256}/data.json": keys.result_data_key(SHA256),
+    f"downloads/{SHA256}-get-tif-v1.tif": keys.rendering_key(
+        sha256=SHA256, action="get-tif", version=1, extension=".tif"
+    ),
+    "gaia/dr3-0123abcd/3-4-5.vot": keys.gaia_key(kind="0123abcd", circle="3-4-5"),
+}
+
+
+@pytest.mark.parametrize("promised", PROMISED)
+def test_a_key_has_the_form_it_always_had(promised):
+    assert PROMISED[promised] == promised
+    assert valid_key(promised) == promised
+
+
+@pytest.mark.parametrize("key", PROMISED)
+def test_a_key_is_in_its_family(key):
+    family, rest = keys.split_key(key)
+    assert family in keys.FAMILIES
+    assert family + rest == key
+
+
+@pytest.mark.parametrize("key", ["", "data", "/data/a", "database/a", "other/a"])
+def test_what_is_in_no_family_is_said_to_be(key):
+    assert keys.split_key(key)[0] is None
+
+
+def test_every_family_has_a_name_of_its_own():
+    assert len(set(keys.FAMILIES)) == len(keys.FAMILIES)
+    assert all(keys.split_key(f"{family}a") == (family, "a") for family in keys.FAMILIES)
+
+
+def test_the_store_announces_the_files_that_make_frames():
+    setup = Path(__file__).parents[3].joinpath("deploy/minio/setup.sh").read_text()
+    assert f"--event put --prefix {keys.DATA}\n" in setup
