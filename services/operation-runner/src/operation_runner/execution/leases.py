@@ -15,7 +15,7 @@ from nats.js.kv import KeyValue
 
 from datalab.errors import TransientError
 from datalab.events.topology import LEASES
-from datalab.platform.bus.errors import BUS_ERRORS
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
 
@@ -51,12 +51,11 @@ class KeyValueLease:
 
     async def _write(self, state: bytes) -> None:
         async with self._turn:
-            try:
-                self._revision = await self._bucket.update(self._key, state, last=self._revision)
-            except nats.js.errors.KeyWrongLastSequenceError as error:
-                raise TransientError("another runner has taken over this computation") from error
-            except BUS_ERRORS as error:
-                raise TransientError(f"the lease cannot be renewed: {error or type(error).__name__}") from error
+            with bus_errors("the lease cannot be renewed"):
+                try:
+                    self._revision = await self._bucket.update(self._key, state, last=self._revision)
+                except nats.js.errors.KeyWrongLastSequenceError as error:
+                    raise TransientError("another runner has taken over this computation") from error
 
 
 class KeyValueLeaseKeeper:
@@ -94,25 +93,22 @@ class KeyValueLeaseKeeper:
 
     async def _acquire(self, key: str) -> KeyValueLease | None:
         while True:
-            try:
-                return KeyValueLease(self._bucket, key, await self._bucket.create(key, _COMPUTING))
-            except nats.js.errors.KeyWrongLastSequenceError:
-                if await self._completed(key):
-                    return None
-            except nats.js.errors.KeyNotFoundError:  # it expired between the two questions `create` asks
-                continue
-            except BUS_ERRORS as error:
-                raise TransientError(f"no lease can be had: {error or type(error).__name__}") from error
+            with bus_errors("no lease can be had"):
+                try:
+                    return KeyValueLease(self._bucket, key, await self._bucket.create(key, _COMPUTING))
+                except nats.js.errors.KeyWrongLastSequenceError:
+                    if await self._completed(key):
+                        return None
+                except nats.js.errors.KeyNotFoundError:  # it expired between the two questions `create` asks
+                    continue
             await asyncio.sleep(_POLL_S)
 
     async def _completed(self, key: str) -> bool:
-        try:
-            entry = await self._bucket.get(key)
-        except nats.js.errors.KeyNotFoundError:
-            return False
-        except BUS_ERRORS as error:
-            raise TransientError(f"the lease cannot be read: {error or type(error).__name__}") from error
-        return entry.value == _DONE
+        with bus_errors("the lease cannot be read"):
+            try:
+                return (await self._bucket.get(key)).value == _DONE
+            except nats.js.errors.KeyNotFoundError:
+                return False
 
     async def _renew(self, lease: KeyValueLease) -> None:
         while True:

@@ -6,11 +6,10 @@ import nats.js.errors
 from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
-from datalab.errors import TransientError
 from datalab.events.offers import OperationDescribed
 from datalab.events.topology import ANALYSIS_OFFERS, OPERATION_OFFERS
 from datalab.platform.bus.connection import Bus
-from datalab.platform.bus.errors import BUS_ERRORS
+from datalab.platform.bus.errors import bus_errors
 from operation_runner.offers.clerk import Clerk
 
 
@@ -28,14 +27,12 @@ class OfferPublisher:
         """
         offer = self._clerk.offer
         operations, analyses = await self._bus.key_value(OPERATION_OFFERS), await self._bus.key_value(ANALYSIS_OFFERS)
-        try:
+        with bus_errors("the offers cannot be written"):
             for operation in offer.operations:
                 if await _present_version(operations, operation.key) <= operation.version:
                     await operations.put(operation.key, operation.encode())
             for analysis in offer.analyses:
                 await analyses.put(analysis.action, analysis.encode())
-        except BUS_ERRORS as error:
-            raise TransientError(f"the offers cannot be written: {error or type(error).__name__}") from error
 
     async def stop(self) -> None:
         """What is offered stays offered: other runners may be there, or this one again."""
