@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from astropy.time import Time
 
+from datalab.astro.headers.description import FrameDescription, describe
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint, modified_julian_date
-from datalab.astro.headers.reading import FrameDescription, describe
 
 START = datetime(2026, 3, 14, 23, 59, 50, 250_000, tzinfo=UTC)
 

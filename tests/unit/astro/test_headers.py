@@ -8,15 +8,10 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.headers.reading import (
-    FrameDescription,
-    describe,
-    header_cards,
-    image_axes,
-    parse_header_text,
-    science_hdu,
-)
+from datalab.astro.headers.cards import header_cards, image_axes, parse_header_text
+from datalab.astro.headers.description import FrameDescription, describe
 from datalab.astro.sky.wcs import footprint
+from datalab.fits.science import science_hdu
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
 keywords = st.from_regex(r"[A-Z][A-Z0-9_-]{0,7}", fullmatch=True).filter(

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import sample
-from datalab.astro.headers.reading import UNREADABLE_CARD
+from datalab.astro.headers.cards import readable
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.errors import UsageError
 from datalab.events.operations import InputFile
@@ -44,10 +44,7 @@ class DecodedImage:
 
     def number(self, keyword: str) -> float | None:
         """Return the value of a card of the header; None if there is none, or it is no finite number."""
-        try:
-            value = self._header.get(keyword)
-        except UNREADABLE_CARD:
-            return None
+        value = readable(self._header, keyword, None)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if is_number else None
 

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import DTypeLike, NDArray
 
-from datalab.astro.headers.reading import FrameDescription, describe, header_cards
+from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.pixels.geometry import common_shape
 from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
@@ -49,7 +49,7 @@ class DerivedImage:
     @cached_property
     def description(self) -> FrameDescription:
         """What the header says."""
-        return describe(header_cards(self.header))
+        return describe_header(self.header)
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`; see `operation_runner.sdk.Image`."""

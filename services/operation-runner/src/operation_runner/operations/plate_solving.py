@@ -12,7 +12,6 @@ from pydantic import Field
 
 from datalab.astro.catalogues.sources import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.mosaics.alignment import star_positions
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.plate_solving import (
@@ -100,7 +99,7 @@ def hint_of(image: Image, parameters: PlateSolving.Parameters) -> Hint:
             f"{_LEAST_SCALE_ARCSEC:g} can be used, or 0 for one that is not known."
         )
     if scale_arcsec is None:
-        reader = CardReader(header_cards(image.header))
+        reader = CardReader.of(image.header)
         scale_arcsec = (
             pixel_scale_arcsec(wcs)
             if wcs

@@ -13,7 +13,6 @@ from pydantic import Field
 from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero_point
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.detector import Detector
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sources.extraction import Extraction, ExtractionError, ExtractionSettings, extract_sources
 from operation_runner.sdk import (
@@ -133,7 +132,7 @@ def aperture_px(image: Image, radius_arcsec: float | None, scale_arcsec: float |
 
 def stated_scale_arcsec(header: fits.Header) -> float | None:
     """Return the pixel scale a header without WCS states."""
-    return CardReader(header_cards(header)).number("PIXSCALE", lowest=1e-3) or None
+    return CardReader.of(header).number("PIXSCALE", lowest=1e-3) or None
 
 
 def described_header(

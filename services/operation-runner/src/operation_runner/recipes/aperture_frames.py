@@ -11,8 +11,8 @@ from typing import TypeVar, overload
 from astropy.wcs import WCS
 
 from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.cards import header_cards
 from datalab.astro.headers.exposure_times import modified_julian_date
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
 from datalab.astro.photometry.comparison_stars import CatalogueSources
 from operation_runner.sdk import FitsFile, Image, Inputs, Progress, UsageError

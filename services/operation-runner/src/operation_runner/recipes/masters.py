@@ -12,8 +12,8 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from datalab.astro.headers.description import FrameDescription
 from datalab.astro.headers.detector import Detector
-from datalab.astro.headers.reading import FrameDescription
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.pixels.calibration import (
     BIAS_CARD,

@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     from astropy.table import Table
     from numpy.typing import DTypeLike, NDArray
 
-    from datalab.astro.headers.reading import FrameDescription
+    from datalab.astro.headers.description import FrameDescription
 
 __all__ = [
     "DataProduct",

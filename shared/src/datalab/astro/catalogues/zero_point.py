@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 
 from datalab.astro.catalogues.columns import floats, has_numbers, magnitudes
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
 
 __all__ = ["ZeroPoint", "with_magnitudes", "zero_point"]
 
@@ -80,7 +79,7 @@ def _from_catalogue(sources: Table, catalogue: Table | None) -> ZeroPoint | None
 
 
 def _from_header(header: fits.Header) -> ZeroPoint | None:
-    reader = CardReader(header_cards(header))
+    reader = CardReader.of(header)
     per_second, exposure_s = reader.number("L1ZP"), reader.number("EXPTIME", "EXPOSURE", lowest=0)
     if per_second is not None and exposure_s:
         return ZeroPoint(mag=per_second + 2.5 * math.log10(exposure_s), error_mag=math.nan, origin="L1ZP in the header")

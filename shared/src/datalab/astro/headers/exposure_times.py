@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from datalab.astro.headers.reading import FrameDescription
+from datalab.astro.headers.description import FrameDescription
 
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _JD_OF_MJD_ZERO = 2_400_000.5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from astropy.io import fits
 
 from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.cards import UNREADABLE_CARD, header_cards
 from datalab.astro.headers.exposure_times import modified_julian_date
-from datalab.astro.headers.reading import UNREADABLE_CARD, header_cards
 
 #: No MJD of the next thousand years; Julian dates are mistaken for MJD easily.
 _LATEST_MJD = 400_000.0

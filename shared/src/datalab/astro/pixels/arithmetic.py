@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from datalab.astro.headers.reading import readable
+from datalab.astro.headers.cards import readable
 
 Pixels = NDArray[Any]
 

@@ -11,7 +11,6 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 
 __all__ = [
@@ -52,7 +51,7 @@ class FrameState:
     @classmethod
     def of(cls, header: fits.Header) -> Self:
         """Read the cards of IRAF and of the pipeline of Las Cumbres Observatory."""
-        reader = CardReader(header_cards(header))
+        reader = CardReader.of(header)
         done = {card: any(reader.text(keyword) for keyword in (card, other)) for card, other in _PIPELINE_CARDS.items()}
         x, y = (reader.number(*names, lowest=1) for names in (_X_BINNING, _Y_BINNING))
         return cls(

@@ -19,7 +19,7 @@ from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
 from numpy.typing import NDArray
 
-from datalab.astro.headers.reading import header_cards
+from datalab.astro.headers.cards import header_cards
 
 __all__ = [
     "PIXEL_REGION",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,32 +14,17 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-from datalab.astro.headers.card_reader import FLOAT, CardReader, HeaderValue, parse_float
+HeaderValue = bool | int | float | str | None
 
-__all__ = [
-    "UNREADABLE_CARD",
-    "FrameDescription",
-    "HeaderValue",
-    "ParsedHeader",
-    "describe",
-    "header_cards",
-    "image_axes",
-    "parse_header_text",
-    "readable",
-    "science_hdu",
-]
-
-CARD_LENGTH = 80
-COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
+_CARD_LENGTH = 80
+_COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
 
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)
 
-#: Three years: no stack of exposures is as long.
-_LONGEST_EXPOSURE_S = 1e8
-
 _KEYWORD = re.compile(r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"\s*'(?P<text>(?:[^']|'')*)'(?P<rest>.*)", re.DOTALL)
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _INT64 = np.iinfo(np.int64)
 
@@ -51,34 +35,6 @@ class ParsedHeader:
 
     cards: dict[str, HeaderValue]
     problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FrameDescription:
-    """What a header says about an exposure; None where it says nothing usable, with the reason in `problems`."""
-
-    capture_time: datetime | None = None
-    right_ascension_deg: float | None = None
-    declination_deg: float | None = None
-    altitude_deg: float | None = None
-    azimuth_deg: float | None = None
-    airmass: float | None = None
-    exposure_time_s: float | None = None
-    filter_name: str | None = None
-    username: str | None = None
-    user_id: str | None = None
-    target_name: str | None = None
-    proposal_id: str | None = None
-    observation_id: str | None = None
-    request_id: str | None = None
-    site_id: str | None = None
-    telescope_id: str | None = None
-    instrument_id: str | None = None
-    observation_day: str | None = None
-    reduction_level: int | None = None
-    configuration_type: str | None = None
-    public_date: datetime | None = None
-    problems: tuple[str, ...] = ()
 
 
 def parse_header_text(text: str) -> ParsedHeader:
@@ -96,7 +52,7 @@ def parse_header_text(text: str) -> ParsedHeader:
     continued: str | None = None
     for number, card in enumerate(_split_cards(text), start=1):
         keyword = card[:8].rstrip().upper()
-        if keyword in COMMENTARY_KEYWORDS:
+        if keyword in _COMMENTARY_KEYWORDS:
             _add_commentary(cards, keyword, card[8:].rstrip())
         elif keyword == "CONTINUE":
             so_far = cards.get(continued) if continued else None
@@ -131,75 +87,25 @@ def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
         warnings.simplefilter("ignore", VerifyWarning)
         for card in header.cards:
             value = _card_value(card)
-            if card.keyword in COMMENTARY_KEYWORDS:
+            if card.keyword in _COMMENTARY_KEYWORDS:
                 _add_commentary(cards, card.keyword, str(value))
             elif card.keyword:
                 cards[card.keyword] = value
     return cards
 
 
-def science_hdu(headers: Sequence[fits.Header]) -> int:
-    """Return the index of the science image: the extension named SCI, else the first two-dimensional image.
-
-    Args:
-        headers: one per header-data unit, in the order of the file; tile-compressed images may be given by the
-            header of their table (ZIMAGE) or by that of the image.
-
-    Raises:
-        ValueError: there is no image, or it has not two dimensions.
-    """
-    axes = [image_axes(header) for header in headers]
-    named = [
-        index for index, header in enumerate(headers) if str(readable(header, "EXTNAME", "")).strip().upper() == "SCI"
-    ]
-    candidates = named or range(len(headers))
-    for index in candidates:
-        if len(axes[index]) == 2:
-            return index
-    dimensions = [len(axes[index]) for index in candidates if axes[index]]
-    if dimensions:
-        raise ValueError(f"the science image has {dimensions[0]} dimensions; only images of two can be used")
-    raise ValueError("the extension SCI has no image" if named else "the file has no image")
-
-
-def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
-    """Return what the archive wants to know about an exposure, from the cards observatories are known to write.
-
-    Numbers may be given as text. Times are UTC, cut to milliseconds; positions are in degrees, taken from the WCS
-    reference value, else OBJCTRA/OBJCTDEC, else RA/DEC. Numbers are degrees; in sexagesimal text RA is in hours.
-    """
-    reader = CardReader(cards)
-    right_ascension_deg, declination_deg = reader.position()
-    return FrameDescription(
-        capture_time=reader.capture_time(),
-        right_ascension_deg=right_ascension_deg,
-        declination_deg=declination_deg,
-        altitude_deg=reader.number("ALTITUDE", lowest=-90, highest=90),
-        azimuth_deg=reader.number("AZIMUTH", lowest=-180, highest=360),
-        airmass=reader.number("AIRMASS", lowest=0.99),  # 1 at the zenith, less rounding
-        exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0, highest=_LONGEST_EXPOSURE_S),
-        filter_name=reader.filter_name(),
-        username=reader.text("USERNAME"),
-        user_id=reader.text("USERID"),
-        target_name=reader.text("OBJECT"),
-        proposal_id=reader.text("PROPID"),
-        observation_id=reader.text("BLKUID"),
-        request_id=reader.text("REQNUM"),
-        site_id=reader.text("SITEID"),
-        telescope_id=reader.text("TELID"),
-        instrument_id=reader.text("INSTRUME"),
-        observation_day=reader.day("DAY-OBS"),
-        reduction_level=reader.whole("RLEVEL"),
-        configuration_type=reader.text("OBSTYPE"),
-        public_date=reader.moment("L1PUBDAT"),
-        problems=tuple(reader.problems),
-    )
+def parse_float(token: str) -> float | None:
+    """Return the value of a number in FITS notation (exponent E or D), None if it is none or beyond the floats."""
+    if not _FLOAT.fullmatch(token):
+        return None
+    number = float(token.upper().replace("D", "E"))
+    return number if math.isfinite(number) else None
 
 
 def _split_cards(text: str) -> Iterator[str]:
     for line in re.split(r"[\r\n]+", text):
-        for start in range(0, len(line), CARD_LENGTH):
-            card = line[start : start + CARD_LENGTH]
+        for start in range(0, len(line), _CARD_LENGTH):
+            card = line[start : start + _CARD_LENGTH]
             if card.rstrip() == "END":
                 return
             yield card
@@ -240,7 +146,7 @@ def _parse_value(rest: str) -> tuple[HeaderValue, str | None]:
         return token == "T", None  # noqa: S105  the FITS logical, no password
     if _INTEGER.fullmatch(token):
         return _plain(int(token)), None
-    if FLOAT.fullmatch(token):
+    if _FLOAT.fullmatch(token):
         number = parse_float(token)
         return number, None if number is not None else f"{token} is out of range"
     return token, f"{token!r} is neither number nor quoted text"
