@@ -7,18 +7,17 @@ import pickle
 import shutil
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import sample
 from datalab.astro.headers.cards import readable
 from datalab.astro.sky.wcs import celestial_wcs
+from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
 from datalab.events.operations import InputFile
 from datalab.fits.image import FitsImage
@@ -36,7 +35,7 @@ class DecodedImage:
     def __init__(self, file: InputFile, folder: Path) -> None:
         self.basename = file.basename
         self.source = str(file.source)
-        self.pixels: NDArray[Any] = np.load(folder / _PIXELS, mmap_mode="r")
+        self.pixels: Pixels = np.load(folder / _PIXELS, mmap_mode="r")
         self._header: fits.Header
         self._catalogue: Table | UsageError | None
         # Written by `decode` on this machine since the runner started, and by nobody else.
@@ -58,7 +57,7 @@ class DecodedImage:
         """Return the celestial coordinates, or None."""
         return self._wcs
 
-    def sample(self) -> NDArray[np.float64]:
+    def sample(self) -> FloatArray:
         """Return about 2000 values, sorted. Raises `UsageError` if no pixel is defined."""
         if self._sample.size == 0:
             raise UsageError(f"No pixel of {self.basename} has data.")
@@ -69,7 +68,7 @@ class DecodedImage:
         return celestial_wcs(self._header, self.pixels.shape)
 
     @cached_property
-    def _sample(self) -> NDArray[np.float64]:
+    def _sample(self) -> FloatArray:
         return sample(self.pixels)
 
 

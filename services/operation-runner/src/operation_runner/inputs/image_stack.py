@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.types import Pixels
 from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
 from datalab.processes.forked import call_each
@@ -23,7 +24,6 @@ from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
 if TYPE_CHECKING:
     from astropy.table import Table
 
-Pixels = NDArray[Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

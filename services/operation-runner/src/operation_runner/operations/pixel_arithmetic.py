@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.catalogues.sources import carried, flux_ratio
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.expression import Expression, ExpressionError, parse
 from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,
@@ -110,7 +110,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
     )
 
 
-def _measured_anew(image: Image, pixels: NDArray[Any]) -> Table | None:
+def _measured_anew(image: Image, pixels: Pixels) -> Table | None:
     """Return the catalogue of `image` with fluxes as they are in the result; None if no stars are left in it."""
     catalogue = carried_catalogue(image, shape=pixels.shape)
     if catalogue is None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.mosaics.overlap import SharedGrid
@@ -23,6 +22,7 @@ from datalab.astro.pixels.combine import (
 from datalab.astro.pixels.noise import pixel_noise
 from datalab.astro.pixels.stacked_header import effective_images, stacked_header
 from datalab.astro.sky.wcs import FloatArray, with_wcs
+from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.sdk import (
@@ -38,8 +38,6 @@ from operation_runner.sdk import (
     Progress,
     UsageError,
 )
-
-Pixels = NDArray[Any]
 
 
 class Stacking(Operation):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import (
     FitsFile,
@@ -66,7 +66,7 @@ class Subtracted:
     """The image that is taken from the others."""
 
     image: Image
-    pixels: NDArray[Any]
+    pixels: Pixels
 
 
 def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:

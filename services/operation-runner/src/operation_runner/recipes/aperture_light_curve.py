@@ -14,7 +14,6 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -26,6 +25,7 @@ from datalab.astro.photometry.comparison_stars import Candidates, CatalogueSourc
 from datalab.astro.photometry.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
 from datalab.astro.photometry.evolving_ensemble import calibrate_with_evolving_ensemble
 from datalab.astro.photometry.frame_photometry import FramePhotometry, measure_frame
+from datalab.astro.types import FloatArray
 from operation_runner.recipes.aperture_frames import Frame, Frames, open_images, skipped, usable_frames
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
 from operation_runner.sdk import (
@@ -43,7 +43,6 @@ from operation_runner.sdk import (
 
 __all__ = ["ApertureParameters", "CatalogueSources", "Frame", "Frames", "TargetTrack", "aperture_light_curve"]
 
-FloatArray = NDArray[np.float64]
 
 #: A star of a fixed field must be known on this share of the frames: a few bad catalogues must not cost good stars.
 _LEAST_COVERAGE = 0.8

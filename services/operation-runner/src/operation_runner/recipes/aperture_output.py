@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from datalab.astro.headers.exposure_times import iso_utc
+from datalab.astro.magnitudes import instrumental_mag
 from datalab.astro.photometry.aperture_geometry import Radii
 from datalab.astro.photometry.comparison_stars import Candidates
-from datalab.astro.photometry.differential import Calibrated, instrumental_mag
+from datalab.astro.photometry.differential import Calibrated
 from datalab.astro.photometry.frame_photometry import FramePhotometry
-from datalab.astro.photometry.known_values import over_known
 from datalab.astro.photometry.period import period_search
+from datalab.astro.robust import over_known
 from operation_runner.recipes.aperture_frames import Frame
 
 #: What clients show as the filter if no header names one.

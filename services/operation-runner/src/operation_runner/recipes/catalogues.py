@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from datalab.astro.catalogues.columns import has_numbers
 from datalab.astro.catalogues.sources import CatalogueError, carried, counted_from_one, flux_ratio, moved
 from datalab.astro.sky.wcs import PixelMapping
+from datalab.astro.types import Pixels
 from operation_runner.sdk import Image
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-Pixels = NDArray[Any]
 
 
 def carried_catalogue(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from numpy.typing import NDArray
 
 from datalab.astro.headers.description import FrameDescription
 from datalab.astro.headers.detector import Detector
@@ -26,9 +24,8 @@ from datalab.astro.pixels.calibration import (
     relative_sensitivity,
     saturation_after,
 )
+from datalab.astro.types import Pixels
 from operation_runner.sdk import FitsFile, Image, Inputs, UsageError
-
-Pixels = NDArray[Any]
 
 #: Exposure times nearer to each other than this are the same.
 _SAME_EXPOSURE = 1e-3

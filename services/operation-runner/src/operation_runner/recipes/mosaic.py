@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from datalab.astro.mosaics.overlap import SharedGrid, shared_grid
 from datalab.astro.mosaics.resampling import bands, resample_rows
 from datalab.astro.pixels.combine import RunningSum
 from datalab.astro.sky.wcs import WcsError, celestial_wcs
+from datalab.astro.types import FloatArray, Pixels
 from operation_runner.sdk import Combine, Image, Inputs, Progress, UsageError
-
-Pixels = NDArray[Any]
 
 #: Disk for the resampled rows of all images together. A mosaic that needs more is made in as many parts as it takes.
 SCRATCH_BYTES = 1024**3
@@ -58,7 +56,7 @@ def add_up(
     images: Sequence[Image],
     grid: SharedGrid,
     *,
-    weights: NDArray[np.float64],
+    weights: FloatArray,
     finish: Callable[[RunningSum], Pixels],
     progress: Progress,
 ) -> Pixels:

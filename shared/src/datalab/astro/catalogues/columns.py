@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from datalab.astro.types import FloatArray
 
 #: The Sun has -27; catalogues have 99 or 999 where they know no magnitude.
 _MOST_MAG = 90.0

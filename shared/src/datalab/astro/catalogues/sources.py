@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import sep
 from astropy.table import Table
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.catalogues.columns import floats, has_numbers, without_numbers
+from datalab.astro.types import FloatArray, Pixels
 
 __all__ = [
     "CatalogueError",
@@ -29,7 +28,6 @@ __all__ = [
     "with_sky_positions",
 ]
 
-FloatArray = NDArray[np.float64]
 #: Leads from positions (x, y) on one grid to those on another, both counted from 1.
 PositionMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -143,8 +141,8 @@ def with_sky_positions(table: Table, wcs: WCS, *, replace: bool = False) -> Tabl
 
 
 def flux_ratio(
-    pixels: NDArray[Any],
-    reference: NDArray[Any],
+    pixels: Pixels,
+    reference: Pixels,
     table: Table,
     *,
     mapping: PositionMapping | None = None,
@@ -269,7 +267,7 @@ def _aperture_radius_px(stars: Table) -> float:
     return _RATIO_RADIUS_FWHM * float(np.median(widths)) if widths.size else _RATIO_RADIUS_PX
 
 
-def _net_sums(pixels: NDArray[Any], x: FloatArray, y: FloatArray, radius: float) -> FloatArray:
+def _net_sums(pixels: Pixels, x: FloatArray, y: FloatArray, radius: float) -> FloatArray:
     """Return sums in circles above the sky around them, NaN where they are cut or have undefined pixels near."""
     image = np.ascontiguousarray(pixels, np.float64 if pixels.dtype.itemsize > 4 else np.float32)
     rows, columns = image.shape

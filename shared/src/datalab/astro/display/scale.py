@@ -14,9 +14,7 @@ from astropy.visualization import ZScaleInterval
 from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import zscale_limits
-
-Pixels = NDArray[np.generic]
-Floats = NDArray[np.float64]
+from datalab.astro.types import FloatArray, IntArray, Pixels
 
 #: Rows counted at once: the floats of a band stay in the cache.
 _BAND_ROWS = 256
@@ -54,16 +52,16 @@ class DisplayScale:
 class LevelHistogram:
     """Pixels counted by level, in the units of the image: `counts[i]` from `edges[i]` to `edges[i + 1]`."""
 
-    edges: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    edges: IntArray
+    counts: IntArray
 
     @property
-    def log_counts(self) -> Floats:
+    def log_counts(self) -> FloatArray:
         """Decimal logarithms of the counts, 0 where there is none."""
         return np.log10(np.maximum(self.counts, 1))
 
     @property
-    def middles(self) -> NDArray[np.int64]:
+    def middles(self) -> IntArray:
         """The middle of each level's range, a whole number."""
         return (self.edges[1:] + self.edges[:-1]) // 2
 
@@ -72,8 +70,8 @@ class LevelHistogram:
 class EvenHistogram:
     """Pixels counted in even steps: `counts[i]` from `edges[i]` to below `edges[i + 1]`, the last edge included."""
 
-    edges: Floats
-    counts: NDArray[np.int64]
+    edges: FloatArray
+    counts: IntArray
     below: int
     above: int
     undefined: int
@@ -104,7 +102,7 @@ def area_resized(pixels: Pixels, shape: tuple[int, int]) -> NDArray[np.floating]
 
 
 def level_histogram(
-    values: Floats | NDArray[np.floating], samples: Floats, *, bits: int, saturation: float | None
+    values: FloatArray | NDArray[np.floating], samples: FloatArray, *, bits: int, saturation: float | None
 ) -> LevelHistogram:
     """Count values in steps that are fine between the display limits and coarse outside.
 
@@ -165,7 +163,7 @@ def even_histogram(pixels: Pixels, *, bins: int, low: float | None, high: float 
     return EvenHistogram(np.linspace(low, high, bins + 1), counts, below, above, undefined)
 
 
-def iraf_zscale(samples: Floats, *, contrast: float) -> tuple[float, float]:
+def iraf_zscale(samples: FloatArray, *, contrast: float) -> tuple[float, float]:
     """Return display limits as IRAF's zscale finds them: a line through the sorted samples, without outliers.
 
     Args:
@@ -202,7 +200,7 @@ def _resized_rows(pixels: Pixels, count: int, working_type: np.dtype) -> NDArray
     return resized
 
 
-def _defined(pixels: Pixels) -> Floats:
+def _defined(pixels: Pixels) -> FloatArray:
     values = pixels.astype(np.float64)
     return values[np.isfinite(values)]
 

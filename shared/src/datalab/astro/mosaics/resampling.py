@@ -19,12 +19,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.wcs import FloatArray, PixelMapping
-from datalab.astro.types import PixelRows, Pixels
+from datalab.astro.types import Mask, PixelRows, Pixels
 
 __all__ = [
     "ArrayRows",
@@ -173,14 +172,14 @@ def affine_mapping(matrix: FloatArray, offset: tuple[float, float]) -> PixelMapp
     return mapping
 
 
-def covered(coordinates: FloatArray, source_shape: tuple[int, int]) -> NDArray[np.bool_]:
+def covered(coordinates: FloatArray, source_shape: tuple[int, int]) -> Mask:
     """Tell which coordinates (as `PixelGrid.coordinates` gives them) lie among the pixel centres of the source.
 
     Beyond the outermost centres nothing can be interpolated; the tolerance of the coordinates counts as inside.
     """
     y, x = coordinates
     last_y, last_x = (length - 1 + MAPPING_TOLERANCE_PX for length in source_shape)
-    inside: NDArray[np.bool_] = (y >= -MAPPING_TOLERANCE_PX) & (y <= last_y)
+    inside: Mask = (y >= -MAPPING_TOLERANCE_PX) & (y <= last_y)
     inside &= (x >= -MAPPING_TOLERANCE_PX) & (x <= last_x)
     return inside
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
 __all__ = [
     "Annulus",
@@ -31,10 +33,6 @@ __all__ = [
     "plane_fit",
 ]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-Pixels = NDArray[Any]
 
 #: A smaller box would not hold a star.
 _LEAST_CENTROID_RADIUS_PX = 3.0
@@ -123,7 +121,7 @@ class Centroids:
 
     x: FloatArray
     y: FloatArray
-    success: BoolArray
+    success: Mask
     messages: tuple[str, ...]
     background: FloatArray
     n_background_px: IntArray
@@ -357,7 +355,7 @@ def _without_clipping_bias(sky: Backgrounds, noise: PixelNoise) -> FloatArray:
     return level
 
 
-def _centre_of_light(light: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _centre_of_light(light: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, Mask]:
     """Return the centres, shape (n, 2), in the coordinates of the pixels, and whether there is light to find each by.
 
     Args:
@@ -376,7 +374,7 @@ def _centre_of_light(light: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple
     return centres, found
 
 
-def _level_of(values: FloatArray, kept: BoolArray, *, passes: int) -> tuple[FloatArray, FloatArray, BoolArray]:
+def _level_of(values: FloatArray, kept: Mask, *, passes: int) -> tuple[FloatArray, FloatArray, Mask]:
     """Return mean and standard deviation of each row's kept values, (n, m), after clipping, and which are left.
 
     Mean and deviation are 0 where nothing is kept.
@@ -403,14 +401,14 @@ def _level_of(values: FloatArray, kept: BoolArray, *, passes: int) -> tuple[Floa
     return first_mean + mean, np.sqrt(np.maximum(mean_square - mean**2, 0.0)), inside
 
 
-def _means(kept: BoolArray, *tables: FloatArray) -> list[FloatArray]:
+def _means(kept: Mask, *tables: FloatArray) -> list[FloatArray]:
     """Return the mean of each row's kept values of each table, 0 where there is none."""
     weights = kept.astype(np.float64)
     counts = np.maximum(np.count_nonzero(kept, axis=1), 1)
     return [np.einsum("nm,nm->n", table, weights) / counts for table in tables]
 
 
-def _planes(dx: FloatArray, dy: FloatArray, values: FloatArray, kept: BoolArray, *, flat: FloatArray) -> FloatArray:
+def _planes(dx: FloatArray, dy: FloatArray, values: FloatArray, kept: Mask, *, flat: FloatArray) -> FloatArray:
     """Return the coefficients (n, 3) of planes through the kept values, those of `flat` where none can be fitted."""
     planes = flat.copy()
     for row, use in enumerate(kept):

@@ -15,12 +15,10 @@ from scipy.spatial import KDTree
 from datalab.astro.catalogues.columns import floats, magnitudes, sky_positions
 from datalab.astro.catalogues.sources import require_columns
 from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
+from datalab.astro.types import FloatArray, IntArray, Mask
 
 __all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 CATALOGUE_COLUMNS = ("ra", "dec", "flux", "mag")
 #: Rows of several frames this close together are one star: about the error of a poor plate solution.
@@ -60,7 +58,7 @@ class CatalogueSources:
         row = np.arange(1, len(table) + 1)
         return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])
 
-    def where(self, wanted: BoolArray) -> CatalogueSources:
+    def where(self, wanted: Mask) -> CatalogueSources:
         """Return some of the sources."""
         return CatalogueSources(
             ra_deg=self.ra_deg[wanted],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
+from datalab.astro.types import Pixels
 
 __all__ = [
     "BIAS_CARD",
@@ -25,7 +25,6 @@ __all__ = [
     "saturation_after",
 ]
 
-Pixels = NDArray[Any]
 
 #: What was done to an image, in words: the cards of IRAF's ccdred, which other reductions know too.
 BIAS_CARD, DARK_CARD, FLAT_CARD = "ZEROCOR", "DARKCOR", "FLATCOR"

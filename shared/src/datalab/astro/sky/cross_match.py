@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from datalab.astro.types import FloatArray, IntArray
 
 _ARCSEC_PER_RADIAN = np.degrees(1.0) * 3600.0
 

@@ -13,21 +13,19 @@ from astropy.io.votable import parse
 from astropy.io.votable.exceptions import VOWarning
 from astropy.table import Table
 from astropy.units import UnitsWarning
-from numpy.typing import NDArray
 
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
 from datalab.astro.sky.cross_match import separations_arcsec, unit_vectors
 from datalab.astro.sky.gaia_query import BANDS, COLUMNS, MAX_STARS
+from datalab.astro.types import FloatArray
 
 __all__ = ["mean_epoch_yr", "positions_at", "read_stars"]
 
-FloatArray = NDArray[np.float64]
 
 #: Parallaxes of DR3 are too small by 17 µas on average (Lindegren et al. 2021, A&A 649, A4).
 PARALLAX_ZERO_POINT_MAS = 0.017
 #: Synthetic Sloan magnitudes differ from observed ones by a few hundredths (Montegriffo et al. 2023, A&A 674, A33).
 SYNTHETIC_MAG_ERROR_FLOOR = 0.03
-#: 2.5 / ln 10: the magnitude error of a relative flux error of 1.
-_MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
 
 _UNITS = {
     **dict.fromkeys(("ra", "dec"), "deg"),
@@ -124,7 +122,7 @@ def _plain(column: Any) -> FloatArray:
 
 def _magnitude_error(flux: FloatArray, flux_error: FloatArray) -> FloatArray:
     positive = np.where(flux > 0.0, flux, np.nan)
-    error: FloatArray = np.hypot(_MAG_PER_RELATIVE_FLUX * flux_error / positive, SYNTHETIC_MAG_ERROR_FLOOR)
+    error: FloatArray = np.hypot(MAG_PER_RELATIVE_ERROR * flux_error / positive, SYNTHETIC_MAG_ERROR_FLOOR)
     return error
 
 

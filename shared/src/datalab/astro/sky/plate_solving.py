@@ -20,8 +20,9 @@ from datalab.astro.sky.star_matching import (
     Similarity,
     match_stars,
 )
-from datalab.astro.sky.tangent_fit import FloatArray, PlaneError, fit_tangent_wcs, from_plane, to_plane
+from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs, from_plane, to_plane
 from datalab.astro.sky.wcs import pixel_scale_arcsec
+from datalab.astro.types import FloatArray
 
 __all__ = [
     "CatalogueStars",

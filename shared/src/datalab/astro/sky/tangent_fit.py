@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.sky.cross_match import unit_vectors
+from datalab.astro.types import FloatArray
 
 __all__ = ["PlaneError", "fit_tangent_wcs", "from_plane", "to_plane"]
 
-FloatArray = NDArray[np.float64]
 
 #: Places that fix the six numbers of a linear WCS.
 LEAST_PLACES = 3

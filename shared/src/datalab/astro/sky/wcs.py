@@ -17,9 +17,9 @@ from astropy.coordinates import CartesianRepresentation, ConvertError, SkyCoord,
 from astropy.io import fits
 from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
-from numpy.typing import NDArray
 
 from datalab.astro.headers.cards import header_cards
+from datalab.astro.types import FloatArray
 
 __all__ = [
     "PIXEL_REGION",
@@ -39,7 +39,6 @@ __all__ = [
     "with_wcs",
 ]
 
-FloatArray = NDArray[np.float64]
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
