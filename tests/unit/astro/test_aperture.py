@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 from photutils.aperture import CircularAperture
 
-from datalab.astro.photometry.aperture import (
-    Annulus,
-    PixelNoise,
-    backgrounds,
-    centroids,
-    measure,
-    net_uncertainty,
-    overlap_fractions,
-    plane_fit,
-)
+from datalab.astro.photometry.aperture import PixelNoise, measure, net_uncertainty, overlap_fractions
+from datalab.astro.photometry.centroids import centroids
+from datalab.astro.photometry.local_sky import Annulus, backgrounds, plane_fit
 
 NO_SKY = Annulus(inner_px=0.0, outer_px=0.0)
 

@@ -3,14 +3,9 @@ import pytest
 from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
 
-from datalab.astro.catalogues.sources import (
-    CatalogueError,
-    carried,
-    flux_ratio,
-    moved,
-    require_columns,
-    with_sky_positions,
-)
+from datalab.astro.catalogues.columns import CatalogueError, require_columns
+from datalab.astro.catalogues.flux_ratio import flux_ratio
+from datalab.astro.catalogues.transformed import carried, moved, with_sky_positions
 from datalab.simulation.psf import Moffat
 
 

@@ -3,7 +3,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 
-from datalab.astro.catalogues.photometry import CatalogueMagnitude, catalogue_magnitude, nearest_source
+from datalab.astro.catalogues.lookup import CatalogueMagnitude, catalogue_magnitude, nearest_source
 
 ARCSEC = 1 / 3600
 

@@ -9,7 +9,7 @@ from datalab.astro.catalogues.colour_magnitude import (
     footprint_contains,
     measured_stars,
 )
-from datalab.astro.catalogues.sources import CatalogueError
+from datalab.astro.catalogues.columns import CatalogueError
 
 ARCSEC = 1 / 3600
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from astropy.visualization import ZScaleInterval
 
-from datalab.astro.display.scale import DisplayScale, area_resized, even_histogram, iraf_zscale, level_histogram
+from datalab.astro.display.levels import even_histogram, iraf_zscale, level_histogram
+from datalab.astro.display.resizing import DisplayScale, area_resized
 from datalab.astro.display.stretch import sample
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from datalab.astro.display.scale import DisplayScale
+from datalab.astro.display.resizing import DisplayScale
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
 from datalab.astro.sky.positions import sky_positions
 from datalab.astro.types import FloatArray

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.catalogues.sources import carried, flux_ratio
+from datalab.astro.catalogues.flux_ratio import flux_ratio
+from datalab.astro.catalogues.transformed import carried
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.expression import Expression, ExpressionError, parse
 from datalab.astro.pixels.geometry import common_shape

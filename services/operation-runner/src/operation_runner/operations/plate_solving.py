@@ -10,7 +10,7 @@ from typing import Annotated
 from astropy.table import Table
 from pydantic import Field
 
-from datalab.astro.catalogues.sources import with_sky_positions
+from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.mosaics.alignment import star_positions
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from datalab.astro.catalogues.photometry import catalogue_magnitude
+from datalab.astro.catalogues.lookup import catalogue_magnitude
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
 

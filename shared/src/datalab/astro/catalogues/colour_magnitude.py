@@ -10,8 +10,7 @@ import numpy as np
 from astropy.table import Table, vstack
 from numpy.typing import ArrayLike
 
-from datalab.astro.catalogues.columns import floats, magnitudes, sky_positions
-from datalab.astro.catalogues.sources import require_columns
+from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
 from datalab.astro.sky.cross_match import one_to_one, separations_arcsec, unit_vectors
 from datalab.astro.types import FloatArray, IntArray
 

@@ -16,13 +16,13 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from datalab.astro.catalogues.columns import floats, has_numbers
-from datalab.astro.catalogues.sources import counted_from_one, moved
+from datalab.astro.catalogues.transformed import counted_from_one, moved
 from datalab.astro.mosaics.resampling import resample
 from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, Similarity, match_stars
 from datalab.astro.sky.tangent_fit import fit_tangent_wcs
-from datalab.astro.sky.wcs import FloatArray, PixelMapping, between, pixel_scale_arcsec, with_wcs
-from datalab.astro.types import PixelRows, Pixels
+from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec, with_wcs
+from datalab.astro.types import FloatArray, PixelRows, Pixels
 
 __all__ = [
     "AlignmentError",

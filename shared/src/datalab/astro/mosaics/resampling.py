@@ -22,8 +22,8 @@ import numpy as np
 from scipy import ndimage
 
 from datalab.astro.pixels.combine import median_dtype
-from datalab.astro.sky.wcs import FloatArray, PixelMapping
-from datalab.astro.types import Mask, PixelRows, Pixels
+from datalab.astro.sky.wcs import PixelMapping
+from datalab.astro.types import FloatArray, Mask, PixelRows, Pixels
 
 __all__ = [
     "ArrayRows",

@@ -12,8 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from datalab.astro.catalogues.columns import floats, magnitudes, sky_positions
-from datalab.astro.catalogues.sources import require_columns
+from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
 from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from datalab.astro.headers.detector import Detector
-from datalab.astro.photometry.aperture import Annulus, ApertureSums, Centroids, PixelNoise, centroids, measure
+from datalab.astro.photometry.aperture import ApertureSums, PixelNoise, measure
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry
+from datalab.astro.photometry.centroids import Centroids, centroids
+from datalab.astro.photometry.local_sky import Annulus
 from datalab.astro.types import FloatArray, Pixels
 
 __all__ = ["FramePhotometry", "measure_frame"]

@@ -23,7 +23,6 @@ from datalab.astro.types import FloatArray
 
 __all__ = [
     "PIXEL_REGION",
-    "FloatArray",
     "PixelMapping",
     "WcsError",
     "between",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
-from datalab.astro.catalogues.sources import with_sky_positions
+from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
 from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.sources.detection import (

@@ -7,30 +7,17 @@ of Las Cumbres Observatory; a table with fewer columns is as good, what is not t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
-import sep
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from datalab.astro.catalogues.columns import floats, has_numbers, without_numbers
-from datalab.astro.types import FloatArray, Pixels
-
-__all__ = [
-    "CatalogueError",
-    "PositionMapping",
-    "carried",
-    "counted_from_one",
-    "flux_ratio",
-    "moved",
-    "require_columns",
-    "with_sky_positions",
-]
+from datalab.astro.catalogues.columns import floats, has_numbers, require_columns
+from datalab.astro.types import FloatArray
 
 #: Leads from positions (x, y) on one grid to those on another, both counted from 1.
 PositionMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-
 #: The first pair decides whether a source is inside an image.
 _POSITIONS = (("x", "y"), ("xwin", "ywin"), ("xpeak", "ypeak"))
 #: Numbers that are proportional to the light of an image; `fluxrad..` is a length.
@@ -38,29 +25,8 @@ _COUNTS = re.compile(r"peak|background|flux(?:err)?\d*|fluxaper\d+")
 _LENGTHS = re.compile(r"fwhm|fwtm|fluxrad\d+")
 _MOMENTS = ("x2", "y2", "xy")
 _AXES = ("a", "b", "theta")
-
 #: Half the distance (pixels) over which the change of a mapping is measured at a source: about the size of a star.
 _JACOBIAN_STEP_PX = 2.0
-
-#: The brightest sources whose fluxes are compared, and the least that make a ratio. With 5 % scatter each, a hundred
-#: give the median to 0.6 %.
-_RATIO_SOURCES = 100
-_RATIO_LEAST_SOURCES = 3
-#: Radius of the aperture for a ratio in units of the width of the stars (98 % of the light of a Moffat profile with
-#: beta 3.5), its value when no width is known, and the sky ring around it in units of the radius.
-_RATIO_RADIUS_FWHM = 2.0
-_RATIO_RADIUS_PX = 6.0
-_RATIO_SKY_RING = (1.5, 2.5)
-
-
-class CatalogueError(ValueError):
-    """A catalogue cannot be used; the text says why."""
-
-
-def require_columns(table: Table, names: Iterable[str]) -> None:
-    """Raise `CatalogueError` that names the columns `table` does not have, or not as numbers."""
-    if missing := without_numbers(table, names):
-        raise CatalogueError(f"its source catalogue has no column {', '.join(missing)}")
 
 
 def carried(
@@ -140,41 +106,6 @@ def with_sky_positions(table: Table, wcs: WCS, *, replace: bool = False) -> Tabl
     return result
 
 
-def flux_ratio(
-    pixels: Pixels,
-    reference: Pixels,
-    table: Table,
-    *,
-    mapping: PositionMapping | None = None,
-    radius_px: float | None = None,
-) -> float | None:
-    """Return how many times brighter stars are in one image than in another.
-
-    The median of the ratios of aperture sums, each above its own sky, of the brightest unflagged stars that are
-    complete in both images; None if there are fewer than 3.
-
-    Args:
-        pixels: shape (rows, columns), NaN where undefined.
-        reference: likewise, on the grid of `table`.
-        table: needs x, y; uses flux, flag and fwhm where it has them.
-        mapping: from the grid of `reference` to that of `pixels`; None if it is the same.
-        radius_px: of the aperture, on both grids; by default twice the median width of the stars.
-
-    Raises:
-        CatalogueError: there are no columns x, y.
-    """
-    require_columns(table, _POSITIONS[0])
-    stars = _brightest(table)
-    x, y = floats(stars, "x"), floats(stars, "y")
-    radius = radius_px or _aperture_radius_px(stars)
-    before = _net_sums(reference, x, y, radius)
-    after = _net_sums(pixels, *(mapping(x, y) if mapping else (x, y)), radius)
-    usable = (before > 0.0) & np.isfinite(after)
-    if np.count_nonzero(usable) < _RATIO_LEAST_SOURCES:
-        return None
-    return float(np.median(after[usable] / before[usable]))
-
-
 def _numeric(table: Table, kind: re.Pattern[str]) -> list[str]:
     return [name for name in table.colnames if kind.fullmatch(name) and has_numbers(table, [name])]
 
@@ -248,43 +179,3 @@ def _propagated_axes(
     middle, spread = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
     angle = np.degrees(0.5 * np.arctan2(2.0 * xy, xx - yy))
     return np.sqrt(middle + spread), np.sqrt(np.maximum(middle - spread, 0.0)), angle
-
-
-def _brightest(table: Table) -> Table:
-    usable = np.ones(len(table), dtype=bool)
-    if has_numbers(table, ["flag"]):
-        usable &= floats(table, "flag") == 0
-    if not has_numbers(table, ["flux"]):
-        return table[usable][:_RATIO_SOURCES]
-    flux = floats(table, "flux")
-    usable &= flux > 0.0
-    return table[usable][np.argsort(-flux[usable], kind="stable")[:_RATIO_SOURCES]]
-
-
-def _aperture_radius_px(stars: Table) -> float:
-    widths = floats(stars, "fwhm") if "fwhm" in stars.colnames else np.empty(0)
-    widths = widths[widths > 0.0]
-    return _RATIO_RADIUS_FWHM * float(np.median(widths)) if widths.size else _RATIO_RADIUS_PX
-
-
-def _net_sums(pixels: Pixels, x: FloatArray, y: FloatArray, radius: float) -> FloatArray:
-    """Return sums in circles above the sky around them, NaN where they are cut or have undefined pixels near."""
-    image = np.ascontiguousarray(pixels, np.float64 if pixels.dtype.itemsize > 4 else np.float32)
-    rows, columns = image.shape
-    inside = (x - radius >= 0.5) & (x + radius <= columns + 0.5) & (y - radius >= 0.5) & (y + radius <= rows + 0.5)
-    undefined = ~np.isfinite(image)
-    if undefined.any():
-        image = np.where(undefined, 0.0, image)
-        reach = radius * _RATIO_SKY_RING[1]
-        nearby, _, _ = sep.sum_circle(undefined.astype(np.float32), x[inside] - 1.0, y[inside] - 1.0, reach, subpix=1)
-        inside[inside] = nearby == 0.0
-    sums = np.full(x.shape, np.nan)
-    sums[inside], _, _ = sep.sum_circle(
-        image,
-        x[inside] - 1.0,
-        y[inside] - 1.0,
-        radius,
-        bkgann=(radius * _RATIO_SKY_RING[0], radius * _RATIO_SKY_RING[1]),
-        subpix=0,
-    )
-    return sums
