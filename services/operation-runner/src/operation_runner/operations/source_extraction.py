@@ -14,7 +14,8 @@ from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
-from datalab.astro.sources.extraction import Extraction, ExtractionError, ExtractionSettings, extract_sources
+from datalab.astro.sources.detection import ExtractionError
+from datalab.astro.sources.extraction import Extraction, ExtractionSettings, extract_sources
 from operation_runner.sdk import (
     FitsFile,
     Image,

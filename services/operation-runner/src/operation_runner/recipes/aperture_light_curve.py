@@ -41,9 +41,6 @@ from operation_runner.sdk import (
     WizardKeys,
 )
 
-__all__ = ["ApertureParameters", "CatalogueSources", "Frame", "Frames", "TargetTrack", "aperture_light_curve"]
-
-
 #: A star of a fixed field must be known on this share of the frames: a few bad catalogues must not cost good stars.
 _LEAST_COVERAGE = 0.8
 

@@ -9,9 +9,6 @@ import numpy as np
 from datalab.astro.robust import mad_sigma
 from datalab.astro.types import FloatArray, Mask
 
-__all__ = ["Membership", "guess_membership"]
-
-
 #: Membership guess, all proper motions in mas/yr. A cell is a few times the spread of a cluster, motions and errors
 #: together; the map spans nearly all stars of the field, but not the few that race through it.
 _CELL = 1.0

@@ -14,16 +14,6 @@ from datalab.astro.catalogues.columns import floats, magnitudes, require_columns
 from datalab.astro.sky.cross_match import one_to_one, separations_arcsec, unit_vectors
 from datalab.astro.types import FloatArray, IntArray
 
-__all__ = [
-    "ColouredStars",
-    "MeasuredStars",
-    "colour_magnitude_table",
-    "colour_stars",
-    "footprint_contains",
-    "measured_stars",
-]
-
-
 #: Two images of a field are on the same astrometric system to better than this, and stars in them are farther apart.
 BAND_MATCH_ARCSEC = 2.0
 #: Gaia's positions at the time of an image are far better than the image's, which are good to a few tenths.

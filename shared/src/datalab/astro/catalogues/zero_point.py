@@ -15,8 +15,6 @@ from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
 from datalab.astro.robust import SIGMA_PER_MAD_ROUNDED
 
-__all__ = ["ZeroPoint", "with_magnitudes", "zero_point"]
-
 #: A source is the same as one of the catalogue if it is nearer than this; positions of both are good to a few tenths.
 _MATCH_PX = 2.0
 _LEAST_STARS = 3

@@ -10,8 +10,6 @@ import numpy as np
 from datalab.astro.display.stretch import Stretch, auto_stretch, to_8bit
 from datalab.astro.types import FloatArray, Picture, Pixels
 
-__all__ = ["ColourLayer", "colour_picture", "display_limits"]
-
 #: The brightest level of a colour part, and of a picture.
 FULL = 255.0
 

@@ -10,8 +10,6 @@ from astropy.io import fits
 
 from datalab.astro.headers.card_reader import CardReader
 
-__all__ = ["Detector"]
-
 #: No detector has more electrons per count, electrons or counts than this; as a gain, no less than its inverse.
 _MOST = 1e12
 

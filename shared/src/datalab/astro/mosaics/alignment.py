@@ -24,23 +24,6 @@ from datalab.astro.sky.tangent_fit import fit_tangent_wcs
 from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec, with_wcs
 from datalab.astro.types import FloatArray, PixelRows, Pixels
 
-__all__ = [
-    "AlignmentError",
-    "Frame",
-    "Placement",
-    "align",
-    "align_by_stars",
-    "align_by_wcs",
-    "aligned_catalogue",
-    "aligned_header",
-    "aligned_levels",
-    "aligned_pixels",
-    "aligned_type",
-    "reference_frame",
-    "star_positions",
-    "unmoved",
-]
-
 #: Images that are closer than this on the whole grid are left as they are: half of the accuracy asked for, and smaller
 #: than what resampling would do to noise and sharpness.
 SAME_GRID_PX = 0.05

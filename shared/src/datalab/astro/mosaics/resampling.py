@@ -25,19 +25,6 @@ from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.wcs import PixelMapping
 from datalab.astro.types import FloatArray, Mask, PixelRows, Pixels
 
-__all__ = [
-    "ArrayRows",
-    "PixelGrid",
-    "PixelMapping",
-    "PixelRows",
-    "affine_mapping",
-    "bands",
-    "covered",
-    "resample",
-    "resample_rows",
-]
-
-
 #: How far interpolated coordinates may be from exact ones, in source pixels: a fifth of what star positions may err.
 MAPPING_TOLERANCE_PX = 0.01
 #: Distance of the points where a mapping is evaluated: SIP and TAN bend by less than the tolerance in between.

@@ -14,9 +14,6 @@ from astropy.wcs import WCS
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.types import FloatArray, Mask
 
-__all__ = ["ApertureGeometry", "Radii"]
-
-
 #: A star's sky must end this far from the edge, where reduced frames are often blank or bad.
 _EDGE_MARGIN_PX = 2.0
 #: A distorted WCS need not have an inverse far from its image: what is further from the centre than this many times

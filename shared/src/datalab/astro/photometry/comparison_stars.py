@@ -16,9 +16,6 @@ from datalab.astro.catalogues.columns import floats, magnitudes, require_columns
 from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
-__all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
-
-
 CATALOGUE_COLUMNS = ("ra", "dec", "flux", "mag")
 #: Rows of several frames this close together are one star: about the error of a poor plate solution.
 _SAME_STAR_ARCSEC = 2.5

@@ -15,15 +15,6 @@ from datalab.astro.photometry.comparison_stars import Candidates
 from datalab.astro.robust import median_of_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
-__all__ = [
-    "Calibrated",
-    "Counts",
-    "EnsembleError",
-    "calibrate_with_shared_ensemble",
-    "with_error_floor",
-]
-
-
 #: A relative error of 1 % is 0.0109 mag.
 #: A star whose brightness against the others scatters more than this is no standard.
 MOST_VARIABILITY_MAG = 1.0

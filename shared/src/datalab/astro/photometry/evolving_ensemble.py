@@ -24,9 +24,6 @@ from datalab.astro.photometry.differential import (
 from datalab.astro.robust import over_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
-__all__ = ["StarSolution", "calibrate_with_evolving_ensemble", "solve_stars"]
-
-
 _MOST_PASSES = 50
 _SETTLED_MAG = 1e-6
 

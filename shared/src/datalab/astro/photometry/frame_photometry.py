@@ -13,9 +13,6 @@ from datalab.astro.photometry.centroids import Centroids, centroids
 from datalab.astro.photometry.local_sky import Annulus
 from datalab.astro.types import FloatArray, Pixels
 
-__all__ = ["FramePhotometry", "measure_frame"]
-
-
 #: A centre further from where the WCS has the star is another star's.
 _MOST_SHIFT_PX = 6.0
 

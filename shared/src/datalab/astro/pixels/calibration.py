@@ -13,19 +13,6 @@ from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.types import Pixels
 
-__all__ = [
-    "BIAS_CARD",
-    "DARK_CARD",
-    "FLAT_CARD",
-    "FrameState",
-    "corrected",
-    "is_normalised",
-    "largest_sensitivity",
-    "relative_sensitivity",
-    "saturation_after",
-]
-
-
 #: What was done to an image, in words: the cards of IRAF's ccdred, which other reductions know too.
 BIAS_CARD, DARK_CARD, FLAT_CARD = "ZEROCOR", "DARKCOR", "FLATCOR"
 #: Names of the masters that Las Cumbres Observatory's pipeline used.

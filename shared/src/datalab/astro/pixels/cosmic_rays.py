@@ -19,9 +19,6 @@ from datalab.astro.headers.detector import Detector
 from datalab.astro.robust import mad_sigma
 from datalab.astro.types import Mask, Pixels
 
-__all__ = ["CleanedImage", "CosmicRaySettings", "remove_cosmic_rays"]
-
-
 #: Rows worked on at once, and rows around them that may have a say: the largest filter of the algorithm reaches
 #: 3 pixels, and each iteration starts from the result of the one before. A whole image would take 100 bytes a pixel.
 _BAND_ROWS, _MARGIN_ROWS = 512, 40

@@ -19,9 +19,6 @@ from datalab.astro.sky.cross_match import separations_arcsec, unit_vectors
 from datalab.astro.sky.gaia_query import BANDS, COLUMNS, MAX_STARS
 from datalab.astro.types import FloatArray
 
-__all__ = ["mean_epoch_yr", "positions_at", "read_stars"]
-
-
 #: Parallaxes of DR3 are too small by 17 µas on average (Lindegren et al. 2021, A&A 649, A4).
 PARALLAX_ZERO_POINT_MAS = 0.017
 #: Synthetic Sloan magnitudes differ from observed ones by a few hundredths (Montegriffo et al. 2023, A&A 674, A33).

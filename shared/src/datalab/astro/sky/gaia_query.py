@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["BANDS", "COLUMNS", "MAX_RADIUS_DEG", "MAX_STARS", "Circle", "CircleError", "adql", "shared_circle"]
-
 #: Sloan bands of the Gaia Synthetic Photometry Catalogue (Gaia Collaboration, Montegriffo et al. 2023, A&A 674, A33).
 BANDS = ("g", "r", "i", "z")
 

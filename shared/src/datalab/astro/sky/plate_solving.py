@@ -24,16 +24,6 @@ from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs, from_plan
 from datalab.astro.sky.wcs import pixel_scale_arcsec
 from datalab.astro.types import FloatArray
 
-__all__ = [
-    "CatalogueStars",
-    "Hint",
-    "PlateSolution",
-    "PlateSolvingError",
-    "SearchCircle",
-    "search_circle",
-    "solve_plate",
-]
-
 #: How far the pixel scale may be from the hint.
 SCALE_FREEDOM = 0.08
 

@@ -26,9 +26,6 @@ from datalab.astro.types import FloatArray, IntArray
 #: Positions x + iy, shape (n,).
 _Points = NDArray[np.complex128]
 
-__all__ = ["MatchOptions", "NoMatchError", "Similarity", "StarMatch", "match_stars"]
-
-
 #: Fewer common stars are no evidence: two of them define the transform.
 LEAST_COMMON_STARS = 4
 

@@ -10,9 +10,6 @@ from astropy.wcs import WCS
 from datalab.astro.sky.cross_match import unit_vectors
 from datalab.astro.types import FloatArray
 
-__all__ = ["PlaneError", "fit_tangent_wcs", "from_plane", "to_plane"]
-
-
 #: Places that fix the six numbers of a linear WCS.
 LEAST_PLACES = 3
 

@@ -21,23 +21,6 @@ from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
 from datalab.astro.headers.cards import header_cards
 from datalab.astro.types import FloatArray
 
-__all__ = [
-    "PIXEL_REGION",
-    "PixelMapping",
-    "WcsError",
-    "between",
-    "celestial_wcs",
-    "common_wcs",
-    "cutout_header",
-    "footprint",
-    "moved_origin",
-    "outline",
-    "pixel_scale_arcsec",
-    "position_angle_deg",
-    "wcs_cards",
-    "with_wcs",
-]
-
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 

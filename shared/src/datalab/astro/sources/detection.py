@@ -19,18 +19,6 @@ from scipy.ndimage import convolve, distance_transform_edt, maximum_filter, mini
 from datalab.astro.robust import FWHM_PER_SIGMA, mad_sigma
 from datalab.astro.types import FloatArray, Mask, Pixels
 
-__all__ = [
-    "DetectionSettings",
-    "Detections",
-    "ExtractionError",
-    "Frame",
-    "detect",
-    "prepared",
-    "refine_sky",
-    "without_sky",
-]
-
-
 _LEAST_SIDE_PX = 16
 #: A square of this side in which all pixels are the same was not measured: another program filled it in.
 _FILL_SIDE_PX = 15

@@ -24,7 +24,6 @@ from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.sources.detection import (
     Detections,
     DetectionSettings,
-    ExtractionError,
     Frame,
     detect,
     prepared,
@@ -33,9 +32,6 @@ from datalab.astro.sources.detection import (
 )
 from datalab.astro.sources.star_widths import StarWidths, star_widths
 from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
-
-__all__ = ["APERTURE_DIAMETERS_ARCSEC", "Extraction", "ExtractionError", "ExtractionSettings", "extract_sources"]
-
 
 #: Bits of the column `flag`, as in Source Extractor.
 FLAG_NEIGHBOUR, FLAG_BLENDED, FLAG_SATURATED, FLAG_TRUNCATED, FLAG_INCOMPLETE = 1, 2, 4, 8, 16

@@ -9,9 +9,6 @@ import numpy as np
 from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.types import FloatArray, Mask, Pixels
 
-__all__ = ["StarWidths", "star_widths"]
-
-
 #: Exponents that are tried for the profile of a frame: from wider wings than any telescope's to nearly a Gaussian.
 _BETAS = np.concatenate([np.arange(1.5, 6.0, 0.25), np.arange(6.0, 16.1, 1.0)])
 #: Between the 2.5 of focal reducers and the 4.765 of pure turbulence (I. Trujillo et al., MNRAS 328, 977, 2001).

@@ -5,9 +5,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from datalab.errors import UsageError
 from datalab.fits.image import FitsImage
 from datalab.fits.tables import plain_table
-from operation_runner.sdk import UsageError
 from support.runner import write_fits
 
 PLAIN = {

@@ -10,7 +10,8 @@ from photutils.aperture import CircularAperture, aperture_photometry
 from scipy.spatial import cKDTree
 
 from datalab.astro.headers.detector import Detector
-from datalab.astro.sources.extraction import ExtractionError, ExtractionSettings, extract_sources
+from datalab.astro.sources.detection import ExtractionError
+from datalab.astro.sources.extraction import ExtractionSettings, extract_sources
 from datalab.simulation.camera import Camera, Conditions, Pointing, expose
 from datalab.simulation.psf import Moffat
 from datalab.simulation.sky import StarField
