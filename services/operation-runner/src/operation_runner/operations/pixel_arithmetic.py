@@ -16,8 +16,8 @@ from datalab.astro.pixels.expression import Expression, ExpressionError, parse
 from datalab.astro.pixels.geometry import common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -42,9 +42,6 @@ def _one_more(letter: str) -> Any:
     return Field(
         title=f"Image {letter.upper()}",
         description=f"Optional: the image called {letter} in the expression",
-        min_length=0,  # user interfaces that know no optional inputs want to be told
-        max_length=1,
-        default_factory=list,
     )
 
 
@@ -62,15 +59,10 @@ class PixelArithmetic(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        a: Annotated[
-            list[FitsFile],
-            Field(
-                title="Image A", description="The images called a, one result for each", min_length=1, max_length=999
-            ),
-        ]
-        b: Annotated[list[FitsFile], _one_more("b")]
-        c: Annotated[list[FitsFile], _one_more("c")]
-        d: Annotated[list[FitsFile], _one_more("d")]
+        a: Annotated[InputFiles, Field(title="Image A", description="The images called a, one result for each")]
+        b: Annotated[OptionalFile, _one_more("b")]
+        c: Annotated[OptionalFile, _one_more("c")]
+        d: Annotated[OptionalFile, _one_more("d")]
         expression: Annotated[
             str,
             Field(title="Expression", description="The formula, for example (a - b) / median(b)", min_length=1),

@@ -23,9 +23,9 @@ from datalab.astro.sky.plate_solving import (
     solve_plate,
 )
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import star_table
 from operation_runner.sdk import (
-    FitsFile,
     Hidden,
     Image,
     ImageProduct,
@@ -57,10 +57,7 @@ class PlateSolving(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to solve", min_length=1, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(description="The input files to solve")]
         # Forms wait until a source is filled in, and nearly every header has a position.
         source: Annotated[SkyPosition | None, Hidden(), Field(title="Field Centre")] = None
         pixel_scale: Annotated[

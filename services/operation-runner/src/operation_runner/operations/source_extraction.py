@@ -16,8 +16,8 @@ from datalab.astro.headers.detector import Detector
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sources.detection import ExtractionError
 from datalab.astro.sources.extraction import Extraction, ExtractionSettings, extract_sources
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -42,10 +42,7 @@ class SourceExtraction(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         threshold: Annotated[
             float,
             Field(

@@ -25,9 +25,9 @@ from datalab.astro.sky.wcs import with_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Combine,
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -57,10 +57,7 @@ class Stacking(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=2, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(min_length=2)]
         stacking_mode: Annotated[
             Literal["simple", "reproject"],
             Field(title="Stacking Mode", description="Whether to align the images by their world coordinates"),

@@ -14,6 +14,7 @@ from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.geometry import common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
     Image,
@@ -40,10 +41,7 @@ class Subtraction(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         subtraction_file: Annotated[
             list[FitsFile],
             Field(

@@ -28,10 +28,10 @@ from datalab.astro.photometry.frame_photometry import FramePhotometry, measure_f
 from datalab.astro.types import FloatArray
 from operation_runner.recipes.aperture_frames import Frame, Frames, open_images, skipped, usable_frames
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
+from operation_runner.recipes.parameters import SingleFilterFiles
 from operation_runner.sdk import (
     DataProduct,
     DiagnosticPicture,
-    FitsFile,
     Inputs,
     OperationParameters,
     Product,
@@ -60,11 +60,7 @@ class ApertureParameters(OperationParameters):
     #: The operation's name, for texts.
     operation: ClassVar[str]
 
-    input_files: Annotated[
-        list[FitsFile],
-        Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "gp", "zs"]}),
-    ]
+    input_files: SingleFilterFiles
     aperture_radius: Annotated[
         float,
         Field(title="Aperture Radius", description="Radius of the aperture in arcsec", gt=0, allow_inf_nan=False),
