@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 
 from datalab.astro.display.stretch import sample
 from datalab.astro.headers.cards import readable
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
@@ -105,8 +106,8 @@ def _write_pixels(image: FitsImage, target: Path) -> None:
         npy.write_array_header_2_0(
             out, {"descr": npy.dtype_to_descr(image.dtype), "fortran_order": False, "shape": image.shape}
         )
-        for start in range(0, rows, band_rows):
-            image.rows(start, min(start + band_rows, rows)).tofile(out)
+        for start, stop in bands(rows, band_rows):
+            image.rows(start, stop).tofile(out)
 
 
 def _catalogue(image: FitsImage) -> Table | UsageError | None:

@@ -13,7 +13,7 @@ from datalab.astro.catalogues.flux_ratio import flux_ratio
 from datalab.astro.catalogues.transformed import carried
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.expression import Expression, ExpressionError, parse
-from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.pixels.geometry import bands, common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
@@ -87,8 +87,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
     rows, columns = common_shape([each.shape for each in used.values()])
     reduced = {each: each.of(used[each.image].rows(0, rows)[:, :columns]) for each in expression.reductions}
     pixels = np.empty((rows, columns), exact_dtype(*(each.dtype for each in used.values())))
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         band = {name: each.rows(start, stop)[:, :columns] for name, each in used.items()}
         pixels[start:stop] = expression.evaluate(band, reduced)
     if np.isnan(pixels).all():

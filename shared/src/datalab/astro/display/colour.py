@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datalab.astro.display.stretch import Stretch, auto_stretch, to_8bit
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import FloatArray, Picture, Pixels
 
 #: The brightest level of a colour part, and of a picture.
@@ -66,8 +67,7 @@ def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float],
     """
     rows, columns = layers[0].pixels.shape
     picture = np.empty((rows, columns, 3), np.uint8)
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         levels = np.zeros((3, stop - start, columns))
         for layer in layers:
             light = _scaled(layer, start, stop)

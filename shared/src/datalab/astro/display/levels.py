@@ -10,6 +10,7 @@ from astropy.visualization import ZScaleInterval
 from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import zscale_limits
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import FloatArray, IntArray, Pixels
 
 #: Rows counted at once: the floats of a band stay in the cache.
@@ -98,16 +99,16 @@ def even_histogram(pixels: Pixels, *, bins: int, low: float | None, high: float 
         low: lower limit in the units of the image; the lowest pixel if not given.
         high: upper limit, above the lower one; the highest pixel if not given.
     """
-    bands = [pixels[start : start + _BAND_ROWS] for start in range(0, pixels.shape[0], _BAND_ROWS)]
+    parts = [pixels[start:stop] for start, stop in bands(pixels.shape[0], _BAND_ROWS)]
     if low is None or high is None:
-        extremes = [(float(part.min()), float(part.max())) for part in map(_defined, bands) if part.size]
+        extremes = [(float(part.min()), float(part.max())) for part in map(_defined, parts) if part.size]
         low = min((least for least, _ in extremes), default=0.0) if low is None else low
         high = max((most for _, most in extremes), default=low + 1.0) if high is None else high
     if not low < high:  # all pixels alike, or all beyond the one limit given: a step of one unit holds them
         low, high = low - 0.5, low + 0.5
     counts = np.zeros(bins, np.int64)
     below = above = undefined = 0
-    for band in bands:
+    for band in parts:
         values = _defined(band)
         undefined += band.size - values.size
         below += int(np.count_nonzero(values < low))

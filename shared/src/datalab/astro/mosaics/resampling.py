@@ -22,6 +22,7 @@ import numpy as np
 from scipy import ndimage
 
 from datalab.astro.pixels.combine import median_dtype
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.sky.wcs import PixelMapping
 from datalab.astro.types import FloatArray, Mask, PixelRows, Pixels
 
@@ -183,17 +184,15 @@ def resample(source: PixelRows, mapping: PixelMapping, shape: tuple[int, int]) -
     """
     grid = PixelGrid.of(mapping, shape)
     result = np.empty(shape, median_dtype(source.dtype))
-    for start, stop in bands(shape):
+    for start, stop in resampling_bands(shape):
         result[start:stop] = resample_rows(source, grid, start, stop)
     return result
 
 
-def bands(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of the bands of rows in which an image is best resampled."""
+def resampling_bands(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Return (start, stop) of the bands of rows in which an image is best resampled."""
     rows, columns = shape
-    height = max(1, _BAND_PIXELS // columns)
-    for start in range(0, rows, height):
-        yield start, min(start + height, rows)
+    return bands(rows, max(1, _BAND_PIXELS // columns))
 
 
 def resample_rows(source: PixelRows, grid: PixelGrid, start: int, stop: int) -> Pixels:

@@ -16,6 +16,7 @@ from astroscrappy import detect_cosmics
 from astroscrappy.utils import median_utils
 
 from datalab.astro.headers.detector import Detector
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.robust import mad_sigma
 from datalab.astro.types import Mask, Pixels
 
@@ -91,8 +92,7 @@ def remove_cosmic_rays(
         return CleanedImage(pixels=cleaned, hit=hit)
     rows = pixels.shape[0]
     _use_one_thread()
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         first, last = max(0, start - _MARGIN_ROWS), min(rows, stop + _MARGIN_ROWS)
         with np.errstate(over="ignore"):
             electrons = (np.where(finite[first:last], pixels[first:last], level) - noise.zero_level) * noise.gain

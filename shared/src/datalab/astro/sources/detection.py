@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import convolve, distance_transform_edt, maximum_filter, minimum_filter
 
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.robust import FWHM_PER_SIGMA, mad_sigma
 from datalab.astro.types import FloatArray, Mask, Pixels
 
@@ -191,8 +192,7 @@ def _mesh_sums(values: Pixels, side: int) -> FloatArray:
 def _surface(meshes: FloatArray, shape: tuple[int, ...], side: int) -> Iterator[tuple[slice, FloatArray]]:
     """Yield a smooth surface through the middles of meshes, band by band."""
     across = _interpolated(meshes.T, shape[1], side, 0, shape[1]).T
-    for start in range(0, shape[0], _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, shape[0])
+    for start, stop in bands(shape[0], _BAND_ROWS):
         yield slice(start, stop), _interpolated(across, shape[0], side, start, stop)
 
 
