@@ -15,7 +15,7 @@ def picture(*layers):
 
 
 def plainly(layers):
-    """Return the picture by the formula of the handbook, section 3.8, in plain numpy."""
+    """Return the picture by the formula of the predecessor, in plain numpy."""
     curve = np.array([int(256 * (i / 256) ** (1 / 2.5)) for i in range(256)])
     rgb = []
     for part in ("red", "green", "blue"):
@@ -33,12 +33,12 @@ def plainly(layers):
 
 def test_levels_follow_the_curve_users_know():
     levels = np.array([[0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 254]], np.float32)
-    expected = [0, 27, 36, 48, 63, 84, 111, 147, 194, 228, 255]  # handbook, section 3.8
+    expected = [0, 27, 36, 48, 63, 84, 111, 147, 194, 228, 255]  # of the predecessor
     for part in range(3):
         assert picture(layer(levels))[0, :, part].tolist() == expected
 
 
-def test_three_layers_of_any_type_add_up_as_the_handbook_says():
+def test_three_layers_of_any_type_add_up_as_in_plain_numpy():
     rng = np.random.default_rng(1)
     shape = (301, 40)  # more rows than a band
     layers = [

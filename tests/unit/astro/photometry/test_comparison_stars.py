@@ -39,9 +39,12 @@ def test_only_whole_rows_of_a_catalogue_count():
     assert found.flux.tolist() == [5.0, 8.0]
     with pytest.raises(ValueError, match="no column flux, mag"):
         CatalogueSources.of(table["ra", "dec"])
-    for nothing in (None, table[:0]):
-        with pytest.raises(ValueError, match="no source catalogue"):
-            CatalogueSources.of(nothing)
+
+
+@pytest.mark.parametrize("nothing", [None, Table({"ra": [], "dec": [], "flux": [], "mag": []})], ids=["none", "empty"])
+def test_a_frame_without_sources_is_named_so(nothing):
+    with pytest.raises(ValueError, match="no source catalogue"):
+        CatalogueSources.of(nothing)
 
 
 def test_a_star_keeps_its_identity_through_errors_of_position():

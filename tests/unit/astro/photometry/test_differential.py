@@ -120,16 +120,14 @@ def test_the_variability_is_largest_for_the_star_that_varies():
     assert curve.stars[np.argmax(curve.variability_mag)] == 3
 
 
-def test_too_few_stars_are_refused_in_words():
-    counts = hide(observed(13.3), np.arange(7) > 3)
-    for calibrate, least in ((shared, 5), (evolving, 5)):
-        with pytest.raises(EnsembleError, match=r"minimum comparison ensemble\.$"):
-            calibrate(counts, least=least)
-    nothing = hide(observed(13.3), np.ones(7, bool))
-    with pytest.raises(EnsembleError, match="Only 0 comparison stars"):
-        shared(nothing)
-    with pytest.raises(EnsembleError, match="the most on one are 0"):
-        evolving(nothing)
+@pytest.mark.parametrize(
+    ("calibrate", "said_of_none"), [(shared, "Only 0 comparison stars"), (evolving, "the most on one are 0")]
+)
+def test_too_few_stars_are_refused_in_words(calibrate, said_of_none):
+    with pytest.raises(EnsembleError, match=r"minimum comparison ensemble\.$"):
+        calibrate(hide(observed(13.3), np.arange(7) > 3), least=5)
+    with pytest.raises(EnsembleError, match=said_of_none):
+        calibrate(hide(observed(13.3), np.ones(7, bool)))
 
 
 @pytest.mark.parametrize("calibrate", [shared, evolving])

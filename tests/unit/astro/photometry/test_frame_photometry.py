@@ -110,10 +110,16 @@ def test_a_saturated_target_is_noted_and_a_saturated_star_left_out(geometry):
     assert "saturated" in found.target_notes[0]
 
 
-def test_a_target_off_the_image_costs_no_star(geometry):
+@pytest.mark.parametrize(
+    ("target", "note"),
+    [
+        pytest.param((90.0, 10.0), "not on this image", id="elsewhere on the sky"),
+        pytest.param(sky_of(-3.0, 60.0), "blank or off the image", id="beside the image"),
+    ],
+)
+def test_a_target_off_the_image_costs_no_star(geometry, target, note):
     ra, dec = sky_of([150.0], [130.0])
     pixels = image([(150.0, 130.0, 30_000)])
-    for target, note in (((90.0, 10.0), "not on this image"), (sky_of(-3.0, 60.0), "blank or off the image")):
-        found = measured(pixels, geometry, tuple(map(float, target)), (ra, dec))
-        assert np.isfinite(found.net).tolist() == [False, True]
-        assert any(note in text for text in found.target_notes)
+    found = measured(pixels, geometry, tuple(map(float, target)), (ra, dec))
+    assert np.isfinite(found.net).tolist() == [False, True]
+    assert any(note in text for text in found.target_notes)

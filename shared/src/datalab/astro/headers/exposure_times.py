@@ -8,6 +8,8 @@ from datalab.astro.headers.description import FrameDescription
 
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 JD_OF_MJD_ZERO = 2_400_000.5
+#: In a thousand years; what is later is no MJD: Julian dates are mistaken for MJD easily.
+LATEST_MJD = 400_000.0
 _ONE_DAY = timedelta(days=1)
 
 

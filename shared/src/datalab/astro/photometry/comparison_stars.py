@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
-from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
+from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
 CATALOGUE_COLUMNS = ("ra", "dec", "flux", "mag")
@@ -148,7 +148,7 @@ class StarClusters:
         sums = np.zeros((count, 3))
         np.add.at(sums, star_of, self._sums)
         directions = normalized(sums)
-        ra, dec = _degrees(directions)
+        ra, dec = degrees(directions)
         number = np.empty(count, np.int64)
         number[np.lexsort((dec.round(_POSITION_DECIMALS), ra.round(_POSITION_DECIMALS)))] = np.arange(1, count + 1)
 
@@ -229,8 +229,3 @@ def _isolation_arcsec(directions: FloatArray) -> FloatArray:
         return np.full(len(directions), np.inf)
     chord, _ = KDTree(directions).query(directions, k=2)
     return arcsec_of_chord(chord[:, 1])
-
-
-def _degrees(directions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    x, y, z = directions.T
-    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))

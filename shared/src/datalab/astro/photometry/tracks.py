@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 
 from datalab.astro.photometry.target_positions import PositionError, TimedPosition
 from datalab.astro.robust import SIGMA_PER_MAD_ROUNDED
-from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
+from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
 #: Unit vectors, shape (n, 3).
@@ -75,10 +75,9 @@ class Track:
 
     def at(self, mjd: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return where the target is as right ascensions in [0, 360) and declinations, degrees, shape (times,)."""
-        x, y, z = self.directions(mjd).T
-        ra_deg = np.degrees(np.arctan2(y, x)) % 360.0
+        ra_deg, dec_deg = degrees(self.directions(mjd))
         ra_deg[ra_deg == 360.0] = 0.0  # what the remainder of a tiny negative angle is rounded to
-        return ra_deg, np.degrees(np.arctan2(z, np.hypot(x, y)))
+        return ra_deg, dec_deg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,12 @@ def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> FloatArray:
         return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
+def degrees(directions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return right ascension in [0, 360] and declination of vectors of any length, shape (..., 3)."""
+    x, y, z = np.moveaxis(directions, -1, 0)
+    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
 def normalized(vectors: FloatArray) -> FloatArray:
     """Return vectors, shape (..., 3), with length 1."""
     lengths_one: FloatArray = np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))

@@ -15,7 +15,7 @@ from astropy.table import Table
 from astropy.units import UnitsWarning
 
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
-from datalab.astro.sky.cross_match import separations_arcsec, unit_vectors
+from datalab.astro.sky.cross_match import degrees, separations_arcsec, unit_vectors
 from datalab.astro.sky.gaia_query import BANDS, COLUMNS, MAX_STARS
 from datalab.astro.types import FloatArray
 
@@ -86,8 +86,7 @@ def positions_at(stars: Table, epoch_yr: float) -> tuple[FloatArray, FloatArray]
     east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=-1)
     north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
     moved = unit_vectors(stars["ra"].data, stars["dec"].data) + eastward * east + northward * north
-    x, y, z = moved.T
-    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return degrees(moved)
 
 
 def mean_epoch_yr(times: Sequence[datetime | None]) -> float | None:
