@@ -51,9 +51,10 @@ if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     import numpy as np
     from astropy.io import fits
     from astropy.table import Table
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
     from datalab.astro.headers.description import FrameDescription
+    from datalab.astro.types import Pixels
 
 __all__ = [
     "DataProduct",
@@ -79,7 +80,6 @@ __all__ = [
     "WrittenProduct",
 ]
 
-Pixels: TypeAlias = "NDArray[Any]"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 #: Combines a stack of images, shape (images, rows, columns), into one, shape (rows, columns).
