@@ -9,6 +9,7 @@ from astropy.table import Table
 from astropy.time import Time
 
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at, read_stars
+from datalab.astro.sky.region import SkyRegion
 from support.gaia_server import archive_stars, votable
 
 RA, DEC = 202.47, 47.2
@@ -16,7 +17,8 @@ ARCSEC = 1 / 3600
 
 
 def read(rows, *, radius_deg=0.5, **options):
-    return read_stars(BytesIO(votable(rows, **options)), ra_deg=RA, dec_deg=DEC, radius_deg=radius_deg)
+    region = SkyRegion(ra_deg=RA, dec_deg=DEC, radius_deg=radius_deg)
+    return read_stars(BytesIO(votable(rows, **options)), region)
 
 
 @pytest.fixture

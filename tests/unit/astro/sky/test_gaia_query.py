@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datalab.astro.sky.cross_match import separations_arcsec
-from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError, adql, shared_circle
+from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, RegionError, adql, region_name, shared_region
+from datalab.astro.sky.region import SkyRegion
+
+
+def circle(ra_deg, dec_deg, radius_deg):
+    return SkyRegion(ra_deg=ra_deg, dec_deg=dec_deg, radius_deg=radius_deg)
 
 
 @given(
@@ -16,45 +21,45 @@ from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError
     angle=st.floats(0, 2 * np.pi),
 )
 def test_the_circle_asked_for_contains_the_one_wanted(ra, dec, radius, angle):
-    circle = shared_circle(ra_deg=ra, dec_deg=dec, radius_deg=radius)
-    assert 0 <= circle.ra_deg < 360
-    assert radius < circle.radius_deg < radius + 0.0011
-    assert separations_arcsec([ra], [dec], circle.ra_deg, circle.dec_deg)[0] / 3600 <= circle.radius_deg - radius + 1e-9
+    asked = shared_region(circle(ra, dec, radius))
+    assert 0 <= asked.ra_deg < 360
+    assert radius < asked.radius_deg < radius + 0.0011
+    assert separations_arcsec([ra], [dec], asked.ra_deg, asked.dec_deg)[0] / 3600 <= asked.radius_deg - radius + 1e-9
 
 
 def test_nearly_equal_circles_are_one_query():
-    first = shared_circle(ra_deg=202.46999, dec_deg=47.19998, radius_deg=0.25)
-    second = shared_circle(ra_deg=202.47002 - 360, dec_deg=47.20003, radius_deg=0.2502)
-    assert first == second == Circle(202.47, 47.2, 0.251)
+    first = shared_region(circle(202.46999, 47.19998, 0.25))
+    second = shared_region(circle(202.47002 - 360, 47.20003, 0.2502))
+    assert first == second == circle(202.47, 47.2, 0.251)
     assert adql(first) == adql(second)
 
 
 @pytest.mark.parametrize(
-    ("circle", "name"),
+    ("region", "name"),
     [
-        (Circle(202.47, 47.2, 0.251), "202.4700+47.2000-0.251"),
-        (shared_circle(ra_deg=359.99999, dec_deg=-0.00001, radius_deg=0.1), "0.0000+0.0000-0.101"),
-        (shared_circle(ra_deg=10, dec_deg=-89.5, radius_deg=2), "10.0000-89.5000-2.001"),
+        (circle(202.47, 47.2, 0.251), "202.4700+47.2000-0.251"),
+        (shared_region(circle(359.99999, -0.00001, 0.1)), "0.0000+0.0000-0.101"),
+        (shared_region(circle(10, -89.5, 2)), "10.0000-89.5000-2.001"),
     ],
 )
-def test_a_circle_has_one_name(circle, name):
-    assert circle.name == name
+def test_a_circle_has_one_name(region, name):
+    assert region_name(region) == name
 
 
 @pytest.mark.parametrize("radius", [0, -0.1, 2.01, 1e9])
 def test_circles_of_no_use_or_without_end_are_refused(radius):
-    with pytest.raises(CircleError, match="more than 0 and at most 120 arcminutes"):
-        shared_circle(ra_deg=10, dec_deg=20, radius_deg=radius)
+    with pytest.raises(RegionError, match="more than 0 and at most 120 arcminutes"):
+        shared_region(circle(10, 20, radius))
 
 
 @pytest.mark.parametrize("numbers", [(np.nan, 20, 1), (10, np.inf, 1), (10, 20, np.nan), (10, 20, np.inf), (10, 91, 1)])
 def test_circles_that_are_none_are_refused(numbers):
-    with pytest.raises(CircleError, match="in degrees"):
-        shared_circle(**dict(zip(("ra_deg", "dec_deg", "radius_deg"), numbers, strict=True)))
+    with pytest.raises(RegionError, match="in degrees"):
+        shared_region(circle(*numbers))
 
 
 def test_the_query_asks_for_every_column_of_the_brightest_stars():
-    query = adql(Circle(202.47, -47.2, 0.251))
+    query = adql(circle(202.47, -47.2, 0.251))
     selected = re.match(r"SELECT TOP (\d+) (.*) FROM", query)
     assert int(selected[1]) == MAX_STARS
     assert [name.partition(".")[2] for name in selected[2].split(", ")] == list(COLUMNS)

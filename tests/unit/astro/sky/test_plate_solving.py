@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
-from datalab.astro.sky.plate_solving import CatalogueStars, Hint, PlateSolvingError, search_circle, solve_plate
+from datalab.astro.sky.plate_solving import CatalogueStars, Hint, PlateSolvingError, search_region, solve_plate
 from datalab.astro.sky.tangent_fit import from_plane
 
 SHAPE = (800, 1200)
@@ -32,7 +32,7 @@ class Plate:
 
     def near(self, hint):
         """Return the stars that the catalogue gives for a hint."""
-        circle = search_circle(hint, SHAPE)
+        circle = search_region(hint, SHAPE)
         there = SkyCoord(self.sky.ra_deg, self.sky.dec_deg, unit="deg")
         near = there.separation(SkyCoord(circle.ra_deg, circle.dec_deg, unit="deg")).deg <= circle.radius_deg
         return CatalogueStars(ra_deg=self.sky.ra_deg[near], dec_deg=self.sky.dec_deg[near])
@@ -112,7 +112,7 @@ def test_the_circle_holds_everything_the_image_may_show(dec_deg):
     rng = np.random.default_rng(6)
     for ra_deg, scale in zip(rng.uniform(-10, 370, 20), rng.uniform(0.2, 1.5, 20), strict=True):
         hint = Hint(ra_deg=ra_deg, dec_deg=dec_deg, pixel_scale_arcsec=scale)
-        circle = search_circle(hint, SHAPE)
+        circle = search_region(hint, SHAPE)
         off = SkyCoord(ra_deg, dec_deg, unit="deg").separation(SkyCoord(circle.ra_deg, circle.dec_deg, unit="deg")).deg
         needed = (math.hypot(*SHAPE) / 2 + 0.5 * max(SHAPE)) * 1.05 * scale / 3600
         assert off + needed <= circle.radius_deg < 1.6 * needed
@@ -121,7 +121,7 @@ def test_the_circle_holds_everything_the_image_may_show(dec_deg):
 
 def test_frames_of_one_field_share_a_circle():
     circles = {
-        search_circle(Hint(ra_deg=150 + drift, dec_deg=-30 - drift, pixel_scale_arcsec=0.6 * (1 + drift)), SHAPE)
+        search_region(Hint(ra_deg=150 + drift, dec_deg=-30 - drift, pixel_scale_arcsec=0.6 * (1 + drift)), SHAPE)
         for drift in np.linspace(0, 2e-3, 20)
     }
     assert len(circles) <= 2
@@ -129,4 +129,4 @@ def test_frames_of_one_field_share_a_circle():
 
 def test_the_circle_is_never_wider_than_the_catalogue_gives():
     hint = Hint(ra_deg=10, dec_deg=20, pixel_scale_arcsec=5.0)
-    assert search_circle(hint, (4000, 4000)).radius_deg == MAX_RADIUS_DEG
+    assert search_region(hint, (4000, 4000)).radius_deg == MAX_RADIUS_DEG

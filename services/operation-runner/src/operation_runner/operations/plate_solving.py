@@ -19,7 +19,7 @@ from datalab.astro.sky.plate_solving import (
     Hint,
     PlateSolution,
     PlateSolvingError,
-    search_circle,
+    search_region,
     solve_plate,
 )
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
@@ -36,7 +36,6 @@ from operation_runner.sdk import (
     Product,
     Progress,
     SkyPosition,
-    SkyRegion,
     UsageError,
 )
 
@@ -75,8 +74,8 @@ class PlateSolving(Operation):
         images = [inputs.image(file) for file in parameters.input_files]
         hinted = [(image, hint_of(image, parameters)) for image in images]
         solved = 0
-        for circle, neighbours in groupby(hinted, key=lambda pair: search_circle(pair[1], pair[0].shape)):
-            stars = inputs.stars(SkyRegion(ra_deg=circle.ra_deg, dec_deg=circle.dec_deg, radius_deg=circle.radius_deg))
+        for region, neighbours in groupby(hinted, key=lambda pair: search_region(pair[1], pair[0].shape)):
+            stars = inputs.stars(region)
             group = list(neighbours)
             part = progress.part(solved / len(images), (solved + len(group)) / len(images))
             yield from inputs.parallel(partial(solved_image, stars=stars), group, progress=part)

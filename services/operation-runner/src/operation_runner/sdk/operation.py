@@ -43,9 +43,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticUndefined
 
+from datalab.astro.sky.region import SkyRegion
 from datalab.errors import TransientError, UsageError
 from datalab.events.operations import InputSource, Lane
-from operation_runner.sdk.jobs import LocalPicture, LocalProduct, SkyRegion
+from operation_runner.sdk.jobs import LocalPicture, LocalProduct
 
 if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     import numpy as np

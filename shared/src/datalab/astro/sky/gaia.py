@@ -17,6 +17,7 @@ from astropy.units import UnitsWarning
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
 from datalab.astro.sky.cross_match import degrees, separations_arcsec, unit_vectors
 from datalab.astro.sky.gaia_query import BANDS, COLUMNS, MAX_STARS
+from datalab.astro.sky.region import SkyRegion
 from datalab.astro.types import FloatArray
 
 #: Parallaxes of DR3 are too small by 17 µas on average (Lindegren et al. 2021, A&A 649, A4).
@@ -37,8 +38,8 @@ _DISTANCES = {"r_med_geo": "distance", "r_lo_geo": "distance_lo", "r_hi_geo": "d
 _MAS_PER_RADIAN = np.degrees(1.0) * 3_600_000.0
 
 
-def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: float) -> Table:
-    """Read the answer to `gaia_query.adql` and return the stars of it that are in a circle (ICRS), brightest first.
+def read_stars(file: BinaryIO, region: SkyRegion) -> Table:
+    """Read the answer to `gaia_query.adql` and return the stars of it that are in a region, brightest first.
 
     Unknown values are NaN. Columns: `source_id`; `ra, dec` (deg, ICRS) at `ref_epoch` (yr); `pmra, pmdec` (mas/yr;
     pmra is that along the parallel); `parallax` (mas, its mean zero point taken off); `ruwe`; `phot_g_mean_mag`;
@@ -48,9 +49,7 @@ def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: flo
 
     Args:
         file: a VOTable (IVOA VOTable 1.4, any serialization).
-        ra_deg: of the centre of the circle.
-        dec_deg: the same.
-        radius_deg: of the circle.
+        region: of which stars are wanted.
 
     Raises:
         ValueError: it is not such an answer.
@@ -66,8 +65,8 @@ def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: flo
     overflow = any(info.value == "OVERFLOW" for resource in answer.resources for info in resource.infos)
     stars = _described(archive)
     stars.meta["truncated"] = overflow or len(stars) >= MAX_STARS
-    inside = separations_arcsec(stars["ra"], stars["dec"], ra_deg, dec_deg) <= radius_deg * 3600.0
-    stars = stars[inside]
+    distance_arcsec = separations_arcsec(stars["ra"], stars["dec"], region.ra_deg, region.dec_deg)
+    stars = stars[distance_arcsec <= region.radius_deg * 3600.0]
     stars.sort(["phot_g_mean_mag", "source_id"])
     return stars
 

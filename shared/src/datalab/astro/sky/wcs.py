@@ -142,14 +142,9 @@ def common_wcs(
     scale_deg = min(map(pixel_scale_arcsec, wcses)) / 3600.0
     cosine, sine = np.cos(np.radians(rotation_deg)), np.sin(np.radians(rotation_deg))
 
-    mosaic = WCS(naxis=2)
-    mosaic.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    mosaic.wcs.cunit = ["deg", "deg"]
-    mosaic.wcs.radesys = "ICRS"
-    mosaic.wcs.crval = [centre.lon.deg, centre.lat.deg]
-    mosaic.wcs.cd = scale_deg * np.array([[-cosine, sine], [sine, cosine]])
-    mosaic.wcs.crpix = [1.0, 1.0]
-    mosaic.wcs.set()
+    mosaic = tangent_wcs(
+        (centre.lon.deg, centre.lat.deg), scale_deg * np.array([[-cosine, sine], [sine, cosine]]), crpix=(1.0, 1.0)
+    )
 
     outlines = [outline(wcs, shape) for wcs, shape in zip(wcses, shapes, strict=True)]
     x, y = np.concatenate([np.array(mosaic.world_to_pixel(sky)) for sky in outlines], axis=1)
@@ -160,6 +155,19 @@ def common_wcs(
     mosaic.wcs.set()
     mosaic.array_shape = (rows, columns)
     return mosaic, (rows, columns)
+
+
+def tangent_wcs(centre: tuple[float, float], matrix: FloatArray, *, crpix: tuple[float, float]) -> WCS:
+    """Return the TAN WCS (ICRS) with this tangent point (degrees), CD matrix and 1-based reference pixel."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.crval = centre
+    wcs.wcs.cd = matrix
+    wcs.wcs.crpix = crpix
+    wcs.wcs.set()
+    return wcs
 
 
 def outline(wcs: WCS, shape: tuple[int, int], *, points_per_side: int = _OUTLINE_POINTS_PER_SIDE) -> SkyCoord:
