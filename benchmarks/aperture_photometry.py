@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from datalab.astro.photometry.aperture import Annulus, PixelNoise, centroids, measure
+from datalab.astro.photometry.aperture import PixelNoise, measure
+from datalab.astro.photometry.centroids import centroids
+from datalab.astro.photometry.local_sky import Annulus
 from datalab.simulation.psf import Moffat
 from support import report
 

@@ -1,4 +1,4 @@
-"""The aperture test field of the handbook (section 8.3): 12 comparison stars and a target that brightens."""
+"""The field of the predecessor's tests of aperture photometry: 12 comparison stars and a target that brightens."""
 
 import math
 from dataclasses import dataclass

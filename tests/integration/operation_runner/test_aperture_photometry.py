@@ -15,7 +15,7 @@ from operation_runner.sdk import UsageError
 from support.aperture_field import RADII, TARGET, add_star, field_frame, write_field
 from support.operations import run
 
-#: Of the handbook, section 8.3: frame -> centroid x, y, net counts, sigma, magnitude, its sigma.
+#: What the predecessor measured: frame -> centroid x, y, net counts, sigma, magnitude, its sigma.
 GOLDEN = {
     "frame-3": (30.33400171, 28.74966032, 8390.364885, 97.10651088, 12.817219232, 0.013026205),
     "frame-2": (30.33399583, 28.74966928, 8190.593050, 96.49954202, 12.843382981, 0.013244378),
@@ -62,8 +62,8 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
 def test_the_ensemble_is_the_one_clients_know(field):
     content = field[1].content
     stars = content["selected_comparison_stars"]
-    # By place in the catalogue. The handbook's identifiers (cand-009 ...) are one lower: the half-pixel error of the
-    # reference (C13) puts the first star too close to the edge to be a candidate.
+    # By place in the catalogue. The predecessor's identifiers (cand-009 ...) are one lower: its half-pixel error
+    # puts the first star too close to the edge to be a candidate.
     labels = [star["source_catalog_by_frame"]["frame-1"]["source_label"] for star in stars]
     assert labels == ["11", "3", "9", "4", "8", "7", "5", "6"]
     assert stars[0]["candidate_id"] == "cand-010"

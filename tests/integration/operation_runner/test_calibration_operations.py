@@ -262,16 +262,21 @@ def test_frames_that_are_not_alike_are_refused_in_words(bench, kind, second, mor
         run(MasterFrame(), {"input_files": files, "kind": kind} | given, work_dir=bench.folder / "w")
 
 
-def test_flats_without_light_or_with_too_much_are_refused(bench):
-    good = bench("good", 5000.0)
-    dim, full = bench("dim", 99.0), bench("full", 60_000.0, SATURATE=60_000.0)
-    for bad, said in ((dim, "The flat dim shows no light"), (full, "The flat full is saturated")):
-        with pytest.raises(UsageError, match=said):
-            run(
-                MasterFrame(),
-                {"input_files": [good, bad], "kind": "flat", "bias_file": [bench.bias]},
-                work_dir=bench.folder / "w",
-            )
+@pytest.mark.parametrize(
+    ("level", "cards", "said"),
+    [
+        pytest.param(99.0, {}, "The flat bad shows no light", id="dim"),
+        pytest.param(60_000.0, {"SATURATE": 60_000.0}, "The flat bad is saturated", id="full"),
+    ],
+)
+def test_flats_without_light_or_with_too_much_are_refused(bench, level, cards, said):
+    files = [bench("good", 5000.0), bench("bad", level, **cards)]
+    with pytest.raises(UsageError, match=said):
+        run(
+            MasterFrame(),
+            {"input_files": files, "kind": "flat", "bias_file": [bench.bias]},
+            work_dir=bench.folder / "w",
+        )
 
 
 def test_twilight_may_fade_between_flats(bench):

@@ -167,7 +167,7 @@ def test_the_reference_is_the_image_with_most_stars(tmp_path):
 
 @pytest.mark.parametrize("missing", ["x", "flux", "fwhm"])
 def test_a_catalogue_that_lacks_columns_does_not_matter(tmp_path, missing):
-    """In the predecessor it left the operation in progress for ever (handbook, C22)."""
+    """In the predecessor it left the operation in progress for ever."""
     table = star_frames.catalogue(FIELD, VIEWS[1], SHAPE, seed=1)
     table.remove_column(missing)
     made = compose([frame(tmp_path, 0), frame(tmp_path, 1, table=table)], tmp_path)

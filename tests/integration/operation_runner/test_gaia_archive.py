@@ -71,7 +71,7 @@ def archive(make_archive):
 
 def stars_in(path, region=REGION):
     with path.open("rb") as file:
-        return read_stars(file, ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg)
+        return read_stars(file, region)
 
 
 async def test_the_stars_of_a_region_are_fetched_by_an_asynchronous_job(archive, gaia, field, tmp_path):

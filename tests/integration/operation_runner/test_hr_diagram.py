@@ -34,9 +34,7 @@ def gaia_with(rows):
 
     def stars(region):
         asked.append(region)
-        return read_stars(
-            BytesIO(votable(rows)), ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg
-        )
+        return read_stars(BytesIO(votable(rows)), region)
 
     return stars, asked
 

@@ -101,7 +101,7 @@ def test_one_image_is_taken_from_each_of_the_others(tmp_path, processes):
 
 @pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz and fits_2.fits.fz")
 def test_the_numbers_of_two_real_frames(tmp_path):
-    """Of the handbook, section 8.2."""
+    """Numbers of the predecessor, for the same files."""
     one, two = (Path(REAL_DATA) / f"fits_{n}.fits.fz" for n in (1, 2))
     normalized, _, _ = read(run(Normalization(), {"input_files": [one]}, work_dir=tmp_path / "n").fits())
     assert (f"{normalized.max():.6f}", f"{normalized[0, 0]:.6f}") == ("8.042679", "0.991738")

@@ -237,7 +237,7 @@ REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
 
 @pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz and fits_2.fits.fz")
 async def test_the_median_of_two_real_frames(tmp_path, computer):
-    """Numbers of the handbook, section 8.2: the exact median of two frames everybody has."""
+    """The exact median of two frames of the predecessor's tests."""
     paths = [Path(REAL_DATA) / f"fits_{n}.fits.fz" for n in (1, 2)]
     products = []
     job = median_job(paths, work_dir=tmp_path)

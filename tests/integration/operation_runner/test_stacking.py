@@ -113,16 +113,22 @@ def test_blank_pixels_do_not_count_and_stay_blank_where_all_are(tmp_path, mode):
 
 
 @pytest.mark.parametrize("mode", ["simple", "reproject"])
-def test_weights_change_the_mean_and_keep_the_scale_of_the_sum(tmp_path, flat_files, mode):
+@pytest.mark.parametrize(("combine", "scale"), [("average", 1.0), ("sum", 4.0)])
+@pytest.mark.parametrize(
+    ("weighting", "weights", "tolerance"),
+    [
+        ("exposure time", np.array([10.0, 20.0, 30.0, 40.0]), 1e-6),
+        ("inverse variance", 1 / np.array([2.0, 3.0, 4.0, 5.0]) ** 2, 0.03),
+    ],
+    ids=["time", "noise"],
+)
+def test_weights_change_the_mean_and_keep_the_scale_of_the_sum(
+    tmp_path, flat_files, mode, combine, scale, weighting, weights, tolerance
+):
     paths, pixels = flat_files
-    by_time = np.array([10.0, 20.0, 30.0, 40.0])
-    by_noise = 1 / np.array([2.0, 3.0, 4.0, 5.0]) ** 2
-    for weighting, weights, tolerance in (("exposure time", by_time, 1e-6), ("inverse variance", by_noise, 0.03)):
-        expected = np.average(pixels.astype("f8"), axis=0, weights=weights)
-        for combine, scale in (("average", 1.0), ("sum", 4.0)):
-            work_dir = tmp_path / f"{weighting}-{combine}"
-            _, data, _, _ = stack(paths, work_dir, stacking_mode=mode, combine=combine, weighting=weighting)
-            np.testing.assert_allclose(data, expected * scale, rtol=tolerance)
+    _, data, _, _ = stack(paths, tmp_path / "work", stacking_mode=mode, combine=combine, weighting=weighting)
+    expected = np.average(pixels.astype("f8"), axis=0, weights=weights)
+    np.testing.assert_allclose(data, expected * scale, rtol=tolerance)
 
 
 def test_every_combination_of_aligned_images(tmp_path):

@@ -7,7 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+#: Of any numeric type, shape (rows, columns) unless told otherwise; the first row is at the bottom.
 Pixels = NDArray[Any]
+#: 8-bit grey or RGB, as shown: the first row is at the top.
+Picture = NDArray[np.uint8]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 class PixelRows(Protocol):

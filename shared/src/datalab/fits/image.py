@@ -6,11 +6,8 @@ read by rows is unpacked once into the work folder.
 
 from __future__ import annotations
 
-import bz2
 import errno
-import gzip
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,29 +20,24 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyWarning
-from numpy.typing import NDArray
 
-from datalab.astro.headers.reading import FrameDescription, describe, header_cards, science_hdu
+from datalab.astro.headers.description import FrameDescription, describe_header
+from datalab.astro.types import Pixels
 from datalab.errors import UsageError
+from datalab.fits.files import BLOCK_BYTES, opened, packing, unpacked_stream
 from datalab.fits.rice import RiceRows
+from datalab.fits.science import science_hdu, with_primary_cards
 from datalab.fits.tables import plain_table
 
-Pixels = NDArray[Any]
 _ReadRows = Callable[[int, int], Pixels]
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_BZIP2_MAGIC = b"BZh"
 #: A compressed tile of more rows than this is unpacked once: reading it by bands would decode it again and again.
 _MOST_TILE_ROWS = 16
-#: FITS files are made of blocks of this size; the last one is not always complete (FITS standard 4.0, section 3.1).
-_BLOCK_BYTES = 2880
 #: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
 _DENSEST_PACKING = 8190
 _CATALOGUE = "CAT"
-#: Cards of a primary header that describe the file, or the operation that made it, rather than the exposure.
-_NOT_OF_THE_EXPOSURE = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|PCOUNT|GCOUNT|CHECKSUM|DATASUM|COMMENT|HISTORY|DLAB\w*|"
-)
+#: All headers are read at once, and pixels when asked for.
+_OPTIONS = {"memmap": False, "lazy_load_hdus": False}
 #: What the operating system says when asked for something a damaged file asked for.
 _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 
@@ -74,7 +66,7 @@ class FitsImage:
     @cached_property
     def description(self) -> FrameDescription:
         """What the header says."""
-        return describe(header_cards(self.header))
+        return describe_header(self.header)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
@@ -90,12 +82,10 @@ class FitsImage:
             self._opened.pop(os.getpid())[0].close()
 
     def _open(self, work_dir: Path) -> None:
-        with _opened(self._path) as hdus:
+        with opened(self._path, **_OPTIONS) as hdus:
             index = science_hdu([hdu.header for hdu in hdus])
             hdu = hdus[index]
-            self.header: fits.Header = hdu.header.copy()
-            if index > 0:
-                self.header.extend(_of_the_exposure(hdus[0].header), unique=True)
+            self.header = hdu.header.copy() if index == 0 else with_primary_cards(hdu.header, hdus[0].header)
             self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
             self._check_size(hdu)
             catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == _CATALOGUE]
@@ -103,7 +93,7 @@ class FitsImage:
             self._read, self.dtype = self._reader(hdu, index, work_dir)
 
     def _catalogue_by_astropy(self) -> Table:
-        with _opened(self._path) as hdus:
+        with opened(self._path, **_OPTIONS) as hdus:
             (found,) = (hdu for hdu in hdus if hdu.fileinfo()["hdrLoc"] == self._catalogue_offset)
             rows, columns = found.data, found.columns
             return Table(
@@ -123,7 +113,7 @@ class FitsImage:
         """Raise `ValueError` if the file is too short for its header: nobody must allocate what is not there."""
         size = self._path.stat().st_size
         place = hdu.fileinfo()
-        if size <= place["datLoc"] + place["datSpan"] - _BLOCK_BYTES:
+        if size <= place["datLoc"] + place["datSpan"] - BLOCK_BYTES:
             raise ValueError("the file ends before its image does")
         pixel_bytes = self.shape[0] * self.shape[1] * abs(hdu.header["BITPIX"]) // 8
         if pixel_bytes > size * _DENSEST_PACKING:
@@ -135,18 +125,11 @@ class FitsImage:
         def read(start: int, stop: int) -> Pixels:
             if os.getpid() not in self._opened:
                 stack = ExitStack()
-                self._opened[os.getpid()] = stack, stack.enter_context(_opened(self._path))
+                self._opened[os.getpid()] = stack, stack.enter_context(opened(self._path, **_OPTIONS))
             _, hdus = self._opened[os.getpid()]
             return _native(hdus[index].section[start:stop, :])
 
         return read
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[fits.HDUList]:
-    # Left to open the file itself, astropy does not close it when its first header is damaged.
-    with path.open("rb") as file, fits.open(file, memmap=False, lazy_load_hdus=False) as hdus:
-        yield hdus
 
 
 @contextmanager
@@ -164,24 +147,14 @@ def _damage_reported(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {error or type(error).__name__}") from error
 
 
-def _of_the_exposure(primary: fits.Header) -> list[fits.Card]:
-    return [card for card in primary.cards if not _NOT_OF_THE_EXPOSURE.fullmatch(card.keyword)]
-
-
 def _unpacked(path: Path, work_dir: Path) -> Path:
-    """Return `path`, or the uncompressed copy of a gzipped or bzipped file."""
-    with path.open("rb") as file:
-        magic = file.read(3)
-    opener: Callable[..., Any] | None = None
-    if magic.startswith(_GZIP_MAGIC):
-        opener = gzip.open
-    elif magic.startswith(_BZIP2_MAGIC):
-        opener = bz2.open
-    if opener is None:
+    """Return `path`, or the unpacked copy of a file packed as a whole."""
+    packed = packing(path)
+    if packed is None:
         return path
     target = work_dir / f"{path.name}.unpacked"
-    with opener(path, "rb") as packed, target.open("wb") as unpacked:
-        shutil.copyfileobj(packed, unpacked, 1024**2)
+    with unpacked_stream(path, packed) as source, target.open("wb") as unpacked:
+        shutil.copyfileobj(source, unpacked, 1024**2)
     return target
 
 

@@ -15,7 +15,8 @@ from typing import Any, Self
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.hdu.compressed._compression import decompress_rice_1_c
-from numpy.typing import NDArray
+
+from datalab.astro.types import Pixels
 
 #: By BITPIX: the type stored; the type meant when BZERO says that the sign is the other way (FITS standard, 4.4.2.5);
 #: that BZERO; and the one bit in which the two differ.
@@ -83,7 +84,7 @@ class RiceRows:
         """The type of the pixels as they are meant."""
         return (_OTHER_SIGN if self.other_sign else _STORED)[self.bitpix]
 
-    def read(self, start: int, stop: int) -> NDArray[Any]:
+    def read(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`, shape (stop - start, columns). Raises `ValueError` for a damaged file."""
         with self.path.open("rb", buffering=0) as file:
             table = _read_exactly(
@@ -100,11 +101,21 @@ class RiceRows:
         for row, length, offset in zip(pixels, lengths.tolist(), (offsets - begin).tolist(), strict=True):
             packed = heap[offset : offset + length]
             row[:] = np.frombuffer(
-                decompress_rice_1_c(packed, self.block_size, self.bytes_per_pixel, self.columns), stored
+                rice_decoded(packed, self.columns, block_size=self.block_size, bytes_per_pixel=self.bytes_per_pixel),
+                stored,
             )
         if self.other_sign:
             pixels ^= _SIGN_BIT[self.bitpix]
         return pixels.view(self.dtype)
+
+
+def rice_decoded(packed: bytes, pixels: int, *, block_size: int, bytes_per_pixel: int) -> bytes:
+    """Return the pixels of one tile, in this machine's byte order.
+
+    The only use of a decoder that astropy keeps private.
+    """
+    decoded: bytes = decompress_rice_1_c(packed, block_size, bytes_per_pixel, pixels)
+    return decoded
 
 
 def _read_exactly(descriptor: int, length: int, offset: int) -> bytes:

@@ -12,15 +12,12 @@ from typing import BinaryIO
 
 from astropy.io import fits
 
+from datalab.astro.headers.cards import readable
 from datalab.errors import UsageError
+from datalab.fits.files import BLOCK_BYTES, read_header
 
-_BLOCK_BYTES = 2880
-_CARD_BYTES = 80
-_END_CARD = b"END".ljust(_CARD_BYTES)
 _BITPIX = (8, 16, 32, 64, -32, -64)
 _MOST_AXES = 999
-#: The longest headers known, of stacks with every input named in HISTORY, have some 10,000 cards; this allows 52,000.
-_MOST_HEADER_BYTES = 4 * 1024**2
 #: Multi-extension files of mosaic cameras have about 100.
 _MOST_HDUS = 1000
 _READ_BYTES = 1024**2
@@ -44,7 +41,7 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
     source = _Source(stream, max_bytes)
     headers: list[fits.Header] = []
     problems: list[str] = []
-    block = source.read(_BLOCK_BYTES)
+    block = source.read(BLOCK_BYTES)
     if not block.startswith(b"SIMPLE  ="):
         raise UsageError("not a FITS file: it does not begin with the card SIMPLE")
     while block:
@@ -55,19 +52,16 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
             break
         if len(headers) == _MOST_HDUS:
             raise UsageError(f"the file has more than {_MOST_HDUS} HDUs")
-        header = _read_header(source, block, hdu=len(headers))
+        header = fits.Header.fromstring(read_header(source.read, hdu=f"HDU {len(headers)}", start=block))
         headers.append(header)
         _skip_data(source, header, hdu=len(headers) - 1, problems=problems)
-        block = source.read(_BLOCK_BYTES)
+        block = source.read(BLOCK_BYTES)
     return FitsStructure(headers=tuple(headers), problems=tuple(problems))
 
 
 def hdu_name(index: int, header: fits.Header) -> str:
     """Return how messages call an HDU: its number, and its name if it has one."""
-    try:
-        name = header.get("EXTNAME")
-    except fits.VerifyError:
-        name = None
+    name = readable(header, "EXTNAME", None)
     return f"HDU {index} ({name.strip()})" if isinstance(name, str) and name.strip() else f"HDU {index}"
 
 
@@ -99,24 +93,9 @@ class _Source:
             pass
 
 
-def _read_header(source: _Source, block: bytes, *, hdu: int) -> fits.Header:
-    text = bytearray()
-    while True:
-        if len(block) < _BLOCK_BYTES:
-            raise UsageError(
-                f"the file ends inside the header of HDU {hdu}, after {len(text) + len(block)} bytes of it"
-            )
-        text += block
-        if any(block[start : start + _CARD_BYTES] == _END_CARD for start in range(0, _BLOCK_BYTES, _CARD_BYTES)):
-            return fits.Header.fromstring(bytes(text).decode("ascii", "replace"))
-        if len(text) >= _MOST_HEADER_BYTES:
-            raise UsageError(f"the header of HDU {hdu} has no END card within {_MOST_HEADER_BYTES} bytes")
-        block = source.read(_BLOCK_BYTES)
-
-
 def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list[str]) -> None:
     declared = _data_bytes(header, hdu)
-    padded = math.ceil(declared / _BLOCK_BYTES) * _BLOCK_BYTES
+    padded = math.ceil(declared / BLOCK_BYTES) * BLOCK_BYTES
     present = source.skip(padded)
     if present < declared:
         raise UsageError(

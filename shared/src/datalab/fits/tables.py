@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from astropy.table import Column, Table
 
-from datalab.astro.headers.reading import HeaderValue, parse_header_text
+from datalab.astro.headers.cards import HeaderValue, parse_header_text
+from datalab.fits.files import read_header
 
-_BLOCK_BYTES = 2880
-_CARD_BYTES = 80
-_END = b"END".ljust(_CARD_BYTES)
-#: More than any catalogue has; a file from outside may go on for ever.
-_MOST_HEADER_BLOCKS = 200
 _TYPES = {"B": ">u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _SCALAR = re.compile(r"1?([BIJKED])")
 _NOT_PLAIN = re.compile(r"T(?:SCAL|ZERO|NULL|DIM)\d+")
@@ -29,14 +24,11 @@ _NOT_PLAIN = re.compile(r"T(?:SCAL|ZERO|NULL|DIM)\d+")
 def plain_table(path: Path, header_offset: int) -> Table | None:
     """Return the table whose header begins at a place in a file, column names in lower case; None if it is not plain.
 
-    The numbers are in this machine's byte order.
+    The numbers are in this machine's byte order. Raises `UsageError` if the header does not end.
     """
     with path.open("rb") as file:
         file.seek(header_offset)
-        header = _header_text(file)
-        if header is None:
-            return None
-        cards = parse_header_text(header).cards
+        cards = parse_header_text(read_header(file.read, hdu="the table")).cards
         dtype = _row_type(cards)
         count = cards.get("NAXIS2")
         if dtype is None or not isinstance(count, int):
@@ -50,17 +42,6 @@ def plain_table(path: Path, header_offset: int) -> Table | None:
             for number, name in enumerate(dtype.names or (), start=1)
         ]
     )
-
-
-def _header_text(file: BinaryIO) -> str | None:
-    """Read a header, up to the end of its last block."""
-    text = b""
-    for _ in range(_MOST_HEADER_BLOCKS):
-        block = file.read(_BLOCK_BYTES)
-        text += block
-        if any(block[start : start + _CARD_BYTES] == _END for start in range(0, len(block), _CARD_BYTES)):
-            return text.decode("ascii", "replace")
-    return None
 
 
 def _row_type(cards: dict[str, HeaderValue]) -> np.dtype[np.void] | None:

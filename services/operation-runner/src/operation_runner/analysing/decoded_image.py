@@ -7,18 +7,18 @@ import pickle
 import shutil
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import sample
-from datalab.astro.headers.reading import UNREADABLE_CARD
+from datalab.astro.headers.cards import readable
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.sky.wcs import celestial_wcs
+from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
 from datalab.events.operations import InputFile
 from datalab.fits.image import FitsImage
@@ -36,7 +36,7 @@ class DecodedImage:
     def __init__(self, file: InputFile, folder: Path) -> None:
         self.basename = file.basename
         self.source = str(file.source)
-        self.pixels: NDArray[Any] = np.load(folder / _PIXELS, mmap_mode="r")
+        self.pixels: Pixels = np.load(folder / _PIXELS, mmap_mode="r")
         self._header: fits.Header
         self._catalogue: Table | UsageError | None
         # Written by `decode` on this machine since the runner started, and by nobody else.
@@ -44,10 +44,7 @@ class DecodedImage:
 
     def number(self, keyword: str) -> float | None:
         """Return the value of a card of the header; None if there is none, or it is no finite number."""
-        try:
-            value = self._header.get(keyword)
-        except UNREADABLE_CARD:
-            return None
+        value = readable(self._header, keyword, None)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if is_number else None
 
@@ -61,7 +58,7 @@ class DecodedImage:
         """Return the celestial coordinates, or None."""
         return self._wcs
 
-    def sample(self) -> NDArray[np.float64]:
+    def sample(self) -> FloatArray:
         """Return about 2000 values, sorted. Raises `UsageError` if no pixel is defined."""
         if self._sample.size == 0:
             raise UsageError(f"No pixel of {self.basename} has data.")
@@ -72,7 +69,7 @@ class DecodedImage:
         return celestial_wcs(self._header, self.pixels.shape)
 
     @cached_property
-    def _sample(self) -> NDArray[np.float64]:
+    def _sample(self) -> FloatArray:
         return sample(self.pixels)
 
 
@@ -109,8 +106,8 @@ def _write_pixels(image: FitsImage, target: Path) -> None:
         npy.write_array_header_2_0(
             out, {"descr": npy.dtype_to_descr(image.dtype), "fortran_order": False, "shape": image.shape}
         )
-        for start in range(0, rows, band_rows):
-            image.rows(start, min(start + band_rows, rows)).tofile(out)
+        for start, stop in bands(rows, band_rows):
+            image.rows(start, stop).tofile(out)
 
 
 def _catalogue(image: FitsImage) -> Table | UsageError | None:

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.photometry.aperture import Annulus, PixelNoise, centroids, measure
+from datalab.astro.photometry.aperture import PixelNoise, measure
+from datalab.astro.photometry.centroids import centroids
+from datalab.astro.photometry.local_sky import Annulus
 from datalab.astro.sky.positions import sky_positions
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from datalab.astro.display.stretch import Stretch, auto_stretch, rendered
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
 
-#: As existing clients know it (handbook, section 4.7).
+#: As existing clients know it.
 _QUALITY = 95
 #: The format counts in 16 bits.
 _LONGEST_SIDE_PX = 65_535

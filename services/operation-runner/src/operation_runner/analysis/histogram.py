@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.display.scale import even_histogram
+from datalab.astro.display.levels import even_histogram
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
 
 _Level = Annotated[float, Field(allow_inf_nan=False)] | None

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.display.scale import area_resized, level_histogram
+from datalab.astro.display.levels import level_histogram
+from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import zscale_limits
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
 

@@ -5,18 +5,17 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import NDArray
 
-from datalab.astro.display.scale import DisplayScale
+from datalab.astro.display.resizing import DisplayScale
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
 from datalab.astro.sky.positions import sky_positions
+from datalab.astro.types import FloatArray
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, DisplayParameters, UsageError
 
 #: As many as a display can show and a browser can draw.
 _MOST_SOURCES = 1000
-#: Error of a magnitude per relative error of its flux: 2.5 / ln 10.
-_MAGNITUDES_PER_RELATIVE_ERROR = 2.5 / math.log(10)
 
-_Columns = dict[str, NDArray[np.float64]]
+_Columns = dict[str, FloatArray]
 
 
 class SourceCatalog(Analysis):
@@ -59,8 +58,8 @@ def _complete(columns: _Columns, image: AnalysedImage) -> None:
         columns["ra"], columns["dec"] = sky_positions(wcs, columns["x"] - 1, columns["y"] - 1)  # 1-based as in FITS
     with np.errstate(invalid="ignore", divide="ignore"):
         flux, flux_error = columns["flux"], columns.get("fluxerr", missing)
-        columns["mag_of_flux"] = np.where(flux > 0, -2.5 * np.log10(flux), np.nan)
-        columns["magerr_of_flux"] = np.where(flux > 0, _MAGNITUDES_PER_RELATIVE_ERROR * flux_error / flux, np.nan)
+        columns["mag_of_flux"] = instrumental_mag(flux)
+        columns["magerr_of_flux"] = np.where(flux > 0, MAG_PER_RELATIVE_ERROR * flux_error / flux, np.nan)
 
 
 def _shown(columns: _Columns, row: int, scale: DisplayScale) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from datalab.astro.display.scale import iraf_zscale
+from datalab.astro.display.levels import iraf_zscale
 from datalab.astro.display.stretch import auto_stretch
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
 

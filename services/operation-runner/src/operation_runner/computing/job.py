@@ -94,7 +94,7 @@ def _stars_from_parent(questions: Connection, replies: Connection, work_dir: Pat
         if refusal is not None:
             raise refusal
         with target.open("rb") as file:
-            return read_stars(file, ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg)
+            return read_stars(file, region)
 
     return stars
 

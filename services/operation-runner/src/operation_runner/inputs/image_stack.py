@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from datalab.astro.headers.reading import FrameDescription, describe, header_cards
-from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.headers.description import FrameDescription, describe_header
+from datalab.astro.pixels.geometry import bands, common_shape
+from datalab.astro.types import Pixels
 from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
 from datalab.processes.forked import call_each
@@ -23,7 +24,6 @@ from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
 if TYPE_CHECKING:
     from astropy.table import Table
 
-Pixels = NDArray[Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -49,7 +49,7 @@ class DerivedImage:
     @cached_property
     def description(self) -> FrameDescription:
         """What the header says."""
-        return describe(header_cards(self.header))
+        return describe_header(self.header)
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`; see `operation_runner.sdk.Image`."""
@@ -77,19 +77,18 @@ class FitsImageStack:
     def combine(self, using: Callable[[Pixels], Pixels], *, dtype: DTypeLike, progress: Progress) -> Pixels:
         """Combine the images and return the result, shape `shape`; see `operation_runner.sdk.ImageStack`."""
         result = self._new_pixels(self.shape, dtype)
-        bands = list(self._bands())
+        parts = list(self._bands())
         worth = int(np.prod(self.shape)) * len(self.images) // _PIXELS_WORTH_A_PROCESS
-        combined = call_each(self._combining(using, result), bands, processes=min(self._processes, worth))
+        combined = call_each(self._combining(using, result), parts, processes=min(self._processes, worth))
         for number, _ in enumerate(combined, start=1):
-            progress(number / len(bands))
+            progress(number / len(parts))
         return result
 
     def _bands(self) -> Iterator[tuple[int, int]]:
         rows, columns = self.shape
         row_bytes = len(self.images) * columns * self.dtype.itemsize
         height = max(_LEAST_BAND_ROWS, min(_MOST_BAND_ROWS, _BAND_BYTES // row_bytes))
-        for start in range(0, rows, height):
-            yield start, min(start + height, rows)
+        return bands(rows, height)
 
     def _combining(self, using: Callable[[Pixels], Pixels], result: Pixels) -> Callable[[tuple[int, int]], None]:
         """Return the function that combines one band; in each process it makes one stack for all its bands."""

@@ -21,6 +21,7 @@ from datalab.astro.mosaics.alignment import (
     aligned_pixels,
     unmoved,
 )
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
     FitsFile,
@@ -50,10 +51,7 @@ class Alignment(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to align", min_length=2, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(description="The input files to align", min_length=2)]
         reference_file: Annotated[
             list[FitsFile] | None,
             Field(

@@ -9,12 +9,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from operation_runner.recipes.aperture_light_curve import (
-    ApertureParameters,
-    Frames,
-    TargetTrack,
-    aperture_light_curve,
-)
+from operation_runner.recipes.aperture_frames import Frames
+from operation_runner.recipes.aperture_light_curve import ApertureParameters, TargetTrack, aperture_light_curve
 from operation_runner.sdk import (
     Hidden,
     Inputs,

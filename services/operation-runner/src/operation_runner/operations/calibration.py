@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from operation_runner.recipes.masters import CorrectedImage, Masters, prepared_masters
+from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -39,39 +39,12 @@ class Calibration(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The raw images", min_length=1, max_length=999),
-        ]
-        bias_file: Annotated[
-            list[FitsFile],
-            Field(
-                title="Bias Frame",
-                description="To be subtracted; optional",
-                min_length=0,
-                max_length=1,
-                default_factory=list,
-            ),
-        ]
-        dark_file: Annotated[
-            list[FitsFile],
-            Field(
-                title="Dark Frame",
-                description="To be subtracted; optional",
-                min_length=0,
-                max_length=1,
-                default_factory=list,
-            ),
-        ]
+        input_files: Annotated[InputFiles, Field(description="The raw images")]
+        bias_file: Annotated[OptionalFile, Field(title="Bias Frame", description="To be subtracted; optional")]
+        dark_file: Annotated[OptionalFile, Field(title="Dark Frame", description="To be subtracted; optional")]
         flat_file: Annotated[
-            list[FitsFile],
-            Field(
-                title="Flat Frame",
-                description="To be divided by, of the same filter as the images; optional",
-                min_length=0,
-                max_length=1,
-                default_factory=list,
-            ),
+            OptionalFile,
+            Field(title="Flat Frame", description="To be divided by, of the same filter as the images; optional"),
         ]
         scale_dark: Annotated[
             Literal["yes", "no"],

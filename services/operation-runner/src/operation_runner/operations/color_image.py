@@ -20,6 +20,7 @@ from datalab.astro.mosaics.alignment import (
     reference_frame,
     unmoved,
 )
+from datalab.astro.types import Pixels
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
     FitsFile,
@@ -29,7 +30,6 @@ from operation_runner.sdk import (
     Operation,
     OperationParameters,
     PictureProduct,
-    Pixels,
     Product,
     Progress,
     UsageError,

@@ -12,8 +12,8 @@ from pydantic import Field
 from datalab.astro.headers.detector import Detector
 from datalab.astro.pixels.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -37,10 +37,7 @@ class CosmicRayRemoval(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         sigma_clip: Annotated[
             float,
             Field(

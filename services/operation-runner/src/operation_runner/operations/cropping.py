@@ -14,8 +14,8 @@ from pydantic import Field
 from datalab.astro.mosaics.overlap import Box
 from datalab.astro.sky.wcs import celestial_wcs, cutout_header, pixel_scale_arcsec
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     Hidden,
     Image,
     ImageProduct,
@@ -42,10 +42,7 @@ class Cropping(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         x_start: Annotated[
             int, Field(title="First Column", description="Counted from 1 at the left, as in FITS", ge=1)
         ] = 1

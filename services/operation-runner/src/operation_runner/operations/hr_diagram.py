@@ -17,8 +17,8 @@ from datalab.astro.catalogues.colour_magnitude import (
     footprint_contains,
     measured_stars,
 )
-from datalab.astro.catalogues.columns import has_numbers
-from datalab.astro.catalogues.sources import CatalogueError, with_sky_positions
+from datalab.astro.catalogues.columns import CatalogueError, has_numbers
+from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sky.cross_match import separations_arcsec
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at

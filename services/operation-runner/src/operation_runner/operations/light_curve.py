@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field
-
 from operation_runner.recipes.catalogue_light_curve import catalogue_light_curve
+from operation_runner.recipes.parameters import SingleFilterFiles, SourceStar, source_required
 from operation_runner.sdk import (
     DataProduct,
-    FitsFile,
     Inputs,
     Lane,
     Operation,
     OperationParameters,
     Product,
     Progress,
-    Refusals,
-    SkyPosition,
-    WizardKeys,
 )
-
-_SOURCE_MISSING = "Operation Light Curve requires a source."
 
 
 class LightCurve(Operation):
@@ -37,17 +30,8 @@ class LightCurve(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        source: Annotated[
-            SkyPosition,
-            Field(title="Source Star", description="The star to measure"),
-            WizardKeys({"name_lookup": True}),
-            Refusals({"required": _SOURCE_MISSING, "type": _SOURCE_MISSING}),
-        ]
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-            WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "gp", "zs"]}),
-        ]
+        source: Annotated[SourceStar, source_required("Light Curve")]
+        input_files: SingleFilterFiles
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         light_curve = catalogue_light_curve(inputs, parameters.input_files, parameters.source, progress)

@@ -14,8 +14,8 @@ from datalab.astro.pixels.arithmetic import image_median
 from datalab.astro.pixels.calibration import relative_sensitivity
 from datalab.astro.pixels.combine import median_dtype, median_rows, sigma_clipped_rows
 from operation_runner.recipes.masters import CorrectedImage, check_same_camera, exposure_s, prepared_masters
+from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -65,30 +65,13 @@ class MasterFrame(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="Frames of one kind", min_length=2, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(description="Frames of one kind", min_length=2)]
         kind: Annotated[Kind, Field(title="Kind", description="What the input files are")] = "bias"
         bias_file: Annotated[
-            list[FitsFile],
-            Field(
-                title="Bias Frame",
-                description="To be subtracted from darks or flats; optional",
-                min_length=0,
-                max_length=1,
-                default_factory=list,
-            ),
+            OptionalFile, Field(title="Bias Frame", description="To be subtracted from darks or flats; optional")
         ]
         dark_file: Annotated[
-            list[FitsFile],
-            Field(
-                title="Dark Frame",
-                description="To be subtracted from flats; optional",
-                min_length=0,
-                max_length=1,
-                default_factory=list,
-            ),
+            OptionalFile, Field(title="Dark Frame", description="To be subtracted from flats; optional")
         ]
         combine: Annotated[
             Literal["sigma-clipped", "median"],

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from datalab.astro.pixels.combine import median_dtype, median_rows
 from operation_runner.recipes.catalogues import stacked_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     ImageProduct,
     Inputs,
     Lane,
@@ -33,10 +33,7 @@ class Median(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=2, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(min_length=2)]
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         stack = inputs.stack(parameters.input_files)

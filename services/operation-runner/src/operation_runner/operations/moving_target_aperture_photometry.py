@@ -8,17 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
+from datalab.astro.photometry.comparison_stars import CatalogueSources
 from datalab.astro.photometry.target_positions import PositionError, TimedPosition, timed_positions
 from datalab.astro.photometry.tracks import Vectors, fit_track, follow, near_track
 from datalab.astro.sky.cross_match import unit_vectors
-from operation_runner.recipes.aperture_light_curve import (
-    ApertureParameters,
-    CatalogueSources,
-    Frame,
-    Frames,
-    TargetTrack,
-    aperture_light_curve,
-)
+from operation_runner.recipes.aperture_frames import Frame, Frames
+from operation_runner.recipes.aperture_light_curve import ApertureParameters, TargetTrack, aperture_light_curve
 from operation_runner.sdk import Inputs, Lane, Operation, Product, Progress, Refusals, UsageError, WizardKeys
 
 _TOO_FEW = "Operation Moving Target Aperture Photometry requires at least 2 target_positions"

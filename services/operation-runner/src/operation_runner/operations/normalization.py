@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -37,10 +35,7 @@ class Normalization(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         yield from inputs.parallel_images(normalized, parameters.input_files, progress=progress)

@@ -7,16 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from datalab.astro.catalogues.sources import carried, flux_ratio
+from datalab.astro.catalogues.flux_ratio import flux_ratio
+from datalab.astro.catalogues.transformed import carried
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.expression import Expression, ExpressionError, parse
-from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.pixels.geometry import bands, common_shape
+from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -41,9 +42,6 @@ def _one_more(letter: str) -> Any:
     return Field(
         title=f"Image {letter.upper()}",
         description=f"Optional: the image called {letter} in the expression",
-        min_length=0,  # user interfaces that know no optional inputs want to be told
-        max_length=1,
-        default_factory=list,
     )
 
 
@@ -61,15 +59,10 @@ class PixelArithmetic(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        a: Annotated[
-            list[FitsFile],
-            Field(
-                title="Image A", description="The images called a, one result for each", min_length=1, max_length=999
-            ),
-        ]
-        b: Annotated[list[FitsFile], _one_more("b")]
-        c: Annotated[list[FitsFile], _one_more("c")]
-        d: Annotated[list[FitsFile], _one_more("d")]
+        a: Annotated[InputFiles, Field(title="Image A", description="The images called a, one result for each")]
+        b: Annotated[OptionalFile, _one_more("b")]
+        c: Annotated[OptionalFile, _one_more("c")]
+        d: Annotated[OptionalFile, _one_more("d")]
         expression: Annotated[
             str,
             Field(title="Expression", description="The formula, for example (a - b) / median(b)", min_length=1),
@@ -94,8 +87,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
     rows, columns = common_shape([each.shape for each in used.values()])
     reduced = {each: each.of(used[each.image].rows(0, rows)[:, :columns]) for each in expression.reductions}
     pixels = np.empty((rows, columns), exact_dtype(*(each.dtype for each in used.values())))
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         band = {name: each.rows(start, stop)[:, :columns] for name, each in used.items()}
         pixels[start:stop] = expression.evaluate(band, reduced)
     if np.isnan(pixels).all():
@@ -110,7 +102,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
     )
 
 
-def _measured_anew(image: Image, pixels: NDArray[Any]) -> Table | None:
+def _measured_anew(image: Image, pixels: Pixels) -> Table | None:
     """Return the catalogue of `image` with fluxes as they are in the result; None if no stars are left in it."""
     catalogue = carried_catalogue(image, shape=pixels.shape)
     if catalogue is None:

@@ -10,9 +10,8 @@ from typing import Annotated
 from astropy.table import Table
 from pydantic import Field
 
-from datalab.astro.catalogues.sources import with_sky_positions
+from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.mosaics.alignment import star_positions
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.plate_solving import (
@@ -20,13 +19,13 @@ from datalab.astro.sky.plate_solving import (
     Hint,
     PlateSolution,
     PlateSolvingError,
-    search_circle,
+    search_region,
     solve_plate,
 )
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import star_table
 from operation_runner.sdk import (
-    FitsFile,
     Hidden,
     Image,
     ImageProduct,
@@ -37,7 +36,6 @@ from operation_runner.sdk import (
     Product,
     Progress,
     SkyPosition,
-    SkyRegion,
     UsageError,
 )
 
@@ -58,10 +56,7 @@ class PlateSolving(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to solve", min_length=1, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(description="The input files to solve")]
         # Forms wait until a source is filled in, and nearly every header has a position.
         source: Annotated[SkyPosition | None, Hidden(), Field(title="Field Centre")] = None
         pixel_scale: Annotated[
@@ -79,8 +74,8 @@ class PlateSolving(Operation):
         images = [inputs.image(file) for file in parameters.input_files]
         hinted = [(image, hint_of(image, parameters)) for image in images]
         solved = 0
-        for circle, neighbours in groupby(hinted, key=lambda pair: search_circle(pair[1], pair[0].shape)):
-            stars = inputs.stars(SkyRegion(ra_deg=circle.ra_deg, dec_deg=circle.dec_deg, radius_deg=circle.radius_deg))
+        for region, neighbours in groupby(hinted, key=lambda pair: search_region(pair[1], pair[0].shape)):
+            stars = inputs.stars(region)
             group = list(neighbours)
             part = progress.part(solved / len(images), (solved + len(group)) / len(images))
             yield from inputs.parallel(partial(solved_image, stars=stars), group, progress=part)
@@ -100,7 +95,7 @@ def hint_of(image: Image, parameters: PlateSolving.Parameters) -> Hint:
             f"{_LEAST_SCALE_ARCSEC:g} can be used, or 0 for one that is not known."
         )
     if scale_arcsec is None:
-        reader = CardReader(header_cards(image.header))
+        reader = CardReader.of(image.header)
         scale_arcsec = (
             pixel_scale_arcsec(wcs)
             if wcs

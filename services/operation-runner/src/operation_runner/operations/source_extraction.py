@@ -13,11 +13,11 @@ from pydantic import Field
 from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero_point
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.detector import Detector
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
-from datalab.astro.sources.extraction import Extraction, ExtractionError, ExtractionSettings, extract_sources
+from datalab.astro.sources.detection import ExtractionError
+from datalab.astro.sources.extraction import Extraction, ExtractionSettings, extract_sources
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -42,10 +42,7 @@ class SourceExtraction(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         threshold: Annotated[
             float,
             Field(
@@ -133,7 +130,7 @@ def aperture_px(image: Image, radius_arcsec: float | None, scale_arcsec: float |
 
 def stated_scale_arcsec(header: fits.Header) -> float | None:
     """Return the pixel scale a header without WCS states."""
-    return CardReader(header_cards(header)).number("PIXSCALE", lowest=1e-3) or None
+    return CardReader.of(header).number("PIXSCALE", lowest=1e-3) or None
 
 
 def described_header(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.mosaics.overlap import SharedGrid
@@ -22,12 +21,13 @@ from datalab.astro.pixels.combine import (
 )
 from datalab.astro.pixels.noise import pixel_noise
 from datalab.astro.pixels.stacked_header import effective_images, stacked_header
-from datalab.astro.sky.wcs import FloatArray, with_wcs
+from datalab.astro.sky.wcs import with_wcs
+from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Combine,
-    FitsFile,
     Image,
     ImageProduct,
     Inputs,
@@ -38,8 +38,6 @@ from operation_runner.sdk import (
     Progress,
     UsageError,
 )
-
-Pixels = NDArray[Any]
 
 
 class Stacking(Operation):
@@ -59,10 +57,7 @@ class Stacking(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=2, max_length=999),
-        ]
+        input_files: Annotated[InputFiles, Field(min_length=2)]
         stacking_mode: Annotated[
             Literal["simple", "reproject"],
             Field(title="Stacking Mode", description="Whether to align the images by their world coordinates"),

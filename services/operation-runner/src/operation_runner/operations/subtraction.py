@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.geometry import common_shape
+from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
     Image,
@@ -40,10 +41,7 @@ class Subtraction(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        input_files: Annotated[
-            list[FitsFile],
-            Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        ]
+        input_files: InputFiles
         subtraction_file: Annotated[
             list[FitsFile],
             Field(
@@ -66,7 +64,7 @@ class Subtracted:
     """The image that is taken from the others."""
 
     image: Image
-    pixels: NDArray[Any]
+    pixels: Pixels
 
 
 def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:

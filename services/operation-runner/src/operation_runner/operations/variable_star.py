@@ -9,22 +9,17 @@ from pydantic import Field
 
 from datalab.astro.photometry.period import LEAST_POINTS, period_search
 from operation_runner.recipes.catalogue_light_curve import catalogue_light_curve
+from operation_runner.recipes.parameters import SingleFilterFiles, SourceStar, source_required
 from operation_runner.sdk import (
     DataProduct,
-    FitsFile,
     Inputs,
     Lane,
     Operation,
     OperationParameters,
     Product,
     Progress,
-    Refusals,
-    SkyPosition,
     UsageError,
-    WizardKeys,
 )
-
-_SOURCE_MISSING = "Operation Variable Star requires a source."
 
 #: What is shown when the points have no period: all of one brightness, for example.
 _NO_PERIOD: Mapping[str, Any] = {"period": None, "fap": None, "frequency": [], "power": []}
@@ -42,22 +37,8 @@ class VariableStar(Operation):
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
-        source: Annotated[
-            SkyPosition,
-            Field(title="Source Star", description="The star to measure"),
-            WizardKeys({"name_lookup": True}),
-            Refusals({"required": _SOURCE_MISSING, "type": _SOURCE_MISSING}),
-        ]
-        input_files: Annotated[
-            list[FitsFile],
-            Field(
-                title="Input Files",
-                description="The input files to operate on",
-                min_length=LEAST_POINTS,
-                max_length=999,
-            ),
-            WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "gp", "zs"]}),
-        ]
+        source: Annotated[SourceStar, source_required("Variable Star")]
+        input_files: Annotated[SingleFilterFiles, Field(min_length=LEAST_POINTS)]
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         light_curve = catalogue_light_curve(inputs, parameters.input_files, parameters.source, progress.part(0.0, 0.8))

@@ -11,8 +11,8 @@ from typing import TypeVar, overload
 from astropy.wcs import WCS
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.exposure_times import modified_julian_date
-from datalab.astro.headers.reading import header_cards
+from datalab.astro.headers.cards import header_cards
+from datalab.astro.headers.exposure_times import JD_OF_MJD_ZERO, LATEST_MJD, modified_julian_date
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
 from datalab.astro.photometry.comparison_stars import CatalogueSources
 from operation_runner.sdk import FitsFile, Image, Inputs, Progress, UsageError
@@ -20,9 +20,6 @@ from operation_runner.sdk import FitsFile, Image, Inputs, Progress, UsageError
 Result = TypeVar("Result")
 
 _SECONDS_PER_DAY = 86_400.0
-_JD_OF_MJD_ZERO = 2_400_000.5
-#: In a thousand years; what is later is no MJD.
-_LATEST_MJD = 400_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,7 @@ class ExposureTimes:
         start, exposure_s = image.description.capture_time, image.description.exposure_time_s or 0.0
         if start is None:
             raise ValueError("it has no usable DATE-OBS")
-        start_mjd = CardReader(cards).number("MJD-OBS", lowest=0, highest=_LATEST_MJD) or modified_julian_date(start)
+        start_mjd = CardReader(cards).number("MJD-OBS", lowest=0, highest=LATEST_MJD) or modified_julian_date(start)
         return cls(
             date_obs=str(cards["DATE-OBS"]),
             start=start,
@@ -52,7 +49,7 @@ class ExposureTimes:
     @property
     def midpoint_jd(self) -> float:
         """The Julian date, UTC."""
-        return self.midpoint_mjd + _JD_OF_MJD_ZERO
+        return self.midpoint_mjd + JD_OF_MJD_ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

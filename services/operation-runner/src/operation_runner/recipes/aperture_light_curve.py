@@ -14,7 +14,6 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -26,12 +25,13 @@ from datalab.astro.photometry.comparison_stars import Candidates, CatalogueSourc
 from datalab.astro.photometry.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
 from datalab.astro.photometry.evolving_ensemble import calibrate_with_evolving_ensemble
 from datalab.astro.photometry.frame_photometry import FramePhotometry, measure_frame
+from datalab.astro.types import FloatArray
 from operation_runner.recipes.aperture_frames import Frame, Frames, open_images, skipped, usable_frames
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
+from operation_runner.recipes.parameters import SingleFilterFiles
 from operation_runner.sdk import (
     DataProduct,
     DiagnosticPicture,
-    FitsFile,
     Inputs,
     OperationParameters,
     Product,
@@ -40,10 +40,6 @@ from operation_runner.sdk import (
     UsageError,
     WizardKeys,
 )
-
-__all__ = ["ApertureParameters", "CatalogueSources", "Frame", "Frames", "TargetTrack", "aperture_light_curve"]
-
-FloatArray = NDArray[np.float64]
 
 #: A star of a fixed field must be known on this share of the frames: a few bad catalogues must not cost good stars.
 _LEAST_COVERAGE = 0.8
@@ -64,11 +60,7 @@ class ApertureParameters(OperationParameters):
     #: The operation's name, for texts.
     operation: ClassVar[str]
 
-    input_files: Annotated[
-        list[FitsFile],
-        Field(title="Input Files", description="The input files to operate on", min_length=1, max_length=999),
-        WizardKeys({"single_filter": True, "filter_options": ["rp", "ip", "gp", "zs"]}),
-    ]
+    input_files: SingleFilterFiles
     aperture_radius: Annotated[
         float,
         Field(title="Aperture Radius", description="Radius of the aperture in arcsec", gt=0, allow_inf_nan=False),

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from datalab.astro.headers.exposure_times import iso_utc
+from datalab.astro.magnitudes import instrumental_mag
 from datalab.astro.photometry.aperture_geometry import Radii
 from datalab.astro.photometry.comparison_stars import Candidates
-from datalab.astro.photometry.differential import Calibrated, instrumental_mag
+from datalab.astro.photometry.differential import Calibrated
 from datalab.astro.photometry.frame_photometry import FramePhotometry
-from datalab.astro.photometry.known_values import over_known
 from datalab.astro.photometry.period import period_search
+from datalab.astro.robust import over_known
 from operation_runner.recipes.aperture_frames import Frame
+from operation_runner.recipes.shown_filter import shown_filter
 
-#: What clients show as the filter if no header names one.
-_NO_FILTER = "None"
 #: Clients recognise the two kinds of rows by how they begin.
 _HEADING = (
     "comparison star identifier | RA | Dec | calculated flux | FITS source catalog flux | calculated magnitude | "
@@ -48,14 +48,13 @@ def output_item(output: LightCurveOutput) -> dict[str, Any]:
     The Julian date of a point is the middle of its exposure (UTC); `date_obs` and `observation_date` are its start.
     """
     calibrated, frames = output.calibrated, output.frames
-    filters = (frame.image.description.filter_name for frame in frames)
     julian_dates = np.array([frame.times.midpoint_jd for frame in frames])
     search = period_search(julian_dates, calibrated.mag, calibrated.mag_sigma)
     return {
         "aperture_radius": output.radii_arcsec.aperture,
         "annulus_inner_radius": output.radii_arcsec.inner,
         "annulus_outer_radius": output.radii_arcsec.outer,
-        "filter": next((name for name in filters if name), _NO_FILTER),
+        "filter": shown_filter(frame.image.description.filter_name for frame in frames),
         "light_curve": [
             _row(output, number) | {"julian_date": julian_date} for number, julian_date in enumerate(julian_dates)
         ],

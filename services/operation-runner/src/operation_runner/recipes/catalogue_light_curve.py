@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from datalab.astro.catalogues.photometry import catalogue_magnitude
+from datalab.astro.catalogues.lookup import catalogue_magnitude
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
+from operation_runner.recipes.shown_filter import shown_filter
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
-
-#: What clients show as the filter if no header names one.
-_NO_FILTER = "None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +31,7 @@ class LightCurvePoint:
             "julian_date": self.julian_date,
             "observation_date": self.observation_date,
             "fits_path": self.basename,
-            "filter": self.filter_name or _NO_FILTER,
+            "filter": shown_filter([self.filter_name]),
         }
 
 
@@ -47,13 +45,12 @@ class LightCurve:
 
     def as_output(self) -> dict[str, Any]:
         """Return the keys that clients know."""
-        filters = (point.filter_name for point in self.points if point.filter_name)
         return {
             "light_curve": [point.as_output() for point in self.points],
             "flux_fallback": False,
             "excluded_images": self.excluded_images,
             "source": self.source.model_dump(exclude_none=True),
-            "filter": next(filters, _NO_FILTER),
+            "filter": shown_filter(point.filter_name for point in self.points),
         }
 
 

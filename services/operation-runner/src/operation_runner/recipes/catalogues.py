@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
-from datalab.astro.catalogues.columns import has_numbers
-from datalab.astro.catalogues.sources import CatalogueError, carried, counted_from_one, flux_ratio, moved
+from datalab.astro.catalogues.columns import CatalogueError, has_numbers
+from datalab.astro.catalogues.flux_ratio import flux_ratio
+from datalab.astro.catalogues.transformed import carried, counted_from_one, moved
 from datalab.astro.sky.wcs import PixelMapping
+from datalab.astro.types import Pixels
 from operation_runner.sdk import Image
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-Pixels = NDArray[Any]
 
 
 def carried_catalogue(
@@ -22,7 +20,7 @@ def carried_catalogue(
 ) -> Table | None:
     """Return the catalogue of `image` for an image cut from it and multiplied; None without sources or positions.
 
-    The arguments are those of `datalab.astro.catalogues.sources.carried`.
+    The arguments are those of `datalab.astro.catalogues.transformed.carried`.
     """
     catalogue = image.catalogue()
     if catalogue is None:

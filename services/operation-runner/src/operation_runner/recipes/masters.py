@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from numpy.typing import NDArray
 
+from datalab.astro.headers.description import FrameDescription
 from datalab.astro.headers.detector import Detector
-from datalab.astro.headers.reading import FrameDescription
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.pixels.calibration import (
     BIAS_CARD,
@@ -26,9 +24,9 @@ from datalab.astro.pixels.calibration import (
     relative_sensitivity,
     saturation_after,
 )
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.types import Pixels
 from operation_runner.sdk import FitsFile, Image, Inputs, UsageError
-
-Pixels = NDArray[Any]
 
 #: Exposure times nearer to each other than this are the same.
 _SAME_EXPOSURE = 1e-3
@@ -152,8 +150,7 @@ class CorrectedImage:
     def pixels(self) -> Pixels:
         """Return all rows."""
         result = np.empty(self.shape, self.dtype)
-        for start in range(0, self.shape[0], _BAND_ROWS):
-            stop = min(start + _BAND_ROWS, self.shape[0])
+        for start, stop in bands(self.shape[0], _BAND_ROWS):
             result[start:stop] = self.rows(start, stop)
         return result
 
@@ -197,8 +194,7 @@ def _on_disk(inputs: Inputs, image: Image, rows: Callable[[int, int], Pixels] | 
     read = rows or image.rows
     dtype = exact_dtype(image.dtype)
     pixels = inputs.new_pixels(image.shape, dtype)
-    for start in range(0, image.shape[0], _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, image.shape[0])
+    for start, stop in bands(image.shape[0], _BAND_ROWS):
         pixels[start:stop] = read(start, stop)
     return inputs.derived(image, pixels)
 

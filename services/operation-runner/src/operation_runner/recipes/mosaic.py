@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from datalab.astro.mosaics.overlap import SharedGrid, shared_grid
-from datalab.astro.mosaics.resampling import bands, resample_rows
+from datalab.astro.mosaics.resampling import resample_rows, resampling_bands
 from datalab.astro.pixels.combine import RunningSum
+from datalab.astro.pixels.geometry import bands
 from datalab.astro.sky.wcs import WcsError, celestial_wcs
+from datalab.astro.types import FloatArray, Pixels
 from operation_runner.sdk import Combine, Image, Inputs, Progress, UsageError
-
-Pixels = NDArray[Any]
 
 #: Disk for the resampled rows of all images together. A mosaic that needs more is made in as many parts as it takes.
 SCRATCH_BYTES = 1024**3
@@ -58,7 +57,7 @@ def add_up(
     images: Sequence[Image],
     grid: SharedGrid,
     *,
-    weights: NDArray[np.float64],
+    weights: FloatArray,
     finish: Callable[[RunningSum], Pixels],
     progress: Progress,
 ) -> Pixels:
@@ -76,7 +75,7 @@ def add_up(
             running.add(resample_rows(image, pixel_grid, start, stop), weight)
         result[start:stop] = finish(running)
 
-    for _ in inputs.parallel(add_band, list(bands(grid.shape)), progress=progress):
+    for _ in inputs.parallel(add_band, list(resampling_bands(grid.shape)), progress=progress):
         pass
     return result
 
@@ -109,11 +108,10 @@ def combine_all(
 
     def resample_part(part: tuple[int, int, int]) -> None:
         index, start, stop = part
-        for first, last in bands((stop - start, columns)):
+        for first, last in resampling_bands((stop - start, columns)):
             planes[index, first:last] = resample_rows(images[index], grid.grids[index], start + first, start + last)
 
-    for start in range(0, rows, height):
-        stop = min(start + height, rows)
+    for start, stop in bands(rows, height):
         part_progress = progress.part(start / rows, stop / rows)
         parts = [(index, start, stop) for index in range(len(images))]
         for _ in inputs.parallel(resample_part, parts, progress=part_progress.part(0.0, 0.8)):

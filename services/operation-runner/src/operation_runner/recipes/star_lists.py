@@ -8,7 +8,8 @@ from datalab.astro.headers.detector import Detector
 from datalab.astro.mosaics.alignment import Frame, star_positions
 from datalab.astro.sky.star_matching import LEAST_COMMON_STARS
 from datalab.astro.sky.wcs import celestial_wcs
-from datalab.astro.sources.extraction import ExtractionError, extract_sources
+from datalab.astro.sources.detection import ExtractionError
+from datalab.astro.sources.extraction import extract_sources
 from operation_runner.sdk import Image
 
 

@@ -1,4 +1,4 @@
-"""From products to files: lossless FITS with provenance, TIFF, and JPEGs to look at."""
+"""The products of a computation, from what an operation yields to files in the work folder of its job."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
-from PIL import Image as Picture
 
 import datalab
 from datalab.astro.display.stretch import auto_stretch, rendered
-from datalab.astro.headers.reading import describe, header_cards
-from datalab.astro.products.provenance import output_header, provenance_cards
+from datalab.astro.headers.description import describe_header
+from datalab.astro.products.provenance import provenance_cards
+from datalab.fits.pictures import save_jpeg, save_large_and_small_jpeg, save_tiff
+from datalab.fits.writing import write_cube, write_image
 from operation_runner.sdk import (
     DataProduct,
     DiagnosticPicture,
@@ -30,13 +30,8 @@ from operation_runner.sdk.jobs import Job, LocalData, LocalFile, LocalPicture, L
 
 Value = TypeVar("Value")
 
-#: As existing clients know them: the small picture fits a square of this side; JPEG quality (handbook, section 5).
-_SMALL_SIDE_PX = 200
-_JPEG_QUALITY = 95
-#: Of pictures that belong to data (handbook, section 3.12).
+#: Of pictures that belong to data, as existing clients know them.
 _DIAGNOSTIC_QUALITY = 90
-# Pillow loads its plugins when first used: once here, instead of in every process that is forked for a job.
-Picture.preinit()
 
 
 class ProductWriter:
@@ -81,47 +76,44 @@ class ProductWriter:
             raise TypeError(f"the picture {pictures[0].name} belongs to no data: yield it before its DataProduct")
         return tuple(data)
 
-    def _new_name(self) -> str:
+    def _paths(self, *ends: str) -> list[Path]:
+        """Return where the files of the next product go, one for each end of a name."""
         self._written += 1
-        return f"product-{os.getpid()}-{self._written}"
-
-    def _path(self, name: str) -> Path:
-        return self._job.work_dir / name
+        return [self._job.work_dir / f"product-{os.getpid()}-{self._written}{end}" for end in ends]
 
     def _write_image(self, product: ImageProduct) -> LocalProduct:
-        name = self._new_name()
-        fits_path, large, small = (self._path(name + end) for end in (".fits", "-large.jpg", "-small.jpg"))
-        _write_grey_pictures(product.pixels, large, small)
+        fits_path, large, small = self._paths(".fits", "-large.jpg", "-small.jpg")
+        save_large_and_small_jpeg(rendered(product.pixels, auto_stretch(product.pixels)), large, small)
         names = None if product.inputs is None else {image.basename for image in product.inputs}
-        self._write_fits(fits_path, _image_hdus(product), comment=product.comment, made_of=names)
+        write_image(
+            fits_path,
+            product.pixels,
+            header=product.header,
+            cards=self._provenance(product.comment, made_of=names),
+            extensions=product.extensions,
+            catalogue=product.catalogue,
+        )
         return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small})
 
     def _write_picture(self, product: PictureProduct) -> LocalProduct:
-        name = self._new_name()
-        files = {
-            "fits": self._path(f"{name}.fits"),
-            "tif": self._path(f"{name}.tif"),
-            "large": self._path(f"{name}-large.jpg"),
-            "small": self._path(f"{name}-small.jpg"),
-        }
-        picture = Picture.fromarray(np.ascontiguousarray(product.pixels))
-        picture.save(files["tif"], "TIFF", compression="tiff_deflate")
-        _save_jpegs(picture, files["large"], files["small"])
-        self._write_fits(files["fits"], [_cube_hdu(product)], comment=product.comment)
-        return _described("image", product.header, files)
+        fits_path, tif, large, small = self._paths(".fits", ".tif", "-large.jpg", "-small.jpg")
+        save_tiff(product.pixels, tif)
+        save_large_and_small_jpeg(product.pixels, large, small)
+        write_cube(fits_path, product.planes, header=product.header, cards=self._provenance(product.comment))
+        return _described("image", product.header, {"fits": fits_path, "tif": tif, "large": large, "small": small})
 
     def _write_diagnostic(self, product: DiagnosticPicture) -> LocalPicture:
-        path = self._path(f"{self._new_name()}-diagnostic.jpg")
-        Picture.fromarray(np.ascontiguousarray(product.pixels)).save(path, "JPEG", quality=_DIAGNOSTIC_QUALITY)
+        (path,) = self._paths("-diagnostic.jpg")
+        save_jpeg(product.pixels, path, quality=_DIAGNOSTIC_QUALITY)
         return LocalPicture(field=product.field, name=product.name, file=LocalFile(path=path, media_type="image/jpeg"))
 
-    def _write_fits(self, path: Path, extensions: list[Any], *, comment: str, made_of: set[str] | None = None) -> None:
-        """Write a file that tells what it was made of: the inputs of these names, or all.
+    def _provenance(self, comment: str, *, made_of: set[str] | None = None) -> list[fits.Card]:
+        """Return the cards that tell what a product was made of: the inputs of these names, or all.
 
         A thousand images made of a thousand others must not each list all of them.
         """
         inputs = [file for file in self._job.inputs if made_of is None or file.basename in made_of]
-        provenance = provenance_cards(
+        return provenance_cards(
             software_version=datalab.__version__,
             operation=self._operation.name,
             operation_version=str(self._operation.version),
@@ -130,20 +122,13 @@ class ProductWriter:
             result_key=self._job.result_key,
             comment=comment,
         )
-        primary = fits.PrimaryHDU()
-        primary.header.extend(provenance, bottom=True)
-        hdus = fits.HDUList([primary, *extensions])
-        for hdu in hdus:
-            # Left alone, astropy writes the present time here; a result computed again must have the same bytes.
-            hdu.add_checksum(when="see FITS standard 4.0, section 4.4.2.7")
-        hdus.writeto(path)
 
 
 _MEDIA_TYPES = {".fits": "application/fits", ".tif": "image/tiff", ".jpg": "image/jpeg"}
 
 
 def _described(kind: Any, header: fits.Header, files: Mapping[str, Path]) -> LocalProduct:
-    described = describe(header_cards(header))
+    described = describe_header(header)
     return LocalProduct(
         type=kind,
         files={role: LocalFile(path=path, media_type=_MEDIA_TYPES[path.suffix]) for role, path in files.items()},
@@ -153,58 +138,11 @@ def _described(kind: Any, header: fits.Header, files: Mapping[str, Path]) -> Loc
     )
 
 
-def _image_hdus(product: ImageProduct) -> list[Any]:
-    hdus: list[Any] = [
-        fits.ImageHDU(
-            _as_stored(product.pixels), header=output_header(product.header, product.pixels.shape), name="SCI"
-        )
-    ]
-    hdus += [fits.ImageHDU(_as_stored(pixels), name=name) for name, pixels in product.extensions.items()]
-    if product.catalogue is not None:
-        hdus.append(_table_hdu(product.catalogue))
-    return hdus
-
-
-def _as_stored(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return pixels in the byte order of FITS, copied if they are in another one.
-
-    Given others, astropy turns their bytes round in place while it writes; the operation may still need them.
-    """
-    return np.asarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
-
-
-def _table_hdu(catalogue: Table) -> fits.BinTableHDU:
-    plain = Table(catalogue, copy=False)
-    plain.meta.clear()
-    hdu = fits.table_to_hdu(plain)
-    hdu.name = "CAT"
-    return hdu
-
-
-def _cube_hdu(product: PictureProduct) -> fits.ImageHDU:
-    planes = list(product.planes.values())
-    header = output_header(product.header, planes[0].shape)
-    for number, name in enumerate(product.planes, start=1):
-        header[f"PLANE{number}"] = (name, "what the plane shows")
-    return fits.ImageHDU(np.stack(planes), header=header, name="SCI")
-
-
 def _only_files_of(value: Any, names: set[str] | None) -> Any:
     """Return a parameter's value; of a list of files only those of these names, if any are given."""
     if names is None or not isinstance(value, list):
         return value
     return [item for item in value if not isinstance(item, dict) or item.get("basename") in (None, *names)]
-
-
-def _write_grey_pictures(pixels: np.ndarray[Any, Any], large: Path, small: Path) -> None:
-    _save_jpegs(Picture.fromarray(rendered(pixels, auto_stretch(pixels))), large, small)
-
-
-def _save_jpegs(picture: Picture.Image, large: Path, small: Path) -> None:
-    thumbnail = picture.copy()
-    thumbnail.thumbnail((_SMALL_SIDE_PX, _SMALL_SIDE_PX))
-    for target, content in ((large, picture), (small, thumbnail)):
-        content.convert("RGB").save(target, "JPEG", quality=_JPEG_QUALITY)
 
 
 def strict_json(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """What an operation is made of: all that its file may import from the runner. Analyses use `sdk.analysis`."""
 
+from datalab.astro.sky.region import SkyRegion
 from datalab.errors import TransientError, UsageError
 from datalab.events.operations import Lane
-from operation_runner.sdk.inputs import Combine, Image, ImageStack, Inputs, Pixels, Progress
-from operation_runner.sdk.jobs import SkyRegion
+from operation_runner.sdk.inputs import Combine, Image, ImageStack, Inputs, Progress
 from operation_runner.sdk.operation import Operation
 from operation_runner.sdk.parameters import FitsFile, Hidden, OperationParameters, Refusals, SkyPosition, WizardKeys
 from operation_runner.sdk.products import (
@@ -29,7 +29,6 @@ __all__ = [
     "Operation",
     "OperationParameters",
     "PictureProduct",
-    "Pixels",
     "Product",
     "Progress",
     "Refusals",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import NDArray
 
-    from datalab.astro.display.scale import DisplayScale
+    from datalab.astro.display.resizing import DisplayScale
 
 __all__ = [
     "AnalysedImage",
@@ -53,14 +53,14 @@ class AnalysisParameters(BaseModel):
 
 
 class DisplayParameters(AnalysisParameters):
-    """Parameters with positions on a display: see `datalab.astro.display.scale`."""
+    """Parameters with positions on a display: see `datalab.astro.display.resizing`."""
 
     width: Annotated[_Side, Field(description="of the picture the user sees, in its pixels")]
     height: Annotated[_Side, Field(description="of the picture the user sees, in its pixels")]
 
     def scale(self, image: AnalysedImage) -> DisplayScale:
         """Return how positions of the picture become positions of the image."""
-        from datalab.astro.display.scale import DisplayScale  # noqa: PLC0415 - the runner itself needs no astronomy
+        from datalab.astro.display.resizing import DisplayScale  # noqa: PLC0415 - the runner itself needs no astronomy
 
         return DisplayScale.of(image.pixels.shape, width=self.width, height=self.height)
 
@@ -86,7 +86,7 @@ class AnalysedImage(Protocol):
         ...
 
     def sample(self) -> NDArray[np.float64]:
-        """Return about 2000 values, sorted, none undefined: see `datalab.astro.display.scale.stretch.sample`.
+        """Return about 2000 values, sorted, none undefined: see `datalab.astro.display.stretch.sample`.
 
         Raises `UsageError` if no pixel is defined.
         """

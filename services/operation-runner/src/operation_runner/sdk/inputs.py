@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Protocol,
-    TypeAlias,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from operation_runner.sdk.jobs import SkyRegion
+from datalab.astro.sky.region import SkyRegion
 
 if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     import numpy as np
     from astropy.io import fits
     from astropy.table import Table
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
-    from datalab.astro.headers.reading import FrameDescription
+    from datalab.astro.headers.description import FrameDescription
+    from datalab.astro.types import Pixels
 from operation_runner.sdk.parameters import FitsFile
-
-Pixels: TypeAlias = "NDArray[Any]"
-
 
 Item = TypeVar("Item")
 

@@ -12,15 +12,6 @@ from datalab.events.operations import InputFile, InputSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SkyRegion:
-    """A circle on the sky, ICRS degrees."""
-
-    ra_deg: float
-    dec_deg: float
-    radius_deg: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One computation, ready for a process of its own. Everything in it can be pickled."""
 

@@ -21,10 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import (
-    Any,
-    ClassVar,
-)
+from typing import Any, ClassVar
 
 from pydantic import JsonValue
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import (
-    TYPE_CHECKING,
-    Any,
-)
+from typing import TYPE_CHECKING, Any
 
 from operation_runner.sdk.jobs import LocalPicture, LocalProduct
 
@@ -15,7 +12,8 @@ if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     from astropy.io import fits
     from astropy.table import Table
 
-from operation_runner.sdk.inputs import Image, Pixels
+    from datalab.astro.types import Pixels
+    from operation_runner.sdk.inputs import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import httpx
 
-from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, Circle, CircleError, adql, shared_circle
+from datalab.astro.sky.gaia_query import COLUMNS, MAX_STARS, RegionError, adql, region_name, shared_region
+from datalab.astro.sky.region import SkyRegion
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import gaia_key
 from datalab.platform.logging import get_logger
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
-from operation_runner.sdk.jobs import SkyRegion
 from operation_runner.stars.votable import BadTableError, check_table
 
 _log = get_logger(__name__)
@@ -63,10 +63,10 @@ class GaiaArchive:
         Raises `UsageError` if the region is too large, `TransientError` if the stars cannot be had now.
         """
         try:
-            circle = shared_circle(ra_deg=region.ra_deg, dec_deg=region.dec_deg, radius_deg=region.radius_deg)
-        except CircleError as error:
+            circle = shared_region(region)
+        except RegionError as error:
             raise UsageError(str(error)) from error
-        key = gaia_key(kind=_KIND, circle=circle.name)
+        key = gaia_key(kind=_KIND, circle=region_name(circle))
         if await self._copied(key, target):
             return
         content = await self._asked(circle)
@@ -83,7 +83,7 @@ class GaiaArchive:
             return False
         return utc_now() - copy.modified_at < self._cache_life
 
-    async def _asked(self, circle: Circle) -> bytes:
+    async def _asked(self, circle: SkyRegion) -> bytes:
         """Return the archive's answer, checked."""
         try:
             tls = await asyncio.to_thread(_tls)
@@ -95,7 +95,7 @@ class GaiaArchive:
             await asyncio.to_thread(check_table, content, columns=COLUMNS)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, _UnansweredError, BadTableError) as error:
             reason = self._reason(error)
-            _log.warning("gaia.not_answered", reason=reason, circle=circle.name)
+            _log.warning("gaia.not_answered", reason=reason, circle=region_name(circle))
             raise TransientError(f"the Gaia archive {reason}") from error
         return content
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from operation_runner.sdk.jobs import SkyRegion
+from datalab.astro.sky.region import SkyRegion
 
 
 class StarCatalogue(Protocol):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Membership", "guess_membership"]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.robust import mad_sigma
+from datalab.astro.types import FloatArray, Mask
 
 #: Membership guess, all proper motions in mas/yr. A cell is a few times the spread of a cluster, motions and errors
 #: together; the map spans nearly all stars of the field, but not the few that race through it.
@@ -23,7 +21,6 @@ _LEAST_WINDOW_STARS = 3
 _WINDOW_SIGMAS = 3.0
 _LEAST_RADIUS, _MOST_RADIUS = 0.5, 5.0
 _LEAST_PARALLAX_SPREAD_MAS = 0.05
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,7 @@ class Membership:
     distance_min: float | None
     distance_max: float | None
 
-    def contains(
-        self, *, pmra: FloatArray, pmdec: FloatArray, parallax: FloatArray, distance: FloatArray
-    ) -> NDArray[np.bool_]:
+    def contains(self, *, pmra: FloatArray, pmdec: FloatArray, parallax: FloatArray, distance: FloatArray) -> Mask:
         """Tell which stars are members, shape (n,). What is not known of a star does not speak against it but motion.
 
         Args:
@@ -88,7 +83,7 @@ def guess_membership(
         return None
     centre_ra, centre_dec = float(np.median(pmra[near])), float(np.median(pmdec[near]))
     offsets = np.hypot(pmra[near] - centre_ra, pmdec[near] - centre_dec)
-    radius = _WINDOW_SIGMAS * max(_spread(offsets), float(np.median(offsets)))
+    radius = _WINDOW_SIGMAS * max(mad_sigma(offsets), float(np.median(offsets)))
     parallax_window = _window(parallax[near], least_spread=_LEAST_PARALLAX_SPREAD_MAS)
     distance_window = _window(distance[near], least_spread=_median_error(distance_lo[near], distance_hi[near]))
     nearest, farthest = distance_window
@@ -120,14 +115,9 @@ def _window(values: FloatArray, *, least_spread: float) -> tuple[float, float] |
     known = values[np.isfinite(values)]
     if known.size < _LEAST_WINDOW_STARS:
         return None, None
-    reach = _WINDOW_SIGMAS * max(_spread(known), least_spread)
+    reach = _WINDOW_SIGMAS * max(mad_sigma(known), least_spread)
     middle = float(np.median(known))
     return middle - reach, middle + reach
-
-
-def _spread(values: FloatArray) -> float:
-    """Return the standard deviation of a normal distribution with the same median absolute deviation."""
-    return float(_MAD_TO_SIGMA * np.median(np.abs(values - np.median(values))))
 
 
 def _median_error(low: FloatArray, high: FloatArray) -> float:
@@ -136,7 +126,7 @@ def _median_error(low: FloatArray, high: FloatArray) -> float:
     return float(np.median(known)) if known.size else 0.0
 
 
-def _not_outside(values: FloatArray, lowest: float | None, highest: float | None) -> NDArray[np.bool_]:
+def _not_outside(values: FloatArray, lowest: float | None, highest: float | None) -> Mask:
     if lowest is None or highest is None:
         return np.ones(values.shape, dtype=bool)
     return ~((values < lowest) | (values > highest))

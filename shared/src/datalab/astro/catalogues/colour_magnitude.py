@@ -8,22 +8,11 @@ from typing import Self
 
 import numpy as np
 from astropy.table import Table, vstack
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from datalab.astro.catalogues.columns import floats, magnitudes, sky_positions
-from datalab.astro.catalogues.sources import require_columns
+from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
 from datalab.astro.sky.cross_match import one_to_one, separations_arcsec, unit_vectors
-
-__all__ = [
-    "ColouredStars",
-    "MeasuredStars",
-    "colour_magnitude_table",
-    "colour_stars",
-    "footprint_contains",
-    "measured_stars",
-]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.types import FloatArray, IntArray
 
 #: Two images of a field are on the same astrometric system to better than this, and stars in them are farther apart.
 BAND_MATCH_ARCSEC = 2.0
@@ -153,7 +142,7 @@ def colour_magnitude_table(
     return vstack([_image_rows(stars, gaia, counterpart), _gaia_rows(gaia[unseen], blue_band, red_band)])
 
 
-def _image_rows(stars: ColouredStars, gaia: Table, counterpart: NDArray[np.intp]) -> Table:
+def _image_rows(stars: ColouredStars, gaia: Table, counterpart: IntArray) -> Table:
     known = counterpart >= 0
     rows = Table(
         {

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from datalab.astro.types import FloatArray
 
 #: The Sun has -27; catalogues have 99 or 999 where they know no magnitude.
 _MOST_MAG = 90.0
+
+
+class CatalogueError(ValueError):
+    """A catalogue cannot be used; the text says why."""
 
 
 def has_numbers(table: Table, names: Iterable[str]) -> bool:
@@ -22,6 +25,12 @@ def has_numbers(table: Table, names: Iterable[str]) -> bool:
 def without_numbers(table: Table, names: Iterable[str]) -> list[str]:
     """Return which of these columns a catalogue does not have, or has as something else than one number per row."""
     return [name for name in names if not (name in table.colnames and _is_numeric(table, name))]
+
+
+def require_columns(table: Table, names: Iterable[str]) -> None:
+    """Raise `CatalogueError` that names the columns `table` does not have, or not as numbers."""
+    if missing := without_numbers(table, names):
+        raise CatalogueError(f"its source catalogue has no column {', '.join(missing)}")
 
 
 def floats(table: Table, name: str) -> FloatArray:

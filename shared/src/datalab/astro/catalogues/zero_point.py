@@ -12,17 +12,15 @@ from scipy.spatial import cKDTree
 
 from datalab.astro.catalogues.columns import floats, has_numbers, magnitudes
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
-
-__all__ = ["ZeroPoint", "with_magnitudes", "zero_point"]
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
+from datalab.astro.robust import SIGMA_PER_MAD_ROUNDED
 
 #: A source is the same as one of the catalogue if it is nearer than this; positions of both are good to a few tenths.
 _MATCH_PX = 2.0
 _LEAST_STARS = 3
 _MOST_ERROR_MAG = 0.1
-_MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
 #: Standard error of a median in units of the median absolute deviation over the root of the number, normal errors.
-_MEDIAN_ERROR = 1.4826 * math.sqrt(math.pi / 2.0)
+_MEDIAN_ERROR = SIGMA_PER_MAD_ROUNDED * math.sqrt(math.pi / 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ def with_magnitudes(sources: Table, zero: ZeroPoint) -> Table:
     result = sources.copy()
     flux = np.asarray(sources["flux"], np.float64)
     result["mag"] = zero.mag - 2.5 * np.log10(flux)
-    result["magerr"] = _MAG_PER_RELATIVE_ERROR * np.asarray(sources["fluxerr"], np.float64) / flux
+    result["magerr"] = MAG_PER_RELATIVE_ERROR * np.asarray(sources["fluxerr"], np.float64) / flux
     for name in ("mag", "magerr"):
         result[name].unit = "mag"
     return result
@@ -65,7 +63,7 @@ def _from_catalogue(sources: Table, catalogue: Table | None) -> ZeroPoint | None
     known = np.stack([floats(catalogue, "x"), floats(catalogue, "y"), magnitudes(catalogue, "mag")])
     known = known[:, np.isfinite(known).all(axis=0)]
     flux, error = (np.asarray(sources[name], np.float64) for name in ("flux", "fluxerr"))
-    good = (np.asarray(sources["flag"]) == 0) & (_MAG_PER_RELATIVE_ERROR * error < _MOST_ERROR_MAG * flux)
+    good = (np.asarray(sources["flag"]) == 0) & (MAG_PER_RELATIVE_ERROR * error < _MOST_ERROR_MAG * flux)
     if not good.any() or known.shape[1] == 0:
         return None
     stars = sources[good]
@@ -80,7 +78,7 @@ def _from_catalogue(sources: Table, catalogue: Table | None) -> ZeroPoint | None
 
 
 def _from_header(header: fits.Header) -> ZeroPoint | None:
-    reader = CardReader(header_cards(header))
+    reader = CardReader.of(header)
     per_second, exposure_s = reader.number("L1ZP"), reader.number("EXPTIME", "EXPOSURE", lowest=0)
     if per_second is not None and exposure_s:
         return ZeroPoint(mag=per_second + 2.5 * math.log10(exposure_s), error_mag=math.nan, origin="L1ZP in the header")

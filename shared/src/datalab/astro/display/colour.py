@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datalab.astro.display.stretch import Stretch, auto_stretch, to_8bit
-
-__all__ = ["ColourLayer", "colour_picture", "display_limits"]
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.types import FloatArray, Picture, Pixels
 
 #: The brightest level of a colour part, and of a picture.
 FULL = 255.0
@@ -31,7 +29,7 @@ class ColourLayer:
     Values up to `black` are dark, from `white` on they shine in the full colour.
     """
 
-    pixels: NDArray[Any]
+    pixels: Pixels
     red: float
     green: float
     blue: float
@@ -39,7 +37,7 @@ class ColourLayer:
     white: float
 
 
-def display_limits(pixels: NDArray[Any], *, black: float | None, white: float | None) -> tuple[float, float]:
+def display_limits(pixels: Pixels, *, black: float | None, white: float | None) -> tuple[float, float]:
     """Return black and white for an image: as given, else the automatic ones, and never the other way round.
 
     Equal limits are moved apart by one each way, as users of the archive know it.
@@ -56,7 +54,7 @@ def display_limits(pixels: NDArray[Any], *, black: float | None, white: float | 
     return black - margin, white + margin
 
 
-def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float], None]) -> NDArray[np.uint8]:
+def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float], None]) -> Picture:
     """Return the sum of the layers in their colours as a picture, shape (rows, columns, 3), top row first.
 
     Each layer is clipped to its limits and scaled to 0..255, its colour parts are added to those of the others, sums
@@ -69,8 +67,7 @@ def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float],
     """
     rows, columns = layers[0].pixels.shape
     picture = np.empty((rows, columns, 3), np.uint8)
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         levels = np.zeros((3, stop - start, columns))
         for layer in layers:
             light = _scaled(layer, start, stop)
@@ -84,7 +81,7 @@ def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float],
     return picture
 
 
-def _scaled(layer: ColourLayer, start: int, stop: int) -> NDArray[np.float64]:
+def _scaled(layer: ColourLayer, start: int, stop: int) -> FloatArray:
     """Return rows of a layer as levels from 0 (black) to 255 (white)."""
     levels = layer.pixels[start:stop].astype(np.float64)
     np.clip(levels, layer.black, layer.white, out=levels)

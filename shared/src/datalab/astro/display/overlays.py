@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from datalab.astro.display.stretch import auto_stretch, to_8bit
+from datalab.astro.types import FloatArray, Picture, Pixels
 
 Position = tuple[float, float]
-Picture = NDArray[np.uint8]
 
 LONG_SIDE_PX = 1500
 TARGET_COLOUR = (255, 149, 0)
@@ -41,11 +39,11 @@ class _Crop:
 
 
 def overlay(
-    pixels: NDArray[Any],
+    pixels: Pixels,
     *,
     target_xy: Position,
     radii_px: tuple[float, float, float],
-    comparison_xy: NDArray[np.float64],
+    comparison_xy: FloatArray,
 ) -> Picture:
     """Draw the target's aperture and sky annulus and the comparison stars on the part of an image that holds them.
 
@@ -80,7 +78,7 @@ def _margin_px(radii_px: tuple[float, float, float]) -> float:
     return max(2.0 * max(aperture, _LEAST_SHOWN_RADIUS_PX), 1.2 * outer)
 
 
-def _crop_around(places: NDArray[np.float64], shape: tuple[int, ...], margin_px: float) -> _Crop:
+def _crop_around(places: FloatArray, shape: tuple[int, ...], margin_px: float) -> _Crop:
     rows, columns = shape
     (first_x, first_y), (last_x, last_y) = places.min(axis=0) - margin_px, places.max(axis=0) + margin_px
     left, right = _span(first_x, last_x, columns)
@@ -94,7 +92,7 @@ def _span(start: float, stop: float, length: int) -> tuple[int, int]:
     return first, max(min(math.ceil(stop), length), first + 1)
 
 
-def _resampled(pixels: NDArray[Any], scale: float) -> Image.Image:
+def _resampled(pixels: Pixels, scale: float) -> Image.Image:
     stretch = auto_stretch(pixels)
     # One blank pixel would blank all that Lanczos' kernel reaches.
     filled = np.nan_to_num(pixels.astype(np.float32), nan=stretch.black)

@@ -8,6 +8,8 @@ from functools import cache
 
 import numpy as np
 
+from datalab.astro.pixels.geometry import bands
+
 #: About how many pixels the display limits are taken from, however large the image.
 SAMPLE_SIZE = 2000
 
@@ -140,8 +142,7 @@ def rendered(pixels: np.ndarray, stretch: Stretch) -> np.ndarray:
     """Return the picture of an image, uint8, same shape, top row first: `to_8bit`, band by band."""
     rows, columns = pixels.shape
     picture = np.empty((rows, columns), np.uint8)
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         picture[rows - stop : rows - start] = to_8bit(pixels[start:stop], stretch)
     return picture
 

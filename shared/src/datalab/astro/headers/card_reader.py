@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from typing import Self
 
-HeaderValue = bool | int | float | str | None
+from astropy.io import fits
 
-FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+from datalab.astro.headers.cards import HeaderValue, header_cards, parse_float
 
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?P<zone>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -29,6 +30,10 @@ class CardReader:
     def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
         self._cards = cards
         self.problems: list[str] = []
+
+    @classmethod
+    def of(cls, header: fits.Header) -> Self:
+        return cls(header_cards(header))
 
     def text(self, keyword: str) -> str | None:
         value = self._value(keyword)
@@ -147,14 +152,6 @@ class CardReader:
         problem = f"{keyword}: {self._cards[keyword]!r} {reason}"
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-def parse_float(token: str) -> float | None:
-    """Return the value of a number in FITS notation (exponent E or D), None if it is none or beyond the floats."""
-    if not FLOAT.fullmatch(token):
-        return None
-    number = float(token.upper().replace("D", "E"))
-    return number if math.isfinite(number) else None
 
 
 def _as_number(value: HeaderValue) -> float | None:

@@ -9,9 +9,6 @@ from typing import Self
 from astropy.io import fits
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
-
-__all__ = ["Detector"]
 
 #: No detector has more electrons per count, electrons or counts than this; as a gain, no less than its inverse.
 _MOST = 1e12
@@ -31,7 +28,7 @@ class Detector:
 
         A gain of 1 and no read noise stand for counts that are electrons already.
         """
-        reader = CardReader(header_cards(header))
+        reader = CardReader.of(header)
         gain = reader.number("GAIN", "EGAIN", lowest=1 / _MOST, highest=_MOST)
         read_noise = reader.number("RDNOISE", "READNOIS", "READNOISE", lowest=0, highest=_MOST)
         saturation = reader.number("SATURATE", lowest=0, highest=_MOST)

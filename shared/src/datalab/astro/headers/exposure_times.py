@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from datalab.astro.headers.reading import FrameDescription
+from datalab.astro.headers.description import FrameDescription
 
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
-_JD_OF_MJD_ZERO = 2_400_000.5
+JD_OF_MJD_ZERO = 2_400_000.5
+#: In a thousand years; what is later is no MJD: Julian dates are mistaken for MJD easily.
+LATEST_MJD = 400_000.0
 _ONE_DAY = timedelta(days=1)
 
 
@@ -28,7 +30,7 @@ def modified_julian_date(moment: datetime) -> float:
 
 def julian_date(moment: datetime) -> float:
     """Return the Julian date (UTC, days of 86400 s) of an aware time."""
-    return modified_julian_date(moment) + _JD_OF_MJD_ZERO
+    return modified_julian_date(moment) + JD_OF_MJD_ZERO
 
 
 def iso_utc(moment: datetime) -> str:

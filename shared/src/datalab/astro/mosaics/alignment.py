@@ -14,33 +14,15 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.catalogues.columns import floats, has_numbers
-from datalab.astro.catalogues.sources import counted_from_one, moved
+from datalab.astro.catalogues.transformed import counted_from_one, moved
 from datalab.astro.mosaics.resampling import resample
 from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, Similarity, match_stars
 from datalab.astro.sky.tangent_fit import fit_tangent_wcs
-from datalab.astro.sky.wcs import FloatArray, PixelMapping, between, pixel_scale_arcsec, with_wcs
-from datalab.astro.types import PixelRows
-
-__all__ = [
-    "AlignmentError",
-    "Frame",
-    "Placement",
-    "align",
-    "align_by_stars",
-    "align_by_wcs",
-    "aligned_catalogue",
-    "aligned_header",
-    "aligned_levels",
-    "aligned_pixels",
-    "aligned_type",
-    "reference_frame",
-    "star_positions",
-    "unmoved",
-]
+from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec, with_wcs
+from datalab.astro.types import FloatArray, PixelRows, Pixels
 
 #: Images that are closer than this on the whole grid are left as they are: half of the accuracy asked for, and smaller
 #: than what resampling would do to noise and sharpness.
@@ -177,7 +159,7 @@ def align_by_wcs(image: Frame, reference: Frame) -> Placement:
     return _placement(image, reference, to_image, between(image.wcs, reference.wcs), found_by="world coordinates")
 
 
-def aligned_pixels(source: PixelRows, placement: Placement) -> NDArray[Any]:
+def aligned_pixels(source: PixelRows, placement: Placement) -> Pixels:
     """Return an image on the grid of the reference, flux conserved; NaN where it does not cover the reference.
 
     Args:
@@ -189,7 +171,7 @@ def aligned_pixels(source: PixelRows, placement: Placement) -> NDArray[Any]:
     return resample(source, placement.to_image, placement.shape)
 
 
-def aligned_levels(source: PixelRows, placement: Placement) -> NDArray[Any]:
+def aligned_levels(source: PixelRows, placement: Placement) -> Pixels:
     """Return an image on the grid of the reference like `aligned_pixels`, but with the levels of the image kept.
 
     Pixels of another size have collected another share of the light; for display what counts is the brightness of a

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.mosaics.resampling import PixelGrid, covered
 from datalab.astro.sky.wcs import PixelMapping, WcsError, between, common_wcs, moved_origin, outline, position_angle_deg
+from datalab.astro.types import FloatArray, Mask
 
 #: Points per axis where coverage is looked at first; the box found among them then grows to the last covered pixel.
 _LATTICE_POINTS = 256
@@ -93,7 +93,7 @@ def common_box(grids: Sequence[PixelGrid], source_shapes: Sequence[tuple[int, in
     """
     rows, columns = (_lattice(length) for length in grids[0].shape)
 
-    def is_covered(some_rows: NDArray[np.float64], some_columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def is_covered(some_rows: FloatArray, some_columns: FloatArray) -> Mask:
         inside = np.ones((some_rows.size, some_columns.size), bool)
         for grid, shape in zip(grids, source_shapes, strict=True):
             inside &= covered(grid.coordinates(some_rows, some_columns), shape)
@@ -119,13 +119,13 @@ def common_box(grids: Sequence[PixelGrid], source_shapes: Sequence[tuple[int, in
     return Box(y_first, y_last + 1, x_first, x_last + 1)
 
 
-def _lattice(length: int) -> NDArray[np.float64]:
+def _lattice(length: int) -> FloatArray:
     """Return pixels along an axis, both ends among them."""
     step = math.ceil(length / _LATTICE_POINTS)
     return np.unique(np.append(np.arange(0, length, step), length - 1)).astype(np.float64)
 
 
-def _next_point(points: NDArray[np.float64], index: int, direction: int) -> int:
+def _next_point(points: FloatArray, index: int, direction: int) -> int:
     return int(points[min(max(index + direction, 0), points.size - 1)])
 
 
@@ -142,7 +142,7 @@ def _outermost(inside: int, outside: int, is_covered: Callable[[int], bool]) -> 
     return inside
 
 
-def _largest_rectangle(is_inside: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def _largest_rectangle(is_inside: Mask) -> tuple[int, int, int, int] | None:
     """Return (first row, last row, first column, last column) of the largest rectangle of true points, or None.
 
     For each row, the columns are bars as high as there are true points from that row up, and the largest rectangle

@@ -19,25 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from datalab.astro.pixels.combine import median_dtype
-from datalab.astro.sky.wcs import FloatArray, PixelMapping
-from datalab.astro.types import PixelRows, Pixels
-
-__all__ = [
-    "ArrayRows",
-    "PixelGrid",
-    "PixelMapping",
-    "PixelRows",
-    "affine_mapping",
-    "bands",
-    "covered",
-    "resample",
-    "resample_rows",
-]
-
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.sky.wcs import PixelMapping
+from datalab.astro.types import FloatArray, Mask, PixelRows, Pixels
 
 #: How far interpolated coordinates may be from exact ones, in source pixels: a fifth of what star positions may err.
 MAPPING_TOLERANCE_PX = 0.01
@@ -173,14 +160,14 @@ def affine_mapping(matrix: FloatArray, offset: tuple[float, float]) -> PixelMapp
     return mapping
 
 
-def covered(coordinates: FloatArray, source_shape: tuple[int, int]) -> NDArray[np.bool_]:
+def covered(coordinates: FloatArray, source_shape: tuple[int, int]) -> Mask:
     """Tell which coordinates (as `PixelGrid.coordinates` gives them) lie among the pixel centres of the source.
 
     Beyond the outermost centres nothing can be interpolated; the tolerance of the coordinates counts as inside.
     """
     y, x = coordinates
     last_y, last_x = (length - 1 + MAPPING_TOLERANCE_PX for length in source_shape)
-    inside: NDArray[np.bool_] = (y >= -MAPPING_TOLERANCE_PX) & (y <= last_y)
+    inside: Mask = (y >= -MAPPING_TOLERANCE_PX) & (y <= last_y)
     inside &= (x >= -MAPPING_TOLERANCE_PX) & (x <= last_x)
     return inside
 
@@ -197,17 +184,15 @@ def resample(source: PixelRows, mapping: PixelMapping, shape: tuple[int, int]) -
     """
     grid = PixelGrid.of(mapping, shape)
     result = np.empty(shape, median_dtype(source.dtype))
-    for start, stop in bands(shape):
+    for start, stop in resampling_bands(shape):
         result[start:stop] = resample_rows(source, grid, start, stop)
     return result
 
 
-def bands(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of the bands of rows in which an image is best resampled."""
+def resampling_bands(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Return (start, stop) of the bands of rows in which an image is best resampled."""
     rows, columns = shape
-    height = max(1, _BAND_PIXELS // columns)
-    for start in range(0, rows, height):
-        yield start, min(start + height, rows)
+    return bands(rows, max(1, _BAND_PIXELS // columns))
 
 
 def resample_rows(source: PixelRows, grid: PixelGrid, start: int, stop: int) -> Pixels:

@@ -10,14 +10,9 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
-
-__all__ = ["ApertureGeometry", "Radii"]
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from datalab.astro.types import FloatArray, Mask
 
 #: A star's sky must end this far from the edge, where reduced frames are often blank or bad.
 _EDGE_MARGIN_PX = 2.0
@@ -77,12 +72,12 @@ class ApertureGeometry:
                 x[near], y[near] = self.wcs.world_to_pixel(sky[near])
         return x + 0.5, y + 0.5
 
-    def suits_comparison(self, x: FloatArray, y: FloatArray, target_x: float, target_y: float) -> BoolArray:
+    def suits_comparison(self, x: FloatArray, y: FloatArray, target_x: float, target_y: float) -> Mask:
         """Tell which positions have their annulus on the image and neither aperture nor annulus on the target."""
         rows, columns = self.shape
         reach = self.radii_px.outer + _EDGE_MARGIN_PX
         exclusion = max(2.0 * self.radii_px.aperture, self.radii_px.outer)
         on_image = (x >= reach) & (x <= columns - reach) & (y >= reach) & (y <= rows - reach)
         # Not "at least as far": where the target is not known (NaN), no star can lie on it.
-        suits: BoolArray = on_image & ~(np.hypot(x - target_x, y - target_y) < exclusion)
+        suits: Mask = on_image & ~(np.hypot(x - target_x, y - target_y) < exclusion)
         return suits

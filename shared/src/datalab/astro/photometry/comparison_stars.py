@@ -12,15 +12,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from datalab.astro.catalogues.columns import floats, magnitudes, sky_positions
-from datalab.astro.catalogues.sources import require_columns
-from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
-
-__all__ = ["Candidates", "CatalogueSources", "StarClusters", "pool_cap"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
+from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
+from datalab.astro.types import FloatArray, IntArray, Mask
 
 CATALOGUE_COLUMNS = ("ra", "dec", "flux", "mag")
 #: Rows of several frames this close together are one star: about the error of a poor plate solution.
@@ -60,7 +54,7 @@ class CatalogueSources:
         row = np.arange(1, len(table) + 1)
         return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])
 
-    def where(self, wanted: BoolArray) -> CatalogueSources:
+    def where(self, wanted: Mask) -> CatalogueSources:
         """Return some of the sources."""
         return CatalogueSources(
             ra_deg=self.ra_deg[wanted],
@@ -154,7 +148,7 @@ class StarClusters:
         sums = np.zeros((count, 3))
         np.add.at(sums, star_of, self._sums)
         directions = normalized(sums)
-        ra, dec = _degrees(directions)
+        ra, dec = degrees(directions)
         number = np.empty(count, np.int64)
         number[np.lexsort((dec.round(_POSITION_DECIMALS), ra.round(_POSITION_DECIMALS)))] = np.arange(1, count + 1)
 
@@ -235,8 +229,3 @@ def _isolation_arcsec(directions: FloatArray) -> FloatArray:
         return np.full(len(directions), np.inf)
     chord, _ = KDTree(directions).query(directions, k=2)
     return arcsec_of_chord(chord[:, 1])
-
-
-def _degrees(directions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    x, y, z = directions.T
-    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))

@@ -9,27 +9,13 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
 from datalab.astro.photometry.comparison_stars import Candidates
-from datalab.astro.photometry.known_values import median_of_known, ratio
-
-__all__ = [
-    "MAG_PER_RELATIVE_ERROR",
-    "Calibrated",
-    "Counts",
-    "EnsembleError",
-    "calibrate_with_shared_ensemble",
-    "instrumental_mag",
-    "with_error_floor",
-]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from datalab.astro.robust import median_of_known, ratio
+from datalab.astro.types import FloatArray, IntArray, Mask
 
 #: A relative error of 1 % is 0.0109 mag.
-MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10.0)
 #: A star whose brightness against the others scatters more than this is no standard.
 MOST_VARIABILITY_MAG = 1.0
 #: If enough others are left, neither is one that scatters this much more than most, as when an asteroid passes it.
@@ -68,7 +54,7 @@ class Calibrated:
 
     stars: IntArray
     variability_mag: FloatArray
-    used: BoolArray
+    used: Mask
     star_mag: FloatArray
     zero_point_sigma: FloatArray
     ensemble_counts: FloatArray
@@ -78,12 +64,6 @@ class Calibrated:
     mag: FloatArray
     mag_sigma: FloatArray
     notes: tuple[str, ...] = ()
-
-
-def instrumental_mag(counts: FloatArray) -> FloatArray:
-    """Return -2.5 log10 of the counts; NaN where they are not positive."""
-    mags: FloatArray = -2.5 * np.log10(counts, out=np.full(counts.shape, np.nan), where=counts > 0.0)
-    return mags
 
 
 def calibrate_with_shared_ensemble(
@@ -184,19 +164,19 @@ def _variability(mags: FloatArray) -> FloatArray:
     return scatter
 
 
-def _calm(variability: FloatArray) -> BoolArray:
+def _calm(variability: FloatArray) -> Mask:
     """Tell which stars do not scatter far more than most."""
     typical = np.median(variability) if variability.size else 0.0
-    calm: BoolArray = variability <= max(_MOST_RELATIVE_VARIABILITY * typical, _LEAST_SUSPECT_MAG)
+    calm: Mask = variability <= max(_MOST_RELATIVE_VARIABILITY * typical, _LEAST_SUSPECT_MAG)
     return calm
 
 
-def _plausible(zero_point: FloatArray) -> BoolArray:
+def _plausible(zero_point: FloatArray) -> Mask:
     """Tell which stars the catalogue does not contradict; all, if they all contradict each other."""
     everything = np.ones(zero_point.size, dtype=np.bool_)
     if zero_point.size < _STARS_TO_TELL_AN_OFFSET:
         return everything
-    plausible: BoolArray = np.abs(zero_point - np.median(zero_point)) <= _MOST_ZERO_POINT_OFFSET_MAG
+    plausible: Mask = np.abs(zero_point - np.median(zero_point)) <= _MOST_ZERO_POINT_OFFSET_MAG
     return plausible if plausible.any() else everything
 
 

@@ -9,27 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
 from datalab.astro.photometry.comparison_stars import Candidates
 from datalab.astro.photometry.differential import (
-    MAG_PER_RELATIVE_ERROR,
     MOST_VARIABILITY_MAG,
     Calibrated,
     Counts,
     EnsembleError,
-    instrumental_mag,
     with_error_floor,
 )
-from datalab.astro.photometry.known_values import over_known, ratio
-
-__all__ = ["StarSolution", "calibrate_with_evolving_ensemble", "solve_stars"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from datalab.astro.robust import over_known, ratio
+from datalab.astro.types import FloatArray, IntArray, Mask
 
 _MOST_PASSES = 50
 _SETTLED_MAG = 1e-6
@@ -158,7 +151,7 @@ def _groups(mags: FloatArray) -> tuple[IntArray, IntArray]:
     return group[: len(mags)], group[len(mags) :]
 
 
-def _closest_in_brightness(mags: FloatArray, known: BoolArray, target_mag: FloatArray, most: int) -> BoolArray:
+def _closest_in_brightness(mags: FloatArray, known: Mask, target_mag: FloatArray, most: int) -> Mask:
     """Choose the stars of each frame; the brightest where the target has no magnitude."""
     reference = np.where(np.isfinite(target_mag), target_mag, -np.inf)[:, None]
     difference = np.where(np.isfinite(reference), np.abs(mags - reference), mags)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datalab.astro.headers.detector import Detector
-from datalab.astro.photometry.aperture import Annulus, ApertureSums, Centroids, PixelNoise, centroids, measure
+from datalab.astro.photometry.aperture import ApertureSums, PixelNoise, measure
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry
-
-__all__ = ["FramePhotometry", "measure_frame"]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.photometry.centroids import Centroids, centroids
+from datalab.astro.photometry.local_sky import Annulus
+from datalab.astro.types import FloatArray, Pixels
 
 #: A centre further from where the WCS has the star is another star's.
 _MOST_SHIFT_PX = 6.0
@@ -35,7 +32,7 @@ class FramePhotometry:
 
 
 def measure_frame(
-    pixels: NDArray[Any],
+    pixels: Pixels,
     geometry: ApertureGeometry,
     detector: Detector,
     *,
@@ -83,9 +80,7 @@ def measure_frame(
     return FramePhotometry(x=result[0], y=result[1], net=result[2], sigma=result[3], target_notes=notes)
 
 
-def _target_notes(
-    found: Centroids, sums: ApertureSums, shift: NDArray[np.float64], detector: Detector
-) -> tuple[str, ...]:
+def _target_notes(found: Centroids, sums: ApertureSums, shift: FloatArray, detector: Detector) -> tuple[str, ...]:
     notes = []
     if not found.success[0]:
         notes.append(f"The target was measured at its WCS position: {found.messages[0]}")

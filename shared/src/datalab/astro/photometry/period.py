@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy.timeseries import LombScargle
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
-FloatArray = NDArray[np.float64]
+from datalab.astro.types import FloatArray
 
 #: A sinusoid on a mean with its period has four unknowns; twice as many points leave something to judge it by.
 LEAST_POINTS = 8

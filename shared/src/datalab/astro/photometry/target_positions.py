@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from astropy.io import fits
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.exposure_times import modified_julian_date
-from datalab.astro.headers.reading import UNREADABLE_CARD, header_cards
+from datalab.astro.headers.cards import UNREADABLE_CARD, header_cards
+from datalab.astro.headers.exposure_times import LATEST_MJD, modified_julian_date
 
-#: No MJD of the next thousand years; Julian dates are mistaken for MJD easily.
-_LATEST_MJD = 400_000.0
 #: The cards of a position that may be sexagesimal.
 _RA, _DEC = "OBJCTRA", "OBJCTDEC"
 _ENTRY_END = re.compile(r"[;\r\n]+")
@@ -139,7 +137,7 @@ def _checked(number: int, *, ra_deg: float, dec_deg: float, mjd: float, name: st
         raise PositionError(f"Target position {number}: ra {ra_deg:g} is not between 0 and 360 degrees.")
     if not -90.0 <= dec_deg <= 90.0:
         raise PositionError(f"Target position {number}: dec {dec_deg:g} is not between -90 and 90 degrees.")
-    if not 0.0 <= mjd <= _LATEST_MJD:
+    if not 0.0 <= mjd <= LATEST_MJD:
         raise PositionError(f"Target position {number}: {mjd:.10g} is not an MJD; a Julian date is 2400000.5 higher.")
     return TimedPosition(ra_deg=ra_deg % 360.0, dec_deg=dec_deg, mjd=mjd, name=name)
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import polynomial
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
 from datalab.astro.photometry.target_positions import PositionError, TimedPosition
-from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, normalized, unit_vectors
+from datalab.astro.robust import SIGMA_PER_MAD_ROUNDED
+from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
+from datalab.astro.types import FloatArray, IntArray, Mask
 
-FloatArray = NDArray[np.float64]
 #: Unit vectors, shape (n, 3).
 Vectors = FloatArray
 
@@ -39,7 +40,6 @@ _LEAST_PICKS = 3
 
 _CLIPPING_PASSES = 3
 _CLIPPING_SIGMA = 3.0
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 #: The scatter is never taken for smaller: what seeing does to the position of a faint source.
 _LEAST_SCATTER_ARCSEC = 1.0
 _ROBUST_PASSES = 10
@@ -75,10 +75,9 @@ class Track:
 
     def at(self, mjd: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return where the target is as right ascensions in [0, 360) and declinations, degrees, shape (times,)."""
-        x, y, z = self.directions(mjd).T
-        ra_deg = np.degrees(np.arctan2(y, x)) % 360.0
+        ra_deg, dec_deg = degrees(self.directions(mjd))
         ra_deg[ra_deg == 360.0] = 0.0  # what the remainder of a tiny negative angle is rounded to
-        return ra_deg, np.degrees(np.arctan2(z, np.hypot(x, y)))
+        return ra_deg, dec_deg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,7 @@ class _Picks:
     mjd: FloatArray
     vectors: Vectors
 
-    def where(self, kept: NDArray[np.bool_]) -> _Picks:
+    def where(self, kept: Mask) -> _Picks:
         return _Picks(self.mjd[kept], self.vectors[kept])
 
 
@@ -212,7 +211,7 @@ def _nearest_first(sources: Vectors, place: FloatArray, radius_arcsec: float) ->
     return sources[order[separation[order] <= radius_arcsec]]
 
 
-def _is_star(expected_elsewhere: NDArray[np.bool_], seen_in: NDArray[np.intp]) -> bool:
+def _is_star(expected_elsewhere: Mask, seen_in: IntArray) -> bool:
     """Tell whether a source stays where it is while the target moves on; with fewer than two frames to tell, no."""
     elsewhere = np.count_nonzero(expected_elsewhere)
     if elsewhere < 2:
@@ -221,7 +220,7 @@ def _is_star(expected_elsewhere: NDArray[np.bool_], seen_in: NDArray[np.intp]) -
     return bool(sightings >= min(_SIGHTINGS_OF_A_STAR, int(elsewhere)))
 
 
-def _moves_along(picks: _Picks) -> NDArray[np.bool_]:
+def _moves_along(picks: _Picks) -> Mask:
     """Tell which picks lie on one track."""
     kept = np.ones(picks.mjd.size, bool)
     weights = kept.astype(np.float64)
@@ -234,7 +233,7 @@ def _moves_along(picks: _Picks) -> NDArray[np.bool_]:
             break
         track = _fit(picks.mjd[kept], picks.vectors[kept], weights[kept])
         residuals = _residuals_arcsec(track, picks)
-        scatter: float = max(_MAD_TO_SIGMA * float(np.median(residuals[kept])), _LEAST_SCATTER_ARCSEC)
+        scatter: float = max(SIGMA_PER_MAD_ROUNDED * float(np.median(residuals[kept])), _LEAST_SCATTER_ARCSEC)
         kept = residuals <= _CLIPPING_SIGMA * scatter
         weights = np.ones_like(weights)
     return kept

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
-from datalab.astro.headers.reading import readable
-
-Pixels = NDArray[Any]
+from datalab.astro.headers.cards import readable
+from datalab.astro.types import Pixels
 
 #: Integers of at most this many bytes are counted by value, which takes a third of the time of sorting them.
 _COUNTED_BYTES = 2

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.reading import header_cards
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
-
-__all__ = [
-    "BIAS_CARD",
-    "DARK_CARD",
-    "FLAT_CARD",
-    "FrameState",
-    "corrected",
-    "is_normalised",
-    "largest_sensitivity",
-    "relative_sensitivity",
-    "saturation_after",
-]
-
-Pixels = NDArray[Any]
+from datalab.astro.types import Pixels
 
 #: What was done to an image, in words: the cards of IRAF's ccdred, which other reductions know too.
 BIAS_CARD, DARK_CARD, FLAT_CARD = "ZEROCOR", "DARKCOR", "FLATCOR"
@@ -52,7 +37,7 @@ class FrameState:
     @classmethod
     def of(cls, header: fits.Header) -> Self:
         """Read the cards of IRAF and of the pipeline of Las Cumbres Observatory."""
-        reader = CardReader(header_cards(header))
+        reader = CardReader.of(header)
         done = {card: any(reader.text(keyword) for keyword in (card, other)) for card, other in _PIPELINE_CARDS.items()}
         x, y = (reader.number(*names, lowest=1) for names in (_X_BINNING, _Y_BINNING))
         return cls(

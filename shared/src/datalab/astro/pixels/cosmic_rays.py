@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from astroscrappy import detect_cosmics
 from astroscrappy.utils import median_utils
-from numpy.typing import NDArray
 
 from datalab.astro.headers.detector import Detector
-
-__all__ = ["CleanedImage", "CosmicRaySettings", "remove_cosmic_rays"]
-
-Pixels = NDArray[Any]
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.robust import mad_sigma
+from datalab.astro.types import Mask, Pixels
 
 #: Rows worked on at once, and rows around them that may have a say: the largest filter of the algorithm reaches
 #: 3 pixels, and each iteration starts from the result of the one before. A whole image would take 100 bytes a pixel.
@@ -31,7 +29,6 @@ _LEAST_SIDE = 7
 _MOST_ELECTRONS = 1e18
 #: Rows the noise is measured in, spread over the image: a million pixels give it to 0.2 %.
 _NOISE_ROWS = 256
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,7 @@ class CleanedImage:
     """The image, and which of its pixels (rows, columns) were hit and replaced; all others are as they were."""
 
     pixels: Pixels
-    hit: NDArray[np.bool_]
+    hit: Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +92,7 @@ def remove_cosmic_rays(
         return CleanedImage(pixels=cleaned, hit=hit)
     rows = pixels.shape[0]
     _use_one_thread()
-    for start in range(0, rows, _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, rows)
+    for start, stop in bands(rows, _BAND_ROWS):
         first, last = max(0, start - _MARGIN_ROWS), min(rows, stop + _MARGIN_ROWS)
         with np.errstate(over="ignore"):
             electrons = (np.where(finite[first:last], pixels[first:last], level) - noise.zero_level) * noise.gain
@@ -144,7 +140,7 @@ def _pixel_noise(pixels: Pixels) -> float:
     differences = differences[np.isfinite(differences)]
     if differences.size == 0:
         return 0.0
-    return _MAD_TO_SIGMA * float(np.median(np.abs(differences - np.median(differences)))) / math.sqrt(2.0)
+    return mad_sigma(differences) / math.sqrt(2.0)
 
 
 def _as_type(values: Pixels, dtype: np.dtype[Any]) -> Pixels:

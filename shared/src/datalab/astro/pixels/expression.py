@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[Any]
+from datalab.astro.types import Pixels
+
+Values = Pixels
 
 #: Longer formulas than anybody types; deeper nesting would also reach Python's own limit.
 MAX_LENGTH = 500

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from datalab.astro.types import FloatArray, Pixels
 
 #: What a sample beyond the image's pixels has: the archive's clients know it.
 OUTSIDE = -1.0
@@ -15,9 +16,7 @@ class LineTooLongError(ValueError):
     """The line has far more samples than the image could fill."""
 
 
-def line_profile(
-    pixels: NDArray[np.generic], start: tuple[float, float], end: tuple[float, float]
-) -> NDArray[np.float64]:
+def line_profile(pixels: Pixels, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
     """Return samples about one pixel apart from `start` to `end`, both included, interpolated bilinearly.
 
     A sample beyond the outermost pixel centres is -1. One is NaN if a pixel that it depends on is.
@@ -45,9 +44,7 @@ def line_profile(
     return profile
 
 
-def _interpolated(
-    pixels: NDArray[np.generic], row: NDArray[np.float64], column: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _interpolated(pixels: Pixels, row: FloatArray, column: FloatArray) -> FloatArray:
     lower, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
     total = np.zeros(row.size)
     for row_index, row_weight in ((lower, 1 - (row - lower)), (lower + 1, row - lower)):

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-#: Scales the median absolute deviation to the standard deviation of a normal distribution: 1 / Phi^-1(3/4).
-MAD_TO_SIGMA = 1.482602218505602
+from datalab.astro.robust import SIGMA_PER_MAD
+from datalab.astro.types import FloatArray, Pixels
+
 #: Clipping ends by itself long before; each pass drops values or is the last.
 _MOST_PASSES = 50
 _RADIX_BYTES = 2
-
-Floats = NDArray[np.float64]
 
 
 class EmptyRegionError(ValueError):
@@ -43,7 +41,7 @@ class RegionStatistics:
     clipped_standard_deviation: float
 
 
-def region_statistics(pixels: NDArray[Any], *, clip_sigma: float = 3.0) -> RegionStatistics:
+def region_statistics(pixels: Pixels, *, clip_sigma: float = 3.0) -> RegionStatistics:
     """Describe the defined pixels of a region.
 
     `robust_sigma` is 1.4826 times the median absolute deviation from the median. Clipped values leave out, again and
@@ -77,7 +75,7 @@ def region_statistics(pixels: NDArray[Any], *, clip_sigma: float = 3.0) -> Regio
         mean=median + mean,
         median=median,
         standard_deviation=deviation,
-        robust_sigma=MAD_TO_SIGMA * _median_distance(above),
+        robust_sigma=SIGMA_PER_MAD * _median_distance(above),
         clipped_count=kept.size,
         clipped_mean=median + clipped_mean,
         clipped_median=median + _middle(kept),
@@ -85,14 +83,14 @@ def region_statistics(pixels: NDArray[Any], *, clip_sigma: float = 3.0) -> Regio
     )
 
 
-def _ordered(pixels: NDArray[Any]) -> NDArray[Any]:
+def _ordered(pixels: Pixels) -> Pixels:
     """Return the defined values in rising order."""
     values = pixels.ravel() if pixels.dtype.kind in "iub" else pixels[np.isfinite(pixels)]
     # Of numpy's ways to sort, "stable" is the radix sort for 16 bits and less, several times faster there.
     return np.sort(values, kind="stable" if values.itemsize <= _RADIX_BYTES else None)
 
 
-def _clipped(above: Floats, sigma: float) -> Floats:
+def _clipped(above: FloatArray, sigma: float) -> FloatArray:
     for _ in range(_MOST_PASSES):
         middle, reach = _middle(above), sigma * _moments(above)[1]
         first, last = np.searchsorted(above, middle - reach), np.searchsorted(above, middle + reach, side="right")
@@ -102,17 +100,17 @@ def _clipped(above: Floats, sigma: float) -> Floats:
     return above
 
 
-def _moments(values: Floats) -> tuple[float, float]:
+def _moments(values: FloatArray) -> tuple[float, float]:
     """Return mean and standard deviation of values around zero, without a copy of them."""
     mean = float(values.mean())
     return mean, math.sqrt(max(float(values @ values) / values.size - mean**2, 0.0))
 
 
-def _middle(ordered: NDArray[Any]) -> float:
+def _middle(ordered: Pixels) -> float:
     return float(ordered[(ordered.size - 1) // 2]) / 2 + float(ordered[ordered.size // 2]) / 2
 
 
-def _median_distance(ordered: Floats) -> float:
+def _median_distance(ordered: FloatArray) -> float:
     """Return the median of the distances from zero of values in rising order."""
     zero = int(np.searchsorted(ordered, 0.0))
     below, above = -ordered[:zero][::-1], ordered[zero:]
@@ -120,7 +118,7 @@ def _median_distance(ordered: Floats) -> float:
     return sum(_ranked(below, above, rank) for rank in ranks) / len(ranks)
 
 
-def _ranked(one: Floats, other: Floats, rank: int) -> float:
+def _ranked(one: FloatArray, other: FloatArray, rank: int) -> float:
     """Return the value of a rank, from 0, among two arrays in rising order, by bisection of how many `one` gives."""
     fewest, most = max(0, rank - other.size), min(rank, one.size)
     while fewest < most:
@@ -132,6 +130,6 @@ def _ranked(one: Floats, other: Floats, rank: int) -> float:
     return float(min([*one[fewest : fewest + 1], *other[rank - fewest : rank - fewest + 1]]))
 
 
-def _first_at(pixels: NDArray[Any], value: Any) -> tuple[int, int]:
+def _first_at(pixels: Pixels, value: Any) -> tuple[int, int]:
     row, column = np.unravel_index(int(np.argmax(pixels == value)), pixels.shape)
     return int(row), int(column)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from datalab.astro.pixels.arithmetic import multiply_cards
+from datalab.astro.types import FloatArray
 
 #: Cards in electrons per count, in electrons per pixel, and in counts.
 _GAINS = ("GAIN", "EGAIN")
@@ -21,7 +20,7 @@ _EXPOSURE_TIMES = ("EXPTIME", "EXPOSURE")
 _MEDIAN_EFFICIENCY = 2 / math.pi
 
 
-def effective_images(count: int, *, weights: NDArray[np.float64] | None = None, is_median: bool = False) -> float:
+def effective_images(count: int, *, weights: FloatArray | None = None, is_median: bool = False) -> float:
     """Return how many images of equal noise have a plain mean as precise as the combination of `count` of them.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-from datalab.astro.headers.reading import UNREADABLE_CARD, image_axes
+from datalab.astro.headers.cards import UNREADABLE_CARD, image_axes
 from datalab.astro.sky.wcs import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).

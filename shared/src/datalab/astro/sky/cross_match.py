@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from datalab.astro.types import FloatArray, IntArray
 
 _ARCSEC_PER_RADIAN = np.degrees(1.0) * 3600.0
 
@@ -28,6 +27,12 @@ def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> FloatArray:
     ra, dec = np.radians(np.asarray(ra_deg, dtype=float)), np.radians(np.asarray(dec_deg, dtype=float))
     with np.errstate(invalid="ignore"):
         return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def degrees(directions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return right ascension in [0, 360] and declination of vectors of any length, shape (..., 3)."""
+    x, y, z = np.moveaxis(directions, -1, 0)
+    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 def normalized(vectors: FloatArray) -> FloatArray:

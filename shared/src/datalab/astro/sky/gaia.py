@@ -13,21 +13,17 @@ from astropy.io.votable import parse
 from astropy.io.votable.exceptions import VOWarning
 from astropy.table import Table
 from astropy.units import UnitsWarning
-from numpy.typing import NDArray
 
-from datalab.astro.sky.cross_match import separations_arcsec, unit_vectors
+from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
+from datalab.astro.sky.cross_match import degrees, separations_arcsec, unit_vectors
 from datalab.astro.sky.gaia_query import BANDS, COLUMNS, MAX_STARS
-
-__all__ = ["mean_epoch_yr", "positions_at", "read_stars"]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.sky.region import SkyRegion
+from datalab.astro.types import FloatArray
 
 #: Parallaxes of DR3 are too small by 17 µas on average (Lindegren et al. 2021, A&A 649, A4).
 PARALLAX_ZERO_POINT_MAS = 0.017
 #: Synthetic Sloan magnitudes differ from observed ones by a few hundredths (Montegriffo et al. 2023, A&A 674, A33).
 SYNTHETIC_MAG_ERROR_FLOOR = 0.03
-#: 2.5 / ln 10: the magnitude error of a relative flux error of 1.
-_MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
 
 _UNITS = {
     **dict.fromkeys(("ra", "dec"), "deg"),
@@ -42,8 +38,8 @@ _DISTANCES = {"r_med_geo": "distance", "r_lo_geo": "distance_lo", "r_hi_geo": "d
 _MAS_PER_RADIAN = np.degrees(1.0) * 3_600_000.0
 
 
-def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: float) -> Table:
-    """Read the answer to `gaia_query.adql` and return the stars of it that are in a circle (ICRS), brightest first.
+def read_stars(file: BinaryIO, region: SkyRegion) -> Table:
+    """Read the answer to `gaia_query.adql` and return the stars of it that are in a region, brightest first.
 
     Unknown values are NaN. Columns: `source_id`; `ra, dec` (deg, ICRS) at `ref_epoch` (yr); `pmra, pmdec` (mas/yr;
     pmra is that along the parallel); `parallax` (mas, its mean zero point taken off); `ruwe`; `phot_g_mean_mag`;
@@ -53,9 +49,7 @@ def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: flo
 
     Args:
         file: a VOTable (IVOA VOTable 1.4, any serialization).
-        ra_deg: of the centre of the circle.
-        dec_deg: the same.
-        radius_deg: of the circle.
+        region: of which stars are wanted.
 
     Raises:
         ValueError: it is not such an answer.
@@ -71,8 +65,8 @@ def read_stars(file: BinaryIO, *, ra_deg: float, dec_deg: float, radius_deg: flo
     overflow = any(info.value == "OVERFLOW" for resource in answer.resources for info in resource.infos)
     stars = _described(archive)
     stars.meta["truncated"] = overflow or len(stars) >= MAX_STARS
-    inside = separations_arcsec(stars["ra"], stars["dec"], ra_deg, dec_deg) <= radius_deg * 3600.0
-    stars = stars[inside]
+    distance_arcsec = separations_arcsec(stars["ra"], stars["dec"], region.ra_deg, region.dec_deg)
+    stars = stars[distance_arcsec <= region.radius_deg * 3600.0]
     stars.sort(["phot_g_mean_mag", "source_id"])
     return stars
 
@@ -91,8 +85,7 @@ def positions_at(stars: Table, epoch_yr: float) -> tuple[FloatArray, FloatArray]
     east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=-1)
     north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
     moved = unit_vectors(stars["ra"].data, stars["dec"].data) + eastward * east + northward * north
-    x, y, z = moved.T
-    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return degrees(moved)
 
 
 def mean_epoch_yr(times: Sequence[datetime | None]) -> float | None:
@@ -124,7 +117,7 @@ def _plain(column: Any) -> FloatArray:
 
 def _magnitude_error(flux: FloatArray, flux_error: FloatArray) -> FloatArray:
     positive = np.where(flux > 0.0, flux, np.nan)
-    error: FloatArray = np.hypot(_MAG_PER_RELATIVE_FLUX * flux_error / positive, SYNTHETIC_MAG_ERROR_FLOOR)
+    error: FloatArray = np.hypot(MAG_PER_RELATIVE_ERROR * flux_error / positive, SYNTHETIC_MAG_ERROR_FLOOR)
     return error
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-__all__ = ["BANDS", "COLUMNS", "MAX_RADIUS_DEG", "MAX_STARS", "Circle", "CircleError", "adql", "shared_circle"]
+from datalab.astro.sky.region import SkyRegion
 
 #: Sloan bands of the Gaia Synthetic Photometry Catalogue (Gaia Collaboration, Montegriffo et al. 2023, A&A 674, A33).
 BANDS = ("g", "r", "i", "z")
@@ -34,55 +33,49 @@ _SELECTED = ", ".join(
 )
 
 
-class CircleError(ValueError):
+class RegionError(ValueError):
     """No stars can be asked for in such a circle; the text is for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle on the sky, ICRS, with a centre of 4 and a radius of 3 decimals of a degree."""
-
-    ra_deg: float
-    dec_deg: float
-    radius_deg: float
-
-    @property
-    def name(self) -> str:
-        """The same text for the same circle, fit for a file name."""
-        return f"{self.ra_deg:.4f}{self.dec_deg:+.4f}-{self.radius_deg:.3f}"
-
-
-def shared_circle(*, ra_deg: float, dec_deg: float, radius_deg: float) -> Circle:
+def shared_region(region: SkyRegion) -> SkyRegion:
     """Return the circle to ask for in place of one it contains, so that nearly equal requests are one query.
 
+    Its centre has 4 decimals of a degree, its radius 3.
+
     Raises:
-        CircleError: not a circle on the sky, or one larger than `MAX_RADIUS_DEG`.
+        RegionError: not a circle on the sky, or one larger than `MAX_RADIUS_DEG`.
     """
+    ra_deg, dec_deg, radius_deg = region.ra_deg, region.dec_deg, region.radius_deg
     if not all(map(math.isfinite, (ra_deg, dec_deg, radius_deg))) or abs(dec_deg) > 90:
-        raise CircleError("Gaia stars can only be looked up around a right ascension and declination in degrees.")
+        raise RegionError("Gaia stars can only be looked up around a right ascension and declination in degrees.")
     if not 0 < radius_deg <= MAX_RADIUS_DEG:
-        raise CircleError(
+        raise RegionError(
             f"Gaia stars can be looked up within more than 0 and at most {MAX_RADIUS_DEG * 60:g} arcminutes, "
             f"not within {radius_deg * 60:g}."
         )
     lost_to_rounding = math.hypot(0.5, 0.5) * 10**-_CENTRE_DECIMALS
     thousandths = math.ceil((radius_deg + lost_to_rounding) * 10**_RADIUS_DECIMALS)
-    return Circle(
+    return SkyRegion(
         ra_deg=round(ra_deg % 360, _CENTRE_DECIMALS) % 360,
         dec_deg=round(dec_deg, _CENTRE_DECIMALS) + 0.0,  # not -0.0, which has another name
         radius_deg=thousandths / 10**_RADIUS_DECIMALS,
     )
 
 
-def adql(circle: Circle) -> str:
+def region_name(region: SkyRegion) -> str:
+    """Return the same text for the same `shared_region`, fit for a file name."""
+    return f"{region.ra_deg:.4f}{region.dec_deg:+.4f}-{region.radius_deg:.3f}"
+
+
+def adql(region: SkyRegion) -> str:
     """Return the query (ADQL 2.0) for the brightest `MAX_STARS` stars of a circle, with the columns `COLUMNS`."""
-    centre = f"{circle.ra_deg:.{_CENTRE_DECIMALS}f}, {circle.dec_deg:.{_CENTRE_DECIMALS}f}"
+    centre = f"{region.ra_deg:.{_CENTRE_DECIMALS}f}, {region.dec_deg:.{_CENTRE_DECIMALS}f}"
     return (
         f"SELECT TOP {MAX_STARS} {_SELECTED} "  # noqa: S608 - names above and numbers, nothing a user wrote
         "FROM gaiadr3.gaia_source AS g "
         "LEFT JOIN external.gaiaedr3_distance AS d ON d.source_id = g.source_id "
         "LEFT JOIN gaiadr3.synthetic_photometry_gspc AS s ON s.source_id = g.source_id "
         "WHERE 1 = CONTAINS(POINT('ICRS', g.ra, g.dec), "
-        f"CIRCLE('ICRS', {centre}, {circle.radius_deg:.{_RADIUS_DECIMALS}f})) "
+        f"CIRCLE('ICRS', {centre}, {region.radius_deg:.{_RADIUS_DECIMALS}f})) "
         "ORDER BY g.phot_g_mean_mag"
     )

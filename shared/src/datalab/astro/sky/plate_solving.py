@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 
 from datalab.astro.sky.cross_match import one_to_one
 from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
+from datalab.astro.sky.region import SkyRegion
 from datalab.astro.sky.star_matching import (
     LEAST_COMMON_STARS,
     TRIANGLE_STARS,
@@ -20,18 +21,9 @@ from datalab.astro.sky.star_matching import (
     Similarity,
     match_stars,
 )
-from datalab.astro.sky.tangent_fit import FloatArray, PlaneError, fit_tangent_wcs, from_plane, to_plane
+from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs, from_plane, to_plane
 from datalab.astro.sky.wcs import pixel_scale_arcsec
-
-__all__ = [
-    "CatalogueStars",
-    "Hint",
-    "PlateSolution",
-    "PlateSolvingError",
-    "SearchCircle",
-    "search_circle",
-    "solve_plate",
-]
+from datalab.astro.types import FloatArray
 
 #: How far the pixel scale may be from the hint.
 SCALE_FREEDOM = 0.08
@@ -84,15 +76,6 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchCircle:
-    """A circle on the sky, ICRS degrees."""
-
-    ra_deg: float
-    dec_deg: float
-    radius_deg: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueStars:
     """Stars of the sky, ICRS degrees at the time of the image, brightest first."""
 
@@ -117,7 +100,7 @@ class _Scale:
     freedom: float
 
 
-def search_circle(hint: Hint, shape: tuple[int, int]) -> SearchCircle:
+def search_region(hint: Hint, shape: tuple[int, int]) -> SkyRegion:
     """Return where to look for the stars of an image: everything it may show, within what the star catalogue gives.
 
     Images of one field, however the telescope drifts, share a circle: its centre and radius come in steps.
@@ -135,9 +118,7 @@ def search_circle(hint: Hint, shape: tuple[int, int]) -> SearchCircle:
     dec_deg = max(-90.0, min(90.0, round(hint.dec_deg / step_deg) * step_deg))
     steps_around = max(1, round(360.0 * math.cos(math.radians(dec_deg)) / step_deg))
     ra_deg = round(hint.ra_deg / 360.0 * steps_around) % steps_around * 360.0 / steps_around
-    return SearchCircle(
-        ra_deg=ra_deg, dec_deg=dec_deg, radius_deg=min(MAX_RADIUS_DEG, (1.0 + _CENTRE_STEP) * radius_deg)
-    )
+    return SkyRegion(ra_deg=ra_deg, dec_deg=dec_deg, radius_deg=min(MAX_RADIUS_DEG, (1.0 + _CENTRE_STEP) * radius_deg))
 
 
 def solve_plate(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars, hint: Hint) -> PlateSolution:
@@ -148,7 +129,7 @@ def solve_plate(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueS
     Args:
         stars: x and y in the image, 0-based, shape (n, 2), brightest first.
         shape: (rows, columns) of the image.
-        catalogue: the stars of `search_circle`, or the brightest of them.
+        catalogue: the stars of `search_region`, or the brightest of them.
         hint: about the image.
 
     Raises:

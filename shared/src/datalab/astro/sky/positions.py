@@ -8,9 +8,9 @@ import numpy as np
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from datalab.astro.types import FloatArray
 
 
 class NotLinearError(ValueError):
@@ -37,7 +37,7 @@ class SkyLine:
     position_angle_deg: float
 
 
-def sky_positions(wcs: WCS, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+def sky_positions(wcs: WCS, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return right ascension (0 to 360) and declination, ICRS degrees; NaN for what is not on the sky.
 
     Args:

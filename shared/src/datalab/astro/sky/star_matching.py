@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 from scipy.special import bdtrc
 
-__all__ = ["MatchOptions", "NoMatchError", "Similarity", "StarMatch", "match_stars"]
+from datalab.astro.types import FloatArray, IntArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+#: Positions x + iy, shape (n,).
+_Points = NDArray[np.complex128]
 
 #: Fewer common stars are no evidence: two of them define the transform.
 LEAST_COMMON_STARS = 4
@@ -138,7 +138,7 @@ class _Triangles:
     """Shape (n, 2) of each triangle and its three corners (n, 3) as complex, in the order the shape defines."""
 
     shape: FloatArray
-    corners: NDArray[np.complex128]
+    corners: _Points
 
 
 def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | None = None) -> StarMatch:
@@ -186,16 +186,16 @@ def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | 
     )
 
 
-def _as_complex(points: ArrayLike) -> NDArray[np.complex128]:
+def _as_complex(points: ArrayLike) -> _Points:
     xy = np.asarray(points, np.float64).reshape(-1, 2)
     return xy[:, 0] + 1j * xy[:, 1]
 
 
-def _as_columns(points: NDArray[np.complex128]) -> FloatArray:
+def _as_columns(points: _Points) -> FloatArray:
     return np.column_stack([points.real, points.imag])
 
 
-def _triangles(points: NDArray[np.complex128], neighbours: int) -> _Triangles:
+def _triangles(points: _Points, neighbours: int) -> _Triangles:
     """Return the triangles that each star makes with two of its nearest neighbours, each once."""
     neighbours = min(neighbours, points.size - 1)
     _, nearest = KDTree(_as_columns(points)).query(_as_columns(points), k=neighbours + 1)
@@ -206,7 +206,7 @@ def _triangles(points: NDArray[np.complex128], neighbours: int) -> _Triangles:
     return _shapes(points[corners])
 
 
-def _shapes(corners: NDArray[np.complex128]) -> _Triangles:
+def _shapes(corners: _Points) -> _Triangles:
     """Order the corners by the sides opposite to them, the longest first, and describe the shape.
 
     The shape is where the third corner lies in the frame in which the side between the others is the unit interval:
@@ -222,9 +222,7 @@ def _shapes(corners: NDArray[np.complex128]) -> _Triangles:
     return _Triangles(shape=_as_columns(position), corners=corners)
 
 
-def _proposals(
-    triangles: _Triangles, reference: _Triangles, scale_range: tuple[float, float]
-) -> NDArray[np.complex128]:
+def _proposals(triangles: _Triangles, reference: _Triangles, scale_range: tuple[float, float]) -> _Points:
     """Return the transforms, (n, 2) as turn and shift, of triangles of equal shape, the most similar ones first."""
     if not (len(triangles.shape) and len(reference.shape)):
         return np.empty((0, 2), np.complex128)
@@ -241,11 +239,11 @@ def _proposals(
 
 
 def _most_agreed(
-    proposals: NDArray[np.complex128],
-    moving: NDArray[np.complex128],
-    fixed: NDArray[np.complex128],
+    proposals: _Points,
+    moving: _Points,
+    fixed: _Points,
     tolerance: float,
-) -> NDArray[np.complex128]:
+) -> _Points:
     """Return the few proposals that bring most stars onto one of the reference."""
     moved = proposals[:, :1] * moving + proposals[:, 1:]
     within = _FIRST_TOLERANCE * tolerance
@@ -254,9 +252,7 @@ def _most_agreed(
     return proposals[np.argsort(-agreeing, kind="stable")[:REFINED_PROPOSALS]]
 
 
-def _refined(
-    transform: Similarity, moving: NDArray[np.complex128], fixed: NDArray[np.complex128], tolerance: float
-) -> StarMatch:
+def _refined(transform: Similarity, moving: _Points, fixed: _Points, tolerance: float) -> StarMatch:
     """Fit the transform to the stars it brings together, outliers left out, until they stay the same."""
     tree = KDTree(_as_columns(fixed))
     within = _FIRST_TOLERANCE * tolerance
@@ -283,7 +279,7 @@ def _refined(
     )
 
 
-def _common(transform: Similarity, moving: NDArray[np.complex128], fixed: KDTree, within: float) -> IntArray:
+def _common(transform: Similarity, moving: _Points, fixed: KDTree, within: float) -> IntArray:
     """Return pairs of indices, (n, 2), of stars that come to lie within a distance; no star is in two of them."""
     moved = transform.turn * moving + transform.shift
     distance, nearest = fixed.query(_as_columns(moved), distance_upper_bound=within)
@@ -294,7 +290,7 @@ def _common(transform: Similarity, moving: NDArray[np.complex128], fixed: KDTree
     return np.column_stack([kept, nearest[kept]]).astype(np.int64)
 
 
-def _fit(moving: NDArray[np.complex128], fixed: NDArray[np.complex128]) -> Similarity:
+def _fit(moving: _Points, fixed: _Points) -> Similarity:
     """Return the similarity with the least sum of squared distances: linear regression with complex numbers."""
     moving_middle, fixed_middle = moving.mean(), fixed.mean()
     offsets = moving - moving_middle
@@ -302,17 +298,15 @@ def _fit(moving: NDArray[np.complex128], fixed: NDArray[np.complex128]) -> Simil
     return Similarity(turn=turn, shift=complex(fixed_middle - turn * moving_middle))
 
 
-def _distances(
-    transform: Similarity, moving: NDArray[np.complex128], fixed: NDArray[np.complex128], common: IntArray
-) -> FloatArray:
+def _distances(transform: Similarity, moving: _Points, fixed: _Points, common: IntArray) -> FloatArray:
     distances: FloatArray = np.abs(transform.turn * moving[common[:, 0]] + transform.shift - fixed[common[:, 1]])
     return distances
 
 
 def _false_alarms(
     match: StarMatch,
-    moving: NDArray[np.complex128],
-    fixed: NDArray[np.complex128],
+    moving: _Points,
+    fixed: _Points,
     tolerance: float,
     *,
     tests: int,
@@ -336,13 +330,13 @@ def _false_alarms(
     return tests * len(radii) * float(bdtrc(agreeing - 1, in_moved - 2, by_chance))
 
 
-def _common_box(first: NDArray[np.complex128], second: NDArray[np.complex128]) -> tuple[complex, complex]:
+def _common_box(first: _Points, second: _Points) -> tuple[complex, complex]:
     """Return the opposite corners of the upright rectangle that both lists cover."""
     low = complex(max(first.real.min(), second.real.min()), max(first.imag.min(), second.imag.min()))
     high = complex(min(first.real.max(), second.real.max()), min(first.imag.max(), second.imag.max()))
     return low, high
 
 
-def _count_inside(points: NDArray[np.complex128], low: complex, high: complex) -> int:
+def _count_inside(points: _Points, low: complex, high: complex) -> int:
     inside = (points.real >= low.real) & (points.real <= high.real)
     return int(np.count_nonzero(inside & (points.imag >= low.imag) & (points.imag <= high.imag)))

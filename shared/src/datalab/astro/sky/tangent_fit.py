@@ -6,13 +6,10 @@ import math
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from datalab.astro.sky.cross_match import unit_vectors
-
-__all__ = ["PlaneError", "fit_tangent_wcs", "from_plane", "to_plane"]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.sky.wcs import tangent_wcs
+from datalab.astro.types import FloatArray
 
 #: Places that fix the six numbers of a linear WCS.
 LEAST_PLACES = 3
@@ -91,13 +88,6 @@ def fit_tangent_wcs(
         matrix = np.asarray(np.linalg.lstsq(pixels, plane, rcond=None)[0], np.float64)
         ra, dec = from_plane(matrix[2, 0], matrix[2, 1], centre)
         centre = (float(ra), float(dec))
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.cunit = ["deg", "deg"]
-    wcs.wcs.radesys = "ICRS"
-    wcs.wcs.crpix = [middle_x + 1, middle_y + 1]
-    wcs.wcs.crval = centre
-    wcs.wcs.cd = matrix[:2].T
-    wcs.wcs.set()
+    wcs = tangent_wcs(centre, matrix[:2].T, crpix=(middle_x + 1, middle_y + 1))
     wcs.array_shape = shape
     return wcs

@@ -17,29 +17,10 @@ from astropy.coordinates import CartesianRepresentation, ConvertError, SkyCoord,
 from astropy.io import fits
 from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
-from numpy.typing import NDArray
 
-from datalab.astro.headers.reading import header_cards
+from datalab.astro.headers.cards import header_cards
+from datalab.astro.types import FloatArray
 
-__all__ = [
-    "PIXEL_REGION",
-    "FloatArray",
-    "PixelMapping",
-    "WcsError",
-    "between",
-    "celestial_wcs",
-    "common_wcs",
-    "cutout_header",
-    "footprint",
-    "moved_origin",
-    "outline",
-    "pixel_scale_arcsec",
-    "position_angle_deg",
-    "wcs_cards",
-    "with_wcs",
-]
-
-FloatArray = NDArray[np.float64]
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -161,14 +142,9 @@ def common_wcs(
     scale_deg = min(map(pixel_scale_arcsec, wcses)) / 3600.0
     cosine, sine = np.cos(np.radians(rotation_deg)), np.sin(np.radians(rotation_deg))
 
-    mosaic = WCS(naxis=2)
-    mosaic.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    mosaic.wcs.cunit = ["deg", "deg"]
-    mosaic.wcs.radesys = "ICRS"
-    mosaic.wcs.crval = [centre.lon.deg, centre.lat.deg]
-    mosaic.wcs.cd = scale_deg * np.array([[-cosine, sine], [sine, cosine]])
-    mosaic.wcs.crpix = [1.0, 1.0]
-    mosaic.wcs.set()
+    mosaic = tangent_wcs(
+        (centre.lon.deg, centre.lat.deg), scale_deg * np.array([[-cosine, sine], [sine, cosine]]), crpix=(1.0, 1.0)
+    )
 
     outlines = [outline(wcs, shape) for wcs, shape in zip(wcses, shapes, strict=True)]
     x, y = np.concatenate([np.array(mosaic.world_to_pixel(sky)) for sky in outlines], axis=1)
@@ -179,6 +155,19 @@ def common_wcs(
     mosaic.wcs.set()
     mosaic.array_shape = (rows, columns)
     return mosaic, (rows, columns)
+
+
+def tangent_wcs(centre: tuple[float, float], matrix: FloatArray, *, crpix: tuple[float, float]) -> WCS:
+    """Return the TAN WCS (ICRS) with this tangent point (degrees), CD matrix and 1-based reference pixel."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.crval = centre
+    wcs.wcs.cd = matrix
+    wcs.wcs.crpix = crpix
+    wcs.wcs.set()
+    return wcs
 
 
 def outline(wcs: WCS, shape: tuple[int, int], *, points_per_side: int = _OUTLINE_POINTS_PER_SIDE) -> SkyCoord:

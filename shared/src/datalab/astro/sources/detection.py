@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import sep
@@ -17,20 +16,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import convolve, distance_transform_edt, maximum_filter, minimum_filter
 
-__all__ = [
-    "DetectionSettings",
-    "Detections",
-    "ExtractionError",
-    "Frame",
-    "detect",
-    "prepared",
-    "refine_sky",
-    "without_sky",
-]
-
-Pixels = NDArray[Any]
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.robust import FWHM_PER_SIGMA, mad_sigma
+from datalab.astro.types import FloatArray, Mask, Pixels
 
 _LEAST_SIDE_PX = 16
 #: A square of this side in which all pixels are the same was not measured: another program filled it in.
@@ -45,14 +33,12 @@ _LEAST_SKY_SHARE = 0.25
 _CLIP_SIGMA, _CLIPPED_SPREAD = 3.0, 0.98658
 #: Level and noise that sep gives when every mesh is half blank or more.
 _NO_SKY_SEEN = (0.0, 1.0)
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _BAND_ROWS = 256
 #: Where the noise of a mesh is less than this part of the typical one, the pixels there were made, not measured.
 _LEAST_RELATIVE_NOISE = 0.1
 #: A pixel rounded to whole counts has at least this noise.
 _ROUNDING_NOISE = 1.0 / math.sqrt(12.0)
 
-_FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 #: Width of the detection filter in units of that of the stars. At 1 a faint star stands out most; here by 4 % less, but
 #: blends are told apart at two widths instead of two and a half.
 _FILTER_WIDTH = 0.75
@@ -148,7 +134,7 @@ def without_sky(image: NDArray[np.float32], *, blank: Mask, is_whole_counts: boo
     else:
         values = image[~blank]
         sky = float(np.median(values))
-        sky_noise = _MAD_TO_SIGMA * float(np.median(np.abs(values - np.float32(sky))))
+        sky_noise = mad_sigma(values)
         net, noise = image - np.float32(sky), np.full(image.shape, sky_noise, np.float32)
     net[blank] = 0.0
     least = max(_LEAST_RELATIVE_NOISE * sky_noise, _ROUNDING_NOISE if is_whole_counts else 0.0)
@@ -206,8 +192,7 @@ def _mesh_sums(values: Pixels, side: int) -> FloatArray:
 def _surface(meshes: FloatArray, shape: tuple[int, ...], side: int) -> Iterator[tuple[slice, FloatArray]]:
     """Yield a smooth surface through the middles of meshes, band by band."""
     across = _interpolated(meshes.T, shape[1], side, 0, shape[1]).T
-    for start in range(0, shape[0], _BAND_ROWS):
-        stop = min(start + _BAND_ROWS, shape[0])
+    for start, stop in bands(shape[0], _BAND_ROWS):
         yield slice(start, stop), _interpolated(across, shape[0], side, start, stop)
 
 
@@ -263,7 +248,7 @@ def detect(frame: Frame, settings: DetectionSettings, *, fwhm_px: float) -> Dete
 
 def _gaussian(fwhm_px: float) -> NDArray[np.float32]:
     """Return a kernel of sum 1."""
-    sigma = fwhm_px / _FWHM_PER_SIGMA
+    sigma = fwhm_px / FWHM_PER_SIGMA
     half = max(1, math.ceil(1.5 * fwhm_px))
     steps = np.arange(-half, half + 1)
     profile = np.exp(-0.5 * (steps / sigma) ** 2)

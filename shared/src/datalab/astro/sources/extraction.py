@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sep
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
-from datalab.astro.catalogues.sources import with_sky_positions
+from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
+from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.sources.detection import (
     Detections,
     DetectionSettings,
-    ExtractionError,
     Frame,
     detect,
     prepared,
@@ -32,12 +31,7 @@ from datalab.astro.sources.detection import (
     without_sky,
 )
 from datalab.astro.sources.star_widths import StarWidths, star_widths
-
-__all__ = ["APERTURE_DIAMETERS_ARCSEC", "Extraction", "ExtractionError", "ExtractionSettings", "extract_sources"]
-
-Pixels = NDArray[Any]
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
 #: Bits of the column `flag`, as in Source Extractor.
 FLAG_NEIGHBOUR, FLAG_BLENDED, FLAG_SATURATED, FLAG_TRUNCATED, FLAG_INCOMPLETE = 1, 2, 4, 8, 16
@@ -63,7 +57,6 @@ _EXEMPLARY_STARS, _EXEMPLARY_SIGNAL_TO_NOISE, _EXEMPLARY_ELLIPTICITY = 30, 20.0,
 #: Widths that are believed: no star is narrower than a pixel, and what is wider than this is no star.
 _FWHM_RANGE_PX = (1.0, 50.0)
 
-_FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 _LIGHT_RADII = {"fluxrad25": 0.25, "fluxrad50": 0.5, "fluxrad75": 0.75}
 _UNITS = {
     **dict.fromkeys(("x", "y", "xwin", "ywin", "xpeak", "ypeak", "a", "b", "fwhm", "fwtm", *_LIGHT_RADII), "pix"),
@@ -162,14 +155,14 @@ class _Photometer:
         self._own_pixels = {"mask": frame.blank, "segmap": found.segments, "seg_id": found.identifiers}
         self.x, self.y = self._windowed_positions()
 
-    def circles(self, radius: float | FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    def circles(self, radius: float | FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
         """Return sums, their errors and flags of sep, each (n,)."""
         sums, errors, flags = sep.sum_circle(
             self.frame.net, self.x, self.y, radius, err=self.frame.noise, gain=self._gain, subpix=0, **self._own_pixels
         )
         return sums, errors, flags.astype(np.int64)
 
-    def kron_apertures(self) -> tuple[FloatArray, FloatArray, NDArray[np.int64], FloatArray]:
+    def kron_apertures(self) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
         """Return what `circles` does, in Kron ellipses but no less than a star needs, and the Kron radii."""
         shape = (self.objects["a"], self.objects["b"], self.objects["theta"])
         kron, _ = sep.kron_radius(self.frame.net, self.x, self.y, *shape, _KRON_MEASURING_RADIUS, **self._own_pixels)
@@ -204,7 +197,7 @@ class _Photometer:
     def _windowed_positions(self) -> tuple[FloatArray, FloatArray]:
         """Return positions under a Gaussian window; the barycentre where the window has lost its source."""
         x0, y0 = self.objects["x"], self.objects["y"]
-        x, y, _ = sep.winpos(self.frame.net, x0, y0, self.fwhm_px / _FWHM_PER_SIGMA, mask=self.frame.blank)
+        x, y, _ = sep.winpos(self.frame.net, x0, y0, self.fwhm_px / FWHM_PER_SIGMA, mask=self.frame.blank)
         kept = np.hypot(x - x0, y - y0) <= _WINDOW_REACH_FWHM * self.fwhm_px  # not if NaN
         return np.where(kept, x, x0), np.where(kept, y, y0)
 
@@ -213,7 +206,7 @@ def _widths(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector: D
     exemplary = _exemplary(pixels, frame, objects, detector)
     guess = _FIRST_FWHM_PX
     if exemplary.any():
-        guess = _FWHM_PER_SIGMA * float(np.sqrt(np.median(objects["a"][exemplary] * objects["b"][exemplary])))
+        guess = FWHM_PER_SIGMA * float(np.sqrt(np.median(objects["a"][exemplary] * objects["b"][exemplary])))
     return star_widths(frame.net, objects["x"], objects["y"], guess_px=guess, exemplary=exemplary)
 
 
@@ -281,8 +274,8 @@ def _peaks(pixels: Pixels, objects: NDArray[np.void]) -> FloatArray:
     return peaks
 
 
-def _flags(objects: NDArray[np.void], aperture_flags: NDArray[np.int64], saturated: Mask) -> NDArray[np.int64]:
-    flags: NDArray[np.int64] = np.where(objects["flag"] & sep.OBJ_MERGED, FLAG_BLENDED, 0)
+def _flags(objects: NDArray[np.void], aperture_flags: IntArray, saturated: Mask) -> IntArray:
+    flags: IntArray = np.where(objects["flag"] & sep.OBJ_MERGED, FLAG_BLENDED, 0)
     flags |= np.where(saturated, FLAG_SATURATED, 0)
     flags |= np.where(objects["flag"] & sep.OBJ_TRUNC, FLAG_TRUNCATED, 0)
     incomplete = aperture_flags & (sep.APER_TRUNC | sep.APER_HASMASKED)

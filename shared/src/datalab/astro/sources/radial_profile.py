@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from astropy.stats import gaussian_sigma_to_fwhm
 from scipy.optimize import least_squares
 
-Floats = NDArray[np.float64]
-Model = Literal["moffat", "gaussian"]
+from datalab.astro.robust import mad_sigma
+from datalab.astro.types import FloatArray, Pixels
 
-#: Full width at half maximum of a normal distribution, in standard deviations: 2 sqrt(2 ln 2).
-GAUSSIAN_FWHM = 2.3548200450309493
+Model = Literal["moffat", "gaussian"]
 
 #: A fit of up to six numbers needs some more pixels than that.
 _LEAST_PIXELS = 20
@@ -32,8 +31,6 @@ _LEAST_SIGNIFICANCE = 7.0
 _BETA_LIMITS = (1.1, 30.0)
 _BETA_START = 3.0  # between Kolmogorov's 4.77 and the wider wings of real telescopes (Trujillo et al.)
 _LEAST_FWHM_PX = 0.3
-#: Scales the median absolute deviation to a standard deviation.
-_MAD_TO_SIGMA = 1.4826
 
 
 class NoStarError(ValueError):
@@ -63,13 +60,13 @@ class RadialProfile:
     `radii_px` and `values` are sorted by distance; `ring_radii_px` are the mean distances of the pixels of a ring.
     """
 
-    radii_px: Floats
-    values: Floats
-    ring_radii_px: Floats
-    ring_means: Floats
+    radii_px: FloatArray
+    values: FloatArray
+    ring_radii_px: FloatArray
+    ring_means: FloatArray
 
 
-def fit_star(pixels: NDArray[np.generic], x: float, y: float, *, radius_px: float, model: Model = "moffat") -> StarFit:
+def fit_star(pixels: Pixels, x: float, y: float, *, radius_px: float, model: Model = "moffat") -> StarFit:
     """Fit a round star and a flat sky to the pixels within `radius_px` of a position.
 
     Args:
@@ -95,10 +92,10 @@ def fit_star(pixels: NDArray[np.generic], x: float, y: float, *, radius_px: floa
     unit = max(start[3], float(np.finfo(np.float32).tiny))
     scales = np.array([1.0, 1.0, 1.0, unit, unit, 1.0][: len(start)])
 
-    def misfit(scaled: Floats) -> Floats:
+    def misfit(scaled: FloatArray) -> FloatArray:
         centre_x, centre_y, fwhm, peak, background, *beta = scaled * scales
         squared = (columns - centre_x) ** 2 + (rows - centre_y) ** 2
-        left: Floats = (background + peak * shape(squared, fwhm, *beta) - levels) / unit
+        left: FloatArray = (background + peak * shape(squared, fwhm, *beta) - levels) / unit
         return left
 
     solution = least_squares(misfit, np.array(start) / scales, bounds=(lower / scales, upper / scales))
@@ -120,7 +117,7 @@ def fit_star(pixels: NDArray[np.generic], x: float, y: float, *, radius_px: floa
     )
 
 
-def radial_profile(pixels: NDArray[np.generic], x: float, y: float, *, radius_px: float) -> RadialProfile:
+def radial_profile(pixels: Pixels, x: float, y: float, *, radius_px: float) -> RadialProfile:
     """Return the light by distance from a position, out to `radius_px`.
 
     Args:
@@ -144,7 +141,7 @@ def radial_profile(pixels: NDArray[np.generic], x: float, y: float, *, radius_px
     )
 
 
-def _pixels_around(pixels: NDArray[np.generic], x: float, y: float, radius_px: float) -> tuple[Floats, Floats, Floats]:
+def _pixels_around(pixels: Pixels, x: float, y: float, radius_px: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return column, row and level of every defined pixel within the radius."""
     first_row, first_column = max(0, math.ceil(y - radius_px)), max(0, math.ceil(x - radius_px))
     cutout = pixels[
@@ -159,11 +156,11 @@ def _pixels_around(pixels: NDArray[np.generic], x: float, y: float, radius_px: f
 
 
 def _first_guess(
-    columns: Floats, rows: Floats, levels: Floats, near: tuple[float, float], radius_px: float
+    columns: FloatArray, rows: FloatArray, levels: FloatArray, near: tuple[float, float], radius_px: float
 ) -> list[float]:
     """Return centre, width, height and sky: the middle of the light near the position, as wide as its bright half."""
     background = float(np.median(levels))
-    noise = _MAD_TO_SIGMA * float(np.median(np.abs(levels - background)))
+    noise = mad_sigma(levels)
     central = np.hypot(columns - near[0], rows - near[1]) <= max(radius_px / 2, 1.5)
     light = np.where(central, levels - background - noise, 0.0).clip(min=0.0)
     total = float(light.sum())
@@ -175,12 +172,13 @@ def _first_guess(
     return [float(columns @ light) / total, float(rows @ light) / total, fwhm, peak, background]
 
 
-def _moffat(squared_distance: Floats, fwhm: float, beta: float) -> Floats:
+def _moffat(squared_distance: FloatArray, fwhm: float, beta: float) -> FloatArray:
     return (1 + 4 * squared_distance / fwhm**2 * (2 ** (1 / beta) - 1)) ** -beta
 
 
-def _gaussian(squared_distance: Floats, fwhm: float) -> Floats:
-    return np.exp(-0.5 * squared_distance * (GAUSSIAN_FWHM / fwhm) ** 2)
+def _gaussian(squared_distance: FloatArray, fwhm: float) -> FloatArray:
+    profile: FloatArray = np.exp(-0.5 * squared_distance * (gaussian_sigma_to_fwhm / fwhm) ** 2)
+    return profile
 
 
-_SHAPES: dict[Model, Callable[..., Floats]] = {"moffat": _moffat, "gaussian": _gaussian}
+_SHAPES: dict[Model, Callable[..., FloatArray]] = {"moffat": _moffat, "gaussian": _gaussian}

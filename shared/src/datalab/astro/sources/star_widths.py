@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["StarWidths", "star_widths"]
-
-FloatArray = NDArray[np.float64]
+from datalab.astro.robust import FWHM_PER_SIGMA
+from datalab.astro.types import FloatArray, Mask, Pixels
 
 #: Exponents that are tried for the profile of a frame: from wider wings than any telescope's to nearly a Gaussian.
 _BETAS = np.concatenate([np.arange(1.5, 6.0, 0.25), np.arange(6.0, 16.1, 1.0)])
@@ -23,7 +20,6 @@ _STEPS, _LONGEST_STEP = 12, 0.5
 _WIDTH_RANGE = (0.2, 5.0)
 #: The variance, in each direction, of a profile that a square pixel of side 1 has been averaged over.
 _PIXEL_VARIANCE = 1.0 / 12.0
-_FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 _PIXELS_AT_ONCE = 1 << 20
 
 
@@ -46,12 +42,10 @@ class _Cores:
 
     distance2: FloatArray
     light: FloatArray
-    counted: NDArray[np.bool_]
+    counted: Mask
 
 
-def star_widths(
-    pixels: NDArray[Any], x: FloatArray, y: FloatArray, *, guess_px: float, exemplary: NDArray[np.bool_]
-) -> StarWidths:
+def star_widths(pixels: Pixels, x: FloatArray, y: FloatArray, *, guess_px: float, exemplary: Mask) -> StarWidths:
     """Fit round Moffat profiles I = I0 (1 + r^2 / alpha^2)^-beta to the cores of sources, out to one width.
 
     Height and width are each source's own; beta is the exponent that fits the exemplary sources best. The width that
@@ -73,7 +67,7 @@ def star_widths(
     for first in range(0, x.size, at_once):
         some = slice(first, first + at_once)
         fwhm[some], _ = _fitted(_cores(pixels, x[some], y[some], guess_px), beta, guess_px)
-    added = _FWHM_PER_SIGMA**2 * _PIXEL_VARIANCE
+    added = FWHM_PER_SIGMA**2 * _PIXEL_VARIANCE
     fwhm = np.sqrt(np.where(fwhm**2 > added, fwhm**2 - added, np.nan))
     known = exemplary & np.isfinite(fwhm)
     return StarWidths(
@@ -94,7 +88,7 @@ def _half(guess_px: float) -> int:
     return max(2, int(np.ceil(guess_px)))
 
 
-def _cores(pixels: NDArray[Any], x: FloatArray, y: FloatArray, guess_px: float) -> _Cores:
+def _cores(pixels: Pixels, x: FloatArray, y: FloatArray, guess_px: float) -> _Cores:
     rows, columns = pixels.shape
     half = _half(guess_px)
     steps = np.arange(-half, half + 1)

@@ -23,12 +23,13 @@ import httpx
 import numpy as np
 from astropy.io import fits
 
-from datalab.astro.headers.reading import describe, header_cards, science_hdu
+from datalab.astro.headers.description import describe_header
 from datalab.astro.pixels.geometry import common_shape
 from datalab.client.feed import FeedClient
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.events.object_keys import data_key
+from datalab.fits.science import science_hdu
 from datalab.local.system import System
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -306,7 +307,7 @@ def _role(basename: str, content: bytes) -> tuple[object, ...]:
     Where the header names no filter, the name without its running number stands for it.
     """
     header, pixels = _science(content)
-    described = describe(header_cards(header))
+    described = describe_header(header)
     return (described.configuration_type, described.filter_name or re.sub(r"[-_]?\d+$", "", basename), pixels.shape)
 
 

@@ -1,0 +1,143 @@
+"""The levels of an image: how often each occurs, and which are worth showing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.visualization import ZScaleInterval
+from numpy.typing import NDArray
+
+from datalab.astro.display.stretch import zscale_limits
+from datalab.astro.pixels.geometry import bands
+from datalab.astro.types import FloatArray, IntArray, Pixels
+
+#: Rows counted at once: the floats of a band stay in the cache.
+_BAND_ROWS = 256
+#: How many steps the histogram of `level_histogram` has below, between and above the display limits, and how far beyond
+#: the limits the middle part reaches, as parts of them: what the user interface of the archive draws.
+_OUTER_STEPS = 10
+_INNER_STEPS = 100
+_MARGIN = 0.2
+#: Highest level by bits per pixel, where the header names no saturation; the archive's interface counts up to there.
+_HIGHEST_LEVEL = {8: 255.0, 16: 65_504.0}
+#: IRAF fits its line to about this many samples, a share of which it rejects as outliers.
+_ZSCALE_LEAST_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LevelHistogram:
+    """Pixels counted by level, in the units of the image: `counts[i]` from `edges[i]` to `edges[i + 1]`."""
+
+    edges: IntArray
+    counts: IntArray
+
+    @property
+    def log_counts(self) -> FloatArray:
+        """Decimal logarithms of the counts, 0 where there is none."""
+        return np.log10(np.maximum(self.counts, 1))
+
+    @property
+    def middles(self) -> IntArray:
+        """The middle of each level's range, a whole number."""
+        return (self.edges[1:] + self.edges[:-1]) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class EvenHistogram:
+    """Pixels counted in even steps: `counts[i]` from `edges[i]` to below `edges[i + 1]`, the last edge included."""
+
+    edges: FloatArray
+    counts: IntArray
+    below: int
+    above: int
+    undefined: int
+
+
+def level_histogram(
+    values: FloatArray | NDArray[np.floating], samples: FloatArray, *, bits: int, saturation: float | None
+) -> LevelHistogram:
+    """Count values in steps that are fine between the display limits and coarse outside.
+
+    Args:
+        values: to be counted, any shape; undefined ones are left out.
+        samples: sorted finite values of the whole image, at least one, from which the limits follow.
+        bits: bits per pixel of the image's file, which say how high its levels may be.
+        saturation: highest level of the detector, if known.
+
+    Returns:
+        Integer edges from the lowest sample (or 0, if that is lower) to the highest level.
+    """
+    low, high = zscale_limits(samples)
+    highest = saturation if saturation is not None else _HIGHEST_LEVEL.get(bits, float(np.finfo(np.float32).max))
+    start = math.floor(min(float(samples[0]), 0.0))
+    first = max(start, int(math.floor(low) - _MARGIN * abs(math.floor(low))))
+    second = max(first + 1, int(math.ceil(high) + _MARGIN * abs(math.ceil(high))))
+    third = max(second + 1, int(highest))
+    edges = sorted(
+        {
+            *_steps(start, first, _OUTER_STEPS),
+            *_steps(first, second, _INNER_STEPS),
+            *_steps(second, third, _OUTER_STEPS),
+            third,
+        }
+    )
+    ordered = np.sort(values[np.isfinite(values)], axis=None)
+    below = np.searchsorted(ordered, np.array(edges, np.float64))
+    below[-1] = np.searchsorted(ordered, float(third), side="right")
+    as_integers = np.array([min(edge, np.iinfo(np.int64).max) for edge in edges], np.int64)
+    return LevelHistogram(edges=as_integers, counts=np.diff(below))
+
+
+def even_histogram(pixels: Pixels, *, bins: int, low: float | None, high: float | None) -> EvenHistogram:
+    """Count every pixel of an image in even steps, band by band.
+
+    Args:
+        pixels: shape (rows, columns), any real type; not modified. NaN and infinite pixels are undefined.
+        bins: number of steps, at least 1.
+        low: lower limit in the units of the image; the lowest pixel if not given.
+        high: upper limit, above the lower one; the highest pixel if not given.
+    """
+    parts = [pixels[start:stop] for start, stop in bands(pixels.shape[0], _BAND_ROWS)]
+    if low is None or high is None:
+        extremes = [(float(part.min()), float(part.max())) for part in map(_defined, parts) if part.size]
+        low = min((least for least, _ in extremes), default=0.0) if low is None else low
+        high = max((most for _, most in extremes), default=low + 1.0) if high is None else high
+    if not low < high:  # all pixels alike, or all beyond the one limit given: a step of one unit holds them
+        low, high = low - 0.5, low + 0.5
+    counts = np.zeros(bins, np.int64)
+    below = above = undefined = 0
+    for band in parts:
+        values = _defined(band)
+        undefined += band.size - values.size
+        below += int(np.count_nonzero(values < low))
+        above += int(np.count_nonzero(values > high))
+        counts += np.histogram(values, bins=bins, range=(low, high))[0]
+    return EvenHistogram(np.linspace(low, high, bins + 1), counts, below, above, undefined)
+
+
+def iraf_zscale(samples: FloatArray, *, contrast: float) -> tuple[float, float]:
+    """Return display limits as IRAF's zscale finds them: a line through the sorted samples, without outliers.
+
+    Args:
+        samples: finite values, at least one, in any order.
+        contrast: the line's slope is divided by this (IRAF: 0.25).
+
+    References:
+        IRAF `display` task, help page, "ZSCALE ALGORITHM".
+    """
+    if samples.size < _ZSCALE_LEAST_SAMPLES:
+        return float(samples.min()), float(samples.max())
+    low, high = ZScaleInterval(n_samples=samples.size, contrast=contrast).get_limits(samples)
+    return float(low), float(high)
+
+
+def _defined(pixels: Pixels) -> FloatArray:
+    values = pixels.astype(np.float64)
+    return values[np.isfinite(values)]
+
+
+def _steps(start: int, stop: int, count: int) -> range:
+    """Return about `count` whole numbers from `start` on, before `stop`."""
+    return range(start, stop, max(1, (stop - start) // count))

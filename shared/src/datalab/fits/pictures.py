@@ -1,0 +1,42 @@
+"""Pictures to look at: JPEG and TIFF, from 8-bit grey (rows, columns) or RGB (rows, columns, 3), top row first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from datalab.astro.types import Picture
+
+#: The small picture fits a square of this side; JPEG quality. Both as existing clients know them.
+_SMALL_SIDE_PX = 200
+_QUALITY = 95
+# Pillow loads its plugins when first used: once here, instead of in every process that is forked for a job.
+Image.preinit()
+
+
+def save_jpeg(pixels: Picture, target: Path, *, quality: int = _QUALITY) -> None:
+    """Write a JPEG, RGB whatever the pixels are."""
+    _save_jpeg(_image(pixels), target, quality)
+
+
+def save_large_and_small_jpeg(pixels: Picture, large: Path, small: Path) -> None:
+    """Write a picture in full size, and one that fits 200 x 200 pixels, never enlarged."""
+    picture = _image(pixels)
+    _save_jpeg(picture, large, _QUALITY)
+    picture.thumbnail((_SMALL_SIDE_PX, _SMALL_SIDE_PX))
+    _save_jpeg(picture, small, _QUALITY)
+
+
+def save_tiff(pixels: Picture, target: Path) -> None:
+    """Write a lossless TIFF."""
+    _image(pixels).save(target, "TIFF", compression="tiff_deflate")
+
+
+def _image(pixels: Picture) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _save_jpeg(picture: Image.Image, target: Path, quality: int) -> None:
+    picture.convert("RGB").save(target, "JPEG", quality=quality)
