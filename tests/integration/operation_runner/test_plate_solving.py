@@ -7,7 +7,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from datalab.astro.sky.wcs import with_wcs
+from datalab.astro.sky.wcs_header import with_wcs
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from operation_runner.operations.plate_solving import PlateSolving

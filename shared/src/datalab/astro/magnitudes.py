@@ -6,7 +6,7 @@ import numpy as np
 
 from datalab.astro.types import FloatArray
 
-#: Error of a magnitude in units of the relative error of the counts.
+#: Error of a magnitude in units of the relative error of the counts: 1 % is 0.0109 mag.
 MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10.0)
 
 

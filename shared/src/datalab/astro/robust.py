@@ -11,10 +11,13 @@ from datalab.astro.types import FloatArray, Pixels
 
 #: Standard deviation of a normal distribution in units of its median absolute deviation: 1 / Phi^-1(3/4).
 SIGMA_PER_MAD = 1.482602218505602
-#: The same, and the full width at half maximum of a Gaussian in standard deviations, as far as they are usually
-#: written. More digits would be other results, so new versions of the operations that use these.
+# As far as they are usually written: more digits would be other results, so new versions of the operations.
+#: The same.
 SIGMA_PER_MAD_ROUNDED = 1.4826
+#: Full width at half maximum of a Gaussian in standard deviations.
 FWHM_PER_SIGMA = 2.3548
+#: Median distance of two-dimensional normal errors in units of the standard deviation along one axis: sqrt(2 ln 2).
+MEDIAN_DISTANCE_PER_SIGMA = 1.1774
 
 
 def mad_sigma(values: Pixels) -> float:

@@ -18,9 +18,9 @@ from datalab.astro.mosaics.alignment import (
     star_positions,
     unmoved,
 )
-from datalab.astro.mosaics.resampling import ArrayRows
 from datalab.astro.sky.wcs import celestial_wcs
 from support import star_frames
+from support.array_rows import ArrayRows
 from support.star_frames import SKY_LEVEL, Field, view, visible
 
 SIDE = 300

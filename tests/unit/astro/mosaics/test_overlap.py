@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from datalab.astro.mosaics.common_wcs import WcsError
 from datalab.astro.mosaics.overlap import Box, common_box, shared_grid
-from datalab.astro.mosaics.resampling import PixelGrid, affine_mapping, covered
-from datalab.astro.sky.wcs import WcsError, between
+from datalab.astro.mosaics.pixel_grid import PixelGrid, covered
+from datalab.astro.sky.wcs import between
 from datalab.simulation.camera import Camera, Conditions, Pointing
 from datalab.simulation.conditions import tangent_wcs
+from support.array_rows import affine_mapping
 
 SHAPE = (200, 300)
 

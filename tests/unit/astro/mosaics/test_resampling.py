@@ -3,10 +3,12 @@ import pytest
 import sep
 
 from datalab.astro.mosaics import resampling
-from datalab.astro.mosaics.resampling import ArrayRows, PixelGrid, affine_mapping, covered, resample, resample_rows
+from datalab.astro.mosaics.pixel_grid import PixelGrid, covered
+from datalab.astro.mosaics.resampling import resample, resample_rows
 from datalab.astro.sky.wcs import between
 from datalab.simulation.camera import Camera, Conditions, Pointing
 from datalab.simulation.conditions import tangent_wcs
+from support.array_rows import ArrayRows, affine_mapping
 
 SIGMA_PX = 1.0  # FWHM of 2.35 pixels: as badly sampled as cameras in use are
 FLUX = 1e5

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from datalab.astro.pixels import combine
-from datalab.astro.pixels.combine import median_dtype, median_network, median_rows
+from datalab.astro.pixels.combine import median_dtype, median_rows
+from datalab.astro.pixels.median_network import median_network
 
 INTEGER_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datalab.astro.mosaics.resampling import ArrayRows
 from datalab.astro.pixels.noise import pixel_noise
+from support.array_rows import ArrayRows
 
 
 @pytest.mark.parametrize("shape", [(3, 20000), (64, 1500), (900, 700)])

@@ -5,18 +5,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from reproject.mosaicking import find_optimal_celestial_wcs
 
-from datalab.astro.sky.wcs import (
-    WcsError,
-    between,
-    celestial_wcs,
-    common_wcs,
-    cutout_header,
-    moved_origin,
-    pixel_scale_arcsec,
-    position_angle_deg,
-    wcs_cards,
-    with_wcs,
-)
+from datalab.astro.mosaics.common_wcs import WcsError, common_wcs, moved_origin
+from datalab.astro.sky.wcs import between, celestial_wcs, pixel_scale_arcsec, position_angle_deg
+from datalab.astro.sky.wcs_header import cutout_header, wcs_cards, with_wcs
 from datalab.simulation.camera import Camera, Conditions, Pointing
 from datalab.simulation.conditions import tangent_wcs
 

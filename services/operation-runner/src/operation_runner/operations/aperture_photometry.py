@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from operation_runner.recipes.aperture_frames import Frames
-from operation_runner.recipes.aperture_light_curve import ApertureParameters, TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_parameters import ApertureParameters
 from operation_runner.sdk import (
     Hidden,
     Inputs,

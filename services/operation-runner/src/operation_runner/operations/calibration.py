@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from operation_runner.recipes.masters import CorrectedImage, Masters, prepared_masters
+from operation_runner.recipes.corrected_image import CorrectedImage, Masters
+from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Image,

@@ -12,7 +12,8 @@ from astropy.wcs import WCS
 from pydantic import Field
 
 from datalab.astro.mosaics.overlap import Box
-from datalab.astro.sky.wcs import celestial_wcs, cutout_header, pixel_scale_arcsec
+from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
+from datalab.astro.sky.wcs_header import cutout_header
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (

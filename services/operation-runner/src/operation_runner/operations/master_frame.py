@@ -13,7 +13,8 @@ from pydantic import Field
 from datalab.astro.pixels.arithmetic import image_median
 from datalab.astro.pixels.calibration import relative_sensitivity
 from datalab.astro.pixels.combine import median_dtype, median_rows, sigma_clipped_rows
-from operation_runner.recipes.masters import CorrectedImage, check_same_camera, exposure_s, prepared_masters
+from operation_runner.recipes.corrected_image import CorrectedImage, are_same_exposures, check_same_camera, exposure_s
+from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Image,
@@ -46,8 +47,6 @@ OBSERVATION_TYPES: dict[str, tuple[str, ...]] = {
     ),
     "sky": ("EXPOSE", "EXPERIMENTAL", "STANDARD", "TARGET", "OBJECT", "LIGHT", "SPECTRUM", "SCIENCE"),
 }
-#: Darks whose exposure times differ by less than this part are alike.
-SAME_EXPOSURE = 1e-3
 CLIP_SIGMA = 3.0
 #: Of the time: the levels of flats need all of them read once before they are combined.
 FLAT_LEVELS_SHARE = 0.4
@@ -113,7 +112,7 @@ def check_alike(images: Sequence[Image], kind: Kind) -> None:
         check_same_camera(first, image, kind=kind)
     if kind == "dark":
         times = sorted({exposure_s(image, needed_to="combine darks") for image in images})
-        if times[-1] - times[0] > SAME_EXPOSURE * times[-1]:
+        if not are_same_exposures(times):
             raise UsageError(
                 f"The darks were exposed for {', '.join(f'{time:g}' for time in times)} s: darks of one exposure time "
                 "can be combined; the operation Calibration scales the result to others."

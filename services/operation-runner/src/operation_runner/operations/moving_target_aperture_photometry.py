@@ -13,7 +13,8 @@ from datalab.astro.photometry.target_positions import PositionError, TimedPositi
 from datalab.astro.photometry.tracks import Vectors, fit_track, follow, near_track
 from datalab.astro.sky.cross_match import unit_vectors
 from operation_runner.recipes.aperture_frames import Frame, Frames
-from operation_runner.recipes.aperture_light_curve import ApertureParameters, TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_parameters import ApertureParameters
 from operation_runner.sdk import Inputs, Lane, Operation, Product, Progress, Refusals, UsageError, WizardKeys
 
 _TOO_FEW = "Operation Moving Target Aperture Photometry requires at least 2 target_positions"

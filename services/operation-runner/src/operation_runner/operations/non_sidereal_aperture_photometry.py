@@ -8,7 +8,8 @@ import numpy as np
 
 from datalab.astro.photometry.target_positions import PositionError, header_position, source_type
 from operation_runner.recipes.aperture_frames import Frame, Frames
-from operation_runner.recipes.aperture_light_curve import ApertureParameters, TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve
+from operation_runner.recipes.aperture_parameters import ApertureParameters
 from operation_runner.sdk import Inputs, Lane, Operation, Product, Progress, UsageError
 
 #: LCO's word for a target outside the solar system: its CAT-RA and CAT-DEC stay what the user asked for.

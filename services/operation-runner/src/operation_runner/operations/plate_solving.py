@@ -22,7 +22,8 @@ from datalab.astro.sky.plate_solving import (
     search_region,
     solve_plate,
 )
-from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, with_wcs
+from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
+from datalab.astro.sky.wcs_header import with_wcs
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import star_table
 from operation_runner.sdk import (

@@ -21,7 +21,7 @@ from datalab.astro.pixels.combine import (
 )
 from datalab.astro.pixels.noise import pixel_noise
 from datalab.astro.pixels.stacked_header import effective_images, stacked_header
-from datalab.astro.sky.wcs import with_wcs
+from datalab.astro.sky.wcs_header import with_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid

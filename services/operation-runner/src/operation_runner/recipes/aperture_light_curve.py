@@ -11,12 +11,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
-from pydantic import Field, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from datalab.astro.display.overlays import overlay
 from datalab.astro.headers.detector import Detector
@@ -28,92 +25,20 @@ from datalab.astro.photometry.frame_photometry import FramePhotometry, measure_f
 from datalab.astro.types import FloatArray
 from operation_runner.recipes.aperture_frames import Frame, Frames, open_images, skipped, usable_frames
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
-from operation_runner.recipes.parameters import SingleFilterFiles
+from operation_runner.recipes.aperture_parameters import ApertureParameters
 from operation_runner.sdk import (
     DataProduct,
     DiagnosticPicture,
     Inputs,
-    OperationParameters,
     Product,
     Progress,
-    Refusals,
     UsageError,
-    WizardKeys,
 )
 
 #: A star of a fixed field must be known on this share of the frames: a few bad catalogues must not cost good stars.
 _LEAST_COVERAGE = 0.8
-
 _NO_FRAMES = "Aperture photometry requires at least 1 valid input file with SCI and CAT extensions."
 _FALLBACK_NOTE = "No comparison ensemble spans every frame: each frame was calibrated with its own stars."
-_COUNTS_OF_STARS = "min_comparisons and max_comparisons must be positive and min_comparisons <= max_comparisons."
-#: `{operation}` becomes the operation's name.
-_INVALID = "Operation {operation} received invalid input."
-_RADIUS_REFUSALS = Refusals({"exclusiveMinimum": "aperture_radius must be > 0.", "*": _INVALID})
-_ANNULUS_REFUSALS = Refusals({"*": _INVALID})
-_COUNT_REFUSALS = Refusals({"minimum": _COUNTS_OF_STARS, "*": _INVALID})
-
-
-class ApertureParameters(OperationParameters):
-    """Parameters of every aperture photometry operation; radii in arcsec."""
-
-    #: The operation's name, for texts.
-    operation: ClassVar[str]
-
-    input_files: SingleFilterFiles
-    aperture_radius: Annotated[
-        float,
-        Field(title="Aperture Radius", description="Radius of the aperture in arcsec", gt=0, allow_inf_nan=False),
-        WizardKeys({"required": True, "default": 7.64}),
-        _RADIUS_REFUSALS,
-    ]
-    annulus_inner_radius: Annotated[
-        float,
-        Field(
-            title="Annulus Inner Radius",
-            description="Inner radius in arcsec of the ring the sky is measured in",
-            allow_inf_nan=False,
-        ),
-        WizardKeys({"required": True, "default": 12.73}),
-        _ANNULUS_REFUSALS,
-    ]
-    annulus_outer_radius: Annotated[
-        float,
-        Field(title="Annulus Outer Radius", description="Outer radius in arcsec of that ring", allow_inf_nan=False),
-        WizardKeys({"required": True, "default": 19.1}),
-        _ANNULUS_REFUSALS,
-    ]
-    min_comparisons: Annotated[
-        int, Field(title="Minimum Comparison Stars", description="Fewer give no result", ge=1), _COUNT_REFUSALS
-    ] = 5
-    max_comparisons: Annotated[
-        int, Field(title="Maximum Comparison Stars", description="No more are used", ge=1), _COUNT_REFUSALS
-    ] = 10
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Put the operation's name into the texts of refusals."""
-        schema = handler.resolve_ref_schema(handler(core_schema))
-        for described in schema["properties"].values():
-            refusals = described.get("x-refusals", {})
-            described["x-refusals"] = {
-                key: text.replace("{operation}", cls.operation) for key, text in refusals.items()
-            }
-        return schema
-
-    def radii_arcsec(self) -> Radii:
-        """Return the radii. Raises `UsageError` if they are not in rising order."""
-        if self.annulus_inner_radius <= self.aperture_radius:
-            raise UsageError("annulus_inner_radius must be greater than aperture_radius.")
-        if self.annulus_outer_radius <= self.annulus_inner_radius:
-            raise UsageError("annulus_outer_radius must be greater than annulus_inner_radius.")
-        return Radii(aperture=self.aperture_radius, inner=self.annulus_inner_radius, outer=self.annulus_outer_radius)
-
-    def ensemble_sizes(self) -> tuple[int, int]:
-        """Return the least and the most comparison stars. Raises `UsageError` if they contradict each other."""
-        if self.min_comparisons > self.max_comparisons:
-            raise UsageError(_COUNTS_OF_STARS)
-        return self.min_comparisons, self.max_comparisons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import DTypeLike
 
+from datalab.astro.mosaics.common_wcs import WcsError
 from datalab.astro.mosaics.overlap import SharedGrid, shared_grid
 from datalab.astro.mosaics.resampling import resample_rows, resampling_bands
 from datalab.astro.pixels.combine import RunningSum
 from datalab.astro.pixels.geometry import bands
-from datalab.astro.sky.wcs import WcsError, celestial_wcs
+from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.sdk import Combine, Image, Inputs, Progress, UsageError
 

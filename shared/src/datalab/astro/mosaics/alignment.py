@@ -21,7 +21,8 @@ from datalab.astro.mosaics.resampling import resample
 from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, Similarity, match_stars
 from datalab.astro.sky.tangent_fit import fit_tangent_wcs
-from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec, with_wcs
+from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec
+from datalab.astro.sky.wcs_header import with_wcs
 from datalab.astro.types import FloatArray, PixelRows, Pixels
 
 #: Images that are closer than this on the whole grid are left as they are: half of the accuracy asked for, and smaller

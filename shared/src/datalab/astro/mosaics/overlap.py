@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.wcs import WCS
 
-from datalab.astro.mosaics.resampling import PixelGrid, covered
-from datalab.astro.sky.wcs import PixelMapping, WcsError, between, common_wcs, moved_origin, outline, position_angle_deg
+from datalab.astro.mosaics.common_wcs import WcsError, common_wcs, moved_origin
+from datalab.astro.mosaics.pixel_grid import PixelGrid, covered
+from datalab.astro.sky.wcs import PixelMapping, between, outline, position_angle_deg
 from datalab.astro.types import FloatArray, Mask
 
 #: Points per axis where coverage is looked at first; the box found among them then grows to the last covered pixel.

@@ -15,7 +15,6 @@ from datalab.astro.photometry.comparison_stars import Candidates
 from datalab.astro.robust import median_of_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
-#: A relative error of 1 % is 0.0109 mag.
 #: A star whose brightness against the others scatters more than this is no standard.
 MOST_VARIABILITY_MAG = 1.0
 #: If enough others are left, neither is one that scatters this much more than most, as when an asteroid passes it.

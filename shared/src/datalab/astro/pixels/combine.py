@@ -11,45 +11,30 @@ step is one `numpy.minimum` and one `numpy.maximum` over a band.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
+from datalab.astro.pixels.median_network import median_network
 from datalab.astro.robust import SIGMA_PER_MAD
 
 #: Bytes per value -> most planes for which the network is used; beyond, selection is faster. The work per pixel grows
 #: with n (log n)^2 in the network and with n in selection, which numpy vectorises for 32 and 64 bits only. Measured on
 #: x86-64 with AVX2: they meet at 170 planes of float64 and 450 of float32; with uint16 the network wins by 2 at 2000.
 NETWORK_MAX_PLANES = {1: 2000, 2: 2000, 4: 450, 8: 170}
-
 #: Bytes of one plane of a band: long enough to hide the cost of a numpy call (about 0.5 us), short enough for the
 #: cache. Measured from 8 to 256 KiB, the optimum is flat around 64.
 PLANE_BAND_BYTES = 64 * 1024
-
 #: Bytes of the copy in which selection works, one pixel's values side by side so that it strides no memory.
 SELECTION_BYTES = 1024 * 1024
-
-
 #: Pixels whose values are outliers among the others are looked at again without them, at most so often: from the third
 #: time on fewer than one pixel in a thousand changes.
 MOST_CLIPPINGS = 5
-
-#: The same in units of its mean absolute deviation, sqrt(pi / 2).
+#: Standard deviation of a normal distribution in units of its mean absolute deviation, sqrt(pi / 2).
 _SIGMA_PER_MEAN_DEVIATION = 1.2533141373155003
 #: By how much the median absolute deviation of 2, 3, ... values is too small on average. C. Croux and P. J. Rousseeuw,
 #: "Time-efficient algorithms for two highly robust estimators of scale", Computational Statistics 1, 411 (1992).
 _FEW_VALUES_FACTORS = (1.0, 1.0, 1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107)
-
-
-class Exchange(NamedTuple):
-    """Put planes `low` and `high` in order; a side that no later step reads is not written."""
-
-    low: int
-    high: int
-    keep_low: bool
-    keep_high: bool
 
 
 def median_dtype(dtype: np.dtype) -> np.dtype:
@@ -361,47 +346,3 @@ def _repair_undefined(stack: np.ndarray, out: np.ndarray) -> None:
     ranks = np.maximum(np.stack([(defined - 1) // 2, defined // 2]), 0)
     lower, upper = np.take_along_axis(values, ranks, axis=0)
     out[undefined] = np.where(defined % 2 == 1, lower, (lower + upper) * 0.5)
-
-
-@lru_cache(maxsize=64)
-def median_network(planes: int) -> tuple[Exchange, ...]:
-    """Return the exchanges that bring the one or two middle ranks of `planes` values to their places, in order.
-
-    Batcher's odd-even merge sort without the exchanges, and the sides of exchanges, that no middle rank depends on.
-    """
-    needed = {(planes - 1) // 2, planes // 2}
-    kept: list[Exchange] = []
-    for low, high in reversed(list(_sort_exchanges(planes))):
-        if low in needed or high in needed:
-            kept.append(Exchange(low, high, low in needed, high in needed))
-            needed |= {low, high}
-    return tuple(reversed(kept))
-
-
-def _sort_exchanges(planes: int) -> Iterator[tuple[int, int]]:
-    """Yield a sorting network depth first, so that the planes of a small sub-sort are still in cache when merged.
-
-    It is made for the next power of two; the planes beyond the last one count as infinite, so exchanges with them
-    change nothing and are left out.
-    """
-    size = 1 << (planes - 1).bit_length()
-    return ((low, high) for low, high in _sort(0, size) if high < planes)
-
-
-def _sort(first: int, size: int) -> Iterator[tuple[int, int]]:
-    if size > 1:
-        half = size // 2
-        yield from _sort(first, half)
-        yield from _sort(first + half, half)
-        yield from _merge(first, size, 1)
-
-
-def _merge(first: int, size: int, distance: int) -> Iterator[tuple[int, int]]:
-    """Merge the sorted halves of every `distance`-th plane of `size` planes starting at `first`."""
-    step = 2 * distance
-    if step < size:
-        yield from _merge(first, size, step)
-        yield from _merge(first + distance, size, step)
-        yield from ((low, low + distance) for low in range(first + distance, first + size - distance, step))
-    else:
-        yield (first, first + distance)

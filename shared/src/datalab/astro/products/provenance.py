@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
 from datalab.astro.headers.cards import UNREADABLE_CARD, image_axes
-from datalab.astro.sky.wcs import PIXEL_REGION
+from datalab.astro.sky.wcs_header import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72

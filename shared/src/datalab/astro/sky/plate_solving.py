@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 from astropy.wcs import WCS
 
+from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
 from datalab.astro.sky.cross_match import one_to_one
 from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
 from datalab.astro.sky.region import SkyRegion
@@ -56,8 +57,6 @@ _RADIUS_STEP = 1.05
 _CENTRE_STEP = 0.2
 
 _FIT_PASSES = 8
-#: Median distance of two-dimensional normal errors in units of the standard deviation along one axis: sqrt(2 ln 2).
-_MEDIAN_DISTANCE = 1.1774
 #: The catalogue reaches a little deeper than the image, whose filter ranks the stars differently.
 _DEPTH_MARGIN = 1.2
 
@@ -224,7 +223,7 @@ def _refined(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStar
         if near.first.size < LEAST_COMMON_STARS:
             return None
         # Of all of them, outliers too: a spread of those kept before would shrink from pass to pass.
-        spread_px = float(np.median(near.separation_arcsec)) / scale_arcsec / _MEDIAN_DISTANCE
+        spread_px = float(np.median(near.separation_arcsec)) / scale_arcsec / MEDIAN_DISTANCE_PER_SIGMA
         kept = near.separation_arcsec <= CLIP_SIGMA * max(spread_px, LEAST_SPREAD_PX) * scale_arcsec
         image_stars, sky_stars = near.first[kept], near.second[kept]
         if image_stars.size < LEAST_COMMON_STARS:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 from scipy.special import bdtrc
 
+from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
 from datalab.astro.types import FloatArray, IntArray
 
 #: Positions x + iy, shape (n,).
@@ -65,8 +66,6 @@ _REFINEMENTS = 6
 #: A proposal comes from stars close together and misses those far away by more than their own errors.
 _FIRST_TOLERANCE = 2.0
 _CLIP_SIGMA = 4.0
-#: Median distance of two-dimensional normal errors in units of the standard deviation along one axis: sqrt(2 ln 2).
-_MEDIAN_DISTANCE = 1.1774
 #: Least standard deviation assumed when outliers are clipped, in units of the tolerance: exact copies lose no star.
 _LEAST_SPREAD = 0.02
 
@@ -264,7 +263,7 @@ def _refined(transform: Similarity, moving: _Points, fixed: _Points, tolerance: 
         within = tolerance
         distance = _distances(transform, moving, fixed, common)
         # Of all of them, outliers too: a spread of those kept before would shrink from pass to pass.
-        spread = max(float(np.median(distance)) / _MEDIAN_DISTANCE, _LEAST_SPREAD * tolerance)
+        spread = max(float(np.median(distance)) / MEDIAN_DISTANCE_PER_SIGMA, _LEAST_SPREAD * tolerance)
         kept = common[distance <= _CLIP_SIGMA * spread]
         if np.array_equal(kept, fitted):
             break

@@ -8,7 +8,6 @@ import numpy as np
 from astropy.wcs import WCS
 
 from datalab.astro.sky.cross_match import unit_vectors
-from datalab.astro.sky.wcs import tangent_wcs
 from datalab.astro.types import FloatArray
 
 #: Places that fix the six numbers of a linear WCS.
@@ -90,4 +89,17 @@ def fit_tangent_wcs(
         centre = (float(ra), float(dec))
     wcs = tangent_wcs(centre, matrix[:2].T, crpix=(middle_x + 1, middle_y + 1))
     wcs.array_shape = shape
+    return wcs
+
+
+def tangent_wcs(centre: tuple[float, float], matrix: FloatArray, *, crpix: tuple[float, float]) -> WCS:
+    """Return the TAN WCS (ICRS) with this tangent point (degrees), CD matrix and 1-based reference pixel."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.crval = centre
+    wcs.wcs.cd = matrix
+    wcs.wcs.crpix = crpix
+    wcs.wcs.set()
     return wcs

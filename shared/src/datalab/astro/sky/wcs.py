@@ -1,29 +1,25 @@
-"""World coordinates: reading them from headers, writing them, and the grid that several images have in common.
+"""World coordinates of images, as their headers have them.
 
 Pixel coordinates are those of numpy and astropy: x is the column, y the row, whole numbers at pixel centres from 0 on.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeGuard
 
 import numpy as np
 from astropy import units
-from astropy.coordinates import CartesianRepresentation, ConvertError, SkyCoord, UnitSphericalRepresentation
+from astropy.coordinates import ConvertError, SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS, Sip
+from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
 
-from datalab.astro.headers.cards import header_cards
 from datalab.astro.types import FloatArray
 
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-
 #: What astropy.wcs raises for damaged keywords; its own errors are ValueErrors.
 _ASTROPY_ERRORS = (
     ValueError,
@@ -35,29 +31,10 @@ _ASTROPY_ERRORS = (
     ConvertError,
     fits.VerifyError,
 )
-
-#: Keywords of the world coordinates of images, alternates and the conventions SIP, TPV and TNX included.
-#: FITS Standard 4.0, section 8; SIP: Shupe et al. 2005, ASP Conf. Ser. 347, 491.
-_WCS_KEYWORD = re.compile(
-    r"(?:WCSAXES|WCSNAME|CTYPE\d|CUNIT\d|CRVAL\d|CRPIX\d|CDELT\d|CRDER\d|CSYER\d|LONPOLE|LATPOLE|RADESYS|EQUINOX|"
-    r"(?:CD|PC)\d_\d|(?:PV|PS)\d_\d+)[A-Z]?|"
-    r"CROTA\d|(?:CD|PC)00\d00\d|RADECSYS|WAT\d_\d+|(?:CPDIS|CQDIS|CPERR|CQERR)\d|D[PQ]\d\..*|"
-    r"(?:A|B|AP|BP)_(?:ORDER|DMAX|\d_\d)"
-)
-#: Cards that name regions of an image by pixel numbers; on other pixels they are wrong.
-PIXEL_REGION = re.compile(r"(?:DATA|TRIM|CCD|BIAS|DET|AMP)SEC\d*")
-_REFERENCE_PIXEL = re.compile(r"CRPIX(?P<axis>[12])[A-Z]?")
-
 #: Points along each side of an image that stand for its outline: straight sides need one, SIP bends them little.
 _OUTLINE_POINTS_PER_SIDE = 16
-#: So much of an outermost pixel may be missing from a grid around images.
-_EDGE_TOLERANCE_PX = 0.01
 #: A pixel taken to the sky and back must return.
 _ROUND_TRIP_PX = 0.1
-
-
-class WcsError(ValueError):
-    """World coordinates cannot be used together; the text is for users."""
 
 
 def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
@@ -118,58 +95,6 @@ def between(target: WCS, source: WCS) -> PixelMapping:
     return mapping
 
 
-def common_wcs(
-    wcses: Sequence[WCS], shapes: Sequence[tuple[int, int]], *, rotation_deg: float = 0.0
-) -> tuple[WCS, tuple[int, int]]:
-    """Return the smallest gnomonic (TAN) grid around all images, and its shape (rows, columns).
-
-    East is to the left of north, the scale is that of the finest image, the tangent point is the mean of all corners.
-
-    Args:
-        wcses: of the images, at least one.
-        shapes: (rows, columns) of each.
-        rotation_deg: position angle, from north through east, in which rows grow; 0 is north up.
-
-    Raises:
-        WcsError: the images lie too far apart on the sky for one plane.
-
-    References:
-        M. R. Calabretta and E. W. Greisen, A&A 395, 1077 (2002), section 5.1.3.
-    """
-    corners = [outline(wcs, shape, points_per_side=1) for wcs, shape in zip(wcses, shapes, strict=True)]
-    directions = np.concatenate([sky.cartesian.xyz.value for sky in corners], axis=1)
-    centre = CartesianRepresentation(directions.mean(axis=1)).represent_as(UnitSphericalRepresentation)
-    scale_deg = min(map(pixel_scale_arcsec, wcses)) / 3600.0
-    cosine, sine = np.cos(np.radians(rotation_deg)), np.sin(np.radians(rotation_deg))
-
-    mosaic = tangent_wcs(
-        (centre.lon.deg, centre.lat.deg), scale_deg * np.array([[-cosine, sine], [sine, cosine]]), crpix=(1.0, 1.0)
-    )
-
-    outlines = [outline(wcs, shape) for wcs, shape in zip(wcses, shapes, strict=True)]
-    x, y = np.concatenate([np.array(mosaic.world_to_pixel(sky)) for sky in outlines], axis=1)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise WcsError("the images lie too far apart on the sky to be put on one plane")
-    columns, rows = (math.ceil(float(np.ptp(side)) - _EDGE_TOLERANCE_PX) for side in (x, y))
-    mosaic.wcs.crpix = [0.5 - x.min(), 0.5 - y.min()]  # the outermost edge becomes that of the first pixel
-    mosaic.wcs.set()
-    mosaic.array_shape = (rows, columns)
-    return mosaic, (rows, columns)
-
-
-def tangent_wcs(centre: tuple[float, float], matrix: FloatArray, *, crpix: tuple[float, float]) -> WCS:
-    """Return the TAN WCS (ICRS) with this tangent point (degrees), CD matrix and 1-based reference pixel."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.cunit = ["deg", "deg"]
-    wcs.wcs.radesys = "ICRS"
-    wcs.wcs.crval = centre
-    wcs.wcs.cd = matrix
-    wcs.wcs.crpix = crpix
-    wcs.wcs.set()
-    return wcs
-
-
 def outline(wcs: WCS, shape: tuple[int, int], *, points_per_side: int = _OUTLINE_POINTS_PER_SIDE) -> SkyCoord:
     """Return places along the outer edge of an image of the shape (rows, columns), all corners included."""
     rows, columns = shape
@@ -177,17 +102,6 @@ def outline(wcs: WCS, shape: tuple[int, int], *, points_per_side: int = _OUTLINE
     x = np.concatenate([part, np.ones_like(part), 1 - part, np.zeros_like(part)]) * columns - 0.5
     y = np.concatenate([np.zeros_like(part), part, np.ones_like(part), 1 - part]) * rows - 0.5
     return wcs.pixel_to_world(x, y).icrs
-
-
-def moved_origin(wcs: WCS, *, x_start: int, y_start: int, shape: tuple[int, int]) -> WCS:
-    """Return the WCS of the part of an image that begins at column `x_start`, row `y_start` (counted from 0)."""
-    moved = wcs.deepcopy()
-    moved.wcs.crpix = moved.wcs.crpix - [x_start, y_start]
-    if moved.sip is not None:
-        moved.sip = Sip(moved.sip.a, moved.sip.b, moved.sip.ap, moved.sip.bp, moved.wcs.crpix)
-    moved.wcs.set()
-    moved.array_shape = shape
-    return moved
 
 
 def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
@@ -209,55 +123,6 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
     return list(zip((corners.ra.deg % 360.0).tolist(), corners.dec.deg.tolist(), strict=True))
 
 
-def wcs_cards(wcs: WCS) -> list[fits.Card]:
-    """Return the cards of a WCS, with the CD matrix that most readers know best, and nothing but the WCS."""
-    header = wcs.to_header(relax=True)  # with SIP
-    kept = [card for card in header.cards if _WCS_KEYWORD.fullmatch(card.keyword) and card.keyword[:2] != "PC"]
-    cards = [card for card in kept if not card.keyword.startswith("CDELT")]
-    matrix = wcs.pixel_scale_matrix
-    return cards + [
-        fits.Card(f"CD{row + 1}_{column + 1}", float(matrix[row, column]), "[deg] per pixel")
-        for row in range(2)
-        for column in range(2)
-    ]
-
-
-def with_wcs(header: fits.Header, wcs: WCS, shape: tuple[int, int]) -> fits.Header:
-    """Return a copy of a header for an image on other pixels: it has the given WCS and no trace of another.
-
-    Args:
-        header: not modified.
-        wcs: of the image the new header describes.
-        shape: (rows, columns) of that image.
-    """
-    changed = header.copy()
-    for keyword in {keyword for keyword in changed if _WCS_KEYWORD.fullmatch(keyword)}:
-        changed.remove(keyword, remove_all=True)
-    _set_axes(changed, shape)
-    changed.update(wcs_cards(wcs))
-    return changed
-
-
-def cutout_header(header: fits.Header, *, x_start: int, y_start: int, shape: tuple[int, int]) -> fits.Header:
-    """Return a copy of a header for the part of its image that begins at column `x_start`, row `y_start`.
-
-    The reference pixels of all its world coordinates move; everything else about them, distortions too, stays true.
-
-    Args:
-        header: not modified.
-        x_start: column of the part's first pixel, counted from 0.
-        y_start: its row.
-        shape: (rows, columns) of the part.
-    """
-    changed = header.copy()
-    _set_axes(changed, shape)
-    for keyword, value in header_cards(header).items():
-        reference = _REFERENCE_PIXEL.fullmatch(keyword)
-        if reference and _is_number(value):
-            changed[keyword] = value - (x_start if reference["axis"] == "1" else y_start)
-    return changed
-
-
 def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
     """Tell whether pixels have an area and come back from the sky: matrices and distortions may have no inverse."""
     if not pixel_scale_arcsec(wcs) > 0.0:
@@ -267,17 +132,11 @@ def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
     return bool((np.hypot(back_x - x, back_y - y) < _ROUND_TRIP_PX).all())
 
 
-def _set_axes(header: fits.Header, shape: tuple[int, int]) -> None:
-    header["NAXIS"], header["NAXIS1"], header["NAXIS2"] = 2, shape[1], shape[0]
-    for keyword in {keyword for keyword in header if PIXEL_REGION.fullmatch(keyword)}:
-        header.remove(keyword, remove_all=True)
-
-
 def _is_solved(header: fits.Header) -> bool:
     """Tell whether position and scale are given; for missing or zero ones WCSLIB assumes 0 and 1 degree per pixel."""
     scales = ("CD1_1", "CD1_2", "CDELT1")
-    return all(_is_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2")) and any(
-        _is_number(header.get(keyword)) and header[keyword] != 0 for keyword in scales
+    return all(is_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2")) and any(
+        is_number(header.get(keyword)) and header[keyword] != 0 for keyword in scales
     )
 
 
@@ -293,5 +152,5 @@ def _with_two_axes(header: fits.Header) -> fits.Header:
     return two_axes
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
