@@ -21,13 +21,15 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from datalab.events.topology import CATALOGUE, WORK
+from datalab.events.topology import CATALOGUE, PROJECTOR, WORK
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import MongoStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from session_api.main import create_app
+from session_api.offers.reader import OperationOffers
+from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
 
 ADMIN_TOKEN = "the-operators-own-token"
@@ -171,8 +173,38 @@ class World:
         self.store = MongoStore(settings)
         self.database = self.store.database
         self.app = create_app(settings)
-        self.context = self.app.state.context
+        self.core = self.app.state.core
         self.tokens = {}
+
+    def service(self, kind):
+        """Return the application's one object of a class."""
+        return self.app.state.services[kind]
+
+    @property
+    def operations(self):
+        return self.service(OperationService)
+
+    @property
+    def projector(self):
+        """What takes in the reports of runners."""
+        (handle,) = [
+            subscription.handle
+            for capability in self.app.state.capabilities
+            for subscription in capability.subscriptions
+            if subscription.consumer is PROJECTOR
+        ]
+        return handle.__self__
+
+    @property
+    def works(self):
+        """What is done again and again, by name: here only when it is asked for."""
+        return {work.name: work for capability in self.app.state.capabilities for work in capability.periodic}
+
+    async def work(self, *names):
+        """Do some of it once, all of it if nothing is named; return what the last one says."""
+        for name in names or self.works:
+            answer = await self.works[name].work()
+        return answer
 
     def client(self, username=None, **options):
         """Return a client with the user's token."""
@@ -198,7 +230,7 @@ class World:
         bucket = await self.bus.key_value(CATALOGUE)
         for description in descriptions:
             await bucket.put(description.key, description.encode())
-        await until(lambda: all(self.context.catalogue.find(each.name) for each in descriptions))
+        await until(lambda: all(self.service(OperationOffers).find(each.name) for each in descriptions))
 
     async def requests(self, operation_id):
         """Return the requests for an operation the bus holds."""

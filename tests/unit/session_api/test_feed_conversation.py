@@ -1,4 +1,4 @@
-"""Whatever the order in which things happen: each event once, in order, none missing, and a bounded mailbox."""
+"""Whatever the order in which things happen: each event once, in order, none missing, and a bounded queue."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from datalab.errors import TransientError
 from session_api.accounts.authentication import Authenticator
-from session_api.feed.admission import FeedService
-from session_api.feed.hub import Feed
+from session_api.feed.admission import FeedAdmission
+from session_api.feed.hub import FeedHub
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
 from support.feed_fakes import MemoryChannel, MemoryStream, Meter
@@ -47,9 +47,9 @@ class Talk:
         self.accounts = Accounts()
         self.channel = MemoryChannel()
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
-        self.hub = Feed(stream=stream, settings=limits, meter=self.meter)
-        self.service = FeedService(
-            feed=self.hub,
+        self.hub = FeedHub(stream=stream, settings=limits, meter=self.meter)
+        self.service = FeedAdmission(
+            hub=self.hub,
             authenticator=Authenticator(users=self.accounts, admin_token=None),
             sessions=Sessions(),
             settings=limits,
@@ -144,7 +144,7 @@ async def act(talk, action, value):
 
 
 async def until_delivered(talk):
-    """The pong came before what was still in the mailbox; one more turn of question and answer for each event."""
+    """The pong came before what was still in the queue; one more turn of question and answer for each event."""
     for number in itertools.count():
         before = len(events(talk.channel.frames))
         talk.channel.say(action="ping", id=number)

@@ -1,8 +1,8 @@
-"""The mailbox of one client is bounded, whatever happens."""
+"""The queue of one client is bounded, whatever happens."""
 
 import pytest
 
-from session_api.feed.client_queue import FeedSubscriber
+from session_api.feed.client_queue import ClientQueue
 from session_api.feed.model import CloseCode, FeedItem
 from support.feed_fakes import Meter
 from support.feed_fakes import stored as stored_message
@@ -24,7 +24,7 @@ def meter():
 
 @pytest.fixture
 def subscriber(meter):
-    subscriber = FeedSubscriber(max_events=3, max_bytes=100 * SIZE, meter=meter)
+    subscriber = ClientQueue(max_events=3, max_bytes=100 * SIZE, meter=meter)
     subscriber.floors[SUBJECT] = 0
     return subscriber
 
@@ -73,7 +73,7 @@ async def test_one_event_too_many_ends_the_conversation_and_frees_the_memory(sub
 
 
 async def test_one_byte_too_many_does_the_same(meter):
-    subscriber = FeedSubscriber(max_events=100, max_bytes=2 * SIZE, meter=meter)
+    subscriber = ClientQueue(max_events=100, max_bytes=2 * SIZE, meter=meter)
     subscriber.floors[SUBJECT] = 0
     subscriber.offer(item(1))
     subscriber.offer(item(2))
@@ -97,7 +97,7 @@ def test_an_overflow_while_catching_up_is_a_loss_to_be_read_again(subscriber):
     assert drained(subscriber) == [6]
 
 
-async def test_catching_up_ends_when_the_mailbox_has_been_empty_once(subscriber):
+async def test_catching_up_ends_when_the_queue_has_been_empty_once(subscriber):
     subscriber.begin_catching_up()
     subscriber.offer(item(1))
     assert drained(subscriber) == [1]

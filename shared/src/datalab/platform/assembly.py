@@ -76,9 +76,11 @@ class Capability:
     indexes: make the indexes of its collections.
     parts: started when the bus is connected and before a message is taken: what reads or publishes at start.
     routes: what the web framework of the service takes.
+    services: what the routes ask for, each by its class.
     """
 
     routes: Sequence[Any] = ()
+    services: Sequence[object] = ()
     resources: Sequence[Part] = ()
     indexes: Sequence[Callable[[], Awaitable[None]]] = ()
     parts: Sequence[Part] = ()

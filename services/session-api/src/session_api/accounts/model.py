@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whoever sent a valid token."""
-
-    username: str
-    superuser: bool = False
-    proposals: frozenset[str] = frozenset()
+from session_api.web.user import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

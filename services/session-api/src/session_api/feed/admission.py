@@ -11,32 +11,33 @@ from pydantic import ValidationError
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
-from session_api.accounts.authentication import Authenticator, token_in_header
+from session_api.accounts.authentication import Authenticator
 from session_api.feed.conversation import FeedConversation, first_to_end
-from session_api.feed.hub import Feed
+from session_api.feed.hub import FeedHub
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedMeter
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
 from session_api.sessions.ports import SessionRepository
+from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
 
 _SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'
 
 
-class FeedService:
+class FeedAdmission:
     """Talks with clients."""
 
     def __init__(
         self,
         *,
-        feed: Feed,
+        hub: FeedHub,
         authenticator: Authenticator,
         sessions: SessionRepository,
         settings: FeedSettings,
         meter: FeedMeter,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._feed = feed
+        self._hub = hub
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
@@ -61,14 +62,14 @@ class FeedService:
         raise closing
 
     async def _talk(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
-        subscriber = self._feed.admit()
+        queue = self._hub.admit()
         try:
             token = await self._token(channel, authorization)
             conversation = FeedConversation(
                 channel=channel,
-                subscriber=subscriber,
+                queue=queue,
                 user=await self._authenticator.authenticate(token),
-                feed=self._feed,
+                hub=self._hub,
                 sessions=self._sessions,
                 settings=self._settings,
                 meter=self._meter,
@@ -76,7 +77,7 @@ class FeedService:
             )
             await first_to_end(conversation.run(), self._keep_checking(token, conversation))
         finally:
-            self._feed.dismiss(subscriber)
+            self._hub.remove(queue)
 
     async def _token(self, channel: FeedChannel, authorization: str | None) -> str:
         """Return the token of the header or, as browsers cannot set one, of the first frame."""

@@ -9,11 +9,11 @@ from collections.abc import Set as AbstractSet
 from session_api.feed.model import CloseCode, FeedClosedError, FeedItem, FeedMeter
 
 
-class FeedSubscriber:
-    """The mailbox the hub fills and the client's conversation empties.
+class ClientQueue:
+    """The queue the hub fills and the client's conversation empties.
 
-    A client that hears events as they happen and lets the mailbox overflow is ended. One that is still being sent the
-    stored feed is not to blame for what arrives meanwhile: the mailbox forgets everything, notes the loss, and the
+    A client that hears events as they happen and lets the queue overflow is ended. One that is still being sent the
+    stored feed is not to blame for what arrives meanwhile: the queue forgets everything, notes the loss, and the
     conversation reads on from the stored feed.
     """
 
@@ -32,7 +32,7 @@ class FeedSubscriber:
         self._ended = asyncio.Event()
 
     def offer(self, item: FeedItem) -> None:
-        """Put an event into the mailbox. Never waits."""
+        """Put an event into the queue. Never waits."""
         floor = self.floors.get(item.subject)
         if floor is None or item.sequence <= floor or self.lost or self._closing is not None:
             return
@@ -66,7 +66,7 @@ class FeedSubscriber:
         self._waiting_bytes = sum(item.size_bytes for item in kept)
 
     def begin_catching_up(self) -> None:
-        """The client is sent the stored feed, from now until it has emptied the mailbox once."""
+        """The client is sent the stored feed, from now until it has emptied the queue once."""
         self._catching_up = True
 
     def recover(self) -> None:

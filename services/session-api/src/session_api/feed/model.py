@@ -9,7 +9,8 @@ from enum import IntEnum
 from typing import Protocol
 
 from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event_adapter
-from session_api.accounts.model import User, may_read_frame
+from session_api.accounts.model import may_read_frame
+from session_api.web.user import User
 
 
 class CloseCode(IntEnum):

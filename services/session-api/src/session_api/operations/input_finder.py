@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
-from session_api.accounts.model import User, may_read_frame
+from session_api.accounts.model import may_read_frame
 from session_api.archive.model import FrameFile
 from session_api.archive.ports import FrameRepository
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
 from session_api.operations.ports import OperationRepository
 from session_api.web.failures import InputRefusedError
+from session_api.web.user import User
 
 
 class InputFinder:

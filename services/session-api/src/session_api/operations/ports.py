@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from datalab.events.envelope import Event
-from datalab.events.operations import FailureKind, Lane, OutputFile, StoredFile
-from datalab.events.topology import Consumer
+from datalab.events.operations import Lane, OutputFile
 from session_api.operations.model import Operation, OperationHandle, OperationStatus
 from session_api.operations.waiting import ParentState, WaitingOperation
 from session_api.web.window import Window
@@ -83,35 +82,3 @@ class OperationRepository(Protocol):
     async def purge_any(self, *, deleted_before: datetime) -> int:
         """Remove deleted operations whose events are all published."""
         ...
-
-
-class ResultData(Protocol):
-    """The data of large results, as they were stored."""
-
-    async def read(self, file: StoredFile) -> bytes | None:
-        """Return a JSON array as text; None if the object is gone or damaged."""
-        ...
-
-
-class WorkQueues(Protocol):
-    """How busy the runners are, and what became of messages they could not take."""
-
-    async def idle(self, lane: Lane) -> bool:
-        """Tell whether no request of the lane waits or is in hand, and no report waits to be taken in."""
-        ...
-
-    async def stored_body(self, stream: str, sequence: int) -> bytes | None: ...
-
-    async def bury(self, consumer: Consumer, body: bytes, *, sequence: int, reason: str) -> None: ...
-
-
-class OperationMeter(Protocol):
-    """Counts for the operators."""
-
-    def finished(self, status: OperationStatus, kind: FailureKind | None) -> None: ...
-
-    def unfinished(self, counts: Mapping[OperationStatus, int]) -> None: ...
-
-    def requested_again(self) -> None: ...
-
-    def undeliverable(self, consumer: str) -> None: ...

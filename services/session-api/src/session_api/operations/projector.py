@@ -6,8 +6,9 @@ from datalab.errors import TransientError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.operations import FailureKind, OperationFailed, OperationReport, OperationSucceeded
 from session_api.operations.dependents import Dependents
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import PRODUCER, changed_event
-from session_api.operations.ports import OperationMeter, OperationRepository
+from session_api.operations.ports import OperationRepository
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
 _MOST_RACES = 50
@@ -16,10 +17,10 @@ _MOST_RACES = 50
 class OperationProjector:
     """Reports may come repeated and in any order: the end is the same."""
 
-    def __init__(self, *, operations: OperationRepository, dependents: Dependents, meter: OperationMeter) -> None:
+    def __init__(self, *, operations: OperationRepository, dependents: Dependents, metrics: OperationMetrics) -> None:
         self._operations = operations
         self._dependents = dependents
-        self._meter = meter
+        self._metrics = metrics
 
     async def apply(self, report: OperationReport) -> None:
         """Change the operation as the report says, and tell the feed in the same write; then start what waited."""
@@ -35,7 +36,7 @@ class OperationProjector:
             events = [] if after.looks_like(before) else [changed_event(after, event_id=event_id)]
             if await self._operations.replace_state(before, after, events):
                 if after.finished:
-                    self._meter.finished(after.status, after.failure_kind)
+                    self._metrics.finished(after.status, after.failure_kind)
                     await self._dependents.after_end_of([after.id])
                 return
         raise TransientError("the operation changes too fast")

@@ -10,9 +10,10 @@ from datalab.events.envelope import derived_id
 from datalab.events.operations import FailureKind, OperationFailed, OperationRequested
 from datalab.events.topology import CONSUMERS, RUNNERS, Consumer
 from datalab.platform.logging import get_logger
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import PRODUCER
-from session_api.operations.ports import OperationMeter, WorkQueues
 from session_api.operations.projector import OperationProjector
+from session_api.operations.work_queues import WorkQueues
 
 _log = get_logger(__name__)
 
@@ -33,10 +34,10 @@ class MaxDeliveriesAdvisory(BaseModel):
 class UndeliverableMessages:
     """Keeps each message among the dead letters, and ends the operation it asked for."""
 
-    def __init__(self, *, queues: WorkQueues, projector: OperationProjector, meter: OperationMeter) -> None:
+    def __init__(self, *, queues: WorkQueues, projector: OperationProjector, metrics: OperationMetrics) -> None:
         self._queues = queues
         self._projector = projector
-        self._meter = meter
+        self._metrics = metrics
 
     async def take(self, advisory: MaxDeliveriesAdvisory) -> None:
         """Deal with one advisory. Consumers that are not ours are left to their owners."""
@@ -52,7 +53,7 @@ class UndeliverableMessages:
             await self._end_operation(body, advisory.timestamp)
         reason = f"delivered {advisory.deliveries} times without an answer"
         await self._queues.bury(consumer, body, sequence=advisory.sequence, reason=reason)
-        self._meter.undeliverable(consumer.name)
+        self._metrics.undeliverable(consumer.name)
 
     async def _end_operation(self, body: bytes, occurred_at: datetime) -> None:
         try:

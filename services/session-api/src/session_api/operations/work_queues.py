@@ -9,13 +9,14 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import BUS_ERRORS
 
 
-class BusWorkQueues:
-    """Asks the bus."""
+class WorkQueues:
+    """Asks the bus. Every method raises `TransientError` when it does not answer."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def idle(self, lane: Lane) -> bool:
+        """Tell whether no request of the lane waits or is in hand, and no report waits to be taken in."""
         return await self._empty(RUNNERS[lane]) and await self._empty(PROJECTOR)
 
     async def stored_body(self, stream: str, sequence: int) -> bytes | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict
 
 ItemT = TypeVar("ItemT")
-
-
 JsonObject = dict[str, JsonValue]
 
 
-class _Form(BaseModel):
-    # Clients send back what they have read, with the read-only keys.
+class Form(BaseModel):
+    """What clients send. They send back what they have read, with the read-only keys."""
+
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
@@ -33,31 +33,19 @@ class InputError(BaseModel):
 
 #: How the errors of a route are described.
 ErrorResponses = dict[int | str, dict[str, Any]]
-
-
 BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
-
-
 UNAUTHENTICATED: ErrorResponses = {
     401: {"model": Detail},
     # With this FastAPI does not document its own 422, which is never sent.
     "4XX": {"model": Detail, "description": "Any other error of the request"},
 }
-
-
 FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
-
-
 NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
-
-
 CONFLICT: ErrorResponses = {409: {"model": Detail}}
-
-
 UNAVAILABLE: ErrorResponses = {503: {"model": Detail}}
 
 
-class Deleted(BaseModel):
+class Deleted(TypedDict):
     """How many were deleted."""
 
     deleted: int

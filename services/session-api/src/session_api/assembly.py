@@ -1,0 +1,57 @@
+"""The capabilities of the session API, and what each needs of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.objects.links import SignedLinks
+from session_api.accounts import assembly as accounts_assembly
+from session_api.analysis import assembly as analysis_assembly
+from session_api.archive import assembly as archive_assembly
+from session_api.feed import assembly as feed_assembly
+from session_api.offers import assembly as offers_assembly
+from session_api.operations import assembly as operations_assembly
+from session_api.sessions import assembly as sessions_assembly
+from session_api.settings import SessionApiSettings
+from session_api.web import assembly as web_assembly
+
+SERVICE = "session-api"
+
+
+def create_core(settings: SessionApiSettings) -> DocumentCore:
+    """Return the connections of one process."""
+    return DocumentCore(settings, service=SERVICE, outboxes=("sessions", "operations"))
+
+
+def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
+    """Return every capability, in the order they are started in, and the web's, which is the last of them."""
+    links = SignedLinks(links=core.objects, ttl_s=settings.s3_link_ttl_s)
+    session_repository = sessions_assembly.repository(core)
+    accounts = accounts_assembly.build(core, settings=settings)
+    offers = offers_assembly.build(core)
+    archive = archive_assembly.build(core)
+    operations = operations_assembly.build(
+        core,
+        settings=settings,
+        links=links,
+        offers=offers.offers,
+        frames=archive.frames,
+        sessions=session_repository,
+    )
+    sessions = sessions_assembly.build(settings=settings, sessions=session_repository, operations=operations)
+    analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
+    feed = feed_assembly.build(
+        core, settings=settings, authenticator=accounts.authenticator, sessions=session_repository
+    )
+    others = [
+        accounts.capability,
+        offers.capability,
+        archive.capability,
+        operations.capability,
+        sessions,
+        analysis,
+        feed,
+    ]
+    web = web_assembly.build(core, settings=settings, authenticate=accounts.authenticator.authenticate, others=others)
+    return [*others, web.capability], web
