@@ -31,6 +31,7 @@ from session_api.main import create_app
 from session_api.offers.reader import OperationOffers
 from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
+from support.openapi import OpenApiContract
 
 ADMIN_TOKEN = "the-operators-own-token"
 
@@ -175,6 +176,7 @@ class World:
         self.app = create_app(settings)
         self.core = self.app.state.core
         self.tokens = {}
+        self._contract = OpenApiContract(self.app.openapi())
 
     def service(self, kind):
         """Return the application's one object of a class."""
@@ -207,9 +209,16 @@ class World:
         return answer
 
     def client(self, username=None, **options):
-        """Return a client with the user's token."""
+        """Return a client with the user's token, that compares every answer with the OpenAPI document."""
         headers = {"Authorization": f"Token {self.tokens[username]}"} if username else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=30, **options)
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            trust_env=False,
+            timeout=30,
+            event_hooks={"response": [self._contract.check]},
+            **options,
+        )
 
     async def add_user(self, username, **fields):
         """Make a user through the API, with the operator's token."""

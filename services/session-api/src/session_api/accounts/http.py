@@ -11,7 +11,7 @@ from starlette.responses import Response
 from session_api.accounts.service import UserService
 from session_api.accounts.views import TokenView, UserView, user_view
 from session_api.web.access import Access, access
-from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, UNAVAILABLE, Form, Page
+from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, Page
 from session_api.web.dependencies import provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
@@ -21,7 +21,7 @@ Username = Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,150}$", max_le
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
 Users = Annotated[UserService, provided(UserService)]
 
-router = json_router("/api/users", tag="users", errors={**FORBIDDEN, **UNAVAILABLE})
+router = json_router("/api/users", tag="users", errors=FORBIDDEN)
 
 
 class NewUser(Form):

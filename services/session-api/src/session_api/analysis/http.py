@@ -13,7 +13,7 @@ from datalab.events.operations import FailureKind
 from session_api.analysis.model import AnalysisError
 from session_api.analysis.service import AnalysisService
 from session_api.web.access import Access, access
-from session_api.web.bodies import UNAVAILABLE, ErrorResponses, JsonObject
+from session_api.web.bodies import ANY_ROUTE, ErrorResponses, JsonObject
 from session_api.web.dependencies import Caller, CorrelationId, provided
 from session_api.web.replies import JsonReply
 from session_api.web.strict_json import json_router
@@ -47,12 +47,15 @@ _STATUS: Mapping[FailureKind, int] = {
     FailureKind.TRANSIENT: 503,
     FailureKind.FATAL: 500,
 }
-_FAILURES: ErrorResponses = {status: {"model": AnalysisFailure} for status in sorted(set(_STATUS.values()))}
+_FAILURES: ErrorResponses = {
+    status: {"model": AnalysisFailure | ANY_ROUTE[status]["model"] if status in ANY_ROUTE else AnalysisFailure}
+    for status in sorted(set(_STATUS.values()))
+}
 
-router = json_router("/api/analysis", tag="analysis", errors={})
+router = json_router("/api/analysis", tag="analysis")
 
 
-@router.get("", response_model=dict[str, AnalysisActionView], responses=UNAVAILABLE, summary="The actions there are")
+@router.get("", response_model=dict[str, AnalysisActionView], summary="The actions there are")
 @access(Access.USER)
 async def list_actions(analyses: Analyses) -> Response:
     return JsonReply(

@@ -13,7 +13,7 @@ from session_api.web.dependencies import provided
 from session_api.web.replies import JsonReply
 from session_api.web.strict_json import json_router
 
-router = json_router("/api", tag="operations", errors={})
+router = json_router("/api", tag="operations")
 
 
 @router.get("/available_operations", response_model=dict[str, JsonValue], summary="The operations there are")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from session_api.operations.service import OperationService
 from session_api.operations.views import OperationPresenter, OperationView
 from session_api.web.access import Access, access
-from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, UNAVAILABLE, Deleted, Form, JsonObject, Page
+from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, Deleted, Form, JsonObject, Page
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
@@ -32,7 +32,7 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-router = json_router("/api/datasessions/{session_id}/operations", tag="operations", errors={**NOT_FOUND, **UNAVAILABLE})
+router = json_router("/api/datasessions/{session_id}/operations", tag="operations", errors=NOT_FOUND)
 
 
 class NewOperation(Form):

@@ -13,7 +13,7 @@ from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
 from session_api.web.access import Access, access
-from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, UNAVAILABLE, Form, JsonObject, Page
+from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.failures import FieldError
 from session_api.web.paging import PageWindow, page_reply
@@ -27,7 +27,7 @@ SessionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length
 TextParameter = Annotated[str | None, Query(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
 MomentParameter = Annotated[str | None, Query(description="ISO 8601; without an offset it is UTC")]
 
-router = json_router("/api/datasessions", tag="sessions", errors={**NOT_FOUND, **UNAVAILABLE})
+router = json_router("/api/datasessions", tag="sessions", errors=NOT_FOUND)
 
 
 class NewSession(Form):

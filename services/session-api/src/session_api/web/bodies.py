@@ -31,18 +31,27 @@ class InputError(BaseModel):
     error: str | None = None
 
 
+class Fault(BaseModel):
+    """A bug of ours. `error` is meant for the user."""
+
+    detail: str
+    error: str
+
+
 #: How the errors of a route are described.
 ErrorResponses = dict[int | str, dict[str, Any]]
-BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
-UNAUTHENTICATED: ErrorResponses = {
+#: What any route can answer: callers are known, or not, before it is reached.
+ANY_ROUTE: ErrorResponses = {
     401: {"model": Detail},
     # With this FastAPI does not document its own 422, which is never sent.
     "4XX": {"model": Detail, "description": "Any other error of the request"},
+    500: {"model": Fault},
+    503: {"model": Detail},
 }
+BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
 FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
 NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
 CONFLICT: ErrorResponses = {409: {"model": Detail}}
-UNAVAILABLE: ErrorResponses = {503: {"model": Detail}}
 
 
 class Deleted(TypedDict):

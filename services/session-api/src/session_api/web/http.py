@@ -14,9 +14,10 @@ from starlette.routing import BaseRoute, Route
 from datalab.events.asyncapi import document
 from datalab.platform.health import Health, health_routes
 from session_api.web.access import Access, access
+from session_api.web.bodies import ANY_ROUTE
 from session_api.web.replies import JsonReply
 
-router = APIRouter(prefix="/api", tags=["documents"])
+router = APIRouter(prefix="/api", tags=["documents"], responses=ANY_ROUTE)
 
 
 @access(Access.PUBLIC)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from session_api.web.bodies import UNAUTHENTICATED, ErrorResponses
+from session_api.web.bodies import ANY_ROUTE, ErrorResponses
 from session_api.web.dependencies import caller_of
 
 #: MongoDB nests documents 100 deep; what it stores for us lies some levels down already.
@@ -60,14 +60,14 @@ class StrictJsonRoute(APIRoute):
         return strict
 
 
-def json_router(prefix: str, *, tag: str, errors: ErrorResponses) -> APIRouter:
+def json_router(prefix: str, *, tag: str, errors: ErrorResponses | None = None) -> APIRouter:
     """Return a router for routes that take JSON from known users; `errors` are those that each of them can answer."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
         route_class=StrictJsonRoute,
         strict_content_type=False,
-        responses={**UNAUTHENTICATED, **errors},
+        responses={**ANY_ROUTE, **(errors or {})},
         dependencies=[Depends(caller_of)],
     )
 
