@@ -101,14 +101,14 @@ class FeedServer:
         self.registry = create_registry()
         self.bus = Bus(settings=nats_settings, service="feed-test", metrics=BusMetrics(self.registry))
         settings = FeedSettings(**limits)
-        meter = FeedMetrics(self.registry)
-        self.hub = FeedHub(stream=BusFeedStream(self.bus), settings=settings, meter=meter)
+        metrics = FeedMetrics(self.registry)
+        self.hub = FeedHub(stream=BusFeedStream(self.bus), settings=settings, metrics=metrics)
         self._admission = FeedAdmission(
             hub=self.hub,
             authenticator=Authenticator(users=accounts, admin_token=None),
             sessions=sessions,
             settings=settings,
-            meter=meter,
+            metrics=metrics,
         )
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ from session_api.feed.admission import FeedAdmission
 from session_api.feed.hub import FeedHub
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
-from support.feed_fakes import MemoryChannel, MemoryStream, Meter
+from support.feed_fakes import MemoryChannel, MemoryStream, Metrics
 
 OWNERS = {1: "ada", 2: "ada", 3: "ada", 4: "bob"}
 LIMIT = 4
@@ -43,17 +43,17 @@ class Talk:
 
     def __init__(self, stream, **limits):
         self.stream = stream
-        self.meter = Meter()
+        self.metrics = Metrics()
         self.accounts = Accounts()
         self.channel = MemoryChannel()
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
-        self.hub = FeedHub(stream=stream, settings=limits, meter=self.meter)
+        self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
         self.service = FeedAdmission(
             hub=self.hub,
             authenticator=Authenticator(users=self.accounts, admin_token=None),
             sessions=Sessions(),
             settings=limits,
-            meter=self.meter,
+            metrics=self.metrics,
         )
         self.ending = None
 
@@ -117,8 +117,8 @@ async def play(history):
         ended.cancel()
         closing = talk.ending.result() if talk.ending.done() else None
     assert closing is None or closing.code is CloseCode.TOO_SLOW
-    assert talk.meter.most_waiting <= LIMIT
-    assert talk.meter.clients == 0
+    assert talk.metrics.value("queue_high_water") <= LIMIT
+    assert talk.metrics.value("clients") == 0
     check(talk.channel.frames, stream, whole=closing is None)
 
 

@@ -27,31 +27,16 @@ def create_core(settings: SessionApiSettings) -> DocumentCore:
 def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = SignedLinks(links=core.objects, ttl_s=settings.s3_link_ttl_s)
-    session_repository = sessions_assembly.repository(core)
-    accounts = accounts_assembly.build(core, settings=settings)
-    offers = offers_assembly.build(core)
-    archive = archive_assembly.build(core)
+    owners = sessions_assembly.repository(core)
+    accounts, authenticator = accounts_assembly.build(core, settings=settings)
+    offers, offered = offers_assembly.build(core)
+    archive, frames = archive_assembly.build(core)
     operations = operations_assembly.build(
-        core,
-        settings=settings,
-        links=links,
-        offers=offers.offers,
-        frames=archive.frames,
-        sessions=session_repository,
+        core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners
     )
-    sessions = sessions_assembly.build(settings=settings, sessions=session_repository, operations=operations)
+    sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations)
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
-    feed = feed_assembly.build(
-        core, settings=settings, authenticator=accounts.authenticator, sessions=session_repository
-    )
-    others = [
-        accounts.capability,
-        offers.capability,
-        archive.capability,
-        operations.capability,
-        sessions,
-        analysis,
-        feed,
-    ]
-    web = web_assembly.build(core, settings=settings, authenticate=accounts.authenticator.authenticate, others=others)
+    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
+    others = [accounts, offers, archive, operations.capability, sessions, analysis, feed]
+    web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

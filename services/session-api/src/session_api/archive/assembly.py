@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from datalab.platform.assembly import Capability, DocumentCore
 from session_api.archive.repository import MongoFrameRepository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
-    """The capability, and its frames."""
-
-    capability: Capability
-    frames: MongoFrameRepository
-
-
-def build(core: DocumentCore) -> Archive:
-    return Archive(capability=Capability(), frames=MongoFrameRepository(core.documents.database))
+def build(core: DocumentCore) -> tuple[Capability, MongoFrameRepository]:
+    """Return the capability, and its frames."""
+    return Capability(), MongoFrameRepository(core.documents.database)

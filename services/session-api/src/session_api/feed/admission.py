@@ -14,7 +14,8 @@ from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.conversation import FeedConversation, first_to_end
 from session_api.feed.hub import FeedHub
-from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedMeter
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
 from session_api.sessions.ports import SessionRepository
@@ -34,14 +35,14 @@ class FeedAdmission:
         authenticator: Authenticator,
         sessions: SessionRepository,
         settings: FeedSettings,
-        meter: FeedMeter,
+        metrics: FeedMetrics,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._hub = hub
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._clock = clock
 
     async def converse(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
@@ -58,7 +59,7 @@ class FeedAdmission:
             closing = FeedClosedError(CloseCode.UNAUTHENTICATED, error.message)
         except TransientError as error:
             closing = FeedClosedError(CloseCode.TRY_AGAIN_LATER, error.message)
-        self._meter.closed(closing.code)
+        self._metrics.closed(closing.code)
         raise closing
 
     async def _talk(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
@@ -72,7 +73,7 @@ class FeedAdmission:
                 hub=self._hub,
                 sessions=self._sessions,
                 settings=self._settings,
-                meter=self._meter,
+                metrics=self._metrics,
                 clock=self._clock,
             )
             await first_to_end(conversation.run(), self._keep_checking(token, conversation))

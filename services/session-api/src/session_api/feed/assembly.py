@@ -18,8 +18,10 @@ def build(
     core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionRepository
 ) -> Capability:
     metrics = FeedMetrics(core.registry)
-    hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, meter=metrics)
-    admission = FeedAdmission(hub=hub, authenticator=authenticator, sessions=sessions, settings=settings, meter=metrics)
+    hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, metrics=metrics)
+    admission = FeedAdmission(
+        hub=hub, authenticator=authenticator, sessions=sessions, settings=settings, metrics=metrics
+    )
     return Capability(
         routes=websocket.router.routes,
         services=[admission],

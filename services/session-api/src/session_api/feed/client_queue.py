@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Set as AbstractSet
 
-from session_api.feed.model import CloseCode, FeedClosedError, FeedItem, FeedMeter
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.model import CloseCode, FeedClosedError, FeedItem
 
 
 class ClientQueue:
@@ -17,10 +18,10 @@ class ClientQueue:
     conversation reads on from the stored feed.
     """
 
-    def __init__(self, *, max_events: int, max_bytes: int, meter: FeedMeter) -> None:
+    def __init__(self, *, max_events: int, max_bytes: int, metrics: FeedMetrics) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._meter = meter
+        self._metrics = metrics
         #: Subscribed subjects; events up to the number are not wanted: the client has them.
         self.floors: dict[str, int] = {}
         self._waiting: deque[FeedItem] = deque()
@@ -41,7 +42,7 @@ class ClientQueue:
             return
         self._waiting.append(item)
         self._waiting_bytes += item.size_bytes
-        self._meter.waiting(len(self._waiting))
+        self._metrics.waiting(len(self._waiting))
         self.wake.set()
 
     def pop(self, *, up_to: int | None = None) -> FeedItem | None:

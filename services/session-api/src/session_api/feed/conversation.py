@@ -17,12 +17,12 @@ from datalab.events.feed import SessionDeleted
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
 from session_api.feed.hub import FeedHub
+from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import (
     CloseCode,
     FeedChannel,
     FeedClosedError,
     FeedItem,
-    FeedMeter,
     may_hear,
     session_subject,
     site_subject,
@@ -68,7 +68,7 @@ class FeedConversation:
         hub: FeedHub,
         sessions: SessionRepository,
         settings: FeedSettings,
-        meter: FeedMeter,
+        metrics: FeedMetrics,
         clock: Callable[[], datetime],
     ) -> None:
         self.user = user
@@ -77,7 +77,7 @@ class FeedConversation:
         self._hub = hub
         self._sessions = sessions
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._clock = clock
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(_MOST_FRAMES_WAITING)
         self._session_ids: set[int] = set()
@@ -248,7 +248,7 @@ class FeedConversation:
             return
         await self._send_text(item.text)
         self._last_sent = item.sequence
-        self._meter.sent(replayed=replayed)
+        self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
             self._session_ids.discard(item.event.session_id)
             self._hub.detach(self._queue, (item.subject,))

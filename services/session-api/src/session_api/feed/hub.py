@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from datalab.errors import TransientError
+from datalab.platform.bus.streams import StoredMessage, StreamPosition
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
+from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import (
     CloseCode,
     FeedClosedError,
     FeedFollower,
     FeedItem,
-    FeedMeter,
-    FeedPosition,
     FeedStream,
-    StoredFeedMessage,
 )
 from session_api.feed.settings import FeedSettings
 
@@ -45,10 +44,10 @@ class FeedPage:
 class FeedHub:
     """Hands every new event to the clients subscribed to its subject, and reads back older ones."""
 
-    def __init__(self, *, stream: FeedStream, settings: FeedSettings, meter: FeedMeter) -> None:
+    def __init__(self, *, stream: FeedStream, settings: FeedSettings, metrics: FeedMetrics) -> None:
         self._stream = stream
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._follower: FeedFollower | None = None
         self._watching: asyncio.Task[None] | None = None
         self._queues: set[ClientQueue] = set()
@@ -83,17 +82,17 @@ class FeedHub:
         queue = ClientQueue(
             max_events=self._settings.feed_queue_events,
             max_bytes=self._settings.feed_queue_bytes,
-            meter=self._meter,
+            metrics=self._metrics,
         )
         self._queues.add(queue)
-        self._meter.connected(len(self._queues))
+        self._metrics.connected(len(self._queues))
         return queue
 
     def remove(self, queue: ClientQueue) -> None:
         """Forget a client."""
         self.detach(queue, tuple(queue.floors))
         self._queues.discard(queue)
-        self._meter.connected(len(self._queues))
+        self._metrics.connected(len(self._queues))
 
     def attach(self, queue: ClientQueue, subjects: Iterable[str], *, after: int | None = None) -> int:
         """Put events on `subjects` into the queue from the next one on; return the sequence of the last one before.
@@ -116,7 +115,7 @@ class FeedHub:
 
     # --- the stored feed --------------------------------------------------------------------------------------
 
-    async def position(self) -> FeedPosition:
+    async def position(self) -> StreamPosition:
         """Return the ends of the stored feed. Raises `TransientError`."""
         position = await self._stream.position()
         if position.epoch != self.epoch:
@@ -154,14 +153,14 @@ class FeedHub:
 
     # --- following --------------------------------------------------------------------------------------------
 
-    async def _begin(self, position: FeedPosition) -> None:
+    async def _begin(self, position: StreamPosition) -> None:
         self.sequence = position.last
         follower = self._stream.follow(after=position.last, on_message=self._distribute)
         await follower.start()
         # Only now: should the start fail, the watch finds the former epoch and tries again.
         self._follower, self.epoch = follower, position.epoch
 
-    async def _distribute(self, message: StoredFeedMessage) -> None:
+    async def _distribute(self, message: StoredMessage) -> None:
         queues = self._by_subject.get(message.subject)
         item = self._item(message) if queues else None
         self.sequence = message.sequence
@@ -172,11 +171,11 @@ class FeedHub:
             # Messages come in bursts without a pause in between; let the clients' senders keep up with them.
             await asyncio.sleep(0)
 
-    def _item(self, message: StoredFeedMessage) -> FeedItem | None:
+    def _item(self, message: StoredMessage) -> FeedItem | None:
         try:
             return FeedItem.read(message)
         except ValidationError:
-            self._meter.unreadable()
+            self._metrics.unreadable()
             _log.exception("feed.unreadable_event", sequence=message.sequence, subject=message.subject)
             return None
 

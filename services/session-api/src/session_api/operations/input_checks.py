@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from session_api.offers.model import Offer, WizardInput
-from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObject
+from session_api.operations.input_cleaning import CleanInputs, FileItem
 from session_api.operations.inputs import NamedFile
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
 
 #: An operation's largest input has 999 files (that is how a wizard says "many"), and a few have another one beside it.

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from datalab.events.operations import InputSource
 from session_api.offers.model import Offer, WizardInput
 from session_api.operations.inputs import NamedFile
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
 
 #: What clients read in the inputs of an operation: the wizard's own marks, and what dependencies are found by.
@@ -25,8 +26,6 @@ SHOWN_ITEM_KEYS = frozenset(
 )  # fmt: skip
 _IDENTITY_KEYS = frozenset({"basename", "source"})
 _LONGEST_BASENAME = 256
-
-JsonObject = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -15,12 +16,9 @@ class OperationMetrics:
     """The fate of operations."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._finished = Counter(
-            "operations_finished",
-            "Attempts that ended, by status and kind of failure",
-            ["status", "kind"],
-            namespace=NAMESPACE,
-            registry=registry,
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        self._finished = counter(
+            "operations_finished", "Attempts that ended, by status and kind of failure", ["status", "kind"]
         )
         self._unfinished = Gauge(
             "operations_unfinished",
@@ -29,18 +27,14 @@ class OperationMetrics:
             namespace=NAMESPACE,
             registry=registry,
         )
-        self._requested_again = Counter(
+        self._requested_again = counter(
             "operations_requested_again",
             "Operations the bus had lost; more than a few mean that something is wrong with it",
-            namespace=NAMESPACE,
-            registry=registry,
         )
-        self._undeliverable = Counter(
+        self._undeliverable = counter(
             "undeliverable_messages",
             "Messages delivered too often without an answer: alarm on any",
             ["consumer"],
-            namespace=NAMESPACE,
-            registry=registry,
         )
 
     def finished(self, status: OperationStatus, kind: FailureKind | None) -> None:

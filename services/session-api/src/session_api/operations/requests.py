@@ -9,12 +9,13 @@ from datetime import datetime
 from datalab.events.operations import OutputFile
 from session_api.offers.model import Offer
 from session_api.operations.input_checks import check_inputs, check_total, without_surplus
-from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObject, OutputsOf, clean_inputs
+from session_api.operations.input_cleaning import CleanInputs, FileItem, OutputsOf, clean_inputs
 from session_api.operations.input_finder import InputFinder, found_output, unknown_output
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.operations.ports import OperationRepository
 from session_api.operations.waiting import ParentState, needed
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
 

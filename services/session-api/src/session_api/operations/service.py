@@ -11,12 +11,12 @@ from datalab.events.envelope import Event, utc_now
 from session_api.offers.reader import OperationOffers
 from session_api.operations.deletion import OperationDeletion
 from session_api.operations.dependents import Dependents
-from session_api.operations.input_cleaning import JsonObject
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import RETRYABLE, Operation, cancel_event, changed_event, first_state, start_events
 from session_api.operations.ports import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.sessions.ports import SessionRepository
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
 from session_api.web.user import User
 from session_api.web.window import Window

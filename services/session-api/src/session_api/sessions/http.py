@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
@@ -15,7 +16,6 @@ from session_api.sessions.views import SessionPresenter, SessionView
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
-from session_api.web.failures import FieldError
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
@@ -23,9 +23,28 @@ from session_api.web.strict_json import json_router
 Sessions = Annotated[SessionService, provided(SessionService)]
 Presenter = Annotated[SessionPresenter, provided(SessionPresenter)]
 SessionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_CHARACTERS)]
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        # A plus sign that was not escaped in the query string arrives as a space.
+        moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # also the year 0 or 10,000 in UTC
+        raise PydanticCustomError("moment", "Enter a valid date/time.") from None
+
+
 #: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
 TextParameter = Annotated[str | None, Query(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
-MomentParameter = Annotated[str | None, Query(description="ISO 8601; without an offset it is UTC")]
+_MOMENT = "ISO 8601; without an offset it is UTC"
+MomentParameter = Annotated[
+    datetime | None,
+    BeforeValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}], "description": _MOMENT}),
+    Query(description=_MOMENT),
+]
 
 router = json_router("/api/datasessions", tag="sessions", errors=NOT_FOUND)
 
@@ -56,12 +75,10 @@ async def _chosen(
     user_exact: TextParameter = None,
 ) -> SessionFilter:
     return SessionFilter(
-        **_moments(
-            created_after=created_after,
-            created_before=created_before,
-            modified_after=modified_after,
-            modified_before=modified_before,
-        ),
+        created_after=created_after,
+        created_before=created_before,
+        modified_after=modified_after,
+        modified_before=modified_before,
         name_contains=name or None,
         name_exact=name_exact or None,
         user_contains=user or None,
@@ -144,22 +161,3 @@ async def delete_session(
 ) -> Response:
     await sessions.delete(caller, session_id, correlation_id=correlation_id)
     return empty_reply()
-
-
-def _moments(**texts: str | None) -> dict[str, datetime | None]:
-    moments: dict[str, datetime | None] = {}
-    wrong: dict[str, list[str]] = {}
-    for name, text in texts.items():
-        try:
-            moments[name] = _moment(text) if text else None
-        except (ValueError, OverflowError):  # the year 0 or 10,000 in UTC
-            wrong[name] = ["Enter a valid date/time."]
-    if wrong:
-        raise FieldError(wrong)
-    return moments
-
-
-def _moment(text: str) -> datetime:
-    # A plus sign that was not escaped in the query string arrives as a space.
-    moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
