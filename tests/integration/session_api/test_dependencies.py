@@ -416,7 +416,7 @@ def forgetful(world, monkeypatch):
     monkeypatch.undo()
 
 
-async def test_the_reconciler_starts_what_a_crash_left_waiting(world, alice, session_id, forgetful, monkeypatch):
+async def test_what_a_crash_left_waiting_is_started(world, alice, session_id, forgetful, monkeypatch):
     parents = [await world.operation(alice, session_id) for _ in range(4)]
     children = [await waiting(world, alice, session_id, parent) for parent in parents]
     grandchild = await waiting(world, alice, session_id, children[1])

@@ -29,6 +29,7 @@ from session_api.feed.model import (
 )
 from session_api.feed.protocol import (
     Authenticate,
+    ClientFrame,
     ClientPing,
     ErrorFrame,
     Gap,
@@ -53,7 +54,7 @@ _NO_LONGER_STORED = "these events are no longer stored: read the present state b
 #: Frames read ahead of the one being dealt with; more stay in the connection, which then slows the client down.
 _MOST_FRAMES_WAITING = 8
 
-_Request: TypeAlias = Authenticate | Subscribe | Unsubscribe | ClientPing | ErrorFrame
+_Request: TypeAlias = ClientFrame | ErrorFrame
 
 
 class FeedConversation:

@@ -23,7 +23,6 @@ from session_api.operations.service import OperationService
 from session_api.operations.settings import OperationSettings
 from session_api.operations.undeliverable import UndeliverableMessages
 from session_api.operations.views import OperationPresenter
-from session_api.operations.work_queues import WorkQueues
 from session_api.sessions.ports import SessionRepository
 
 
@@ -49,13 +48,12 @@ def build(
 ) -> Operations:
     operations = MongoOperationRepository(database=core.documents.database, relay=core.relay)
     metrics = OperationMetrics(core.registry)
-    queues = WorkQueues(core.bus)
     finder = InputFinder(frames=frames, operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)
     dependents = Dependents(operations=operations, offers=offers, requests=requests, metrics=metrics)
     deletion = OperationDeletion(operations=operations, dependents=dependents)
     projector = OperationProjector(operations=operations, dependents=dependents, metrics=metrics)
-    undeliverable = UndeliverableMessages(queues=queues, projector=projector, metrics=metrics)
+    undeliverable = UndeliverableMessages(bus=core.bus, projector=projector, metrics=metrics)
     presenter = OperationPresenter(
         links=links, data=StoredResultData(objects=core.objects, capacity_bytes=settings.result_cache_bytes)
     )
@@ -70,7 +68,7 @@ def build(
     )
     maintenance = OperationMaintenance(
         operations=operations,
-        queues=queues,
+        bus=core.bus,
         metrics=metrics,
         stale_operation_s=settings.stale_operation_s,
         purge_after_s=settings.purge_after_s,

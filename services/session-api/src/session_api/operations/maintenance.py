@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 
+from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import Lane
+from datalab.events.topology import PROJECTOR, RUNNERS, Consumer
+from datalab.platform.bus.connection import Bus
+from datalab.platform.bus.errors import BUS_ERRORS
 from datalab.platform.logging import get_logger
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation, requested_event
 from session_api.operations.ports import OperationRepository
-from session_api.operations.work_queues import WorkQueues
 
 _log = get_logger(__name__)
 
@@ -26,13 +29,13 @@ class OperationMaintenance:
         self,
         *,
         operations: OperationRepository,
-        queues: WorkQueues,
+        bus: Bus,
         metrics: OperationMetrics,
         stale_operation_s: float,
         purge_after_s: float,
     ) -> None:
         self._operations = operations
-        self._queues = queues
+        self._bus = bus
         self._metrics = metrics
         self._stale_after = timedelta(seconds=stale_operation_s)
         self._purge_after = timedelta(seconds=purge_after_s)
@@ -40,13 +43,14 @@ class OperationMaintenance:
     async def request_lost_again(self) -> int:
         """Request operations again that nobody works on any more; return how many. Raises `TransientError`.
 
-        Without news for a while proves nothing while requests wait or are in hand, as in a long queue: only when the
-        lane's queue is empty has the bus forgotten them. A runner that does work on it finds the result under its key.
+        Without news for a while proves nothing while requests wait or are in hand, as in a long queue, or reports wait
+        to be taken in: only when the queues are empty has the bus forgotten them. A runner that does work on it finds
+        the result under its key.
         """
         since = utc_now() - self._stale_after
         asked = 0
         for lane in Lane:
-            if await self._queues.idle(lane):
+            if await self._idle(RUNNERS[lane], PROJECTOR):
                 silent = await self._operations.find_any_silent(lane, since=since, limit=_BATCH)
                 asked += sum([await self._request_again(operation) for operation in silent])
         return asked
@@ -58,6 +62,16 @@ class OperationMaintenance:
     async def purge_deleted(self) -> None:
         """Remove operations that nobody needs any more. Raises `TransientError`."""
         await self._operations.purge_any(deleted_before=utc_now() - self._purge_after)
+
+    async def _idle(self, *consumers: Consumer) -> bool:
+        for consumer in consumers:
+            try:
+                info = await self._bus.jetstream.consumer_info(consumer.stream, consumer.name)
+            except BUS_ERRORS as error:
+                raise TransientError(f"the consumer {consumer.name} cannot be asked: {error}") from error
+            if info.num_pending or info.num_ack_pending:
+                return False
+        return True
 
     async def _request_again(self, operation: Operation) -> bool:
         asked = dataclasses.replace(operation, last_news_at=utc_now())

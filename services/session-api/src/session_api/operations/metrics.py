@@ -24,7 +24,7 @@ class OperationMetrics:
             "operations_unfinished",
             "Operations that wait or run, as of the last reconciliation",
             ["status"],
-            namespace=NAMESPACE,
+            NAMESPACE,
             registry=registry,
         )
         self._requested_again = counter(
@@ -32,9 +32,7 @@ class OperationMetrics:
             "Operations the bus had lost; more than a few mean that something is wrong with it",
         )
         self._undeliverable = counter(
-            "undeliverable_messages",
-            "Messages delivered too often without an answer: alarm on any",
-            ["consumer"],
+            "undeliverable_messages", "Messages delivered too often without an answer: alarm on any", ["consumer"]
         )
 
     def finished(self, status: OperationStatus, kind: FailureKind | None) -> None:

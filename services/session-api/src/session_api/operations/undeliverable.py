@@ -9,11 +9,11 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from datalab.events.envelope import derived_id
 from datalab.events.operations import FailureKind, OperationFailed, OperationRequested
 from datalab.events.topology import CONSUMERS, RUNNERS, Consumer
+from datalab.platform.bus.connection import Bus
 from datalab.platform.logging import get_logger
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import PRODUCER
 from session_api.operations.projector import OperationProjector
-from session_api.operations.work_queues import WorkQueues
 
 _log = get_logger(__name__)
 
@@ -34,8 +34,8 @@ class MaxDeliveriesAdvisory(BaseModel):
 class UndeliverableMessages:
     """Keeps each message among the dead letters, and ends the operation it asked for."""
 
-    def __init__(self, *, queues: WorkQueues, projector: OperationProjector, metrics: OperationMetrics) -> None:
-        self._queues = queues
+    def __init__(self, *, bus: Bus, projector: OperationProjector, metrics: OperationMetrics) -> None:
+        self._bus = bus
         self._projector = projector
         self._metrics = metrics
 
@@ -45,14 +45,16 @@ class UndeliverableMessages:
         if consumer is None:
             _log.warning("undeliverable.foreign_consumer", stream=advisory.stream, consumer=advisory.consumer)
             return
-        body = await self._queues.stored_body(advisory.stream, advisory.sequence)
-        if body is None:
+        message = await self._bus.stored_message(advisory.stream, advisory.sequence)
+        if message is None:
             _log.warning("undeliverable.message_gone", stream=advisory.stream, sequence=advisory.sequence)
             return
         if consumer in RUNNERS.values():
-            await self._end_operation(body, advisory.timestamp)
+            await self._end_operation(message.body, advisory.timestamp)
         reason = f"delivered {advisory.deliveries} times without an answer"
-        await self._queues.bury(consumer, body, sequence=advisory.sequence, reason=reason)
+        await self._bus.bury(
+            consumer, message.body, subject=consumer.filter_subjects[0], sequence=advisory.sequence, reason=reason
+        )
         self._metrics.undeliverable(consumer.name)
 
     async def _end_operation(self, body: bytes, occurred_at: datetime) -> None:

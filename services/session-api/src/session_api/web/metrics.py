@@ -15,17 +15,13 @@ class HttpMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
-            "http_requests",
-            "HTTP requests answered",
-            ["method", "route", "status"],
-            namespace=NAMESPACE,
-            registry=registry,
+            "http_requests", "HTTP requests answered", ["method", "route", "status"], NAMESPACE, registry=registry
         )
         self._request_seconds = Histogram(
             "http_request_seconds",
             "From the first byte of a request to the last of its answer",
             ["method", "route"],
-            namespace=NAMESPACE,
+            NAMESPACE,
             buckets=_REQUEST_BUCKETS_S,
             registry=registry,
         )
