@@ -33,7 +33,7 @@ def create_app(settings: SessionApiSettings) -> FastAPI:
         middleware=web.middleware,
         lifespan=lifespan,
     )
-    app.state.core, app.state.capabilities = core, capabilities
+    app.state.core, app.state.capabilities = core, capabilities  # tests look at them; routes ask for services
     app.state.services = {type(service): service for each in capabilities for service in each.services}
     add_error_handlers(app)
     for capability in capabilities:
