@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import socket
-from types import SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,9 +17,9 @@ from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from session_api.accounts.authentication import Authenticator, token_hash
 from session_api.accounts.model import Account
-from session_api.feed import websocket as ws_feed
-from session_api.feed.admission import FeedService
-from session_api.feed.hub import Feed
+from session_api.feed import websocket
+from session_api.feed.admission import FeedAdmission
+from session_api.feed.hub import FeedHub
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
@@ -102,14 +101,14 @@ class FeedServer:
         self.registry = create_registry()
         self.bus = Bus(settings=nats_settings, service="feed-test", metrics=BusMetrics(self.registry))
         settings = FeedSettings(**limits)
-        meter = FeedMetrics(self.registry)
-        self.hub = Feed(stream=BusFeedStream(self.bus), settings=settings, meter=meter)
-        self._service = FeedService(
-            feed=self.hub,
+        metrics = FeedMetrics(self.registry)
+        self.hub = FeedHub(stream=BusFeedStream(self.bus), settings=settings, metrics=metrics)
+        self._admission = FeedAdmission(
+            hub=self.hub,
             authenticator=Authenticator(users=accounts, admin_token=None),
             sessions=sessions,
             settings=settings,
-            meter=meter,
+            metrics=metrics,
         )
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -122,7 +121,8 @@ class FeedServer:
         await apply_topology(self.bus.jetstream)
         await self.hub.start()
         app = FastAPI()
-        app.include_router(ws_feed.routes(SimpleNamespace(feed=self._service)))
+        app.state.services = {FeedAdmission: self._admission}
+        app.include_router(websocket.router)
         self.uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **WEBSOCKET_OPTIONS))
         serving = asyncio.create_task(self.uvicorn.serve(sockets=[self._socket]))
         try:

@@ -1,17 +1,21 @@
-"""A stored feed, a connection and a meter in memory, each under the control of the test."""
+"""A stored feed, a connection and metrics in memory, each under the control of the test."""
 
 import asyncio
 import json
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from datalab.errors import TransientError
 from datalab.events.feed import OperationChanged
-from session_api.feed.model import ClientGoneError, FeedPosition
+from datalab.platform.bus.streams import StreamPosition
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.model import ClientGoneError
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Implements `StoredFeedMessage`."""
+    """Like `StoredMessage`."""
 
     sequence: int
     subject: str
@@ -67,7 +71,7 @@ class MemoryStream:
         if self.away:
             self._refused.release()
             raise TransientError("the bus does not answer")
-        return FeedPosition(epoch=self.epoch, first=self.first, last=len(self.messages))
+        return StreamPosition(epoch=self.epoch, first=self.first, last=len(self.messages))
 
     async def replay(self, *, after, subjects):
         if self.away:
@@ -130,27 +134,12 @@ class MemoryChannel:
         return self.frames
 
 
-class Meter:
-    """Implements `FeedMeter`."""
+class Metrics(FeedMetrics):
+    """The real ones, to be read."""
 
     def __init__(self):
-        self.clients = 0
-        self.closings = []
-        self.most_waiting = 0
-        self.replayed = 0
-        self.unreadable_messages = 0
+        self._registry = CollectorRegistry()
+        super().__init__(self._registry)
 
-    def connected(self, clients):
-        self.clients = clients
-
-    def sent(self, *, replayed):
-        self.replayed += replayed
-
-    def closed(self, code):
-        self.closings.append(code)
-
-    def waiting(self, events):
-        self.most_waiting = max(self.most_waiting, events)
-
-    def unreadable(self):
-        self.unreadable_messages += 1
+    def value(self, name):
+        return self._registry.get_sample_value(f"datalab_feed_{name}")

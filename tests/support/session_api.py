@@ -23,14 +23,17 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from datalab.events.topology import OPERATION_OFFERS, WORK
+from datalab.events.topology import OPERATION_OFFERS, PROJECTOR, WORK
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import DocumentStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from session_api.main import create_app
+from session_api.offers.reader import OperationOffers
+from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
+from support.openapi import OpenApiContract
 
 ADMIN_TOKEN = "the-operators-own-token"
 
@@ -189,13 +192,51 @@ class World:
         self.store = DocumentStore(settings)
         self.database = self.store.database
         self.app = create_app(settings)
-        self.context = self.app.state.context
+        self.core = self.app.state.core
         self.tokens = {}
+        self._contract = OpenApiContract(self.app.openapi())
+
+    def service(self, kind):
+        """Return the application's one object of a class."""
+        return self.app.state.services[kind]
+
+    @property
+    def operations(self):
+        return self.service(OperationService)
+
+    @property
+    def projector(self):
+        """What takes in the reports of runners."""
+        (handle,) = [
+            subscription.handle
+            for capability in self.app.state.capabilities
+            for subscription in capability.subscriptions
+            if subscription.consumer is PROJECTOR
+        ]
+        return handle.__self__
+
+    @property
+    def works(self):
+        """What is done again and again, by name: here only when it is asked for."""
+        return {work.name: work for capability in self.app.state.capabilities for work in capability.periodic}
+
+    async def work(self, *names):
+        """Do some of it once, all of it if nothing is named; return what the last one says."""
+        for name in names or self.works:
+            answer = await self.works[name].work()
+        return answer
 
     def client(self, username=None, **options):
-        """Return a client with the user's token."""
+        """Return a client with the user's token, that compares every answer with the OpenAPI document."""
         headers = {"Authorization": f"Token {self.tokens[username]}"} if username else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=30, **options)
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            trust_env=False,
+            timeout=30,
+            event_hooks={"response": [self._contract.check]},
+            **options,
+        )
 
     async def add_user(self, username, **fields):
         """Make a user through the API, with the operator's token."""
@@ -216,7 +257,7 @@ class World:
         bucket = await self.bus.key_value(OPERATION_OFFERS)
         for description in descriptions:
             await bucket.put(description.key, description.encode())
-        await until(lambda: all(self.context.catalogue.find(each.name) for each in descriptions))
+        await until(lambda: all(self.service(OperationOffers).find(each.name) for each in descriptions))
 
     async def requests(self, operation_id):
         """Return the requests for an operation the bus holds."""

@@ -70,7 +70,7 @@ def metrics_table():
     OutboxMetrics(workers["ingest"])
     IngestMetrics(workers["ingest"])
     ExecutionMetrics(workers["operation-runner"])
-    registries = {"session-api": create_app(SessionApiSettings()).state.context.registry, **workers}
+    registries = {"session-api": create_app(SessionApiSettings()).state.core.registry, **workers}
     rows = {}
     for service, registry in registries.items():
         for metric in registry.collect():

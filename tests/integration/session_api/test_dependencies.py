@@ -214,7 +214,7 @@ async def test_known_outputs_are_not_looked_for_by_operation(world, alice, sessi
     async def never(*_):
         raise AssertionError("the user interface names finished operations all the time")
 
-    monkeypatch.setattr(world.context.operation_repository, "find_parents", never)
+    monkeypatch.setattr(world.operations._operations, "find_parents", never)
     items = [made_by(parent, "known"), archive("f1")]
     await world.operation(alice, session_id, input_data={"input_files": items})
 
@@ -384,7 +384,7 @@ async def test_waiting_operations_are_deleted_like_others(world, alice, session_
     reply = await alice.post(path_of(session_id, "bulk_delete"), json={"ids": [parent, other]})
     assert body_of(reply) == {"deleted": 2}
     assert body_of(await alice.get(path_of(session_id)))["count"] == 0
-    await world.context.dependents.look_at_all()
+    await world.work("waiting operations")
     assert await world.requests(child) == await world.requests(other) == []
 
 
@@ -410,13 +410,13 @@ def forgetful(world, monkeypatch):
         return None
 
     def forget():
-        monkeypatch.setattr(world.context.dependents, "after_end_of", nothing)
+        monkeypatch.setattr(world.operations._dependents, "after_end_of", nothing)
 
     yield forget
     monkeypatch.undo()
 
 
-async def test_the_reconciler_starts_what_a_crash_left_waiting(world, alice, session_id, forgetful, monkeypatch):
+async def test_what_a_crash_left_waiting_is_started(world, alice, session_id, forgetful, monkeypatch):
     parents = [await world.operation(alice, session_id) for _ in range(4)]
     children = [await waiting(world, alice, session_id, parent) for parent in parents]
     grandchild = await waiting(world, alice, session_id, children[1])
@@ -429,7 +429,7 @@ async def test_the_reconciler_starts_what_a_crash_left_waiting(world, alice, ses
     left = [await shown(alice, session_id, child) for child in children]
     assert [each["message"] for each in left] == [f"Waiting for operation {parent} (Median)" for parent in parents]
     monkeypatch.undo()
-    await world.context.reconciler.look()
+    await world.work()
     now = [await shown(alice, session_id, child) for child in [*children, grandchild, running]]
     assert [each["status"] for each in now] == ["PENDING", "FAILED", "FAILED", "FAILED", "FAILED", "PENDING"]
     assert len(await requests_for(world, children[0])) == 1
@@ -442,7 +442,7 @@ async def test_parents_that_left_the_store_altogether_are_missed_too(world, alic
     forgetful()
     await world.database["operations"].delete_one({"_id": parent})
     monkeypatch.undo()
-    await world.context.dependents.look_at_all()
+    await world.work("waiting operations")
     failed = await shown(alice, session_id, child)
     assert failed["message"] == f"Operation {parent} (Median), whose output this operation needs, was deleted."
 
@@ -450,7 +450,7 @@ async def test_parents_that_left_the_store_altogether_are_missed_too(world, alic
 @pytest.mark.parametrize("end", ["succeeded", "failed"])
 async def test_a_parent_that_ends_while_its_child_is_being_stored(world, alice, session_id, monkeypatch, end):
     parent = await world.operation(alice, session_id)
-    repository = world.context.operation_repository
+    repository = world.operations._operations
     insert = repository.insert
     about = {"operation_id": parent, "attempt": 1}
     report = (
@@ -460,7 +460,7 @@ async def test_a_parent_that_ends_while_its_child_is_being_stored(world, alice, 
     )
 
     async def late(operation, events, **options):
-        await world.context.projector.apply(report)
+        await world.projector.apply(report)
         return await insert(operation, events, **options)
 
     monkeypatch.setattr(repository, "insert", late)
@@ -476,13 +476,13 @@ async def test_a_parent_that_ends_while_its_child_is_being_stored(world, alice, 
 
 async def test_an_output_that_appears_between_two_questions_is_found(world, alice, session_id, monkeypatch):
     parent = await world.operation(alice, session_id)
-    repository = world.context.operation_repository
+    repository = world.operations._operations
     find_outputs = repository.find_outputs
     report = OperationSucceeded(operation_id=parent, attempt=1, result=made("between"), reused=False, compute_s=1)
 
     async def early(owner, basenames):
         found = await find_outputs(owner, basenames)
-        await world.context.projector.apply(report)
+        await world.projector.apply(report)
         return found
 
     monkeypatch.setattr(repository, "find_outputs", early)
@@ -497,7 +497,7 @@ async def test_however_many_look_at_once_an_operation_starts_once(world, alice, 
     forgetful()
     await world.succeed(alice, session_id, parent, made("once"))
     monkeypatch.undo()
-    await asyncio.gather(*(world.context.dependents.look_at_all() for _ in range(6)))
+    await asyncio.gather(*(world.work("waiting operations") for _ in range(6)))
     await requests_for(world, child)
 
     async def published():
@@ -511,11 +511,11 @@ async def test_operations_missing_from_the_catalogue_go_on_waiting(world, alice,
     parent = await world.operation(alice, session_id)
     child = await waiting(world, alice, session_id, parent)
     with monkeypatch.context() as gone:
-        gone.setattr(world.context.catalogue, "find", lambda _name: None)
+        gone.setattr(world.operations._offers, "find", lambda _name: None)
         await world.succeed(alice, session_id, parent, made("no-catalogue"))
-        await world.context.dependents.look_at_all()
+        await world.work("waiting operations")
         assert (await shown(alice, session_id, child))["message"] == f"Waiting for operation {parent} (Median)"
-    await world.context.dependents.look_at_all()
+    await world.work("waiting operations")
     assert len(await requests_for(world, child)) == 1
 
 
@@ -526,7 +526,7 @@ async def test_nobody_is_asked_for_an_operation_that_waits(world, alice, session
     await world.database["operations"].update_many(
         {"_id": {"$in": [parent, child]}}, {"$set": {"last_news_at": long_ago, "outbox": []}}
     )
-    silent = await world.context.operation_repository.find_any_silent(
+    silent = await world.operations._operations.find_any_silent(
         Lane.SLOW, since=utc_now() - timedelta(minutes=1), limit=1000
     )
     numbers = {operation.id for operation in silent}
@@ -536,7 +536,7 @@ async def test_nobody_is_asked_for_an_operation_that_waits(world, alice, session
 
 async def test_waiting_operations_are_counted(world, alice, session_id):
     await waiting(world, alice, session_id, await world.operation(alice, session_id))
-    await world.context.reconciler.look()
+    await world.work()
     lines = (await alice.get("/metrics")).text.splitlines()
     (line,) = [line for line in lines if 'operations_unfinished{status="WAITING"}' in line]
     assert float(line.split()[-1]) == await world.database["operations"].count_documents(

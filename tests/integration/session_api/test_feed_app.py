@@ -86,7 +86,7 @@ async def test_news_of_the_archive_is_heard_once_by_those_who_may_know(world):
     assert heard["bob"][0].event_id == derived_id("feed", ingested.event_id)
     assert heard["bob"][0].correlation_id == ingested.correlation_id
     assert root.sequence == before + 3
-    await until(lambda: world.context.registry.get_sample_value("datalab_feed_clients") == 0)
+    await until(lambda: world.core.registry.get_sample_value("datalab_feed_clients") == 0)
 
 
 async def test_a_slash_at_the_end_is_no_other_feed(world):

@@ -122,7 +122,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stopping_server(st
 
 
 async def test_what_arrives_during_a_long_replay_does_not_count_against_the_client(start):
-    """The mailbox overflows while the stored feed is sent; the client gets everything all the same."""
+    """The queue overflows while the stored feed is sent; the client gets everything all the same."""
     server = await start(feed_queue_events=10)
     await server.publish(large_events(60), in_flight=4)
     async with raw(server, "ada", sock=narrow(server), max_queue=1) as client:

@@ -7,18 +7,12 @@ import pytest
 
 from datalab.errors import TransientError
 from datalab.events.operations import OperationFailed
+from session_api.accounts.service import UserService
+from session_api.feed.admission import FeedAdmission
+from session_api.sessions.service import SessionService
 from support.session_api import MEDIAN, archive, body_of, frame_document, made_by, running_world
 
 SESSIONS = "/api/datasessions/"
-_SERVICES = {
-    "authenticator": ("_users",),
-    "users": ("_users",),
-    "sessions": ("_sessions", "_operations"),
-    "operations": ("_sessions", "_operations"),
-    "dependents": ("_operations",),
-    "projector": ("_operations",),
-    "reconciler": ("_sessions", "_operations"),
-}
 
 
 class Flaky:
@@ -56,9 +50,19 @@ async def world(module_settings_environment):
 
 @pytest.fixture
 def flaky(world, monkeypatch):
-    for service, ports in _SERVICES.items():
+    sessions = world.service(SessionService)
+    for owner, ports in {
+        world.service(FeedAdmission)._authenticator: ("_users",),
+        world.service(UserService): ("_users",),
+        sessions: ("_sessions", "_operations"),
+        sessions._deletion: ("_operations",),
+        world.operations: ("_sessions", "_operations"),
+        world.operations._dependents: ("_operations",),
+        world.projector: ("_operations",),
+        world.works["lost operations"].work.__self__: ("_operations",),
+        world.works["deleted sessions"].work.__self__: ("_sessions",),
+    }.items():
         for port in ports:
-            owner = getattr(world.context, service)
             monkeypatch.setattr(owner, port, Flaky(getattr(owner, port)))
 
 
@@ -99,7 +103,7 @@ async def test_every_step_of_a_session_comes_to_its_end(world, flaky):
         assert await world.database["operations"].count_documents({"deleted": False}) == 1, "left over"
         for _ in range(8):
             with suppress(TransientError):
-                await world.context.reconciler.finish_deletions()
+                await world.work("deleted sessions", "deleted operations")
         assert await world.database["operations"].count_documents({"deleted": False}) == 0
         assert await world.database["sessions"].count_documents({"deleted": False}) == 0
 
@@ -128,13 +132,13 @@ async def test_what_waits_starts_in_the_end_though_the_store_fails(world, flaky)
         report = OperationFailed(operation_id=numbers[0], attempt=1, kind="usage", message="No stars.")
         for _ in range(4):
             with suppress(TransientError):
-                await world.context.projector.apply(report)
+                await world.projector.apply(report)
         looks = 0
         while await world.database["operations"].count_documents({"status": "WAITING"}):
             looks += 1
             assert looks < 100
             with suppress(TransientError):
-                await world.context.dependents.look_at_all()
+                await world.work("waiting operations")
         assert looks > 1
         for number in numbers[1:]:
             failed = body_of((await persist(client, "GET", f"{path}{number}/"))[0])
@@ -144,7 +148,7 @@ async def test_what_waits_starts_in_the_end_though_the_store_fails(world, flaky)
 async def test_lost_answers_do_not_start_an_operation_twice(world, monkeypatch):
     async with world.client("alice") as client:
         session_id = await world.session(client)
-        service = world.context.operations
+        service = world.operations
         monkeypatch.setattr(service, "_operations", Flaky(service._operations, after_the_fact=True))
         path = f"{SESSIONS}{session_id}/operations/"
         body = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}

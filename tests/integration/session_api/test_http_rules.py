@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 
+from session_api.sessions.service import SessionService
 from support.session_api import ADMIN_TOKEN, body_of
 
 CREDENTIALS = [
@@ -206,7 +207,7 @@ async def test_a_bug_of_ours_is_answered_without_internals_and_counted(world, al
     async def broken(*_args, **_kwargs):
         raise ZeroDivisionError("secret internals")
 
-    monkeypatch.setattr(world.context.sessions, "open", broken)
+    monkeypatch.setattr(world.service(SessionService), "open", broken)
     reply = await alice.get("/api/datasessions/1/", headers={"Origin": "https://ui.example.org"})
     assert reply.status_code == 500
     assert body_of(reply)["detail"].startswith("An unknown error occurred")
@@ -224,4 +225,4 @@ async def test_the_process_tells_whether_it_works(world):
         wrong = await client.get("/healthz", headers={"Authorization": "Token wrong"})
         assert (wrong.status_code, body_of(wrong)) == (401, {"detail": "Invalid token."})
         assert body_of(await client.get("/healthz")) == {"status": "alive"}
-        assert body_of(await client.get("/readyz"))["dependencies"] == {"nats": "ok", "mongo": "ok", "s3": "ok"}
+        assert body_of(await client.get("/readyz"))["dependencies"] == {"bus": "ok", "documents": "ok", "objects": "ok"}

@@ -1,6 +1,7 @@
 """What a crash or a lost message leaves behind is found and finished."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -52,7 +53,7 @@ async def silence(world, operation_id):
 
 
 async def test_events_a_crash_left_unpublished_are_published_by_the_sweep(world, alice, session_id, monkeypatch):
-    monkeypatch.setattr(world.context.relay, "nudge", lambda *_: None)  # the process died right after the write
+    monkeypatch.setattr(world.core.relay, "nudge", lambda *_: None)  # the process died right after the write
     number = await world.operation(alice, session_id)
     document = await world.database["operations"].find_one({"_id": number})
     assert [entry["subject"].rsplit(".", 1)[0] for entry in document["outbox"]] == [
@@ -72,11 +73,10 @@ async def test_a_lost_request_is_published_again(world, alice, session_id, idle_
     number = await world.operation(alice, session_id)
     await published(world, number)
     await silence(world, number)
-    reconciler = world.context.reconciler
-    assert await reconciler.request_lost_operations_again() == 0, "the request still waits for a runner"
+    assert await world.work("lost operations") == 0, "the request still waits for a runner"
     await idle_runner()
-    assert await reconciler.request_lost_operations_again() == 1
-    assert await reconciler.request_lost_operations_again() == 0, "just asked"
+    assert await world.work("lost operations") == 1
+    assert await world.work("lost operations") == 0, "just asked"
     await published(world, number)
     first, second = await world.requests(number)
     assert (first.attempt, second.attempt) == (1, 1)
@@ -92,10 +92,10 @@ async def test_running_operations_that_fell_silent_are_asked_for_again_too(world
     await world.report(OperationStarted, number)
     await world.wait_for(alice, session_id, number, "IN_PROGRESS")
     await idle_runner()
-    assert await world.context.reconciler.request_lost_operations_again() == 0, "heard of a moment ago"
+    assert await world.work("lost operations") == 0, "heard of a moment ago"
     await silence(world, number)
     await published(world, number)
-    assert await world.context.reconciler.request_lost_operations_again() == 1
+    assert await world.work("lost operations") == 1
 
 
 async def test_finished_and_deleted_operations_are_not_asked_for_again(world, alice, session_id, idle_runner):
@@ -106,7 +106,7 @@ async def test_finished_and_deleted_operations_are_not_asked_for_again(world, al
     await idle_runner()
     for number in (done, gone):
         await silence(world, number)
-    assert await world.context.reconciler.request_lost_operations_again() == 0
+    assert await world.work("lost operations") == 0
 
 
 async def test_a_busy_lane_does_not_hide_an_idle_one(world, alice, session_id, idle_runner):
@@ -118,18 +118,18 @@ async def test_a_busy_lane_does_not_hide_an_idle_one(world, alice, session_id, i
     await published(world, waiting)
     for number in (lost, waiting):
         await silence(world, number)
-    assert await world.context.reconciler.request_lost_operations_again() == 1
+    assert await world.work("lost operations") == 1
     await published(world, lost)
     assert [request.lane for request in await world.requests(lost)] == [Lane.FAST, Lane.FAST]
     assert len(await world.requests(waiting)) == 1
 
 
-async def test_reconcilers_side_by_side_ask_once(world, alice, session_id, idle_runner):
+async def test_processes_side_by_side_ask_once(world, alice, session_id, idle_runner):
     number = await world.operation(alice, session_id)
     await published(world, number)
     await idle_runner()
     await silence(world, number)
-    await asyncio.gather(*(world.context.reconciler.request_lost_operations_again() for _ in range(5)))
+    await asyncio.gather(*(world.work("lost operations") for _ in range(5)))
     await published(world, number)
     assert len(await world.requests(number)) == 2
 
@@ -140,7 +140,7 @@ async def test_a_half_deleted_session_is_finished(world, alice, session_id):
         {"_id": session_id}, {"$set": {"deleted": True, "deleted_at": utc_now()}}
     )
     assert await world.database["operations"].count_documents({"_id": number, "deleted": False}) == 1
-    await world.context.reconciler.finish_deletions()
+    await world.work("deleted sessions")
     assert await world.database["operations"].count_documents({"_id": number, "deleted": False}) == 0
 
 
@@ -148,23 +148,23 @@ async def test_what_is_deleted_leaves_the_store_once_its_events_are_published(wo
     number = await world.operation(alice, session_id)
     await alice.delete(f"/api/datasessions/{session_id}/")
     await published(world, number)
-    await world.context.reconciler.finish_deletions()
+    await world.work("deleted sessions", "deleted operations")
     assert await world.database["sessions"].count_documents({"_id": session_id}) == 1, "deleted a moment ago"
     long_ago = {"$set": {"deleted_at": utc_now() - LONG_AGO}}
     await world.database["sessions"].update_one({"_id": session_id}, long_ago)
     entry = {"event_id": "x", "subject": "datalab.feed.v1.session.1", "body": "{}", "at": utc_now() + LONG_AGO}
     await world.database["operations"].update_one({"_id": number}, {**long_ago, "$push": {"outbox": entry}})
-    await world.context.reconciler.finish_deletions()
+    await world.work("deleted sessions", "deleted operations")
     assert await world.database["operations"].count_documents({"_id": number}) == 1, "has something to say"
     await world.database["operations"].update_one({"_id": number}, {"$set": {"outbox": []}})
-    await world.context.reconciler.finish_deletions()
+    await world.work("deleted sessions", "deleted operations")
     assert await world.database["sessions"].count_documents({"_id": session_id}) == 0
     assert await world.database["operations"].count_documents({"_id": number}) == 0
 
 
-async def test_the_reconciler_looks_by_itself_and_counts_what_waits(world, alice, session_id):
+async def test_what_waits_is_counted_again_and_again(world, alice, session_id):
     await world.operation(alice, session_id)
-    looking = asyncio.create_task(world.context.reconciler.run(interval_s=0.01))
+    looking = asyncio.create_task(replace(world.works["unfinished operations"], every_s=0.01).repeat())
 
     async def counted():
         metrics = (await alice.get("/metrics")).text

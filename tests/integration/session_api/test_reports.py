@@ -18,6 +18,7 @@ from datalab.events.operations import (
 )
 from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS, RUNNERS, UNDELIVERABLE, WORK
 from datalab.platform.tasks import end_tasks
+from session_api.offers.reader import OperationOffers
 from support.session_api import MEDIAN, archive, body_of, described, result, until, until_true
 
 
@@ -92,7 +93,7 @@ async def test_reports_in_any_order_and_repeated_lead_to_the_same_end(world, ali
     ]
     shuffled = reports * 3
     random.Random(7).shuffle(shuffled)
-    await asyncio.gather(*(world.context.projector.apply(report) for report in shuffled))
+    await asyncio.gather(*(world.projector.apply(report) for report in shuffled))
     await settled(world)
     now = await shown(alice, session_id, number)
     assert (now["status"], now["operation_progress"]) == ("COMPLETED", 1.0)
@@ -256,6 +257,6 @@ async def test_the_catalogue_follows_the_runners(world, alice):
     await world.describe(described("Added", {}))
     assert await listed() == [*before[:-1], "Added", before[-1]] == [*before[:-1], "Added", "First Look"]
     await bucket.delete("Added")
-    await until(lambda: world.context.catalogue.find("Added") is None)
+    await until(lambda: world.service(OperationOffers).find("Added") is None)
     assert await listed() == before
-    assert world.context.catalogue.find("Median").wizard == MEDIAN.wizard
+    assert world.service(OperationOffers).find("Median").wizard == MEDIAN.wizard

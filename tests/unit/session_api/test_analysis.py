@@ -8,11 +8,11 @@ import pytest
 from datalab.errors import TransientError
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed
 from datalab.events.operations import FailureKind, InputFile
-from session_api.accounts.model import User
 from session_api.analysis.model import AnalysisError, AnswerTimedOutError, RunnersAnswer
 from session_api.analysis.service import AnalysisService
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.web.failures import InputRefusedError
+from session_api.web.user import User
 from support.waiting import eventually
 
 ALICE = User("alice")

@@ -1,4 +1,4 @@
-"""Whatever the order in which things happen: each event once, in order, none missing, and a bounded mailbox."""
+"""Whatever the order in which things happen: each event once, in order, none missing, and a bounded queue."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from datalab.errors import TransientError
 from session_api.accounts.authentication import Authenticator
-from session_api.feed.admission import FeedService
-from session_api.feed.hub import Feed
+from session_api.feed.admission import FeedAdmission
+from session_api.feed.hub import FeedHub
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
-from support.feed_fakes import MemoryChannel, MemoryStream, Meter
+from support.feed_fakes import MemoryChannel, MemoryStream, Metrics
 
 OWNERS = {1: "ada", 2: "ada", 3: "ada", 4: "bob"}
 LIMIT = 4
@@ -43,17 +43,17 @@ class Talk:
 
     def __init__(self, stream, **limits):
         self.stream = stream
-        self.meter = Meter()
+        self.metrics = Metrics()
         self.accounts = Accounts()
         self.channel = MemoryChannel()
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
-        self.hub = Feed(stream=stream, settings=limits, meter=self.meter)
-        self.service = FeedService(
-            feed=self.hub,
+        self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
+        self.service = FeedAdmission(
+            hub=self.hub,
             authenticator=Authenticator(users=self.accounts, admin_token=None),
             sessions=Sessions(),
             settings=limits,
-            meter=self.meter,
+            metrics=self.metrics,
         )
         self.ending = None
 
@@ -117,8 +117,8 @@ async def play(history):
         ended.cancel()
         closing = talk.ending.result() if talk.ending.done() else None
     assert closing is None or closing.code is CloseCode.TOO_SLOW
-    assert talk.meter.most_waiting <= LIMIT
-    assert talk.meter.clients == 0
+    assert talk.metrics.value("queue_high_water") <= LIMIT
+    assert talk.metrics.value("clients") == 0
     check(talk.channel.frames, stream, whole=closing is None)
 
 
@@ -144,7 +144,7 @@ async def act(talk, action, value):
 
 
 async def until_delivered(talk):
-    """The pong came before what was still in the mailbox; one more turn of question and answer for each event."""
+    """The pong came before what was still in the queue; one more turn of question and answer for each event."""
     for number in itertools.count():
         before = len(events(talk.channel.frames))
         talk.channel.say(action="ping", id=number)

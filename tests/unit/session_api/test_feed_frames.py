@@ -3,7 +3,7 @@
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, FrameChanged
 from datalab.events.frames import FileRejected, FrameIngested
-from session_api.feed.archive_news import FrameNews
+from session_api.feed.archive_news import ArchiveNewsPublisher
 
 
 class Published:
@@ -29,9 +29,9 @@ async def test_an_ingested_frame_is_a_changed_frame():
         proposal_id="P1",
     )
     published = Published()
-    news = FrameNews(publisher=published)
-    await news.announce(ingested)
-    await news.announce(FrameIngested.decode(ingested.encode()))
+    news = ArchiveNewsPublisher(publisher=published)
+    await news.publish(ingested)
+    await news.publish(FrameIngested.decode(ingested.encode()))
     first, second = published.events
     assert first == second
     assert isinstance(first, FrameChanged)
@@ -44,7 +44,7 @@ async def test_an_ingested_frame_is_a_changed_frame():
 async def test_a_rejected_file_is_a_refused_file():
     rejected = FileRejected(site="tst", key="data/tst-7.fits", reason="truncated after 3 of 5 blocks")
     published = Published()
-    await FrameNews(publisher=published).announce(rejected)
+    await ArchiveNewsPublisher(publisher=published).publish(rejected)
     (refused,) = published.events
     assert isinstance(refused, FileRefused)
     own = {"type", "event_id", "producer"}

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, FrameChanged, SessionChanged
-from session_api.accounts.model import User
 from session_api.feed.model import FeedItem, may_hear, session_subject, site_subject
 from session_api.feed.protocol import ErrorFrame, Gap, Pong
+from session_api.web.user import User
 
 NOW = utc_now()
 ADA, ROOT = User("ada", proposals=frozenset({"P1"})), User("root", superuser=True)

@@ -4,6 +4,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.requests import Request
 
 from session_api.web.body_limit import BodyLimit
@@ -96,7 +97,7 @@ class Exchange:
     """One request as an ASGI server hands it over, piece by piece, and what is answered."""
 
     def __init__(self, *pieces, headers=()):
-        self.scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers)}
+        self.scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers), "app": Starlette()}
         self._pieces = list(pieces)
         self.taken = 0
         self.sent = []

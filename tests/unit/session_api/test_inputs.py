@@ -1,13 +1,13 @@
 import pytest
 
-from session_api.offers.model import CatalogueEntry
+from session_api.offers.model import Offer
 from session_api.operations.input_checks import MAX_FILES, check_inputs, without_surplus
 from session_api.operations.input_cleaning import OutputsOf, clean_inputs
 from session_api.operations.inputs import NamedFile
 from session_api.web.failures import InputRefusedError
 from support.session_api import COLOR, LIGHT_CURVE, MEDIAN, STACKING, archive, described, made_by
 
-median, stacking, color, curve = map(CatalogueEntry.from_description, (MEDIAN, STACKING, COLOR, LIGHT_CURVE))
+median, stacking, color, curve = map(Offer.from_description, (MEDIAN, STACKING, COLOR, LIGHT_CURVE))
 
 
 def refused(check, *arguments, **options):
@@ -106,7 +106,7 @@ def test_channels_with_nested_colours_reach_the_runner():
         "properties": {"color_channels": {"type": "array", "items": {"$ref": "#/$defs/ColourChannel"}}},
         "$defs": {"ColourChannel": channel, "Colour": {"properties": parts, "required": ["r", "g", "b"]}},
     }
-    entry = CatalogueEntry.from_description(description.model_copy(update={"parameters_schema": schema}))
+    entry = Offer.from_description(description.model_copy(update={"parameters_schema": schema}))
     item = archive("f1", color={"r": 255, "g": 0, "b": 0.5, "a": 1}, zmin=None, zmax=2.5)
     clean = clean_inputs(entry, {"color_channels": [{**item, "url": "x", "filter": "rp"}]})
     assert clean.parameters == {"color_channels": [item]}
@@ -119,7 +119,7 @@ def test_an_optional_list_of_files_declares_its_items_too():
     item = {"properties": {"weight": {"type": "number"}}}
     schema = {"properties": {"files": {"anyOf": [{"type": "array", "items": item}, {"type": "null"}]}}}
     description = described("Toy", {"files": {"name": "Files", "type": "fits"}})
-    entry = CatalogueEntry.from_description(description.model_copy(update={"parameters_schema": schema}))
+    entry = Offer.from_description(description.model_copy(update={"parameters_schema": schema}))
     assert entry.item_keys("files") == {"weight"}
 
 
@@ -148,7 +148,7 @@ def test_lists_and_hidden_inputs_pass_as_they_are():
         "label": {"name": "", "type": "string"},
     }
     scalars = {"target_positions": {"type": "array"}, "label": {"type": "string"}, "hidden": {"type": "integer"}}
-    entry = CatalogueEntry.from_description(described("Toy", wizard, scalars=scalars))
+    entry = Offer.from_description(described("Toy", wizard, scalars=scalars))
     targets = [{"basename": "f1", "source": "archive", "ra": 1.5, "dec": 2, "url": "kept"}]
     inputs = {"target_positions": targets, "label": "x", "hidden": 5}
     clean = clean_inputs(entry, inputs)
@@ -200,7 +200,7 @@ def test_inputs_that_are_not_known_yet_are_not_checked_and_the_others_are():
 )
 def test_texts_say_what_would_be_right_without_repeating_what_was_wrong(schema, value, text):
     inputs = {"radius": {"name": "Aperture Radius", "type": "float"}}
-    entry = CatalogueEntry.from_description(described("Toy", inputs, scalars={"radius": schema}))
+    entry = Offer.from_description(described("Toy", inputs, scalars={"radius": schema}))
     told = refused(check_inputs, entry, clean_inputs(entry, {"radius": value}), {})
     assert told.startswith("Operation Toy: Aperture Radius ")
     assert text in told
@@ -227,7 +227,7 @@ def test_one_of_the_filters_and_the_same_for_all():
 def one_image():
     """Return an operation on one image of one filter, as the bands of an HR diagram are."""
     wizard = {"name": "Blue Band Image", "type": "fits", "single_filter": True, "minimum": 1, "maximum": 1}
-    return CatalogueEntry.from_description(described("Toy", {"blue": {**wizard, "filter_options": ["gp"]}}))
+    return Offer.from_description(described("Toy", {"blue": {**wizard, "filter_options": ["gp"]}}))
 
 
 def test_of_more_files_than_allowed_in_one_filter_the_first_are_kept():
@@ -251,7 +251,7 @@ def test_only_where_there_is_one_filter_files_are_left_out():
     assert without_surplus(one_image(), allowed, filters(allowed)) is None
 
 
-REFUSING = CatalogueEntry.from_description(
+REFUSING = Offer.from_description(
     described(
         "Toy",
         {"source": {"name": "Source Star", "type": "source"}, "radius": {"name": "Radius", "type": "float"}},

@@ -8,8 +8,8 @@ import pytest
 from datalab.errors import TransientError
 from datalab.events.operations import LinkedFile, OperationResult, StoredFile
 from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
-from session_api.operations.presenter import Presenter
 from session_api.operations.result_data import StoredResultData
+from session_api.operations.views import OperationPresenter
 from session_api.web.replies import JsonReply
 from support.session_api import stored_file
 
@@ -99,7 +99,7 @@ class Links:
 
 async def output_of(**fields):
     """Return the output of an operation as it is written."""
-    presenter = Presenter(links=Links(), data=StoredResultData(objects=Objects(*STORED), capacity_bytes=0))
+    presenter = OperationPresenter(links=Links(), data=StoredResultData(objects=Objects(*STORED), capacity_bytes=0))
     shown = await presenter._output(OperationResult(result_key="a" * 64, **fields))
     return JsonReply(shown).body.decode()
 

@@ -2,9 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from session_api.accounts.authentication import Authenticator, token_hash, token_in_header
-from session_api.accounts.model import User
+from session_api.accounts.authentication import Authenticator, token_hash
+from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
+from session_api.web.user import User
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)

@@ -45,9 +45,11 @@ class Capability:
     parts: started when the bus is connected and before a message is taken: what reads or publishes at start.
     routes: what the web framework of the service takes.
     responders: asked for when the resources and parts run: what can be answered may only be known then.
+    services: what the routes ask for, each by its class.
     """
 
     routes: Sequence[Any] = ()
+    services: Sequence[object] = ()
     resources: Sequence[Part] = ()
     indexes: Sequence[Callable[[], Awaitable[None]]] = ()
     parts: Sequence[Part] = ()

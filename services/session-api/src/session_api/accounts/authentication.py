@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from session_api.accounts.model import User
 from session_api.accounts.repository import AccountRepository
 from session_api.web.failures import AuthenticationError
+from session_api.web.user import User
 
 #: The name the operator's own token acts under; no account can have it.
 ADMIN_USERNAME = "admin"
@@ -41,15 +41,3 @@ class Authenticator:
 def token_hash(token: str) -> str:
     """Return the SHA-256 a token is stored under, in hexadecimal. Tokens are random: they need no salt."""
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
-
-
-def token_in_header(authorization: str | None) -> str:
-    """Return the token of an `Authorization: Token <token>` header. Raises `AuthenticationError`."""
-    parts = (authorization or "").split()
-    if not parts or parts[0].lower() != "token":
-        raise AuthenticationError("Authentication credentials were not provided.")
-    if len(parts) == 1:
-        raise AuthenticationError("Invalid token header. No credentials provided.")
-    if len(parts) > 2:
-        raise AuthenticationError("Invalid token header. Token string should not contain spaces.")
-    return parts[1]

@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import Request
+from pydantic import Field, StrictBool, StringConstraints
 from starlette.responses import Response
 
-from session_api.accounts.bodies import NewUser, TokenView, UserChange, UserView
-from session_api.accounts.caller import Caller
-from session_api.context import Context
-from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE, Page
-from session_api.web.paging import LimitParameter, OffsetParameter, Paging, page_reply
+from session_api.accounts.service import UserService
+from session_api.accounts.views import TokenView, UserView, user_view
+from session_api.web.access import Access, access
+from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, Page
+from session_api.web.dependencies import provided
+from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
-from session_api.web.strict_json import StrictJsonRoute
+from session_api.web.strict_json import json_router
+
+Username = Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,150}$", max_length=150)]
+Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
+Users = Annotated[UserService, provided(UserService)]
+
+router = json_router("/api/users", tag="users", errors=FORBIDDEN)
 
 
-def routes(context: Context) -> APIRouter:
-    """Return the routes of users."""
-    router = APIRouter(
-        prefix="/api/users",
-        tags=["users"],
-        route_class=StrictJsonRoute,
-        strict_content_type=False,
-        responses={**UNAUTHENTICATED, **FORBIDDEN, **UNAVAILABLE},
-    )
-    users, presenter, paging = context.users, context.presenter, Paging.of(context.settings)
+class NewUser(Form):
+    """POST of a user."""
 
-    @router.get("", response_model=Page[UserView], summary="List users")
-    async def list_users(
-        request: Request, caller: Caller, *, limit: LimitParameter = None, offset: OffsetParameter = None
-    ) -> Response:
-        window = paging.window(limit, offset)
-        count, accounts = await users.page(caller, window)
-        return page_reply(request, window, count, [presenter.account(account) for account in accounts])
+    username: Username
+    proposals: Proposals = Field(default_factory=list, description="proposals whose frames the user may see")
+    superuser: StrictBool = False
 
-    @router.post("", status_code=201, response_model=TokenView, responses=BAD_FIELDS, summary="Make a user")
-    async def create_user(caller: Caller, form: NewUser) -> Response:
-        token = await users.create(caller, username=form.username, proposals=form.proposals, superuser=form.superuser)
-        return JsonReply({"username": form.username, "token": token}, 201)
 
-    @router.patch(
-        "/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user"
-    )
-    async def change_user(caller: Caller, username: str, form: UserChange) -> Response:
-        account = await users.change(
-            caller, username, active=form.active, superuser=form.superuser, proposals=form.proposals
-        )
-        return JsonReply(presenter.account(account))
+class UserChange(Form):
+    """PATCH of a user; what is left out stays."""
 
-    @router.post(
-        "/{username}/tokens",
-        status_code=201,
-        response_model=TokenView,
-        responses=NOT_FOUND,
-        summary="Give a user another token",
-    )
-    async def add_token(caller: Caller, username: str) -> Response:
-        return JsonReply({"username": username, "token": await users.add_token(caller, username)}, 201)
+    active: StrictBool | None = None
+    superuser: StrictBool | None = None
+    proposals: Proposals | None = None
 
-    @router.delete("/{username}/tokens", status_code=204, responses=NOT_FOUND, summary="Revoke a user's tokens")
-    async def revoke_tokens(caller: Caller, username: str) -> Response:
-        await users.revoke_tokens(caller, username)
-        return empty_reply()
 
-    return router
+@router.get("", response_model=Page[UserView], summary="List users")
+@access(Access.SUPERUSER)
+async def list_users(request: Request, window: PageWindow, users: Users) -> Response:
+    count, accounts = await users.page(window)
+    return page_reply(request, window, count, list(map(user_view, accounts)))
+
+
+@router.post("", status_code=201, response_model=TokenView, responses=BAD_FIELDS, summary="Make a user")
+@access(Access.SUPERUSER)
+async def create_user(form: NewUser, users: Users) -> Response:
+    token = await users.create(username=form.username, proposals=form.proposals, superuser=form.superuser)
+    return JsonReply(TokenView(username=form.username, token=token), 201)
+
+
+@router.patch("/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user")
+@access(Access.SUPERUSER)
+async def change_user(username: str, form: UserChange, users: Users) -> Response:
+    account = await users.change(username, active=form.active, superuser=form.superuser, proposals=form.proposals)
+    return JsonReply(user_view(account))
+
+
+@router.post(
+    "/{username}/tokens",
+    status_code=201,
+    response_model=TokenView,
+    responses=NOT_FOUND,
+    summary="Give a user another token",
+)
+@access(Access.SUPERUSER)
+async def add_token(username: str, users: Users) -> Response:
+    return JsonReply(TokenView(username=username, token=await users.add_token(username)), 201)
+
+
+@router.delete("/{username}/tokens", status_code=204, responses=NOT_FOUND, summary="Revoke a user's tokens")
+@access(Access.SUPERUSER)
+async def revoke_tokens(username: str, users: Users) -> Response:
+    await users.revoke_tokens(username)
+    return empty_reply()

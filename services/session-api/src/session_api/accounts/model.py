@@ -1,33 +1,12 @@
-"""Who calls, and what they may see."""
+"""What is kept about users."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import Field
 
 from datalab.documents.document import StoredDocument
-from datalab.documents.frame import may_read_frame
 from datalab.events.envelope import UtcDatetime
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whoever sent a valid token."""
-
-    username: str
-    superuser: bool = False
-    proposals: frozenset[str] = frozenset()
-
-    @property
-    def readable_proposals(self) -> frozenset[str] | None:
-        """The proposals whose frames the user may see before they are public; None stands for all."""
-        return None if self.superuser else self.proposals
-
-    def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
-        """Tell whether a frame may be shown to the user."""
-        return may_read_frame(self.readable_proposals, public_date=public_date, proposal_id=proposal_id, now=now)
+from session_api.web.user import User
 
 
 class Account(StoredDocument):

@@ -7,28 +7,26 @@ from collections.abc import Sequence
 
 from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import ADMIN_USERNAME, token_hash
-from session_api.accounts.model import Account, User
+from session_api.accounts.model import Account
 from session_api.accounts.repository import AccountRepository
-from session_api.web.failures import FieldError, ForbiddenError, UserNotFoundError
+from session_api.web.failures import FieldError, UserNotFoundError
 from session_api.web.window import Window
 
 _TOKEN_BYTES = 20  # 40 hexadecimal digits, the length clients of the reference know
 
 
 class UserService:
-    """Every method is for superusers, and raises `ForbiddenError` for others."""
+    """Every method is for superusers; the routes see to that."""
 
     def __init__(self, *, users: AccountRepository) -> None:
         self._users = users
 
-    async def page(self, caller: User, window: Window) -> tuple[int, list[Account]]:
+    async def page(self, window: Window) -> tuple[int, list[Account]]:
         """Return how many accounts there are, and the window of them."""
-        _demand_superuser(caller)
         return await self._users.page_of_all(window)
 
-    async def create(self, caller: User, *, username: str, proposals: Sequence[str], superuser: bool) -> str:
+    async def create(self, *, username: str, proposals: Sequence[str], superuser: bool) -> str:
         """Make a user and return the first token. Raises `FieldError` if the name is taken."""
-        _demand_superuser(caller)
         account = Account(
             username=username, active=True, superuser=superuser, proposals=tuple(proposals), created=utc_now()
         )
@@ -38,7 +36,6 @@ class UserService:
 
     async def change(
         self,
-        caller: User,
         username: str,
         *,
         active: bool | None,
@@ -46,21 +43,18 @@ class UserService:
         proposals: Sequence[str] | None,
     ) -> Account:
         """Change what is not None. Raises `UserNotFoundError`."""
-        _demand_superuser(caller)
         account = await self._users.update(username, active=active, superuser=superuser, proposals=proposals)
         if account is None:
             raise UserNotFoundError
         return account
 
-    async def add_token(self, caller: User, username: str) -> str:
+    async def add_token(self, username: str) -> str:
         """Return another token for the user; it is shown this once. Raises `UserNotFoundError`."""
-        _demand_superuser(caller)
         await self._demand_known(username)
         return await self._new_token(username)
 
-    async def revoke_tokens(self, caller: User, username: str) -> None:
+    async def revoke_tokens(self, username: str) -> None:
         """Make every token of the user invalid. Raises `UserNotFoundError`."""
-        _demand_superuser(caller)
         await self._demand_known(username)
         await self._users.remove_token_hashes(username)
 
@@ -72,8 +66,3 @@ class UserService:
         token = secrets.token_hex(_TOKEN_BYTES)
         await self._users.add_token_hash(username, token_hash(token), created=utc_now())
         return token
-
-
-def _demand_superuser(caller: User) -> None:
-    if not caller.superuser:
-        raise ForbiddenError

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from datalab.events.operations import FailureKind
-from session_api.accounts.caller import Caller, CorrelationId
-from session_api.analysis.bodies import AnalysisActionView, AnalysisFailure
 from session_api.analysis.model import AnalysisError
-from session_api.context import Context
-from session_api.web.bodies import UNAUTHENTICATED, UNAVAILABLE, ErrorResponses, JsonObject
+from session_api.analysis.service import AnalysisService
+from session_api.web.access import Access, access
+from session_api.web.bodies import ANY_ROUTE, ErrorResponses, JsonObject
+from session_api.web.dependencies import Caller, CorrelationId, provided
 from session_api.web.replies import JsonReply
-from session_api.web.strict_json import StrictJsonRoute
+from session_api.web.strict_json import json_router
 
-_STATUS: Mapping[FailureKind, int] = {
-    FailureKind.USAGE: 400,
-    FailureKind.LIMIT: 400,
-    FailureKind.TRANSIENT: 503,
-    FailureKind.FATAL: 500,
-}
-_FAILURES: ErrorResponses = {status: {"model": AnalysisFailure} for status in sorted(set(_STATUS.values()))}
-
-Form = Annotated[
+Analyses = Annotated[AnalysisService, provided(AnalysisService)]
+AnalysisForm = Annotated[
     JsonObject,
     Body(
         description="`basename` and `source` (or `archive`) name the file; all else are the action's parameters",
@@ -34,37 +28,54 @@ Form = Annotated[
 ]
 
 
-def routes(context: Context) -> APIRouter:
-    """Return the routes of analyses."""
-    router = APIRouter(
-        prefix="/api/analysis",
-        tags=["analysis"],
-        route_class=StrictJsonRoute,
-        strict_content_type=False,
-        responses=UNAUTHENTICATED,
+class AnalysisActionView(TypedDict):
+    """An action, and the JSON schema of its parameters besides `basename` and `source`."""
+
+    description: str
+    parameters_schema: JsonObject
+
+
+class AnalysisFailure(TypedDict):
+    """Why there is no answer, for the user."""
+
+    error: str
+
+
+_STATUS: Mapping[FailureKind, int] = {
+    FailureKind.USAGE: 400,
+    FailureKind.LIMIT: 400,
+    FailureKind.TRANSIENT: 503,
+    FailureKind.FATAL: 500,
+}
+_FAILURES: ErrorResponses = {
+    status: {"model": AnalysisFailure | ANY_ROUTE[status]["model"] if status in ANY_ROUTE else AnalysisFailure}
+    for status in sorted(set(_STATUS.values()))
+}
+
+router = json_router("/api/analysis", tag="analysis")
+
+
+@router.get("", response_model=dict[str, AnalysisActionView], summary="The actions there are")
+@access(Access.USER)
+async def list_actions(analyses: Analyses) -> Response:
+    return JsonReply(
+        {
+            described.action: AnalysisActionView(
+                description=described.description, parameters_schema=described.parameters_schema
+            )
+            for described in await analyses.actions()
+        }
     )
 
-    @router.get(
-        "", response_model=dict[str, AnalysisActionView], responses=UNAVAILABLE, summary="The actions there are"
-    )
-    async def list_actions(_caller: Caller) -> Response:
-        return JsonReply(
-            {
-                described.action: {
-                    "description": described.description,
-                    "parameters_schema": described.parameters_schema,
-                }
-                for described in await context.analysis.actions()
-            }
-        )
 
-    @router.post("/{action}", response_model=Any, responses=_FAILURES, summary="Look at a file")
-    async def analyse(caller: Caller, correlation_id: CorrelationId, action: str, form: Form) -> Response:
-        try:
-            answer = await context.analysis.analyse(caller, action, form, correlation_id=correlation_id)
-        except AnalysisError as error:
-            # `error` is the only key the user interface shows to the user.
-            return JsonReply({"error": error.message}, _STATUS[error.kind])
-        return Response(answer, media_type="application/json")
-
-    return router
+@router.post("/{action}", response_model=Any, responses=_FAILURES, summary="Look at a file")
+@access(Access.USER)
+async def analyse(
+    caller: Caller, correlation_id: CorrelationId, action: str, form: AnalysisForm, analyses: Analyses
+) -> Response:
+    try:
+        answer = await analyses.analyse(caller, action, form, correlation_id=correlation_id)
+    except AnalysisError as error:
+        # `error` is the only key the user interface shows to the user.
+        return JsonReply(AnalysisFailure(error=error.message), _STATUS[error.kind])
+    return Response(answer, media_type="application/json")

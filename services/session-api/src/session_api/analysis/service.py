@@ -13,12 +13,12 @@ from datalab.events.analysis import AnalysisDescribed, AnalysisRequested, Linked
 from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind, InputFile, InputSource
 from datalab.platform.objects.links import Links
-from session_api.accounts.model import User
 from session_api.analysis.model import AnalysisError, AnalysisRunners, RunnersAnswer
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.inputs import NamedFile
 from session_api.operations.model import PRODUCER
 from session_api.web.failures import InputRefusedError
+from session_api.web.user import User
 
 _LONGEST_NAME = 256
 #: How clients call the pictures of a file, which they show while they ask about the file itself.

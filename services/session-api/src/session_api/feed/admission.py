@@ -11,36 +11,38 @@ from pydantic import ValidationError
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
-from session_api.accounts.authentication import Authenticator, token_in_header
+from session_api.accounts.authentication import Authenticator
 from session_api.feed.conversation import FeedConversation, first_to_end
-from session_api.feed.hub import Feed
-from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedMeter
+from session_api.feed.hub import FeedHub
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
 from session_api.sessions.repository import SessionRepository
+from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
 
 _SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'
 
 
-class FeedService:
+class FeedAdmission:
     """Talks with clients."""
 
     def __init__(
         self,
         *,
-        feed: Feed,
+        hub: FeedHub,
         authenticator: Authenticator,
         sessions: SessionRepository,
         settings: FeedSettings,
-        meter: FeedMeter,
+        metrics: FeedMetrics,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._feed = feed
+        self._hub = hub
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._clock = clock
 
     async def converse(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
@@ -57,26 +59,26 @@ class FeedService:
             closing = FeedClosedError(CloseCode.UNAUTHENTICATED, error.message)
         except TransientError as error:
             closing = FeedClosedError(CloseCode.TRY_AGAIN_LATER, error.message)
-        self._meter.closed(closing.code)
+        self._metrics.closed(closing.code)
         raise closing
 
     async def _talk(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
-        subscriber = self._feed.admit()
+        queue = self._hub.admit()
         try:
             token = await self._token(channel, authorization)
             conversation = FeedConversation(
                 channel=channel,
-                subscriber=subscriber,
+                queue=queue,
                 user=await self._authenticator.authenticate(token),
-                feed=self._feed,
+                hub=self._hub,
                 sessions=self._sessions,
                 settings=self._settings,
-                meter=self._meter,
+                metrics=self._metrics,
                 clock=self._clock,
             )
             await first_to_end(conversation.run(), self._keep_checking(token, conversation))
         finally:
-            self._feed.dismiss(subscriber)
+            self._hub.remove(queue)
 
     async def _token(self, channel: FeedChannel, authorization: str | None) -> str:
         """Return the token of the header or, as browsers cannot set one, of the first frame."""

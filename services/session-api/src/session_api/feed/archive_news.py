@@ -17,14 +17,14 @@ class EventPublisher(Protocol):
     async def publish(self, event: Event) -> None: ...
 
 
-class FrameNews:
+class ArchiveNewsPublisher:
     """Publishes each piece of news once on the feed, however often it is delivered."""
 
     def __init__(self, *, publisher: EventPublisher, producer: str = "session-api") -> None:
         self._publisher = publisher
         self._producer = producer
 
-    async def announce(self, news: ArchiveNews) -> None:
+    async def publish(self, news: ArchiveNews) -> None:
         """Publish what clients hear of it. Raises `TransientError`."""
         await self._publisher.publish(feed_event(news, producer=self._producer))
 

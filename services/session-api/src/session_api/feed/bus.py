@@ -8,16 +8,15 @@ from pydantic import Field, TypeAdapter
 
 from datalab.events.topology import FRAME_FEED
 from datalab.platform.bus.consuming import Subscription
-from session_api.context import Context
-from session_api.feed.archive_news import ArchiveNews
+from session_api.feed.archive_news import ArchiveNews, ArchiveNewsPublisher
 
 _adapter: TypeAdapter[ArchiveNews] = TypeAdapter(Annotated[ArchiveNews, Field(discriminator="type")])
 
 
-def subscription(context: Context) -> Subscription[ArchiveNews]:
+def archive_news(publisher: ArchiveNewsPublisher) -> Subscription[ArchiveNews]:
     """Return what to do with the messages of `FRAME_FEED`."""
     return Subscription(
         consumer=FRAME_FEED,
         decode=lambda _subject, body: _adapter.validate_json(body),
-        handle=context.frame_news.announce,
+        handle=publisher.publish,
     )

@@ -6,21 +6,22 @@ import asyncio
 from collections import deque
 from collections.abc import Set as AbstractSet
 
-from session_api.feed.model import CloseCode, FeedClosedError, FeedItem, FeedMeter
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.model import CloseCode, FeedClosedError, FeedItem
 
 
-class FeedSubscriber:
-    """The mailbox the hub fills and the client's conversation empties.
+class ClientQueue:
+    """The queue the hub fills and the client's conversation empties.
 
-    A client that hears events as they happen and lets the mailbox overflow is ended. One that is still being sent the
-    stored feed is not to blame for what arrives meanwhile: the mailbox forgets everything, notes the loss, and the
+    A client that hears events as they happen and lets the queue overflow is ended. One that is still being sent the
+    stored feed is not to blame for what arrives meanwhile: the queue forgets everything, notes the loss, and the
     conversation reads on from the stored feed.
     """
 
-    def __init__(self, *, max_events: int, max_bytes: int, meter: FeedMeter) -> None:
+    def __init__(self, *, max_events: int, max_bytes: int, metrics: FeedMetrics) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._meter = meter
+        self._metrics = metrics
         #: Subscribed subjects; events up to the number are not wanted: the client has them.
         self.floors: dict[str, int] = {}
         self._waiting: deque[FeedItem] = deque()
@@ -32,7 +33,7 @@ class FeedSubscriber:
         self._ended = asyncio.Event()
 
     def offer(self, item: FeedItem) -> None:
-        """Put an event into the mailbox. Never waits."""
+        """Put an event into the queue. Never waits."""
         floor = self.floors.get(item.subject)
         if floor is None or item.sequence <= floor or self.lost or self._closing is not None:
             return
@@ -41,7 +42,7 @@ class FeedSubscriber:
             return
         self._waiting.append(item)
         self._waiting_bytes += item.size_bytes
-        self._meter.waiting(len(self._waiting))
+        self._metrics.waiting(len(self._waiting))
         self.wake.set()
 
     def pop(self, *, up_to: int | None = None) -> FeedItem | None:
@@ -66,7 +67,7 @@ class FeedSubscriber:
         self._waiting_bytes = sum(item.size_bytes for item in kept)
 
     def begin_catching_up(self) -> None:
-        """The client is sent the stored feed, from now until it has emptied the mailbox once."""
+        """The client is sent the stored feed, from now until it has emptied the queue once."""
         self._catching_up = True
 
     def recover(self) -> None:

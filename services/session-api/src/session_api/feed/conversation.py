@@ -1,6 +1,6 @@
 """What is said with one client of the feed after its welcome.
 
-One task listens; one task obeys and sends, so that the order of what the client gets is the order of one program.
+One task listens; one task answers and sends, so that the order of what the client gets is the order of one program.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pydantic import ValidationError
 from datalab.errors import explain_validation
 from datalab.events.feed import SessionDeleted
 from datalab.platform.tasks import end_tasks
-from session_api.accounts.model import User
-from session_api.feed.client_queue import FeedSubscriber
-from session_api.feed.hub import Feed
+from session_api.feed.client_queue import ClientQueue
+from session_api.feed.hub import FeedHub
+from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import (
     CloseCode,
     FeedChannel,
     FeedClosedError,
     FeedItem,
-    FeedMeter,
     may_hear,
     session_subject,
     site_subject,
 )
 from session_api.feed.protocol import (
     Authenticate,
+    ClientFrame,
     ClientPing,
     ErrorFrame,
     Gap,
@@ -46,14 +46,15 @@ from session_api.feed.protocol import (
 )
 from session_api.feed.settings import FeedSettings
 from session_api.sessions.repository import SessionRepository
+from session_api.web.user import User
 
 #: The same answer for another user's session and for one that does not exist: neither can be guessed.
 _NO_SUCH_SESSION = "No DataSession matches the given query."
 _NO_LONGER_STORED = "these events are no longer stored: read the present state by REST"
-#: Frames read ahead of the one being obeyed; more stay in the connection, which then slows the client down.
+#: Frames read ahead of the one being dealt with; more stay in the connection, which then slows the client down.
 _MOST_FRAMES_WAITING = 8
 
-_Request: TypeAlias = Authenticate | Subscribe | Unsubscribe | ClientPing | ErrorFrame
+_Request: TypeAlias = ClientFrame | ErrorFrame
 
 
 class FeedConversation:
@@ -63,33 +64,33 @@ class FeedConversation:
         self,
         *,
         channel: FeedChannel,
-        subscriber: FeedSubscriber,
+        queue: ClientQueue,
         user: User,
-        feed: Feed,
+        hub: FeedHub,
         sessions: SessionRepository,
         settings: FeedSettings,
-        meter: FeedMeter,
+        metrics: FeedMetrics,
         clock: Callable[[], datetime],
     ) -> None:
         self.user = user
         self._channel = channel
-        self._subscriber = subscriber
-        self._feed = feed
+        self._queue = queue
+        self._hub = hub
         self._sessions = sessions
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._clock = clock
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(_MOST_FRAMES_WAITING)
         self._session_ids: set[int] = set()
         self._sites: set[str] = set()
         #: Up to here nothing is missing on any subscribed subject.
-        self._complete_to = feed.sequence
-        self._last_sent = feed.sequence
+        self._complete_to = hub.sequence
+        self._last_sent = hub.sequence
 
     async def run(self) -> NoReturn:
         """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
         try:
-            await first_to_end(self._listen(), self._speak(), self._heed_the_hub())
+            await first_to_end(self._listen(), self._speak(), self._wait_for_the_end())
         except FeedClosedError as closing:
             if closing.code is not CloseCode.TOO_SLOW:
                 raise
@@ -105,30 +106,30 @@ class FeedConversation:
             except ValidationError as error:
                 request = ErrorFrame(detail=f"unknown or malformed frame: {explain_validation(error)}")
             await self._requests.put(request)
-            self._subscriber.wake.set()
+            self._queue.wake.set()
 
     async def _speak(self) -> NoReturn:
-        await self._send(Welcome(epoch=self._feed.epoch, sequence=self._feed.sequence, user=self.user.username))
+        await self._send(Welcome(epoch=self._hub.epoch, sequence=self._hub.sequence, user=self.user.username))
         while True:
-            while self._subscriber.has_work or not self._requests.empty():
+            while self._queue.has_work or not self._requests.empty():
                 await self._recover()
                 if self._requests.empty():
-                    await self._deliver(self._subscriber.pop())
+                    await self._deliver(self._queue.pop())
                 else:
-                    await self._obey(self._requests.get_nowait())
-            self._subscriber.wake.clear()
+                    await self._do(self._requests.get_nowait())
+            self._queue.wake.clear()
             try:
                 async with asyncio.timeout(self._settings.feed_ping_interval_s):
-                    await self._subscriber.wake.wait()
+                    await self._queue.wake.wait()
             except TimeoutError:
                 await self._send(ServerPing())
 
-    async def _heed_the_hub(self) -> NoReturn:
-        raise await self._subscriber.ended()
+    async def _wait_for_the_end(self) -> NoReturn:
+        raise await self._queue.ended()
 
     # --- what clients ask for ---------------------------------------------------------------------------------
 
-    async def _obey(self, request: _Request) -> None:
+    async def _do(self, request: _Request) -> None:
         match request:
             case Subscribe():
                 await self._subscribe(request)
@@ -167,9 +168,9 @@ class FeedConversation:
         subjects = (*map(session_subject, sessions), *map(site_subject, sites))
         start, gap = await self._starting_point(resume if subjects else None)
         if start is not None:
-            await self._feed.reached(start)
-        former = tuple(self._subscriber.floors)
-        attached_at = self._feed.attach(self._subscriber, subjects, after=start)
+            await self._hub.reached(start)
+        former = tuple(self._queue.floors)
+        attached_at = self._hub.attach(self._queue, subjects, after=start)
         self._session_ids |= sessions
         self._sites |= sites
         await self._deliver_up_to(attached_at, former)
@@ -178,21 +179,21 @@ class FeedConversation:
             Subscribed(
                 sessions=tuple(sorted(self._session_ids)),
                 sites=tuple(sorted(self._sites)),
-                epoch=self._feed.epoch,
+                epoch=self._hub.epoch,
                 sequence=self._last_sent,
             )
         )
         if gap is not None:
             await self._send(gap)
         if start is not None:
-            self._subscriber.begin_catching_up()
+            self._queue.begin_catching_up()
             await self._send_stored(subjects, after=start, up_to=attached_at)
 
     async def _starting_point(self, resume: ResumePoint | None) -> tuple[int | None, Gap | None]:
         """Return the sequence to send stored events after, if any, and which ones cannot be sent."""
         if resume is None:
             return None, None
-        position = await self._feed.position()
+        position = await self._hub.position()
         if resume.epoch != position.epoch or resume.sequence > position.last:
             # A position in some other stream tells nothing about this one: everything until now may be news.
             return position.last, Gap(first=1, last=position.last, detail=_NO_LONGER_STORED)
@@ -204,38 +205,38 @@ class FeedConversation:
     async def _unsubscribe(self, request: Unsubscribe) -> None:
         self._session_ids -= set(request.sessions)
         self._sites -= set(request.sites)
-        self._feed.detach(self._subscriber, map(session_subject, request.sessions))
-        self._feed.detach(self._subscriber, map(site_subject, request.sites))
+        self._hub.detach(self._queue, map(session_subject, request.sessions))
+        self._hub.detach(self._queue, map(site_subject, request.sites))
         await self._send(Unsubscribed(sessions=tuple(sorted(self._session_ids)), sites=tuple(sorted(self._sites))))
 
     # --- events -----------------------------------------------------------------------------------------------
 
     async def _deliver_up_to(self, sequence: int, subjects: Iterable[str]) -> None:
         """Send everything on these subjects up to a sequence the hub has passed."""
-        while await self._deliver(self._subscriber.pop(up_to=sequence)):
+        while await self._deliver(self._queue.pop(up_to=sequence)):
             pass
-        if self._subscriber.lost:
+        if self._queue.lost:
             await self._send_stored(subjects, after=self._complete_to, up_to=sequence)
         self._complete_to = max(self._complete_to, sequence)
 
     async def _recover(self) -> None:
-        """Read what the mailbox had to forget."""
-        while self._subscriber.lost:
-            self._subscriber.recover()
-            up_to = self._feed.sequence
-            await self._send_stored(tuple(self._subscriber.floors), after=self._complete_to, up_to=up_to)
+        """Read what the queue had to forget."""
+        while self._queue.lost:
+            self._queue.recover()
+            up_to = self._hub.sequence
+            await self._send_stored(tuple(self._queue.floors), after=self._complete_to, up_to=up_to)
             self._complete_to = up_to
 
     async def _send_stored(self, subjects: Iterable[str], *, after: int, up_to: int) -> None:
         subjects = tuple(subjects)
         while subjects and after < up_to:
-            page = await self._feed.read(subjects, after=after, up_to=up_to)
+            page = await self._hub.read(subjects, after=after, up_to=up_to)
             for item in page.items:
                 await self._send_event(item, replayed=True)
             after = page.complete_to
 
     async def _deliver(self, item: FeedItem | None) -> bool:
-        """Send what came out of the mailbox; tell whether anything did."""
+        """Send what came out of the queue; tell whether anything did."""
         if item is None:
             return False
         await self._send_event(item, replayed=False)
@@ -243,15 +244,15 @@ class FeedConversation:
         return True
 
     async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
-        floor = self._subscriber.floors.get(item.subject)
+        floor = self._queue.floors.get(item.subject)
         if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, now=self._clock()):
             return
         await self._send_text(item.text)
         self._last_sent = item.sequence
-        self._meter.sent(replayed=replayed)
+        self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
             self._session_ids.discard(item.event.session_id)
-            self._feed.detach(self._subscriber, (item.subject,))
+            self._hub.detach(self._queue, (item.subject,))
 
     async def _send(self, frame: ServerFrame) -> None:
         await self._send_text(frame.encode())

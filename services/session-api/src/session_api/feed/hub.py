@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from datalab.errors import TransientError
+from datalab.platform.bus.streams import StoredMessage, StreamPosition
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
-from session_api.feed.client_queue import FeedSubscriber
+from session_api.feed.client_queue import ClientQueue
+from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import (
     CloseCode,
     FeedClosedError,
     FeedFollower,
     FeedItem,
-    FeedMeter,
-    FeedPosition,
     FeedStream,
-    StoredFeedMessage,
 )
 from session_api.feed.settings import FeedSettings
 
@@ -42,17 +41,17 @@ class FeedPage:
     complete_to: int
 
 
-class Feed:
+class FeedHub:
     """Hands every new event to the clients subscribed to its subject, and reads back older ones."""
 
-    def __init__(self, *, stream: FeedStream, settings: FeedSettings, meter: FeedMeter) -> None:
+    def __init__(self, *, stream: FeedStream, settings: FeedSettings, metrics: FeedMetrics) -> None:
         self._stream = stream
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._follower: FeedFollower | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._subscribers: set[FeedSubscriber] = set()
-        self._by_subject: dict[str, set[FeedSubscriber]] = defaultdict(set)
+        self._queues: set[ClientQueue] = set()
+        self._by_subject: dict[str, set[ClientQueue]] = defaultdict(set)
         self._reading = asyncio.Semaphore(settings.feed_replays)
         #: The stream's identity, and the newest event handed to the clients of this process.
         self.epoch = ""
@@ -76,47 +75,47 @@ class Feed:
 
     # --- clients ----------------------------------------------------------------------------------------------
 
-    def admit(self) -> FeedSubscriber:
-        """Return a mailbox for a new client. Raises `FeedClosedError` when there are too many already."""
-        if len(self._subscribers) >= self._settings.feed_max_clients:
+    def admit(self) -> ClientQueue:
+        """Return a queue for a new client. Raises `FeedClosedError` when there are too many already."""
+        if len(self._queues) >= self._settings.feed_max_clients:
             raise FeedClosedError(CloseCode.TOO_MANY_CLIENTS, "too many clients, try again later")
-        subscriber = FeedSubscriber(
+        queue = ClientQueue(
             max_events=self._settings.feed_queue_events,
             max_bytes=self._settings.feed_queue_bytes,
-            meter=self._meter,
+            metrics=self._metrics,
         )
-        self._subscribers.add(subscriber)
-        self._meter.connected(len(self._subscribers))
-        return subscriber
+        self._queues.add(queue)
+        self._metrics.connected(len(self._queues))
+        return queue
 
-    def dismiss(self, subscriber: FeedSubscriber) -> None:
+    def remove(self, queue: ClientQueue) -> None:
         """Forget a client."""
-        self.detach(subscriber, tuple(subscriber.floors))
-        self._subscribers.discard(subscriber)
-        self._meter.connected(len(self._subscribers))
+        self.detach(queue, tuple(queue.floors))
+        self._queues.discard(queue)
+        self._metrics.connected(len(self._queues))
 
-    def attach(self, subscriber: FeedSubscriber, subjects: Iterable[str], *, after: int | None = None) -> int:
-        """Put events on `subjects` into the mailbox from the next one on; return the sequence of the last one before.
+    def attach(self, queue: ClientQueue, subjects: Iterable[str], *, after: int | None = None) -> int:
+        """Put events on `subjects` into the queue from the next one on; return the sequence of the last one before.
 
         `after`, if given, is the newest event the client has: all later ones are for it, stored or new.
         """
         for subject in subjects:
-            subscriber.floors[subject] = self.sequence if after is None else after
-            self._by_subject[subject].add(subscriber)
+            queue.floors[subject] = self.sequence if after is None else after
+            self._by_subject[subject].add(queue)
         return self.sequence
 
-    def detach(self, subscriber: FeedSubscriber, subjects: Iterable[str]) -> None:
-        """Put no more events on `subjects` into the mailbox, and take out those that wait there."""
-        dropped = set(subjects) & set(subscriber.floors)
-        subscriber.drop(dropped)
+    def detach(self, queue: ClientQueue, subjects: Iterable[str]) -> None:
+        """Put no more events on `subjects` into the queue, and take out those that wait there."""
+        dropped = set(subjects) & set(queue.floors)
+        queue.drop(dropped)
         for subject in dropped:
-            self._by_subject[subject].discard(subscriber)
+            self._by_subject[subject].discard(queue)
             if not self._by_subject[subject]:
                 del self._by_subject[subject]
 
     # --- the stored feed --------------------------------------------------------------------------------------
 
-    async def position(self) -> FeedPosition:
+    async def position(self) -> StreamPosition:
         """Return the ends of the stored feed. Raises `TransientError`."""
         position = await self._stream.position()
         if position.epoch != self.epoch:
@@ -154,29 +153,29 @@ class Feed:
 
     # --- following --------------------------------------------------------------------------------------------
 
-    async def _begin(self, position: FeedPosition) -> None:
+    async def _begin(self, position: StreamPosition) -> None:
         self.sequence = position.last
         follower = self._stream.follow(after=position.last, on_message=self._distribute)
         await follower.start()
         # Only now: should the start fail, the watch finds the former epoch and tries again.
         self._follower, self.epoch = follower, position.epoch
 
-    async def _distribute(self, message: StoredFeedMessage) -> None:
-        subscribers = self._by_subject.get(message.subject)
-        item = self._item(message) if subscribers else None
+    async def _distribute(self, message: StoredMessage) -> None:
+        queues = self._by_subject.get(message.subject)
+        item = self._item(message) if queues else None
         self.sequence = message.sequence
         self._advanced.set()
-        if subscribers and item:
-            for subscriber in subscribers:
-                subscriber.offer(item)
+        if queues and item:
+            for queue in queues:
+                queue.offer(item)
             # Messages come in bursts without a pause in between; let the clients' senders keep up with them.
             await asyncio.sleep(0)
 
-    def _item(self, message: StoredFeedMessage) -> FeedItem | None:
+    def _item(self, message: StoredMessage) -> FeedItem | None:
         try:
             return FeedItem.read(message)
         except ValidationError:
-            self._meter.unreadable()
+            self._metrics.unreadable()
             _log.exception("feed.unreadable_event", sequence=message.sequence, subject=message.subject)
             return None
 
@@ -204,5 +203,5 @@ class Feed:
         return self.sequence
 
     def _end_all(self, reason: str) -> None:
-        for subscriber in tuple(self._subscribers):
-            subscriber.end(FeedClosedError(CloseCode.SERVICE_RESTART, reason))
+        for queue in tuple(self._queues):
+            queue.end(FeedClosedError(CloseCode.SERVICE_RESTART, reason))

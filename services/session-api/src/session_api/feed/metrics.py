@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from datalab.platform.metrics import NAMESPACE
@@ -9,35 +11,17 @@ from session_api.feed.model import CloseCode
 
 
 class FeedMetrics:
-    """Implements `FeedMeter`. Labels are the names of close codes, never users or sessions."""
+    """Labels are the names of close codes, never users or sessions."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._clients = Gauge("feed_clients", "Connected clients", namespace=NAMESPACE, registry=registry)
-        self._sent = Counter(
-            "feed_events_sent", "Events sent, one for each client", namespace=NAMESPACE, registry=registry
-        )
-        self._replayed = Counter(
-            "feed_events_replayed",
-            "Of the events sent, those read from the stored feed",
-            namespace=NAMESPACE,
-            registry=registry,
-        )
-        self._closed = Counter(
-            "feed_clients_closed",
-            "Connections the server ended, by reason",
-            ["reason"],
-            namespace=NAMESPACE,
-            registry=registry,
-        )
-        self._unreadable = Counter(
-            "feed_unreadable_events", "Stored messages that are no feed events", namespace=NAMESPACE, registry=registry
-        )
-        self._high_water = Gauge(
-            "feed_queue_high_water",
-            "Most events that ever waited for one client",
-            namespace=NAMESPACE,
-            registry=registry,
-        )
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        gauge = partial(Gauge, namespace=NAMESPACE, registry=registry)
+        self._clients = gauge("feed_clients", "Connected clients")
+        self._sent = counter("feed_events_sent", "Events sent, one for each client")
+        self._replayed = counter("feed_events_replayed", "Of the events sent, those read from the stored feed")
+        self._closed = counter("feed_clients_closed", "Connections the server ended, by reason", ["reason"])
+        self._unreadable = counter("feed_unreadable_events", "Stored messages that are no feed events")
+        self._high_water = gauge("feed_queue_high_water", "Most events that ever waited for one client")
         self._highest = 0
 
     def connected(self, clients: int) -> None:
@@ -52,6 +36,7 @@ class FeedMetrics:
         self._closed.labels(code.name.lower()).inc()
 
     def waiting(self, events: int) -> None:
+        """Note how many events wait for one client."""
         if events > self._highest:
             self._highest = events
             self._high_water.set(events)

@@ -9,7 +9,8 @@ from enum import IntEnum
 from typing import Protocol
 
 from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event_adapter
-from session_api.accounts.model import User
+from datalab.platform.bus.streams import StoredMessage, StreamPosition
+from session_api.web.user import User
 
 
 class CloseCode(IntEnum):
@@ -44,26 +45,6 @@ class FeedChannel(Protocol):
         """Return once the connection has taken the text; a client that does not read makes this wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedPosition:
-    """The ends of the stored feed. Sequences of another epoch say nothing about this one."""
-
-    epoch: str
-    first: int
-    last: int
-
-
-class StoredFeedMessage(Protocol):
-    """One message of the stored feed, unread."""
-
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
-
-
 class FeedFollower(Protocol):
     """Hands over every new message, in order."""
 
@@ -75,27 +56,12 @@ class FeedFollower(Protocol):
 class FeedStream(Protocol):
     """The stored feed. Whatever reaches for the server raises `TransientError`."""
 
-    async def position(self) -> FeedPosition: ...
+    async def position(self) -> StreamPosition: ...
 
-    def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredFeedMessage, None]:
+    def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
         """Yield the stored messages on `subjects` after a sequence, in order, then end."""
 
-    def follow(self, *, after: int, on_message: Callable[[StoredFeedMessage], Awaitable[None]]) -> FeedFollower: ...
-
-
-class FeedMeter(Protocol):
-    """Counts for the operators."""
-
-    def connected(self, clients: int) -> None: ...
-
-    def sent(self, *, replayed: bool) -> None: ...
-
-    def closed(self, code: CloseCode) -> None: ...
-
-    def waiting(self, events: int) -> None:
-        """Note how many events wait for one client."""
-
-    def unreadable(self) -> None: ...
+    def follow(self, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]) -> FeedFollower: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +75,7 @@ class FeedItem:
     size_bytes: int
 
     @classmethod
-    def read(cls, message: StoredFeedMessage) -> FeedItem:
+    def read(cls, message: StoredMessage) -> FeedItem:
         """Raises `pydantic.ValidationError` for what is not a feed event."""
         event = feed_event_adapter.validate_json(message.body)
         text = f'{{"type":"event","sequence":{message.sequence},"event":{message.body.decode()}}}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -57,8 +57,8 @@ class ClientPing(_ClientFrame):
     id: str | int | None = None
 
 
-ClientFrame = Annotated[Authenticate | Subscribe | Unsubscribe | ClientPing, Field(discriminator="action")]
-client_frame_adapter: TypeAdapter[Authenticate | Subscribe | Unsubscribe | ClientPing] = TypeAdapter(ClientFrame)
+ClientFrame: TypeAlias = Authenticate | Subscribe | Unsubscribe | ClientPing
+client_frame_adapter: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="action")])
 
 
 class ServerFrame(BaseModel):

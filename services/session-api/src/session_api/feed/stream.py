@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from datalab.events.topology import FEED
 from datalab.platform.bus.connection import Bus
-from datalab.platform.bus.streams import StoredMessage, StreamFollower
-from session_api.feed.model import FeedPosition, StoredFeedMessage
+from datalab.platform.bus.streams import StoredMessage, StreamFollower, StreamPosition
 
 
 class BusFeedStream:
@@ -16,15 +15,14 @@ class BusFeedStream:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def position(self) -> FeedPosition:
+    async def position(self) -> StreamPosition:
         """Return the ends of the stored feed. Raises `TransientError`."""
-        position = await self._bus.stream_position(FEED)
-        return FeedPosition(epoch=position.epoch, first=position.first, last=position.last)
+        return await self._bus.stream_position(FEED)
 
     def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
         """Yield the stored messages on `subjects` after a sequence. Raises `TransientError`."""
         return self._bus.replay(FEED, after=after, filter_subjects=tuple(subjects))
 
-    def follow(self, *, after: int, on_message: Callable[[StoredFeedMessage], Awaitable[None]]) -> StreamFollower:
+    def follow(self, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]) -> StreamFollower:
         """Return a follower of what is published after a sequence; it waits to be started."""
         return self._bus.follow(FEED, after=after, on_message=on_message)

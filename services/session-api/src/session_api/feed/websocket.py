@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Annotated
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from session_api.context import Context
+from session_api.feed.admission import FeedAdmission
 from session_api.feed.model import ClientGoneError, FeedClosedError
+from session_api.web.access import Access, access
+from session_api.web.dependencies import provided
 
 #: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
 _CLOSE_TIMEOUT_S = 2.0
 
 
-def routes(context: Context) -> APIRouter:
-    """Return the route of the feed."""
-    router = APIRouter()
+router = APIRouter()
 
-    @router.websocket("/api/feed")
-    async def feed(websocket: WebSocket) -> None:
-        await websocket.accept()
-        channel = WebSocketChannel(websocket)
-        try:
-            await context.feed.converse(channel, websocket.headers.get("authorization"))
-        except FeedClosedError as closing:
-            await channel.close(closing)
-        except ClientGoneError:
-            return
 
-    return router
+@router.websocket("/api/feed")
+@access(Access.OWN_CHECK)
+async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provided(FeedAdmission)]) -> None:
+    await websocket.accept()
+    channel = WebSocketChannel(websocket)
+    try:
+        await admission.converse(channel, websocket.headers.get("authorization"))
+    except FeedClosedError as closing:
+        await channel.close(closing)
+    except ClientGoneError:
+        return
 
 
 class WebSocketChannel:

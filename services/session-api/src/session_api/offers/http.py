@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
 from pydantic import JsonValue
 from starlette.responses import Response
 
-from session_api.accounts.caller import Caller
-from session_api.context import Context
-from session_api.web.bodies import UNAUTHENTICATED
+from session_api.offers.reader import OperationOffers
+from session_api.web.access import Access, access
+from session_api.web.dependencies import provided
 from session_api.web.replies import JsonReply
+from session_api.web.strict_json import json_router
+
+router = json_router("/api", tag="operations")
 
 
-def routes(context: Context) -> APIRouter:
-    """Return the route of the catalogue."""
-    router = APIRouter(prefix="/api", tags=["operations"], responses=UNAUTHENTICATED)
-
-    @router.get("/available_operations", response_model=dict[str, JsonValue], summary="The operations there are")
-    async def available_operations(_caller: Caller) -> Response:
-        return JsonReply({entry.name: entry.wizard for entry in context.catalogue.entries()})
-
-    return router
+@router.get("/available_operations", response_model=dict[str, JsonValue], summary="The operations there are")
+@access(Access.USER)
+async def available_operations(offers: Annotated[OperationOffers, provided(OperationOffers)]) -> Response:
+    return JsonReply({offer.name: offer.wizard for offer in offers.in_order()})

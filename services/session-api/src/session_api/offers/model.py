@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import Lane
 
-#: The operations clients have always shown first, in that order: they preselect the first (handbook, 1.3).
+#: The operations clients have always shown first, in that order: they preselect the first.
 _FIRST_SHOWN = (
     "Aperture Photometry",
     "Moving Target Aperture Photometry",
@@ -44,8 +44,8 @@ class WizardInput(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueEntry:
-    """One operation of the catalogue; `inputs` in the order of the wizard."""
+class Offer:
+    """One operation; `inputs` in the order of the wizard."""
 
     name: str
     lane: Lane

@@ -1,4 +1,4 @@
-"""The catalogue of operations, kept in memory and followed as the runners change it."""
+"""The operations the runners offer, kept in memory and followed as they change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datalab.events.topology import OPERATION_OFFERS, Stream
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.streams import StoredMessage, StreamFollower
 from datalab.platform.logging import get_logger
-from session_api.offers.model import CatalogueEntry
+from session_api.offers.model import Offer
 
 _log = get_logger(__name__)
 
@@ -27,16 +27,16 @@ CATALOGUE_STREAM = Stream(
     max_age_s=0,
     max_bytes=-1,
 )
-#: The whole catalogue is some hundred kilobytes; a server that needs longer to send it is in trouble.
+#: All descriptions together are some hundred kilobytes; a server that needs longer to send it is in trouble.
 _FIRST_READING_S = 5.0
 
 
-class BusCatalogue:
+class OperationOffers:
     """What the bucket says, a few milliseconds later."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._entries: dict[str, CatalogueEntry] = {}
+        self._offers: dict[str, Offer] = {}
         self._follower: StreamFollower | None = None
         self._complete_at = 0
         self._complete = asyncio.Event()
@@ -57,17 +57,18 @@ class BusCatalogue:
         if self._follower is not None:
             await self._follower.stop()
 
-    def find(self, name: str) -> CatalogueEntry | None:
-        entry = self._entries.get(offer_key(name))
-        return entry if entry is not None and entry.name == name else None
+    def find(self, name: str) -> Offer | None:
+        offer = self._offers.get(offer_key(name))
+        return offer if offer is not None and offer.name == name else None
 
-    def entries(self) -> list[CatalogueEntry]:
-        return sorted(self._entries.values(), key=lambda entry: entry.order_shown)
+    def in_order(self) -> list[Offer]:
+        """Return every operation, in the order clients show them."""
+        return sorted(self._offers.values(), key=lambda offer: offer.order_shown)
 
     async def _receive(self, message: StoredMessage) -> None:
         key = message.subject.removeprefix(_SUBJECTS)
         if not message.body:  # how a deleted key looks
-            self._entries.pop(key, None)
+            self._offers.pop(key, None)
         else:
             self._read(key, message.body)
         if message.sequence >= self._complete_at:
@@ -77,6 +78,6 @@ class BusCatalogue:
         try:
             described = OperationDescribed.decode(body)
             Draft202012Validator.check_schema(described.parameters_schema)
-            self._entries[key] = CatalogueEntry.from_description(described)
+            self._offers[key] = Offer.from_description(described)
         except (ValidationError, SchemaError) as error:
-            _log.error("catalogue.unreadable_entry", key=key, reason=str(error).splitlines()[0])
+            _log.error("offers.unreadable", key=key, reason=str(error).splitlines()[0])

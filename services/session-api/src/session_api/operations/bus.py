@@ -1,27 +1,37 @@
-"""What runners say about their operations."""
+"""What runners and the bus itself say about operations."""
 
 from __future__ import annotations
 
 from pydantic import TypeAdapter
 
 from datalab.events.operations import OperationReport
-from datalab.events.topology import PROJECTOR
+from datalab.events.topology import PROJECTOR, UNDELIVERABLE
 from datalab.platform.bus.consuming import Failure, Subscription
-from session_api.context import Context
+from session_api.operations.projector import OperationProjector
+from session_api.operations.undeliverable import MaxDeliveriesAdvisory, UndeliverableMessages
 
 _adapter: TypeAdapter[OperationReport] = TypeAdapter(OperationReport)
 
 
-def subscription(context: Context) -> Subscription[OperationReport]:
+def reports(projector: OperationProjector, *, concurrency: int) -> Subscription[OperationReport]:
     """Return what to do with the messages of `PROJECTOR`."""
 
     async def give_up(report: OperationReport, failure: Failure) -> None:
-        await context.projector.give_up(report, kind=failure.kind, message=failure.message)
+        await projector.give_up(report, kind=failure.kind, message=failure.message)
 
     return Subscription(
         consumer=PROJECTOR,
         decode=lambda _subject, body: _adapter.validate_json(body),
-        handle=context.projector.apply,
+        handle=projector.apply,
         on_failure=give_up,
-        concurrency=context.settings.projector_concurrency,
+        concurrency=concurrency,
+    )
+
+
+def undeliverable(messages: UndeliverableMessages) -> Subscription[MaxDeliveriesAdvisory]:
+    """Return what to do with the messages of `UNDELIVERABLE`: the server's word that one was delivered too often."""
+    return Subscription(
+        consumer=UNDELIVERABLE,
+        decode=lambda _subject, body: MaxDeliveriesAdvisory.model_validate_json(body),
+        handle=messages.take,
     )

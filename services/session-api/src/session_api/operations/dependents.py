@@ -10,9 +10,9 @@ from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind
 from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
-from session_api.offers.ports import Catalogue
+from session_api.offers.reader import OperationOffers
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation, OperationStatus, start_events
-from session_api.operations.ports import OperationMeter
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.waiting import WaitingOperation
@@ -29,7 +29,7 @@ _BATCH = 200
 class Dependents:
     """Operations that wait for others.
 
-    They are looked at right after what they wait for has ended, and by the reconciler, should the process die before
+    They are looked at right after what they wait for has ended, and again and again, should the process die before
     that. However many look at the same time, an operation starts once: every change is conditional.
     """
 
@@ -37,14 +37,14 @@ class Dependents:
         self,
         *,
         operations: OperationRepository,
-        catalogue: Catalogue,
+        offers: OperationOffers,
         requests: RequestBuilder,
-        meter: OperationMeter,
+        metrics: OperationMetrics,
     ) -> None:
         self._operations = operations
-        self._catalogue = catalogue
+        self._offers = offers
         self._requests = requests
-        self._meter = meter
+        self._metrics = metrics
 
     async def begin(self, operation: Operation) -> Operation:
         """Return an operation just stored as it stands after a first look.
@@ -58,14 +58,14 @@ class Dependents:
     async def after_end_of(self, operation_ids: Sequence[int]) -> None:
         """Look at what waits for operations that have ended or were deleted, and at what waits for that.
 
-        Never raises `TransientError`: the end itself is stored, and the reconciler looks, too.
+        Never raises `TransientError`: the end itself is stored, and `look_at_all` finds what was left.
         """
         ended = list(operation_ids)
         while ended:
             try:
                 waiting = await self._operations.find_any_waiting_for(ended)
             except TransientError as error:
-                _log.warning("dependents.left_to_reconciler", after=ended[:_BATCH], reason=error.message)
+                _log.warning("dependents.left_for_later", after=ended[:_BATCH], reason=error.message)
                 return
             ended = await self._look_at_each(waiting)
 
@@ -96,7 +96,7 @@ class Dependents:
         try:
             return await self._look_at(operation_id)
         except TransientError as error:
-            _log.warning("dependents.left_to_reconciler", operation_id=operation_id, reason=error.message)
+            _log.warning("dependents.left_for_later", operation_id=operation_id, reason=error.message)
             return None
 
     async def _look_at(self, operation_id: int) -> Operation | None:
@@ -111,18 +111,18 @@ class Dependents:
                 return before
             await self._operations.replace_state(before, after, start_events(after))
             if after.finished:
-                self._meter.finished(after.status, after.failure_kind)
+                self._metrics.finished(after.status, after.failure_kind)
             return after
 
         return await until_won(turn, races=_MOST_RACES, of="the operation")
 
     async def _taken_up(self, operation: Operation) -> Operation:
-        entry = self._catalogue.find(operation.name)
-        if entry is None:
-            raise TransientError(f"the catalogue has no operation {operation.name}")
+        offer = self._offers.find(operation.name)
+        if offer is None:
+            raise TransientError(f"no runner offers the operation {operation.name}")
         now = utc_now()
         try:
-            prepared = await self._requests.take_up(operation, entry)
+            prepared = await self._requests.take_up(operation, offer)
         except InputRefusedError as refusal:
             return operation.failed(refusal.text, FailureKind.USAGE, now=now)
         return operation.resolved(prepared.shown, prepared.request, now=now)

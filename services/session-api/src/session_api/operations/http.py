@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
+from pydantic import Field, StrictInt
 from starlette.responses import Response
 
-from session_api.accounts.caller import Caller, CorrelationId, RowId
-from session_api.context import Context
-from session_api.operations.bodies import NewOperation, OperationIds, OperationView
-from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE, Deleted, Page
-from session_api.web.paging import LimitParameter, OffsetParameter, Paging, page_reply
+from session_api.operations.service import OperationService
+from session_api.operations.views import OperationPresenter, OperationView
+from session_api.web.access import Access, access
+from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, Deleted, Form, JsonObject, Page
+from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
+from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
-from session_api.web.strict_json import StrictJsonRoute
+from session_api.web.strict_json import json_router
 
+Operations = Annotated[OperationService, provided(OperationService)]
+Presenter = Annotated[OperationPresenter, provided(OperationPresenter)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -28,82 +32,103 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+router = json_router("/api/datasessions/{session_id}/operations", tag="operations", errors=NOT_FOUND)
 
-def routes(context: Context) -> APIRouter:
-    """Return the routes of operations."""
-    router = APIRouter(
-        prefix="/api/datasessions/{session_id}/operations",
-        tags=["operations"],
-        route_class=StrictJsonRoute,
-        strict_content_type=False,
-        responses={**UNAUTHENTICATED, **NOT_FOUND, **UNAVAILABLE},
+
+class NewOperation(Form):
+    """POST of an operation."""
+
+    name: str = Field(description="a key of `available_operations`")
+    input_data: JsonObject = Field(description="values of the operation's inputs, by key")
+
+
+class OperationIds(Form):
+    """Which operations to delete."""
+
+    ids: Annotated[list[StrictInt], Field(max_length=10_000)]
+
+
+@router.get("", response_model=Page[OperationView], summary="List a session's operations")
+@access(Access.USER)
+async def list_operations(
+    request: Request,
+    caller: Caller,
+    session_id: RowId,
+    *,
+    window: PageWindow,
+    operations: Operations,
+    presenter: Presenter,
+) -> Response:
+    count, found = await operations.page(caller, session_id, window)
+    return page_reply(request, window, count, await presenter.operations(found))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=OperationView,
+    responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **CONFLICT},
+    summary="Start an operation",
+)
+@access(Access.USER)
+async def create_operation(
+    caller: Caller,
+    correlation_id: CorrelationId,
+    session_id: RowId,
+    form: NewOperation,
+    *,
+    operations: Operations,
+    presenter: Presenter,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    operation, new = await operations.create(
+        caller,
+        session_id,
+        name=form.name,
+        input_data=form.input_data,
+        idempotency_key=idempotency_key,
+        correlation_id=correlation_id,
     )
-    operations, presenter, paging = context.operations, context.presenter, Paging.of(context.settings)
+    return JsonReply(await presenter.operation(operation), 201 if new else 200)
 
-    @router.get("", response_model=Page[OperationView], summary="List a session's operations")
-    async def list_operations(
-        request: Request,
-        caller: Caller,
-        session_id: RowId,
-        *,
-        limit: LimitParameter = None,
-        offset: OffsetParameter = None,
-    ) -> Response:
-        window = paging.window(limit, offset)
-        count, found = await operations.page(caller, session_id, window)
-        return page_reply(request, window, count, await presenter.operations(found))
 
-    @router.post(
-        "",
-        status_code=201,
-        response_model=OperationView,
-        responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **CONFLICT},
-        summary="Start an operation",
-    )
-    async def create_operation(
-        caller: Caller,
-        correlation_id: CorrelationId,
-        session_id: RowId,
-        form: NewOperation,
-        *,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        operation, new = await operations.create(
-            caller,
-            session_id,
-            name=form.name,
-            input_data=form.input_data,
-            idempotency_key=idempotency_key,
-            correlation_id=correlation_id,
-        )
-        return JsonReply(await presenter.operation(operation), 201 if new else 200)
+@router.post("/bulk_delete", response_model=Deleted, responses=BAD_FIELDS, summary="Delete several operations")
+@access(Access.USER)
+async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds, operations: Operations) -> Response:
+    return JsonReply(Deleted(deleted=await operations.delete_many(caller, session_id, form.ids)))
 
-    @router.post("/bulk_delete", response_model=Deleted, responses=BAD_FIELDS, summary="Delete several operations")
-    async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds) -> Response:
-        return JsonReply({"deleted": await operations.delete_many(caller, session_id, form.ids)})
 
-    @router.get("/{operation_id}", response_model=OperationView, summary="Read an operation")
-    async def get_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(await presenter.operation(await operations.get(caller, session_id, operation_id)))
+@router.get("/{operation_id}", response_model=OperationView, summary="Read an operation")
+@access(Access.USER)
+async def get_operation(
+    caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
+) -> Response:
+    return JsonReply(await presenter.operation(await operations.get(caller, session_id, operation_id)))
 
-    @router.delete("/{operation_id}", status_code=204, summary="Delete an operation, stopping it if it runs")
-    async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        await operations.delete(caller, session_id, operation_id)
-        return empty_reply()
 
-    @router.post(
-        "/{operation_id}/cancel", response_model=OperationView, responses=CONFLICT, summary="Stop an operation"
-    )
-    async def cancel_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(await presenter.operation(await operations.cancel(caller, session_id, operation_id)))
+@router.delete("/{operation_id}", status_code=204, summary="Delete an operation, stopping it if it runs")
+@access(Access.USER)
+async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations) -> Response:
+    await operations.delete(caller, session_id, operation_id)
+    return empty_reply()
 
-    @router.post(
-        "/{operation_id}/retry",
-        response_model=OperationView,
-        responses=CONFLICT,
-        summary="Try a failed or cancelled operation again",
-    )
-    async def retry_operation(caller: Caller, session_id: RowId, operation_id: RowId) -> Response:
-        return JsonReply(await presenter.operation(await operations.retry(caller, session_id, operation_id)))
 
-    return router
+@router.post("/{operation_id}/cancel", response_model=OperationView, responses=CONFLICT, summary="Stop an operation")
+@access(Access.USER)
+async def cancel_operation(
+    caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
+) -> Response:
+    return JsonReply(await presenter.operation(await operations.cancel(caller, session_id, operation_id)))
+
+
+@router.post(
+    "/{operation_id}/retry",
+    response_model=OperationView,
+    responses=CONFLICT,
+    summary="Try a failed or cancelled operation again",
+)
+@access(Access.USER)
+async def retry_operation(
+    caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
+) -> Response:
+    return JsonReply(await presenter.operation(await operations.retry(caller, session_id, operation_id)))

@@ -8,9 +8,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from session_api.offers.model import CatalogueEntry, WizardInput
-from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObject
+from session_api.offers.model import Offer, WizardInput
+from session_api.operations.input_cleaning import CleanInputs, FileItem
 from session_api.operations.inputs import NamedFile
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
 
 #: An operation's largest input has 999 files (that is how a wizard says "many"), and a few have another one beside it.
@@ -34,7 +35,7 @@ _RULES: Mapping[str, str] = {
 
 
 def check_inputs(
-    entry: CatalogueEntry,
+    offer: Offer,
     inputs: CleanInputs,
     filters: Mapping[NamedFile, str | None],
     *,
@@ -47,21 +48,19 @@ def check_inputs(
     """
     check_total(sum(map(len, inputs.files.values())))
     known = {key: items for key, items in inputs.files.items() if key not in unknown}
-    _check_counts(entry, known)
-    _check_parameters(entry, inputs.parameters, unknown)
-    _check_filters(entry, known, filters)
+    _check_counts(offer, known)
+    _check_parameters(offer, inputs.parameters, unknown)
+    _check_filters(offer, known, filters)
 
 
-def without_surplus(
-    entry: CatalogueEntry, inputs: CleanInputs, filters: Mapping[NamedFile, str | None]
-) -> JsonObject | None:
+def without_surplus(offer: Offer, inputs: CleanInputs, filters: Mapping[NamedFile, str | None]) -> JsonObject | None:
     """Return the inputs with as many files as allowed where there are more, all of one filter; None if nowhere.
 
     The user interface selects every image of the most frequent filter beforehand, whatever the maximum.
     """
     kept: JsonObject = {}
     for key, items in inputs.files.items():
-        wanted = entry.inputs[key]
+        wanted = offer.inputs[key]
         if wanted.single_filter and wanted.maximum is not None and len(items) > wanted.maximum:
             used = {filter_name for _, filter_name in _with_filters(items, filters)}
             if len(used) == 1:
@@ -75,35 +74,35 @@ def check_total(count: int) -> None:
         raise InputRefusedError(f"An operation takes at most {MAX_FILES} input files, not {count}.")
 
 
-def _check_counts(entry: CatalogueEntry, files: Mapping[str, Sequence[FileItem]]) -> None:
+def _check_counts(offer: Offer, files: Mapping[str, Sequence[FileItem]]) -> None:
     for key, items in files.items():
-        wanted = entry.inputs[key]
+        wanted = offer.inputs[key]
         if wanted.minimum is not None and len(items) < wanted.minimum:
             raise InputRefusedError(
-                f"Operation {entry.name} requires at least {wanted.minimum:g} {wanted.name} input file(s)."
+                f"Operation {offer.name} requires at least {wanted.minimum:g} {wanted.name} input file(s)."
             )
         if wanted.maximum is not None and len(items) > wanted.maximum:
             raise InputRefusedError(
-                f"Operation {entry.name} accepts at most {wanted.maximum:g} {wanted.name} input file(s)."
+                f"Operation {offer.name} accepts at most {wanted.maximum:g} {wanted.name} input file(s)."
             )
 
 
-def _check_parameters(entry: CatalogueEntry, parameters: JsonObject, unknown: Collection[str]) -> None:
+def _check_parameters(offer: Offer, parameters: JsonObject, unknown: Collection[str]) -> None:
     """Check the parameters against the operation's own schema."""
-    errors = Draft202012Validator(entry.parameters_schema).iter_errors(parameters)
+    errors = Draft202012Validator(offer.parameters_schema).iter_errors(parameters)
     error = best_match(each for each in errors if not each.absolute_path or each.absolute_path[0] not in unknown)
     if error is not None:
-        text = _refusal(entry, error) or f"Operation {entry.name}: {_where(entry, error)}{_what(error)}."
+        text = _refusal(offer, error) or f"Operation {offer.name}: {_where(offer, error)}{_what(error)}."
         raise InputRefusedError(text[:_LONGEST_TEXT])
 
 
 def _check_filters(
-    entry: CatalogueEntry, files: Mapping[str, Sequence[FileItem]], filters: Mapping[NamedFile, str | None]
+    offer: Offer, files: Mapping[str, Sequence[FileItem]], filters: Mapping[NamedFile, str | None]
 ) -> None:
     for key, items in files.items():
-        wanted = entry.inputs[key]
+        wanted = offer.inputs[key]
         if wanted.single_filter or wanted.filter_options:
-            _check_filters_of(entry, wanted, _with_filters(items, filters))
+            _check_filters_of(offer, wanted, _with_filters(items, filters))
 
 
 def _with_filters(
@@ -113,33 +112,31 @@ def _with_filters(
     return [(file, filters[file]) for file in named]
 
 
-def _check_filters_of(
-    entry: CatalogueEntry, wanted: WizardInput, files: Sequence[tuple[NamedFile, str | None]]
-) -> None:
+def _check_filters_of(offer: Offer, wanted: WizardInput, files: Sequence[tuple[NamedFile, str | None]]) -> None:
     for file, filter_name in files:
         if not filter_name:
             raise InputRefusedError(
-                f"Operation {entry.name} needs to know the filter of every {wanted.name}, "
+                f"Operation {offer.name} needs to know the filter of every {wanted.name}, "
                 f"but {file.basename} does not report a filter."
             )
         if wanted.filter_options and filter_name not in wanted.filter_options:
             raise InputRefusedError(
-                f"Operation {entry.name} requires the {wanted.name} to be taken in one of the "
+                f"Operation {offer.name} requires the {wanted.name} to be taken in one of the "
                 f"{', '.join(wanted.filter_options)} filters, but got {filter_name}."
             )
     used = list(dict.fromkeys(filter_name for _, filter_name in files if filter_name))
     if wanted.single_filter and len(used) > 1:
         raise InputRefusedError(
-            f"Operation {entry.name} requires every {wanted.name} to be taken in the same filter, "
+            f"Operation {offer.name} requires every {wanted.name} to be taken in the same filter, "
             f"but the input files use {', '.join(used)}."
         )
 
 
-def _refusal(entry: CatalogueEntry, error: ValidationError) -> str | None:
+def _refusal(offer: Offer, error: ValidationError) -> str | None:
     """Return the operation's own text for an input that breaks its schema, if it has one."""
     path, keywords = error.absolute_path, _keywords(error)
     for broken in [str(path[0])] if path else _missing(error):
-        texts = entry.refusals(broken)
+        texts = offer.refusals(broken)
         for keyword in (*keywords, "*"):
             if keyword in texts:
                 return texts[keyword]
@@ -164,13 +161,13 @@ def _missing(error: ValidationError) -> list[str]:
     return [name for name in wanted if name not in present]
 
 
-def _where(entry: CatalogueEntry, error: ValidationError) -> str:
+def _where(offer: Offer, error: ValidationError) -> str:
     """Return the label of the input the error is in, and the place in it."""
     path = list(error.absolute_path)
     if not path:
         return ""
     key = str(path[0])
-    label = entry.inputs[key].name if key in entry.inputs else key
+    label = offer.inputs[key].name if key in offer.inputs else key
     return " ".join([label, *(str(part + 1) if isinstance(part, int) else part for part in path[1:])]) + " "
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from datalab.events.operations import InputSource
-from session_api.offers.model import CatalogueEntry, WizardInput
+from session_api.offers.model import Offer, WizardInput
 from session_api.operations.inputs import NamedFile
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
 
 #: What clients read in the inputs of an operation: the wizard's own marks, and what dependencies are found by.
@@ -25,8 +26,6 @@ SHOWN_ITEM_KEYS = frozenset(
 )  # fmt: skip
 _IDENTITY_KEYS = frozenset({"basename", "source"})
 _LONGEST_BASENAME = 256
-
-JsonObject = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +67,24 @@ class CleanInputs:
         return {**self.shown, **{key: _replaced(items, outputs) for key, items in self.files.items() if items}}
 
 
-def clean_inputs(entry: CatalogueEntry, input_data: JsonObject) -> CleanInputs:
+def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     """Return the inputs without noise, lists of files sorted by basename. Raises `InputRefusedError`.
 
     Inputs that are clean already come out as they are, with the same parameters.
     """
-    unknown = sorted(key for key in input_data if not entry.knows(key))
+    unknown = sorted(key for key in input_data if not offer.knows(key))
     if unknown:
         raise InputRefusedError(
-            f"Operation {entry.name} has no input {_quoted(unknown[0])}; it takes {', '.join(entry.inputs)}."
+            f"Operation {offer.name} has no input {_quoted(unknown[0])}; it takes {', '.join(offer.inputs)}."
         )
     given = {key: value for key, value in input_data.items() if value is not None}
-    file_inputs = {key: wizard_input for key, wizard_input in entry.inputs.items() if wizard_input.holds_files}
+    file_inputs = {key: wizard_input for key, wizard_input in offer.inputs.items() if wizard_input.holds_files}
     clean = CleanInputs(shown={}, parameters={}, files={})
     for key, value in given.items():
         if key not in file_inputs:
             clean.shown[key] = clean.parameters[key] = value
     for key, wizard_input in file_inputs.items():
-        meaningful = entry.item_keys(key) | _IDENTITY_KEYS
+        meaningful = offer.item_keys(key) | _IDENTITY_KEYS
         items = [_file_item(item, meaningful) for item in _objects(wizard_input, given.get(key, []))]
         clean.files[key] = items
         if key in given:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from datalab.documents.frame import FrameFile
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
-from session_api.accounts.model import User
 from session_api.archive.repository import FrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
 from session_api.operations.repository import OperationRepository
 from session_api.web.failures import InputRefusedError
+from session_api.web.user import User
 
 
 class InputFinder:

@@ -6,8 +6,8 @@ from datalab.events.envelope import derived_id, utc_now
 from datalab.events.operations import FailureKind, OperationFailed, OperationReport, OperationSucceeded
 from datalab.platform.documents.collection import until_won
 from session_api.operations.dependents import Dependents
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import PRODUCER, Operation, changed_event
-from session_api.operations.ports import OperationMeter
 from session_api.operations.repository import OperationRepository
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
@@ -17,10 +17,10 @@ _MOST_RACES = 50
 class OperationProjector:
     """Reports may come repeated and in any order: the end is the same."""
 
-    def __init__(self, *, operations: OperationRepository, dependents: Dependents, meter: OperationMeter) -> None:
+    def __init__(self, *, operations: OperationRepository, dependents: Dependents, metrics: OperationMetrics) -> None:
         self._operations = operations
         self._dependents = dependents
-        self._meter = meter
+        self._metrics = metrics
 
     async def apply(self, report: OperationReport) -> None:
         """Change the operation as the report says, and tell the feed in the same write; then start what waited."""
@@ -38,7 +38,7 @@ class OperationProjector:
 
         changed = await until_won(turn, races=_MOST_RACES, of="the operation")
         if changed is not None and changed.finished:
-            self._meter.finished(changed.status, changed.failure_kind)
+            self._metrics.finished(changed.status, changed.failure_kind)
             await self._dependents.after_end_of([changed.id])
 
     async def give_up(self, report: OperationReport, *, kind: FailureKind, message: str) -> None:

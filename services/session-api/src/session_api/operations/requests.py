@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from datalab.events.operations import OutputFile
-from session_api.accounts.model import User
-from session_api.offers.model import CatalogueEntry
+from session_api.offers.model import Offer
 from session_api.operations.input_checks import check_inputs, check_total, without_surplus
-from session_api.operations.input_cleaning import CleanInputs, FileItem, JsonObject, OutputsOf, clean_inputs
+from session_api.operations.input_cleaning import CleanInputs, FileItem, OutputsOf, clean_inputs
 from session_api.operations.input_finder import InputFinder, found_output, unknown_output
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.operations.repository import OperationRepository
 from session_api.operations.waiting import ParentState, needed
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
+from session_api.web.user import User
 
 _Found = Mapping[NamedFile, FoundFile]
 
@@ -36,15 +37,13 @@ class RequestBuilder:
         self._finder = finder
         self._operations = operations
 
-    async def prepare(
-        self, caller: User, entry: CatalogueEntry, input_data: JsonObject, *, now: datetime
-    ) -> PreparedRequest:
+    async def prepare(self, caller: User, offer: Offer, input_data: JsonObject, *, now: datetime) -> PreparedRequest:
         """Return the request for the runners. Raises `InputRefusedError`, with a text for the user."""
-        inputs = clean_inputs(entry, input_data)
+        inputs = clean_inputs(offer, input_data)
         frames = await self._finder.find_frames(caller, inputs.named_files(), now=now)
-        return await self._resolve(caller.username, entry, inputs, frames, waited_for=())
+        return await self._resolve(caller.username, offer, inputs, frames, waited_for=())
 
-    async def take_up(self, operation: Operation, entry: CatalogueEntry) -> PreparedRequest:
+    async def take_up(self, operation: Operation, offer: Offer) -> PreparedRequest:
         """Return the request of an operation that waits, as far as it can be made now.
 
         Raises `InputRefusedError`, with a text for the user, when it can never be made. What was found before stays
@@ -52,12 +51,12 @@ class RequestBuilder:
         """
         draft = operation.request
         assert isinstance(draft, Draft), "only a draft can be taken up"
-        inputs = clean_inputs(entry, operation.input_data)
+        inputs = clean_inputs(offer, operation.input_data)
         found = {file.name: file for file in draft.found}
-        return await self._resolve(operation.owner, entry, inputs, found, waited_for=draft.parents)
+        return await self._resolve(operation.owner, offer, inputs, found, waited_for=draft.parents)
 
     async def _resolve(
-        self, owner: str, entry: CatalogueEntry, inputs: CleanInputs, found: _Found, *, waited_for: Sequence[Parent]
+        self, owner: str, offer: Offer, inputs: CleanInputs, found: _Found, *, waited_for: Sequence[Parent]
     ) -> PreparedRequest:
         unknown = [name for name in inputs.named_files() if name not in found]
         found = {**found, **await self._finder.find_outputs(owner, unknown)}
@@ -66,17 +65,17 @@ class RequestBuilder:
         made, waiting = _made(unresolved, parents)
         if made:
             found = {**found, **{file.name: file for files in made.values() for file in files}}
-            inputs = clean_inputs(entry, _replaced(inputs, made))
+            inputs = clean_inputs(offer, _replaced(inputs, made))
         filters = {name: file.filter_name for name, file in found.items()}
         if waiting:
-            check_inputs(entry, inputs, filters, unknown=_incomplete(inputs, found))
+            check_inputs(offer, inputs, filters, unknown=_incomplete(inputs, found))
             return PreparedRequest(inputs.shown, Draft(parents=tuple(waiting), found=tuple(_used(inputs, found))))
-        reduced = without_surplus(entry, inputs, filters)
+        reduced = without_surplus(offer, inputs, filters)
         if reduced is not None:
-            inputs = clean_inputs(entry, reduced)
-        check_inputs(entry, inputs, filters)
+            inputs = clean_inputs(offer, reduced)
+        check_inputs(offer, inputs, filters)
         request = OperationRequest(
-            lane=entry.lane,
+            lane=offer.lane,
             parameters=inputs.parameters,
             input_files=tuple(file.file for file in _used(inputs, found)),
         )

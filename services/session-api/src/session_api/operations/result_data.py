@@ -27,7 +27,7 @@ class ReadableObjects(Protocol):
 
 
 class StoredResultData:
-    """Implements `ResultData`. What was used longest ago is forgotten when there is more than `capacity_bytes`."""
+    """What was used longest ago is forgotten when there is more than `capacity_bytes`."""
 
     def __init__(self, *, objects: ReadableObjects, capacity_bytes: int) -> None:
         self._objects = objects
@@ -38,6 +38,7 @@ class StoredResultData:
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def read(self, file: StoredFile) -> bytes | None:
+        """Return a JSON array as text; None if the object is gone or damaged."""
         reading = self._reading.setdefault(file.sha256, asyncio.Lock())
         try:
             async with reading:  # who comes second finds what the first one has read

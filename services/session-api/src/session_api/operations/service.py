@@ -10,16 +10,16 @@ from typing import Protocol
 from datalab.errors import TransientError
 from datalab.events.envelope import Event, utc_now
 from datalab.platform.documents.collection import until_won
-from session_api.accounts.model import User
-from session_api.offers.ports import Catalogue
-from session_api.operations.deletion import delete_operations
+from session_api.offers.reader import OperationOffers
+from session_api.operations.deletion import OperationDeletion
 from session_api.operations.dependents import Dependents
-from session_api.operations.input_cleaning import JsonObject
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import RETRYABLE, Operation, cancel_event, changed_event, first_state, start_events
-from session_api.operations.ports import OperationMeter
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
+from session_api.web.bodies import JsonObject
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
+from session_api.web.user import User
 from session_api.web.window import Window
 
 #: A running operation is reported on about once a second, so losing even the second race is rare.
@@ -42,17 +42,19 @@ class OperationService:
         *,
         operations: OperationRepository,
         sessions: SessionOwners,
-        catalogue: Catalogue,
+        offers: OperationOffers,
         requests: RequestBuilder,
         dependents: Dependents,
-        meter: OperationMeter,
+        deletion: OperationDeletion,
+        metrics: OperationMetrics,
     ) -> None:
         self._operations = operations
         self._sessions = sessions
-        self._catalogue = catalogue
+        self._offers = offers
         self._requests = requests
         self._dependents = dependents
-        self._meter = meter
+        self._deletion = deletion
+        self._metrics = metrics
 
     async def page(self, caller: User, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them."""
@@ -85,8 +87,8 @@ class OperationService:
             InputRefusedError: the inputs cannot work, or name something the caller may not read.
             ConflictError: the key belongs to another operation.
         """
-        entry = self._catalogue.find(name)
-        if entry is None:
+        offer = self._offers.find(name)
+        if offer is None:
             raise FieldError({"name": [f'"{name[:100]}" is not a valid choice.']})
         await self._demand_session(caller, session_id)
         if idempotency_key is not None:
@@ -96,14 +98,14 @@ class OperationService:
         now = utc_now()
         # A number that is not used in the end does no harm.
         prepared, operation_id = await asyncio.gather(
-            self._requests.prepare(caller, entry, input_data, now=now), self._operations.next_id()
+            self._requests.prepare(caller, offer, input_data, now=now), self._operations.next_id()
         )
         status, message = first_state(prepared.request)
         operation = Operation(
             id=operation_id,
             session_id=session_id,
             owner=caller.username,
-            name=entry.name,
+            name=offer.name,
             status=status,
             message=message,
             input_data=prepared.shown,
@@ -138,7 +140,7 @@ class OperationService:
             return cancelled, [cancel_event(operation.handle()), changed_event(cancelled)]
 
         operation = await self._change(caller, session_id, operation_id, stop)
-        self._meter.finished(operation.status, operation.failure_kind)
+        self._metrics.finished(operation.status, operation.failure_kind)
         await self._dependents.after_end_of([operation.id])
         return operation
 
@@ -161,24 +163,13 @@ class OperationService:
 
     async def delete(self, caller: User, session_id: int, operation_id: int) -> None:
         """Delete an operation; if it runs, it is stopped."""
-        if not await self._delete(caller, session_id, [operation_id]):
+        if not await self._deletion.delete(caller.username, session_id, announce=True, ids=[operation_id]):
             raise OperationNotFoundError
 
     async def delete_many(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
         """Delete those of a session's operations that have one of the ids; return how many there were."""
         await self._demand_session(caller, session_id)
-        return await self._delete(caller, session_id, ids)
-
-    async def _delete(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
-        return await delete_operations(
-            self._operations,
-            self._dependents,
-            owner=caller.username,
-            session_id=session_id,
-            announce=True,
-            now=utc_now(),
-            ids=ids,
-        )
+        return await self._deletion.delete(caller.username, session_id, announce=True, ids=ids)
 
     async def _change(
         self,

@@ -9,9 +9,10 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from datalab.events.envelope import derived_id
 from datalab.events.operations import FailureKind, OperationFailed, OperationRequested
 from datalab.events.topology import CONSUMERS, RUNNERS, Consumer
+from datalab.platform.bus.connection import Bus
 from datalab.platform.logging import get_logger
+from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import PRODUCER
-from session_api.operations.ports import OperationMeter, WorkQueues
 from session_api.operations.projector import OperationProjector
 
 _log = get_logger(__name__)
@@ -33,10 +34,10 @@ class MaxDeliveriesAdvisory(BaseModel):
 class UndeliverableMessages:
     """Keeps each message among the dead letters, and ends the operation it asked for."""
 
-    def __init__(self, *, queues: WorkQueues, projector: OperationProjector, meter: OperationMeter) -> None:
-        self._queues = queues
+    def __init__(self, *, bus: Bus, projector: OperationProjector, metrics: OperationMetrics) -> None:
+        self._bus = bus
         self._projector = projector
-        self._meter = meter
+        self._metrics = metrics
 
     async def take(self, advisory: MaxDeliveriesAdvisory) -> None:
         """Deal with one advisory. Consumers that are not ours are left to their owners."""
@@ -44,15 +45,17 @@ class UndeliverableMessages:
         if consumer is None:
             _log.warning("undeliverable.foreign_consumer", stream=advisory.stream, consumer=advisory.consumer)
             return
-        body = await self._queues.stored_body(advisory.stream, advisory.sequence)
-        if body is None:
+        message = await self._bus.stored_message(advisory.stream, advisory.sequence)
+        if message is None:
             _log.warning("undeliverable.message_gone", stream=advisory.stream, sequence=advisory.sequence)
             return
         if consumer in RUNNERS.values():
-            await self._end_operation(body, advisory.timestamp)
+            await self._end_operation(message.body, advisory.timestamp)
         reason = f"delivered {advisory.deliveries} times without an answer"
-        await self._queues.bury(consumer, body, sequence=advisory.sequence, reason=reason)
-        self._meter.undeliverable(consumer.name)
+        await self._bus.bury(
+            consumer, message.body, subject=consumer.filter_subjects[0], sequence=advisory.sequence, reason=reason
+        )
+        self._metrics.undeliverable(consumer.name)
 
     async def _end_operation(self, body: bytes, occurred_at: datetime) -> None:
         try:

@@ -5,124 +5,159 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Depends, Query, Request
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from session_api.accounts.caller import Caller, CorrelationId, RowId
-from session_api.context import Context
-from session_api.sessions.bodies import NewSession, SessionChange, SessionView
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
-from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE, Page
-from session_api.web.failures import FieldError
-from session_api.web.paging import LimitParameter, OffsetParameter, Paging, page_reply
+from session_api.sessions.service import SessionService
+from session_api.sessions.views import SessionPresenter, SessionView
+from session_api.web.access import Access, access
+from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
+from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
+from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
-from session_api.web.strict_json import StrictJsonRoute
+from session_api.web.strict_json import json_router
+
+Sessions = Annotated[SessionService, provided(SessionService)]
+Presenter = Annotated[SessionPresenter, provided(SessionPresenter)]
+SessionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_CHARACTERS)]
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        # A plus sign that was not escaped in the query string arrives as a space.
+        moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # also the year 0 or 10,000 in UTC
+        raise PydanticCustomError("moment", "Enter a valid date/time.") from None
+
 
 #: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
 TextParameter = Annotated[str | None, Query(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
-MomentParameter = Annotated[str | None, Query(description="ISO 8601; without an offset it is UTC")]
+_MOMENT = "ISO 8601; without an offset it is UTC"
+MomentParameter = Annotated[
+    datetime | None,
+    BeforeValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}], "description": _MOMENT}),
+    Query(description=_MOMENT),
+]
+
+router = json_router("/api/datasessions", tag="sessions", errors=NOT_FOUND)
 
 
-def routes(context: Context) -> APIRouter:
-    """Return the routes of sessions."""
-    router = APIRouter(
-        prefix="/api/datasessions",
-        tags=["sessions"],
-        route_class=StrictJsonRoute,
-        strict_content_type=False,
-        responses={**UNAUTHENTICATED, **NOT_FOUND, **UNAVAILABLE},
+class NewSession(Form):
+    """POST and PUT of a session."""
+
+    name: SessionName
+    input_data: list[JsonObject] = Field(default_factory=list, description="items to add; known ones are kept")
+
+
+class SessionChange(Form):
+    """PATCH of a session."""
+
+    name: SessionName = Field(default="", validate_default=False)
+    input_data: list[JsonObject] = Field(default_factory=list, description="items to add; known ones are kept")
+
+
+async def _chosen(
+    *,
+    created_after: MomentParameter = None,
+    created_before: MomentParameter = None,
+    modified_after: MomentParameter = None,
+    modified_before: MomentParameter = None,
+    name: Annotated[TextParameter, Query(description="contained in the name, in either case")] = None,
+    name_exact: TextParameter = None,
+    user: Annotated[TextParameter, Query(description="contained in the owner's name, in either case")] = None,
+    user_exact: TextParameter = None,
+) -> SessionFilter:
+    return SessionFilter(
+        created_after=created_after,
+        created_before=created_before,
+        modified_after=modified_after,
+        modified_before=modified_before,
+        name_contains=name or None,
+        name_exact=name_exact or None,
+        user_contains=user or None,
+        user_exact=user_exact or None,
     )
-    sessions, presenter, paging = context.sessions, context.presenter, Paging.of(context.settings)
 
-    @router.get("", response_model=Page[SessionView], responses=BAD_FIELDS, summary="List your sessions")
-    async def list_sessions(
-        request: Request,
-        caller: Caller,
-        *,
-        limit: LimitParameter = None,
-        offset: OffsetParameter = None,
-        created_after: MomentParameter = None,
-        created_before: MomentParameter = None,
-        modified_after: MomentParameter = None,
-        modified_before: MomentParameter = None,
-        name: Annotated[TextParameter, Query(description="contained in the name, in either case")] = None,
-        name_exact: TextParameter = None,
-        user: Annotated[TextParameter, Query(description="contained in the owner's name, in either case")] = None,
-        user_exact: TextParameter = None,
-    ) -> Response:
-        chosen = SessionFilter(
-            **_moments(
-                created_after=created_after,
-                created_before=created_before,
-                modified_after=modified_after,
-                modified_before=modified_before,
-            ),
-            name_contains=name or None,
-            name_exact=name_exact or None,
-            user_contains=user or None,
-            user_exact=user_exact or None,
-        )
-        window = paging.window(limit, offset)
-        count, found = await sessions.page(caller, chosen, window)
-        return page_reply(request, window, count, await presenter.sessions(found))
 
-    @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
-    async def create_session(caller: Caller, correlation_id: CorrelationId, form: NewSession) -> Response:
-        made = await sessions.create(caller, name=form.name, input_data=form.input_data, correlation_id=correlation_id)
-        return JsonReply(await presenter.session(*made), 201)
+@router.get("", response_model=Page[SessionView], responses=BAD_FIELDS, summary="List your sessions")
+@access(Access.USER)
+async def list_sessions(
+    request: Request,
+    caller: Caller,
+    *,
+    window: PageWindow,
+    chosen: Annotated[SessionFilter, Depends(_chosen)],
+    sessions: Sessions,
+    presenter: Presenter,
+) -> Response:
+    count, found = await sessions.page(caller, chosen, window)
+    return page_reply(request, window, count, await presenter.sessions(found))
 
-    @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
-    async def get_session(caller: Caller, session_id: RowId) -> Response:
-        return JsonReply(await presenter.session(*await sessions.open(caller, session_id)))
 
-    @router.put(
-        "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
+@router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
+@access(Access.USER)
+async def create_session(
+    caller: Caller, correlation_id: CorrelationId, form: NewSession, sessions: Sessions, presenter: Presenter
+) -> Response:
+    made = await sessions.create(caller, name=form.name, input_data=form.input_data, correlation_id=correlation_id)
+    return JsonReply(await presenter.session(made), 201)
+
+
+@router.get("/{session_id}", response_model=SessionView, summary="Read a session")
+@access(Access.USER)
+async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, presenter: Presenter) -> Response:
+    return JsonReply(await presenter.session(await sessions.open(caller, session_id)))
+
+
+@router.put(
+    "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
+)
+@access(Access.USER)
+async def put_session(
+    caller: Caller,
+    correlation_id: CorrelationId,
+    session_id: RowId,
+    form: NewSession,
+    *,
+    sessions: Sessions,
+    presenter: Presenter,
+) -> Response:
+    changed = await sessions.change(
+        caller, session_id, name=form.name, input_data=form.input_data, correlation_id=correlation_id
     )
-    async def put_session(
-        caller: Caller, correlation_id: CorrelationId, session_id: RowId, form: NewSession
-    ) -> Response:
-        changed = await sessions.change(
-            caller, session_id, name=form.name, input_data=form.input_data, correlation_id=correlation_id
-        )
-        return JsonReply(await presenter.session(*changed))
+    return JsonReply(await presenter.session(changed))
 
-    @router.patch(
-        "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
+
+@router.patch(
+    "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
+)
+@access(Access.USER)
+async def patch_session(
+    caller: Caller,
+    correlation_id: CorrelationId,
+    session_id: RowId,
+    form: SessionChange,
+    *,
+    sessions: Sessions,
+    presenter: Presenter,
+) -> Response:
+    changed = await sessions.change(
+        caller, session_id, name=form.name or None, input_data=form.input_data, correlation_id=correlation_id
     )
-    async def patch_session(
-        caller: Caller, correlation_id: CorrelationId, session_id: RowId, form: SessionChange
-    ) -> Response:
-        changed = await sessions.change(
-            caller,
-            session_id,
-            name=form.name or None,
-            input_data=form.input_data,
-            correlation_id=correlation_id,
-        )
-        return JsonReply(await presenter.session(*changed))
-
-    @router.delete("/{session_id}", status_code=204, summary="Delete a session with its operations")
-    async def delete_session(caller: Caller, correlation_id: CorrelationId, session_id: RowId) -> Response:
-        await sessions.delete(caller, session_id, correlation_id=correlation_id)
-        return empty_reply()
-
-    return router
+    return JsonReply(await presenter.session(changed))
 
 
-def _moments(**texts: str | None) -> dict[str, datetime | None]:
-    moments: dict[str, datetime | None] = {}
-    wrong: dict[str, list[str]] = {}
-    for name, text in texts.items():
-        try:
-            moments[name] = _moment(text) if text else None
-        except (ValueError, OverflowError):  # the year 0 or 10,000 in UTC
-            wrong[name] = ["Enter a valid date/time."]
-    if wrong:
-        raise FieldError(wrong)
-    return moments
-
-
-def _moment(text: str) -> datetime:
-    # A plus sign that was not escaped in the query string arrives as a space.
-    moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+@router.delete("/{session_id}", status_code=204, summary="Delete a session with its operations")
+@access(Access.USER)
+async def delete_session(
+    caller: Caller, correlation_id: CorrelationId, session_id: RowId, sessions: Sessions
+) -> Response:
+    await sessions.delete(caller, session_id, correlation_id=correlation_id)
+    return empty_reply()

@@ -9,14 +9,13 @@ from datalab.events.envelope import utc_now
 from datalab.events.feed import SessionChanged, SessionDeleted
 from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
-from session_api.accounts.model import User
-from session_api.operations.deletion import delete_operations
-from session_api.operations.dependents import Dependents
+from session_api.operations.deletion import OperationDeletion
 from session_api.operations.model import PRODUCER, Operation
 from session_api.operations.repository import OperationRepository
 from session_api.sessions.model import InputItem, Session, SessionFilter, merged_input_data
 from session_api.sessions.repository import SessionRepository
 from session_api.web.failures import SessionNotFoundError
+from session_api.web.user import User
 from session_api.web.window import Window
 
 _log = get_logger(__name__)
@@ -30,10 +29,12 @@ SessionWithOperations = tuple[Session, list[Operation]]
 class SessionService:
     """A session that is not the caller's does not exist: `SessionNotFoundError`."""
 
-    def __init__(self, *, sessions: SessionRepository, operations: OperationRepository, dependents: Dependents) -> None:
+    def __init__(
+        self, *, sessions: SessionRepository, operations: OperationRepository, deletion: OperationDeletion
+    ) -> None:
         self._sessions = sessions
         self._operations = operations
-        self._dependents = dependents
+        self._deletion = deletion
 
     async def page(
         self, caller: User, chosen: SessionFilter, window: Window
@@ -106,23 +107,15 @@ class SessionService:
 
     async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
         """Delete a session and its operations; those that run are stopped."""
-        now = utc_now()
         event = SessionDeleted(
             session_id=session_id, owner=caller.username, correlation_id=correlation_id, producer=PRODUCER
         )
-        if not await self._sessions.mark_deleted(caller.username, session_id, now=now, events=[event]):
+        if not await self._sessions.mark_deleted(caller.username, session_id, now=utc_now(), events=[event]):
             raise SessionNotFoundError
         try:
-            await delete_operations(
-                self._operations,
-                self._dependents,
-                owner=caller.username,
-                session_id=session_id,
-                announce=False,
-                now=now,
-            )
+            await self._deletion.delete(caller.username, session_id, announce=False)
         except TransientError as error:
-            # The session is gone all the same, and so are its operations for every client: the reconciler goes on.
+            # The session is gone all the same, and so are its operations for every client: `finish_deletions` goes on.
             _log.warning("session.operations_left", session_id=session_id, reason=error.message)
 
 

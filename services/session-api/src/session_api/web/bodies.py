@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
 ItemT = TypeVar("ItemT")
-
-
 JsonObject = dict[str, JsonValue]
 
 
-class _Form(BaseModel):
-    # Clients send back what they have read, with the read-only keys.
+class Form(BaseModel):
+    """What clients send. They send back what they have read, with the read-only keys."""
+
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
@@ -31,33 +31,30 @@ class InputError(BaseModel):
     error: str | None = None
 
 
+class Fault(BaseModel):
+    """A bug of ours. `error` is meant for the user."""
+
+    detail: str
+    error: str
+
+
 #: How the errors of a route are described.
 ErrorResponses = dict[int | str, dict[str, Any]]
-
-
-BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
-
-
-UNAUTHENTICATED: ErrorResponses = {
+#: What any route can answer: callers are known, or not, before it is reached.
+ANY_ROUTE: ErrorResponses = {
     401: {"model": Detail},
     # With this FastAPI does not document its own 422, which is never sent.
     "4XX": {"model": Detail, "description": "Any other error of the request"},
+    500: {"model": Fault},
+    503: {"model": Detail},
 }
-
-
+BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
 FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
-
-
 NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
-
-
 CONFLICT: ErrorResponses = {409: {"model": Detail}}
 
 
-UNAVAILABLE: ErrorResponses = {503: {"model": Detail}}
-
-
-class Deleted(BaseModel):
+class Deleted(TypedDict):
     """How many were deleted."""
 
     deleted: int

@@ -1,4 +1,4 @@
-"""No request body beyond a limit is taken in, whether its size is announced or not."""
+"""No request body beyond its route's limit is taken in, whether its size is announced or not."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from contextlib import suppress
 
 from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from session_api.web.access import rules_for
 from session_api.web.replies import detail_reply
 
 #: A connection closed while the client still sends is reset, and many clients then never see the answer. So what comes
@@ -17,7 +19,7 @@ _LINGER_BYTES = 64 * 1024**2
 
 
 class BodyLimit:
-    """ASGI middleware: hands bodies over complete, or answers 413."""
+    """ASGI middleware: hands bodies over complete, or answers 413. Routes that stream them count while they read."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self._app = app
@@ -32,8 +34,13 @@ class BodyLimit:
         if "transfer-encoding" not in headers and announced == "0":
             await self._app(scope, receive, send)
             return
-        if len(announced) > 18 or int(announced) > self._max_bytes:
-            await self._refuse(scope, receive, send)
+        rules = rules_for(scope)
+        max_bytes = self._max_bytes if rules.max_body_bytes is None else rules.max_body_bytes
+        if len(announced) > 18 or int(announced) > max_bytes:
+            await _refuse(max_bytes, scope, receive, send)
+            return
+        if rules.streams_body:
+            await RequestBodyLimitMiddleware(self._app, max_body_size=max_bytes)(scope, receive, send)
             return
         body = bytearray()
         more = True
@@ -43,23 +50,24 @@ class BodyLimit:
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self._max_bytes:
-                await self._refuse(scope, receive, send)
+            if len(body) > max_bytes:
+                await _refuse(max_bytes, scope, receive, send)
                 return
         await self._app(scope, _replayed(bytes(body), receive), send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"Request body is too large: at most {self._max_bytes} bytes are accepted."
 
-        async def lingering(message: Message) -> None:
-            if message["type"] != "http.response.body":
-                await send(message)
-                return
-            await send({**message, "more_body": True})
-            await _discard(receive)
-            await send({"type": "http.response.body", "body": b""})
+async def _refuse(max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
+    detail = f"Request body is too large: at most {max_bytes} bytes are accepted."
 
-        await detail_reply(413, detail, {"Connection": "close"})(scope, receive, lingering)
+    async def lingering(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await _discard(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    await detail_reply(413, detail, {"Connection": "close"})(scope, receive, lingering)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +14,9 @@ from starlette.routing import Match, Route
 
 from datalab.errors import TransientError, UsageError
 from session_api.web.replies import JsonReply, detail_reply, transient_reply, usage_reply
+
+#: From what was raised to what is answered.
+ErrorRenderer = Callable[[Request, Exception], Awaitable[Response]]
 
 #: Field errors in the words clients of the reference know, by pydantic's name for them.
 _TEXTS: Mapping[str, str] = {
@@ -34,26 +37,28 @@ _TEXTS: Mapping[str, str] = {
 }
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Answer usage errors, absent servers, wrong fields, unknown paths and methods."""
-    app.add_exception_handler(UsageError, _usage_error)
-    app.add_exception_handler(TransientError, _transient_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
+async def render_for_api(request: Request, error: Exception) -> Response:
+    """Return what clients of `/api/` are told: a usage error, an absent server, wrong fields, no such path."""
+    match error:
+        case UsageError():
+            return usage_reply(error)
+        case TransientError():
+            return transient_reply(error)
+        case RequestValidationError():
+            return _validation_reply(error)
+        case HTTPException():
+            return _http_reply(request, error)
+        case _:
+            raise error
 
 
-async def _usage_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, UsageError)
-    return usage_reply(error)
+def add_error_handlers(app: FastAPI, *, render: ErrorRenderer = render_for_api) -> None:
+    """Answer the errors that are not bugs as the clients of this application expect them."""
+    for kind in (UsageError, TransientError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, render)
 
 
-async def _transient_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, TransientError)
-    return transient_reply(error)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_reply(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return detail_reply(404, "Not found.")
     if error.status_code == 405:
@@ -62,8 +67,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return detail_reply(error.status_code, error.detail, error.headers)
 
 
-async def _validation_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+def _validation_reply(error: RequestValidationError) -> Response:
     problems = error.errors()
     if any(problem["loc"][0] == "path" for problem in problems):
         return detail_reply(404, "Not found.")  # an id that is no positive integer names nothing

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from datalab.errors import UNKNOWN_ERROR_MESSAGE
 from datalab.events.envelope import new_id
 from datalab.platform.logging import bind_correlation, get_logger
-from session_api.operations.metrics import ApiMetrics
+from session_api.web.metrics import HttpMetrics
 from session_api.web.replies import JsonReply
 
 _log = get_logger(__name__)
@@ -20,7 +20,7 @@ _HEADER = b"x-correlation-id"
 class Observation:
     """ASGI middleware: puts `correlation_id` into the request's state."""
 
-    def __init__(self, app: ASGIApp, *, metrics: ApiMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
 

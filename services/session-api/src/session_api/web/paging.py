@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Query
+from fastapi import Depends, Query
 from starlette.requests import Request
 
-from session_api.settings import SessionApiSettings
+from session_api.web.dependencies import provided
 from session_api.web.replies import JsonReply
 from session_api.web.window import Window
 
 _LARGEST_OFFSET = 2**31 - 1  # what MongoDB skips
-
-LimitParameter = Annotated[str | None, Query(description="most entries to return; what is not a number is ignored")]
-OffsetParameter = Annotated[str | None, Query(description="entries to skip; what is not a number is ignored")]
 
 
 class Paging:
@@ -26,11 +23,6 @@ class Paging:
         self._page_size = page_size
         self._max_page_size = max_page_size
 
-    @classmethod
-    def of(cls, settings: SessionApiSettings) -> Self:
-        """Return what the settings say."""
-        return cls(page_size=settings.page_size, max_page_size=settings.max_page_size)
-
     def window(self, limit: str | None, offset: str | None) -> Window:
         """Return the part of the list a client asks for, as far as it may."""
         return Window(
@@ -39,7 +31,19 @@ class Paging:
         )
 
 
-def page_reply(request: Request, window: Window, count: int, results: Sequence[Any]) -> JsonReply:
+async def _window(
+    paging: Annotated[Paging, provided(Paging)],
+    limit: Annotated[str | None, Query(description="most entries to return; what is not a number is ignored")] = None,
+    offset: Annotated[str | None, Query(description="entries to skip; what is not a number is ignored")] = None,
+) -> Window:
+    return paging.window(limit, offset)
+
+
+#: The part of a list that the request asks for.
+PageWindow = Annotated[Window, Depends(_window)]
+
+
+def page_reply(request: Request, window: Window, count: int, results: Sequence[object]) -> JsonReply:
     """Return one page of a list of `count` entries."""
     following, preceding = window.offset + window.limit, window.offset - window.limit
     return JsonReply(

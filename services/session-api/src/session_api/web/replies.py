@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -38,6 +39,11 @@ def detail_reply(status: int, detail: str, headers: Mapping[str, str] | None = N
 def empty_reply() -> Response:
     """Return success with nothing to say; clients look for the Content-Length."""
     return Response(status_code=204, headers={"Content-Length": "0"})
+
+
+def shown_datetime(moment: datetime) -> str:
+    """Return an instant as ISO 8601 in UTC with microseconds and `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def usage_reply(error: UsageError) -> JsonReply:

@@ -10,11 +10,15 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+from session_api.web.bodies import ANY_ROUTE, ErrorResponses
+from session_api.web.dependencies import caller_of
 
 #: MongoDB nests documents 100 deep; what it stores for us lies some levels down already.
 MAX_DEPTH = 50
@@ -54,6 +58,18 @@ class StrictJsonRoute(APIRoute):
             return await handle(_StrictJsonRequest(request.scope, request.receive))
 
         return strict
+
+
+def json_router(prefix: str, *, tag: str, errors: ErrorResponses | None = None) -> APIRouter:
+    """Return a router for routes that take JSON from known users; `errors` are those that each of them can answer."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=StrictJsonRoute,
+        strict_content_type=False,
+        responses={**ANY_ROUTE, **(errors or {})},
+        dependencies=[Depends(caller_of)],
+    )
 
 
 class _StrictJsonRequest(Request):

@@ -1,15 +1,15 @@
-"""What every handler needs to know about its request."""
+"""What handlers declare that they need. All are coroutines: FastAPI sends others to a thread for every request."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Security
 from fastapi.security import APIKeyHeader
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
-from session_api.accounts.model import User
 from session_api.web.failures import AuthenticationError
+from session_api.web.user import User
 
 #: Only declares the header in the OpenAPI document; the middleware reads it.
 _token_scheme = APIKeyHeader(
@@ -20,20 +20,29 @@ _token_scheme = APIKeyHeader(
 )
 
 
-def _caller(request: Request, _header: Annotated[str | None, Security(_token_scheme)]) -> User:
+def provided(kind: type) -> Any:
+    """Return the marker of a parameter that is the application's one object of this class."""
+
+    async def find(connection: HTTPConnection) -> object:
+        return connection.app.state.services[kind]
+
+    return Depends(find)
+
+
+async def caller_of(request: Request, _header: Annotated[str | None, Security(_token_scheme)]) -> User:
     user: User | None = request.state.user
     if user is None:
         raise AuthenticationError("Authentication credentials were not provided.")
     return user
 
 
-def _correlation_id(request: Request) -> str:
+async def _correlation_id(request: Request) -> str:
     correlation_id: str = request.state.correlation_id
     return correlation_id
 
 
 #: The user who sent the token.
-Caller = Annotated[User, Depends(_caller)]
+Caller = Annotated[User, Depends(caller_of)]
 CorrelationId = Annotated[str, Depends(_correlation_id)]
 #: A positive integer that fits the document store; anything else names nothing and is answered with 404.
 RowId = Annotated[int, Path(gt=0, lt=2**63)]

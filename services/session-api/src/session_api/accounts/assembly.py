@@ -1,0 +1,21 @@
+"""Puts accounts together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability, DocumentCore
+from session_api.accounts import http
+from session_api.accounts.authentication import Authenticator
+from session_api.accounts.repository import AccountRepository
+from session_api.accounts.service import UserService
+from session_api.accounts.settings import AccountSettings
+
+
+def build(core: DocumentCore, *, settings: AccountSettings) -> tuple[Capability, Authenticator]:
+    """Return the capability, and what tells the user behind a token."""
+    users = AccountRepository(core.documents.database)
+    token = settings.admin_token
+    authenticator = Authenticator(users=users, admin_token=None if token is None else token.get_secret_value())
+    capability = Capability(
+        routes=http.router.routes, services=[UserService(users=users)], indexes=[users.ensure_indexes]
+    )
+    return capability, authenticator

@@ -1,0 +1,36 @@
+"""Users as administrators see them."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from session_api.accounts.model import Account
+from session_api.web.replies import shown_datetime
+
+
+class UserView(TypedDict):
+    """A user."""
+
+    username: str
+    active: bool
+    superuser: bool
+    proposals: list[str]
+    created: str
+
+
+class TokenView(TypedDict):
+    """A new token, shown this once."""
+
+    username: str
+    token: str
+
+
+def user_view(account: Account) -> UserView:
+    """Return what an administrator sees of a user."""
+    return UserView(
+        username=account.username,
+        active=account.active,
+        superuser=account.superuser,
+        proposals=list(account.proposals),
+        created=shown_datetime(account.created),
+    )

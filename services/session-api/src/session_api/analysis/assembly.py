@@ -1,0 +1,22 @@
+"""Puts analyses together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability, Core
+from datalab.platform.objects.links import Links
+from session_api.analysis import http
+from session_api.analysis.runners import BusAnalysisRunners
+from session_api.analysis.service import AnalysisService
+from session_api.analysis.settings import AnalysisSettings
+from session_api.operations.input_finder import InputFinder
+
+
+def build(core: Core, *, settings: AnalysisSettings, links: Links, finder: InputFinder) -> Capability:
+    service = AnalysisService(
+        finder=finder,
+        runners=BusAnalysisRunners(bus=core.bus, max_answer_bytes=settings.analysis_max_answer_bytes),
+        links=links,
+        time_limit_s=settings.analysis_time_limit_s,
+        concurrency=settings.analysis_concurrency,
+    )
+    return Capability(routes=http.router.routes, services=[service])

@@ -1,0 +1,42 @@
+"""The capabilities of the session API, and what each needs of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.objects.links import Links
+from session_api.accounts import assembly as accounts_assembly
+from session_api.analysis import assembly as analysis_assembly
+from session_api.archive.repository import FrameReader
+from session_api.feed import assembly as feed_assembly
+from session_api.offers import assembly as offers_assembly
+from session_api.operations import assembly as operations_assembly
+from session_api.sessions import assembly as sessions_assembly
+from session_api.settings import SessionApiSettings
+from session_api.web import assembly as web_assembly
+
+SERVICE = "session-api"
+
+
+def create_core(settings: SessionApiSettings) -> DocumentCore:
+    """Return the connections of one process."""
+    return DocumentCore(settings, service=SERVICE)
+
+
+def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
+    """Return every capability, in the order they are started in, and the web's, which is the last of them."""
+    links = Links(settings)
+    owners = sessions_assembly.repository(core)
+    accounts, authenticator = accounts_assembly.build(core, settings=settings)
+    offers, offered = offers_assembly.build(core)
+    frames = FrameReader(core.documents.database)
+    operations = operations_assembly.build(
+        core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners
+    )
+    sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations)
+    analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
+    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
+    others = [accounts, offers, operations.capability, sessions, analysis, feed]
+    web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
+    return [*others, web.capability], web

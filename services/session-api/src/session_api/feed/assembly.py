@@ -1,0 +1,30 @@
+"""Puts the feed together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability, Core
+from session_api.accounts.authentication import Authenticator
+from session_api.feed import bus, websocket
+from session_api.feed.admission import FeedAdmission
+from session_api.feed.archive_news import ArchiveNewsPublisher
+from session_api.feed.hub import FeedHub
+from session_api.feed.metrics import FeedMetrics
+from session_api.feed.settings import FeedSettings
+from session_api.feed.stream import BusFeedStream
+from session_api.sessions.repository import SessionRepository
+
+
+def build(
+    core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionRepository
+) -> Capability:
+    metrics = FeedMetrics(core.registry)
+    hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, metrics=metrics)
+    admission = FeedAdmission(
+        hub=hub, authenticator=authenticator, sessions=sessions, settings=settings, metrics=metrics
+    )
+    return Capability(
+        routes=websocket.router.routes,
+        services=[admission],
+        parts=[hub],
+        subscriptions=[bus.archive_news(ArchiveNewsPublisher(publisher=core.bus))],
+    )

@@ -1,0 +1,98 @@
+"""Puts operations together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.objects.links import Links
+from datalab.platform.periodic import Periodic
+from session_api.archive.repository import FrameReader
+from session_api.offers.reader import OperationOffers
+from session_api.operations import bus, http
+from session_api.operations.deletion import OperationDeletion
+from session_api.operations.dependents import Dependents
+from session_api.operations.input_finder import InputFinder
+from session_api.operations.maintenance import OperationMaintenance
+from session_api.operations.metrics import OperationMetrics
+from session_api.operations.projector import OperationProjector
+from session_api.operations.repository import OperationRepository
+from session_api.operations.requests import RequestBuilder
+from session_api.operations.result_data import StoredResultData
+from session_api.operations.service import OperationService, SessionOwners
+from session_api.operations.settings import OperationSettings
+from session_api.operations.undeliverable import UndeliverableMessages
+from session_api.operations.views import OperationPresenter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """The capability, and what sessions and analyses need of it."""
+
+    capability: Capability
+    repository: OperationRepository
+    deletion: OperationDeletion
+    presenter: OperationPresenter
+    finder: InputFinder
+
+
+def build(
+    core: DocumentCore,
+    *,
+    settings: OperationSettings,
+    links: Links,
+    offers: OperationOffers,
+    frames: FrameReader,
+    sessions: SessionOwners,
+) -> Operations:
+    operations = OperationRepository(database=core.documents.database, relay=core.relay)
+    metrics = OperationMetrics(core.registry)
+    finder = InputFinder(frames=frames, operations=operations)
+    requests = RequestBuilder(finder=finder, operations=operations)
+    dependents = Dependents(operations=operations, offers=offers, requests=requests, metrics=metrics)
+    deletion = OperationDeletion(operations=operations, dependents=dependents)
+    projector = OperationProjector(operations=operations, dependents=dependents, metrics=metrics)
+    undeliverable = UndeliverableMessages(bus=core.bus, projector=projector, metrics=metrics)
+    presenter = OperationPresenter(
+        links=links, data=StoredResultData(objects=core.objects, capacity_bytes=settings.result_cache_bytes)
+    )
+    service = OperationService(
+        operations=operations,
+        sessions=sessions,
+        offers=offers,
+        requests=requests,
+        dependents=dependents,
+        deletion=deletion,
+        metrics=metrics,
+    )
+    maintenance = OperationMaintenance(
+        operations=operations,
+        bus=core.bus,
+        metrics=metrics,
+        stale_operation_s=settings.stale_operation_s,
+        purge_after_s=settings.purge_after_s,
+    )
+    works = {
+        "lost operations": maintenance.request_lost_again,
+        "waiting operations": dependents.look_at_all,
+        "deleted operations": maintenance.purge_deleted,
+        "unfinished operations": maintenance.count_unfinished,
+    }
+    return Operations(
+        capability=Capability(
+            routes=http.router.routes,
+            services=[service, presenter],
+            indexes=[operations.ensure_indexes],
+            subscriptions=[
+                bus.reports(projector, concurrency=settings.projector_concurrency),
+                bus.undeliverable(undeliverable),
+            ],
+            periodic=[
+                Periodic(name=name, every_s=settings.reconcile_interval_s, work=work) for name, work in works.items()
+            ],
+        ),
+        repository=operations,
+        deletion=deletion,
+        presenter=presenter,
+        finder=finder,
+    )

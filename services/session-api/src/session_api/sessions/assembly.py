@@ -1,0 +1,36 @@
+"""Puts sessions together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.periodic import Periodic
+from session_api.operations.assembly import Operations
+from session_api.operations.settings import OperationSettings
+from session_api.sessions import http
+from session_api.sessions.maintenance import SessionMaintenance
+from session_api.sessions.repository import SessionRepository
+from session_api.sessions.service import SessionService
+from session_api.sessions.views import SessionPresenter
+
+
+def repository(core: DocumentCore) -> SessionRepository:
+    """Return what knows whose a session is: operations and the feed ask, too."""
+    return SessionRepository(database=core.documents.database, relay=core.relay)
+
+
+def build(*, settings: OperationSettings, sessions: SessionRepository, operations: Operations) -> Capability:
+    """Put them together; what is deleted is looked after as operations are."""
+    maintenance = SessionMaintenance(
+        sessions=sessions, deletion=operations.deletion, purge_after_s=settings.purge_after_s
+    )
+    return Capability(
+        routes=http.router.routes,
+        services=[
+            SessionService(sessions=sessions, operations=operations.repository, deletion=operations.deletion),
+            SessionPresenter(operations=operations.presenter),
+        ],
+        indexes=[sessions.ensure_indexes],
+        periodic=[
+            Periodic(name="deleted sessions", every_s=settings.reconcile_interval_s, work=maintenance.finish_deletions)
+        ],
+    )

@@ -1,0 +1,51 @@
+"""Sessions as clients see them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from typing_extensions import TypedDict
+
+from session_api.operations.views import OperationPresenter, OperationView
+from session_api.sessions.service import SessionWithOperations
+from session_api.web.bodies import JsonObject
+from session_api.web.replies import shown_datetime
+
+
+class SessionView(TypedDict):
+    """A session with its operations."""
+
+    id: int
+    operations: list[OperationView]
+    user: str
+    name: str
+    input_data: list[JsonObject]
+    created: str
+    accessed: str
+    modified: str
+
+
+class SessionPresenter:
+    """Makes views of sessions. Every method raises `TransientError` when a result stored apart cannot be read."""
+
+    def __init__(self, *, operations: OperationPresenter) -> None:
+        self._operations = operations
+
+    async def session(self, found: SessionWithOperations) -> SessionView:
+        """Return a session with its operations."""
+        session, operations = found
+        return SessionView(
+            id=session.id,
+            operations=await self._operations.operations(operations),
+            user=session.owner,
+            name=session.name,
+            input_data=list(session.input_data),
+            created=shown_datetime(session.created),
+            accessed=shown_datetime(session.accessed),
+            modified=shown_datetime(session.modified),
+        )
+
+    async def sessions(self, found: Iterable[SessionWithOperations]) -> list[SessionView]:
+        """Return several sessions."""
+        return list(await asyncio.gather(*map(self.session, found)))

@@ -1,0 +1,51 @@
+"""What every request passes before it reaches a route, and the routes that belong to no capability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from datalab.platform.assembly import Capability, Core
+from session_api.web import http
+from session_api.web.authentication import Authenticate, Authentication
+from session_api.web.body_limit import BodyLimit
+from session_api.web.metrics import HttpMetrics
+from session_api.web.observation import Observation
+from session_api.web.paging import Paging
+from session_api.web.paths import PathRule
+from session_api.web.settings import WebSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """A request meets the first of the middleware first."""
+
+    capability: Capability
+    middleware: Sequence[Middleware]
+
+
+def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, others: Sequence[Capability]) -> Web:
+    """Put it together for an application with these other capabilities."""
+    return Web(
+        capability=Capability(
+            routes=[*http.process_routes(core.health(others), core.registry), *http.router.routes],
+            services=[Paging(page_size=settings.page_size, max_page_size=settings.max_page_size)],
+        ),
+        middleware=[
+            # Any page may ask, with a token it was given; cookies are not used, so none are allowed.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["X-Correlation-Id"],
+            ),
+            Middleware(PathRule),
+            Middleware(Observation, metrics=HttpMetrics(core.registry)),
+            Middleware(Authentication, authenticate=authenticate),
+            Middleware(BodyLimit, max_bytes=settings.max_request_bytes),
+        ],
+    )

@@ -1,0 +1,62 @@
+"""Lets a request through to a route whose caller may call it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from datalab.errors import TransientError
+from session_api.web.access import Access, rules_for
+from session_api.web.failures import AuthenticationError, ForbiddenError
+from session_api.web.replies import transient_reply, usage_reply
+from session_api.web.user import User
+
+#: Returns the user a token was given to. Raises `AuthenticationError`, `TransientError`.
+Authenticate = Callable[[str], Awaitable[User]]
+
+
+class Authentication:
+    """ASGI middleware: puts the `User` into the request's state as `user`, None for nobody in particular.
+
+    Before the body is read and before the path is told to exist, so that nobody without a token can make us do either.
+    """
+
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticate) -> None:
+        self._app = app
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        needed = rules_for(scope).access
+        authorization = Headers(scope=scope).get("authorization")
+        user: User | None = None
+        try:
+            if authorization is not None or needed in {Access.USER, Access.SUPERUSER}:
+                user = await self._authenticate(token_in_header(authorization))
+        except AuthenticationError as error:
+            await usage_reply(error)(scope, receive, send)
+            return
+        except TransientError as error:
+            await transient_reply(error)(scope, receive, send)
+            return
+        if needed is Access.SUPERUSER and not (user and user.superuser):
+            await usage_reply(ForbiddenError())(scope, receive, send)
+            return
+        scope["state"]["user"] = user
+        await self._app(scope, receive, send)
+
+
+def token_in_header(authorization: str | None) -> str:
+    """Return the token of an `Authorization: Token <token>` header. Raises `AuthenticationError`."""
+    parts = (authorization or "").split()
+    if not parts or parts[0].lower() != "token":
+        raise AuthenticationError("Authentication credentials were not provided.")
+    if len(parts) == 1:
+        raise AuthenticationError("Invalid token header. No credentials provided.")
+    if len(parts) > 2:
+        raise AuthenticationError("Invalid token header. Token string should not contain spaces.")
+    return parts[1]

@@ -1,0 +1,16 @@
+"""How much a client may send at once, and how much it is sent."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WebSettings(BaseSettings):
+    """Requests and lists."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    max_request_bytes: int = Field(2 * 1024**2, gt=0, description="largest request body accepted, in bytes")
+    page_size: int = Field(100, gt=0, description="entries of a list when the client names no limit")
+    max_page_size: int = Field(1000, gt=0, description="most entries of a list, whatever limit the client names")

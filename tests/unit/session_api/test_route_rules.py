@@ -1,0 +1,162 @@
+"""Who may call a route, which bodies it takes, how its errors read: declared beside it, obeyed before it is reached."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from datalab.errors import TransientError, UsageError
+from session_api.main import create_app
+from session_api.settings import SessionApiSettings
+from session_api.web.access import Access, access, declared_rules
+from session_api.web.authentication import Authentication
+from session_api.web.body_limit import BodyLimit
+from session_api.web.errors import add_error_handlers
+from session_api.web.failures import AuthenticationError
+from session_api.web.user import User
+
+ROUTES = create_app(SessionApiSettings()).routes
+USERS = {"user": User("ada"), "super": User("root", superuser=True)}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_route_declares_who_may_call_it(route):
+    assert declared_rules(route), f"{route.path} needs @access(...)"
+
+
+def test_what_anybody_may_call():
+    paths = {access_: set() for access_ in Access}
+    for route in ROUTES:
+        paths[declared_rules(route).access].add(route.path)
+    assert paths[Access.PUBLIC] == {"/healthz", "/readyz", "/metrics", "/api/openapi.json", "/api/asyncapi.json"}
+    assert paths[Access.OWN_CHECK] == {"/api/feed"}
+    assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}
+
+
+async def authenticate(token):
+    if token == "away":
+        raise TransientError("the document store does not answer")
+    if token not in USERS:
+        raise AuthenticationError("Invalid token.")
+    return USERS[token]
+
+
+async def answer(request):
+    """Answer with the caller and the size of the body."""
+    pieces = [len(piece) async for piece in request.stream() if piece]
+    user = request.state.user
+    return PlainTextResponse(f"{user and user.username} {pieces}")
+
+
+def declared(*rules, **more):
+    @access(*rules, **more)
+    async def endpoint(request: Request):
+        return await answer(request)
+
+    return endpoint
+
+
+async def undeclared(request):
+    return await answer(request)
+
+
+def application():
+    app = FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Authentication, authenticate=authenticate), Middleware(BodyLimit, max_bytes=10)],
+    )
+    add_error_handlers(app)
+    app.router.routes += [
+        Route("/public", declared(Access.PUBLIC), methods=["POST"]),
+        Route("/api/public", declared(Access.PUBLIC), methods=["POST"]),
+        Route("/api/user", declared(Access.USER), methods=["POST"]),
+        Route("/api/super", declared(Access.SUPERUSER), methods=["POST"]),
+        Route("/api/forgotten", undeclared, methods=["POST"]),
+        Route("/api/large", declared(Access.USER, max_body_bytes=20), methods=["POST"]),
+        Route("/api/stream", declared(Access.USER, streams_body=True), methods=["POST"]),
+        Mount("/api/mounted", routes=[Route("/super", declared(Access.SUPERUSER), methods=["POST"])]),
+    ]
+    return app
+
+
+@pytest.fixture
+async def client():
+    transport = httpx.ASGITransport(application())
+    async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "nobody", "user", "superuser"),
+    [
+        ("/public", 200, 200, 200),
+        ("/api/public", 200, 200, 200),
+        ("/api/user", 401, 200, 200),
+        ("/api/super", 401, 403, 200),
+        ("/api/mounted/super", 401, 403, 200),
+        ("/api/forgotten", 401, 403, 200),
+        ("/api/nothing", 401, 404, 404),
+        ("/api/mounted/nothing", 401, 404, 404),
+        ("/nothing", 404, 404, 404),
+    ],
+)
+async def test_who_gets_through(client, path, nobody, user, superuser):
+    for token, status in ((None, nobody), ("user", user), ("super", superuser), ("wrong", 401), ("away", 503)):
+        reply = await client.post(path, headers={"Authorization": f"Token {token}"} if token else {})
+        assert reply.status_code == status, token
+
+
+@pytest.mark.parametrize(("path", "nobody"), [("/api/user", 401), ("/api/super", 401), ("/api/public", 405)])
+async def test_another_method_is_told_to_those_who_may_know(client, path, nobody):
+    assert (await client.put(path)).status_code == nobody
+    assert (await client.put(path, headers={"Authorization": "Token user"})).status_code == 405
+
+
+async def test_nobodys_body_is_not_read(client):
+    async def pieces():
+        raise AssertionError("asked for")
+        yield b""
+
+    reply = await client.post("/api/super", content=pieces(), headers={"Authorization": "Token user"})
+    assert reply.status_code == 403
+
+
+@pytest.mark.parametrize(("path", "most"), [("/api/user", 10), ("/api/large", 20), ("/api/stream", 10)])
+async def test_each_route_has_its_own_limit(client, path, most):
+    async def pieces(count):
+        for _ in range(count):
+            yield b"x"
+
+    headers = {"Authorization": "Token user"}
+    for content, status in ((b"x" * most, 200), (b"x" * (most + 1), 413)):
+        assert (await client.post(path, content=content, headers=headers)).status_code == status
+    whole = await client.post(path, content=pieces(most), headers=headers)
+    assert whole.text == f"ada {[1] * most if path == '/api/stream' else [most]}"
+    assert (await client.post(path, content=pieces(most + 1), headers=headers)).status_code == 413
+
+
+async def test_a_mounted_application_tells_of_errors_in_its_own_words():
+    async def plainly(_request, error):
+        return PlainTextResponse(f"sorry: {error}", 418)
+
+    def failing(error):
+        async def fail(_request: Request):
+            raise error
+
+        return Route("/fails", access(Access.PUBLIC)(fail))
+
+    mounted, app = FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+    add_error_handlers(mounted, render=plainly)
+    add_error_handlers(app)
+    mounted.router.routes.append(failing(UsageError("no such frame")))
+    app.router.routes += [Mount("/other", mounted), failing(UsageError("no such thing"))]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lab") as client:
+        own, others = await client.get("/fails"), await client.get("/other/fails")
+        missing = await client.get("/other/nothing")
+    assert (own.status_code, own.json()) == (400, {"detail": "no such thing"})
+    assert (others.status_code, others.text) == (418, "sorry: no such frame")
+    assert (missing.status_code, missing.text) == (418, "sorry: 404: Not Found")
