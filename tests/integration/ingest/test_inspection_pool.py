@@ -1,27 +1,24 @@
 """Processes that look inside files: whatever happens to one, the service goes on."""
 
 import asyncio
-import sys
 
 import pytest
 
 from datalab.errors import UsageError
+from datalab.processes.outcomes import WorkFailedError
 from ingest.frames.names import parse_file_name
-from ingest.inspection.pool import InspectionFailedError, InspectionPool
+from ingest.inspection.pool import InspectionPool
 from support.fits_files import packed_fits
 
 NAME = parse_file_name("tst-cam01-20260504-00000042-EX00.fits.fz")
 GIBIBYTE = 1024**3
 
+pytestmark = pytest.mark.usefixtures("lean_processes")
+
 
 def pool(**options):
     defaults = {"processes": 1, "time_limit_s": 30, "memory_limit_bytes": GIBIBYTE, "max_expanded_bytes": GIBIBYTE}
     return InspectionPool(**(defaults | options))
-
-
-def stand_in(program):
-    """Return the command of a worker that is not ours."""
-    return (sys.executable, "-c", f"import os, pathlib, sys, time\n{program}")
 
 
 @pytest.fixture
@@ -48,7 +45,7 @@ async def test_a_bad_file_is_told_and_the_process_goes_on(packed, tmp_path):
 
 async def test_a_bug_is_told_as_such(tmp_path):
     async with pool() as inspectors:
-        with pytest.raises(InspectionFailedError, match="FileNotFoundError"):
+        with pytest.raises(WorkFailedError, match="FileNotFoundError"):
             await inspectors.inspect(tmp_path / "gone", NAME)
 
 
@@ -62,28 +59,21 @@ async def test_too_little_memory_is_the_files_fault(packed):
 
 
 async def test_a_file_that_takes_too_long_twice_is_refused(packed):
-    async with pool(time_limit_s=0.2, command=stand_in("time.sleep(600)")) as inspectors:
+    async with pool(time_limit_s=0.2, work="support.inspectors:sleeping") as inspectors:
         with pytest.raises(UsageError, match=r"cannot be read: it takes more than 0\.2 s"):
             await inspectors.inspect(packed, NAME)
 
 
 async def test_a_file_that_ends_the_process_twice_is_refused(packed):
-    async with pool(command=stand_in("sys.stdin.readline(); os._exit(7)")) as inspectors:
+    async with pool(work="support.inspectors:ending") as inspectors:
         with pytest.raises(UsageError, match="the reading process ended with 7"):
             await inspectors.inspect(packed, NAME)
 
 
 async def test_an_accident_of_the_process_is_not_the_files_fault(packed, tmp_path):
-    once = tmp_path / "once"
-    program = (
-        f"once = pathlib.Path({str(once)!r})\n"
-        "if not once.exists():\n"
-        "    once.touch(); os._exit(1)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'ingest.inspection.worker', *sys.argv[1:]])"
-    )
-    async with pool(command=stand_in(program)) as inspectors:
+    async with pool(work="support.inspectors:ending_once") as inspectors:
         assert (await inspectors.inspect(packed, NAME)).media_type == "image/fits"
-    assert once.exists()
+    assert (tmp_path / "once").exists()
 
 
 async def test_an_abandoned_question_is_not_answered_to_the_next(packed):

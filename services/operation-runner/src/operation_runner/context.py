@@ -19,15 +19,14 @@ from operation_runner.analysing.pool import AnalysisPool
 from operation_runner.analysing.rendered_files import ObjectRenderedFiles
 from operation_runner.analysing.service import Analyses
 from operation_runner.computing.computer import ProcessComputer
-from operation_runner.computing.forkserver import Packages, prepare_forkserver
 from operation_runner.execution.cancellations import Cancellations
 from operation_runner.execution.leases import KeyValueLeaseKeeper
 from operation_runner.execution.metrics import ExecutionMetrics
 from operation_runner.execution.service import Execution
 from operation_runner.inputs.scratch import ScratchCache
-from operation_runner.offers.analysis_catalogue import publish_analyses
-from operation_runner.offers.clerk import Clerk
-from operation_runner.offers.operation_catalogue import publish_catalogue
+from operation_runner.offers.describer import Describer
+from operation_runner.offers.packages import Packages, prepare_processes
+from operation_runner.offers.publishing import publish_offer
 from operation_runner.results.store import ObjectResultStore
 from operation_runner.settings import Settings
 from operation_runner.stars.gaia_archive import GaiaArchive
@@ -52,12 +51,12 @@ class Context:
 async def build_context(settings: Settings) -> AsyncIterator[Context]:
     """Connect and put together; close everything in reverse order, also when building fails half way."""
     packages = Packages(operations=tuple(settings.operation_packages), analyses=tuple(settings.analysis_packages))
-    prepare_forkserver(packages)
+    prepare_processes(packages)
     registry = create_registry()
     async with AsyncExitStack() as stack:
-        clerk = Clerk(packages=packages)
-        stack.callback(clerk.stop)
-        await clerk.start()
+        describer = Describer(packages=packages)
+        stack.push_async_callback(describer.stop)
+        await describer.start()
         store = await stack.enter_async_context(ObjectStore(settings))
         computer = ProcessComputer(
             packages=packages.operations,
@@ -68,7 +67,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
             memory_bytes=settings.operation_memory_bytes,
         )
         await computer.start()
-        stack.callback(computer.stop)
+        stack.push_async_callback(computer.stop)
         scratch = ScratchCache(folder=settings.scratch_dir, limit_bytes=settings.scratch_bytes, store=store)
         scratch.open()
         stack.callback(scratch.close)
@@ -82,7 +81,7 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
             largest_image_bytes=settings.decoded_bytes,
         )
         stack.push_async_callback(analysts.stop)
-        analyses = Analyses(actions=clerk, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
+        analyses = Analyses(actions=describer, inputs=scratch, analyst=analysts, files=ObjectRenderedFiles(store))
         stack.push_async_callback(analyses.stop)
         bus = Bus(
             settings=settings,
@@ -93,11 +92,12 @@ async def build_context(settings: Settings) -> AsyncIterator[Context]:
         await bus.connect()
         stack.push_async_callback(bus.stop)
         await check_topology(bus.jetstream)
-        await publish_catalogue(await bus.key_value(CATALOGUE), clerk.offer.operations)
-        await publish_analyses(await bus.key_value(ANALYSES), clerk.offer.analyses)
+        await publish_offer(
+            describer.offer, catalogue=await bus.key_value(CATALOGUE), analyses=await bus.key_value(ANALYSES)
+        )
         cancellations = Cancellations()
         execution = Execution(
-            operations=clerk,
+            operations=describer,
             results=ObjectResultStore(store),
             leases=KeyValueLeaseKeeper(await bus.key_value(LEASES)),
             inputs=scratch,

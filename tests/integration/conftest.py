@@ -1,0 +1,17 @@
+"""Processes as the services have them."""
+
+import pytest
+
+from datalab.processes.forkserver import preload
+from support.runner import PACKAGES, no_main_module
+
+
+@pytest.fixture(scope="session")
+def lean_processes():
+    """Have the one fork server of a test process load what any service's processes do, and nothing of pytest."""
+    from operation_runner.offers.packages import prepare_processes
+
+    prepare_processes(PACKAGES)
+    preload(["ingest.inspection.worker"])
+    with no_main_module():
+        yield
