@@ -53,7 +53,7 @@ async def test_too_little_memory_is_the_files_fault(packed):
     packed.write_bytes(packed.read_bytes() + b" ")
     huge = parse_file_name("tst-cam01-20260504-00000042-EX00.txt")
     packed.with_name("text").write_bytes(b"OBJECT  = 'M 51    '".ljust(80) * 50_000)
-    async with pool(memory_limit_bytes=64 * 1024**2) as inspectors:
+    async with pool(memory_limit_bytes=2 * 1024**2) as inspectors:
         with pytest.raises(UsageError, match="memory"):
             await inspectors.inspect(packed.with_name("text"), huge)
 

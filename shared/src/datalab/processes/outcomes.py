@@ -15,11 +15,7 @@ class MachineError(TransientError):
     """The operating system refused: the disk is full, the limit of open files is reached."""
 
 
-class MemoryLimitError(Exception):
-    """The work needed more memory than its process may use."""
-
-
-class WorkFailedError(Exception):
+class WorkFailedError(RuntimeError):
     """The work raised something it should not have, our bug; the text is its traceback."""
 
 
@@ -45,7 +41,7 @@ class Outcome:
     def result(self) -> Any:
         """Return the value.
 
-        Raises `UsageError`, `TransientError` (also `MachineError`), `MemoryLimitError` and `WorkFailedError`.
+        Raises `UsageError`, `TransientError` (also `MachineError`), `MemoryError` and `WorkFailedError`.
         """
         if self.error is not None:
             raise self.error
@@ -69,8 +65,8 @@ def _told(error: Exception) -> Exception:
             return error
         case TransientError():
             return TransientError(error.message)
-        case MemoryError() | MemoryLimitError():
-            return MemoryLimitError()
+        case MemoryError():
+            return MemoryError()
         case OSError(errno=int(), strerror=str(reason)):  # others are not from the operating system
             return MachineError(reason)
         case _:

@@ -9,7 +9,7 @@ from typing import Self
 from datalab.errors import UsageError
 from datalab.platform.logging import get_logger
 from datalab.processes.forkserver import preload
-from datalab.processes.outcomes import MemoryLimitError, ProcessLostError, TimeLimitError
+from datalab.processes.outcomes import ProcessLostError, TimeLimitError
 from datalab.processes.pool import WorkerPool
 from ingest.frames.model import Inspection
 from ingest.frames.names import FileName
@@ -59,7 +59,7 @@ class InspectionPool:
             inspection: Inspection = await self._pool.ask(
                 (path, name.content, name.compression), time_limit_s=self._time_limit_s, on_first_loss=tell_of_loss
             )
-        except MemoryLimitError:
+        except MemoryError:
             raise UsageError("reading the file takes more memory than a file may need") from None
         except ProcessLostError as lost:
             raise UsageError(f"the file cannot be read: {_reason(lost)}") from lost

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from datalab.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
-from datalab.processes.outcomes import MemoryLimitError, ProcessLostError
+from datalab.processes.outcomes import ProcessLostError
 from datalab.processes.pool import WorkerPool
 from operation_runner.analysing.decoded_images import DecodedImages
 from operation_runner.analysing.model import AnalysisJob, Question, TooLateError
@@ -53,7 +53,7 @@ class AnalysisPool:
                 )
         except TimeoutError:
             raise TooLateError(f"{job.file.basename} could not be analysed in time") from None
-        except MemoryLimitError:
+        except MemoryError:
             limit_mib = self._memory_bytes // 1024**2
             raise UsageError(
                 f"{job.file.basename} needs more than the {limit_mib} MiB of memory an analysis has"

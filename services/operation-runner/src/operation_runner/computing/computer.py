@@ -13,7 +13,7 @@ from typing import Any
 from datalab.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
-from datalab.processes.outcomes import MachineError, MemoryLimitError, Outcome, ProcessLostError, TimeLimitError
+from datalab.processes.outcomes import MachineError, Outcome, ProcessLostError, TimeLimitError
 from datalab.processes.pool import Reply, WorkerPool
 from operation_runner.computing.model import LimitExceededError, StarsWanted
 from operation_runner.sdk.jobs import Computed, Job, LocalProduct
@@ -88,7 +88,7 @@ class ProcessComputer:
             computed: Computed = await self._pool.ask(job, on_message=hear, time_limit_s=self._time_limit_s)
         except MachineError as error:
             raise TransientError(f"The computer that runs the operation failed: {error.message}.") from error
-        except MemoryLimitError:
+        except MemoryError:
             limit_mib = self._memory_bytes // 1024**2
             raise LimitExceededError(
                 f"The operation needed more than the {limit_mib} MiB of memory it may use."
