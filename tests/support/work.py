@@ -5,43 +5,46 @@ import time
 from pathlib import Path
 
 
-def open_descriptors():
-    return [number for number in map(int, os.listdir("/dev/fd")) if Path(f"/dev/fd/{number}").exists()]
-
-
 def working(parent, *arguments):
+    def end_once(path):
+        if not Path(path).exists():
+            Path(path).touch()
+            os._exit(7)
+        return "done"
+
+    def sleep(seconds):
+        parent.tell(os.getpid())
+        time.sleep(seconds)
+        return "slept"
+
+    def count(most):
+        for number in range(most):
+            parent.tell(number)
+        return most
+
+    known = {
+        "arguments": lambda: arguments,
+        "pid": os.getpid,
+        "parent and descriptors": lambda: (os.getppid(), inodes_of_descriptors()),
+        "end": lambda: os._exit(7),
+        "end once": end_once,
+        "sleep": sleep,
+        "count": count,
+        "ask": parent.ask,
+        "unpicklable": lambda: lambda: None,
+    }
+
     def work(request):
-        match request:
-            case "arguments":
-                return arguments
-            case "pid":
-                return os.getpid()
-            case "parent and descriptors":
-                return os.getppid(), [os.stat(f"/dev/fd/{number}").st_ino for number in open_descriptors()]
-            case "end":
-                os._exit(7)
-            case ("end once", str(path)):
-                if not Path(path).exists():
-                    Path(path).touch()
-                    os._exit(7)
-                return "done"
-            case ("sleep", float(seconds)):
-                parent.tell(os.getpid())
-                time.sleep(seconds)
-                return "slept"
-            case ("count", int(most)):
-                for number in range(most):
-                    parent.tell(number)
-                return most
-            case ("ask", question):
-                return parent.ask(question)
-            case "unpicklable":
-                return lambda: None
-            case Exception():
-                raise request
-        raise ValueError(request)
+        if isinstance(request, Exception):
+            raise request
+        name, *given = [request] if isinstance(request, str) else request
+        return known[name](*given)
 
     return work
+
+
+def inodes_of_descriptors():
+    return [path.stat().st_ino for path in Path("/dev/fd").iterdir() if path.exists()]
 
 
 def broken(_):

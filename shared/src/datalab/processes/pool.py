@@ -65,12 +65,9 @@ class WorkerPool:
 
         Raises what `Outcome.result` does, `ProcessLostError` and, with a time limit, `TimeLimitError`.
         """
-        try:
-            outcome = await self._asked(request, on_message, time_limit_s)
-        except ProcessLostError as lost:
-            if on_first_loss is None:
-                raise
-            on_first_loss(lost)
+        outcome = await self._asked(request, on_message, time_limit_s)
+        if on_first_loss is not None and isinstance(outcome.error, ProcessLostError):
+            on_first_loss(outcome.error)
             outcome = await self._asked(request, on_message, time_limit_s)
         return outcome.result()
 
@@ -91,10 +88,9 @@ class WorkerPool:
             async with asyncio.timeout(time_limit_s):
                 await asyncio.wait([call.answered])
         except TimeoutError:
-            raise TimeLimitError(f"it takes more than {time_limit_s:g} s") from None
+            return Outcome(error=TimeLimitError(f"it takes more than {time_limit_s:g} s"))
         finally:
             if not call.answered.done():
-                call.answered.cancel()
                 call.abandon()
                 await asyncio.wait([attended])  # also whoever cancelled finds no process left
         return call.answered.result()
@@ -105,12 +101,12 @@ class WorkerPool:
             worker = self._living_worker()
             outcome = call.asked(worker)
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            call.fail(error)
+            call.settle(Outcome(error=error))
         else:
             kept = call.let_go() and self._reused
             if kept:
                 self._idle.append(worker)
-            call.answer(outcome)
+            call.settle(outcome)
             if not kept:
                 worker.end()  # which is not worth waiting for
         if not self._reused:
@@ -170,17 +166,6 @@ class _Call:
             self._worker = None
             return not self._abandoned
 
-    def answer(self, outcome: Outcome) -> None:
-        self._loop.call_soon_threadsafe(self._settle, outcome, None)
-
-    def fail(self, error: Exception) -> None:
-        self._loop.call_soon_threadsafe(self._settle, None, error)
-
-    def _settle(self, outcome: Outcome | None, error: Exception | None) -> None:
-        if self.answered.done():  # nobody waits any more
-            return
-        if error is not None:
-            self.answered.set_exception(error)
-        else:
-            assert outcome is not None
-            self.answered.set_result(outcome)
+    def settle(self, outcome: Outcome) -> None:
+        """Give the answer to whoever waits for it."""
+        self._loop.call_soon_threadsafe(self.answered.set_result, outcome)
