@@ -13,8 +13,6 @@ from support.fits_files import packed_fits
 NAME = parse_file_name("tst-cam01-20260504-00000042-EX00.fits.fz")
 GIBIBYTE = 1024**3
 
-pytestmark = pytest.mark.usefixtures("lean_processes")
-
 
 def pool(**options):
     defaults = {"processes": 1, "time_limit_s": 30, "memory_limit_bytes": GIBIBYTE, "max_expanded_bytes": GIBIBYTE}

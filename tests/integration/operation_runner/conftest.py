@@ -6,11 +6,6 @@ from operation_runner.computing.computer import ProcessComputer
 from support.runner import PACKAGES, NoStars
 
 
-@pytest.fixture(scope="session", autouse=True)
-def processes(lean_processes):
-    """All tests of the runner may start processes."""
-
-
 @pytest.fixture(scope="session")
 async def make_computer(lean_processes):
     """Return a function that starts a `ProcessComputer`; arguments as given, else ample."""

@@ -8,8 +8,6 @@ import pytest
 from datalab.processes.forkserver import server_pid
 from datalab.processes.pool import WorkerPool
 
-pytestmark = pytest.mark.usefixtures("lean_processes")
-
 
 @pytest.fixture
 async def parent_and_descriptors():

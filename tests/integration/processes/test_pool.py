@@ -15,8 +15,6 @@ from datalab.processes.pool import WorkerPool
 from support.runner import open_descriptors, process_exists
 from support.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("lean_processes")
-
 
 @pytest.fixture
 async def make_pool():
