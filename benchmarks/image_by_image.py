@@ -26,7 +26,7 @@ from astropy.io import fits
 
 from datalab.events.operations import InputFile
 from operation_runner.computing.computer import ProcessComputer
-from operation_runner.computing.forkserver import Packages, prepare_forkserver
+from operation_runner.offers.packages import Packages, prepare_processes
 from operation_runner.sdk.jobs import Job
 from support import Bench, bench, middle, report, run_ours, run_plain, stored_pixels, write_frames
 
@@ -97,7 +97,7 @@ async def main() -> None:
 async def computing() -> AsyncIterator[ProcessComputer]:
     """Give the block what a runner computes with."""
     packages = Packages(operations=PACKAGES, analyses=())
-    prepare_forkserver(packages)
+    prepare_processes(packages)
     computer = ProcessComputer(
         packages=PACKAGES,
         stars=None,  # nobody asks
@@ -110,7 +110,7 @@ async def computing() -> AsyncIterator[ProcessComputer]:
     try:
         yield computer
     finally:
-        computer.stop()
+        await computer.stop()
 
 
 async def computing_s(computer: ProcessComputer, job: Job) -> float:

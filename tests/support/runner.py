@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from datalab.errors import TransientError
 from datalab.events.operations import InputFile, InputSource, Lane, OperationRequested
-from operation_runner.computing.forkserver import Packages
+from operation_runner.offers.packages import Packages
 from operation_runner.sdk import FitsFile
 from operation_runner.sdk.jobs import Job
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datalab.errors import TransientError
 from datalab.events.operations import OperationProgressed, OperationResult
-from operation_runner.offers.clerk import normalised
+from operation_runner.offers.describing import normalised
 from operation_runner.offers.registry import describe
 from operation_runner.sdk.jobs import Computed, LocalData
 

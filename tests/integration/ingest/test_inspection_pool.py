@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import sys
 
 import pytest
 
 from datalab.errors import UsageError
+from datalab.processes.outcomes import WorkFailedError
 from ingest.frames.names import parse_file_name
-from ingest.inspection.pool import InspectionFailedError, InspectionPool
+from ingest.inspection.pool import InspectionPool
 from support.fits_files import packed_fits
 
 NAME = parse_file_name("tst-cam01-20260504-00000042-EX00.fits.fz")
@@ -24,11 +24,6 @@ async def running_pool(**options):
         yield pool
     finally:
         await pool.stop()
-
-
-def stand_in(program):
-    """Return the command of a worker that is not ours."""
-    return (sys.executable, "-c", f"import os, pathlib, sys, time\n{program}")
 
 
 @pytest.fixture
@@ -55,7 +50,7 @@ async def test_a_bad_file_is_told_and_the_process_goes_on(packed, tmp_path):
 
 async def test_a_bug_is_told_as_such(tmp_path):
     async with running_pool() as inspectors:
-        with pytest.raises(InspectionFailedError, match="FileNotFoundError"):
+        with pytest.raises(WorkFailedError, match="FileNotFoundError"):
             await inspectors.inspect(tmp_path / "gone", NAME)
 
 
@@ -63,34 +58,27 @@ async def test_too_little_memory_is_the_files_fault(packed):
     packed.write_bytes(packed.read_bytes() + b" ")
     huge = parse_file_name("tst-cam01-20260504-00000042-EX00.txt")
     packed.with_name("text").write_bytes(b"OBJECT  = 'M 51    '".ljust(80) * 50_000)
-    async with running_pool(memory_limit_bytes=64 * 1024**2) as inspectors:
+    async with running_pool(memory_limit_bytes=2 * 1024**2) as inspectors:
         with pytest.raises(UsageError, match="memory"):
             await inspectors.inspect(packed.with_name("text"), huge)
 
 
 async def test_a_file_that_takes_too_long_twice_is_refused(packed):
-    async with running_pool(time_limit_s=0.2, command=stand_in("time.sleep(600)")) as inspectors:
+    async with running_pool(time_limit_s=0.2, work="support.inspectors:sleeping") as inspectors:
         with pytest.raises(UsageError, match=r"cannot be read: it takes more than 0\.2 s"):
             await inspectors.inspect(packed, NAME)
 
 
 async def test_a_file_that_ends_the_process_twice_is_refused(packed):
-    async with running_pool(command=stand_in("sys.stdin.readline(); os._exit(7)")) as inspectors:
+    async with running_pool(work="support.inspectors:ending") as inspectors:
         with pytest.raises(UsageError, match="the reading process ended with 7"):
             await inspectors.inspect(packed, NAME)
 
 
 async def test_an_accident_of_the_process_is_not_the_files_fault(packed, tmp_path):
-    once = tmp_path / "once"
-    program = (
-        f"once = pathlib.Path({str(once)!r})\n"
-        "if not once.exists():\n"
-        "    once.touch(); os._exit(1)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'ingest.inspection.worker', *sys.argv[1:]])"
-    )
-    async with running_pool(command=stand_in(program)) as inspectors:
+    async with running_pool(work="support.inspectors:ending_once") as inspectors:
         assert (await inspectors.inspect(packed, NAME)).media_type == "image/fits"
-    assert once.exists()
+    assert (tmp_path / "once").exists()
 
 
 async def test_an_abandoned_question_is_not_answered_to_the_next(packed):

@@ -3,14 +3,7 @@
 import pytest
 
 from operation_runner.computing.computer import ProcessComputer
-from operation_runner.computing.forkserver import prepare_forkserver
-from support.runner import PACKAGES, NoStars, no_main_module
-
-
-@pytest.fixture(scope="session", autouse=True)
-def lean_processes():
-    with no_main_module():
-        yield
+from support.runner import PACKAGES, NoStars
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +20,6 @@ async def make_computer(lean_processes):
             "time_limit_s": 30.0,
             "memory_bytes": 1024**3,
         }
-        prepare_forkserver(PACKAGES)
         computer = ProcessComputer(**(usual | changes))
         await computer.start()
         made.append(computer)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from datalab.errors import TransientError, UsageError
+from datalab.processes.outcomes import WorkFailedError
 from operation_runner.analysing.model import TooLateError
-from operation_runner.analysing.pool import AnalysisFailedError
 from support.analysis import analysis_job, looked_at, night_sky, running_pool
 from support.runner import pids_in, process_exists, write_fits
 from support.waiting import eventually
@@ -123,7 +123,7 @@ async def test_too_little_memory_is_told(tmp_path, frame):
 
 
 @pytest.mark.parametrize(
-    ("how", "error"), [("bug", AnalysisFailedError), ("not json", AnalysisFailedError), ("disk full", TransientError)]
+    ("how", "error"), [("bug", WorkFailedError), ("not json", WorkFailedError), ("disk full", TransientError)]
 )
 async def test_what_goes_wrong_is_told_apart(pool, frame, how, error):
     with pytest.raises(error):

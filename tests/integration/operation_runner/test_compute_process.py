@@ -10,7 +10,7 @@ from time import perf_counter
 import pytest
 
 from datalab.errors import TransientError, UsageError
-from operation_runner.computing.computer import ComputationFailedError
+from datalab.processes.outcomes import WorkFailedError
 from operation_runner.computing.model import LimitExceededError
 from support import runner as support
 from support.runner import job, open_descriptors, pids_in, process_exists
@@ -67,7 +67,7 @@ async def test_a_mistake_of_the_user_keeps_its_text(computer, tmp_path):
 
 
 async def test_a_bug_comes_with_its_traceback(computer, tmp_path):
-    with pytest.raises(ComputationFailedError, match=r'(?s)misbehave.py", line .*ZeroDivisionError: a bug'):
+    with pytest.raises(WorkFailedError, match=r'(?s)misbehave.py", line .*ZeroDivisionError: a bug'):
         await computer.compute(misbehave("bug", tmp_path), on_progress=ignore, on_product=ignore)
 
 
@@ -152,18 +152,18 @@ async def test_cancelling_at_any_moment_of_the_start_leaves_nothing(computer, tm
 async def test_fifty_jobs_leave_neither_processes_nor_descriptors(computer, tmp_path):
     async def one(number):
         how = ["fine", "bug", "usage", "kill"][number % 4]
-        with contextlib.suppress(UsageError, TransientError, ComputationFailedError):
+        with contextlib.suppress(UsageError, TransientError, WorkFailedError):
             return await computer.compute(misbehave(how, tmp_path), on_progress=ignore, on_product=ignore)
 
     await one(0)
-    await eventually(lambda: not computer._spares.empty())  # the process forked ahead is there before and after
+    await eventually(lambda: computer.idle_pids)  # the process forked ahead is there before and after
     before = open_descriptors()
     computed = await asyncio.gather(*(one(number) for number in range(50)))
     pids = [answer.data[0].content["pid"] for answer in computed if answer is not None]
     assert len(pids) == 13
     # A process has answered before it ends.
     await eventually(lambda: not any(process_exists(pid) for pid in pids))
-    await eventually(lambda: not computer._spares.empty() and open_descriptors() <= before + 2)
+    await eventually(lambda: computer.idle_pids and open_descriptors() <= before + 2)
 
 
 async def test_a_job_starts_in_milliseconds(computer, tmp_path):

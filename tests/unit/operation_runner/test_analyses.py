@@ -13,7 +13,7 @@ from datalab.events.analysis import AnalysisRequested
 from datalab.events.operations import InputFile
 from operation_runner.analysing.model import TooLateError
 from operation_runner.analysing.service import Analyses
-from operation_runner.offers.clerk import checked, offered
+from operation_runner.offers.describing import checked, offered
 from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Rendering
 
 FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)

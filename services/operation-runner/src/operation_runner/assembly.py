@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from datalab.platform.assembly import Capability, Core
 from operation_runner.analysing import assembly as analysing
-from operation_runner.computing.forkserver import Packages
 from operation_runner.execution import assembly as execution
 from operation_runner.inputs.scratch import ScratchCache
-from operation_runner.offers.clerk import Clerk
+from operation_runner.offers.describer import Describer
+from operation_runner.offers.packages import Packages
 from operation_runner.offers.publishing import OfferPublisher
 from operation_runner.settings import OperationRunnerSettings
 
 
 def build(core: Core, settings: OperationRunnerSettings) -> Sequence[Capability]:
     """Return the capabilities, in the order in which they start."""
-    clerk = Clerk(
+    describer = Describer(
         packages=Packages(operations=tuple(settings.operation_packages), analyses=tuple(settings.analysis_packages))
     )
     scratch = ScratchCache(folder=settings.scratch_dir, limit_bytes=settings.scratch_bytes, store=core.objects)
     return [
-        Capability(resources=[clerk], parts=[OfferPublisher(bus=core.bus, clerk=clerk)]),
+        Capability(resources=[describer], parts=[OfferPublisher(bus=core.bus, describer=describer)]),
         Capability(resources=[scratch]),
-        analysing.build(core, settings, actions=clerk, inputs=scratch),
-        execution.build(core, settings, operations=clerk, inputs=scratch),
+        analysing.build(core, settings, actions=describer, inputs=scratch),
+        execution.build(core, settings, operations=describer, inputs=scratch),
     ]

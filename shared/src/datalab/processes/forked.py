@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import TransientError
 from datalab.processes.limits import die_with_parent, share_memory
+from datalab.processes.outcomes import Outcome, send_outcome
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ def call_each(function: Callable[[Item], Result], items: Sequence[Item], *, proc
     """Yield `function(item)` in the order of the items; process `n` of `processes` does every `n`-th item.
 
     Forked, the processes have everything as it is now. With one process the calls happen in this one. What a call
-    raises is raised here, when its turn comes.
+    raises is raised here, when its turn comes, in the form of `Outcome.result`.
     """
     if processes <= 1 or len(items) <= 1:
         yield from map(function, items)
@@ -32,13 +32,8 @@ def call_each(function: Callable[[Item], Result], items: Sequence[Item], *, proc
     def work(number: int, answers: Connection) -> None:
         die_with_parent(parent)
         share_memory(processes)
-        try:
-            for item in items[number::processes]:
-                answers.send((True, function(item)))
-        except (UsageError, TransientError, MemoryError, OSError) as error:
-            answers.send((False, error))
-        except Exception:  # noqa: BLE001 - the traceback would not survive the way to the parent
-            answers.send((False, RuntimeError(traceback.format_exc())))
+        for item in items[number::processes]:
+            send_outcome(answers, function, item)
 
     children: list[tuple[ForkProcess, Connection]] = []
     try:
@@ -49,7 +44,7 @@ def call_each(function: Callable[[Item], Result], items: Sequence[Item], *, proc
             sending.close()
             children.append((child, receiving))
         for position in range(len(items)):
-            yield _next_answer(children[position % processes][1])
+            yield _next_outcome(children[position % processes][1]).result()
     finally:
         for child, receiving in children:
             child.kill()
@@ -57,11 +52,9 @@ def call_each(function: Callable[[Item], Result], items: Sequence[Item], *, proc
             receiving.close()
 
 
-def _next_answer(answers: Connection) -> Any:
+def _next_outcome(answers: Connection) -> Outcome:
     try:
-        succeeded, answer = answers.recv()
+        outcome: Outcome = answers.recv()
     except EOFError:
         raise TransientError("A process that computed a part of the operation was killed.") from None
-    if not succeeded:
-        raise answer
-    return answer
+    return outcome

@@ -1,53 +1,27 @@
-"""The process that looks inside files: a line of JSON in, a line of JSON out, until the input ends.
-
-`python -m ingest.inspection.worker <memory limit in bytes> <time limit in s> <most bytes of an expanded file>`
-"""
+"""What a process that looks inside files does."""
 
 from __future__ import annotations
 
-import os
-import resource
-import signal
-import sys
-from contextlib import suppress
+from collections.abc import Callable
+from pathlib import Path
 
-from datalab.errors import UsageError
+from datalab.processes.limits import limit_memory
+from datalab.processes.worker import Parent
+from ingest.frames.model import Inspection
+from ingest.frames.names import Content
 from ingest.inspection.file import inspect_file
-from ingest.inspection.messages import InspectionReply, InspectionRequest
 
 
-def answer(request: InspectionRequest, *, max_expanded_bytes: int) -> InspectionReply:
-    """Inspect one file; never raises."""
-    try:
-        inspection = inspect_file(
-            request.path, request.content, request.compression, max_expanded_bytes=max_expanded_bytes
-        )
-    except UsageError as error:
-        return InspectionReply(fault=error.message)
-    except MemoryError:
-        return InspectionReply(fault="reading the file takes more memory than a file may need")
-    except Exception as error:  # noqa: BLE001 - reported to the parent, which raises it as the bug it is
-        return InspectionReply(bug=f"{type(error).__name__}: {error}")
-    return InspectionReply(inspection=inspection)
+def inspecting(
+    _: Parent, memory_bytes: int, max_expanded_bytes: int
+) -> Callable[[tuple[Path, Content, str]], Inspection]:
+    """Return the function that looks inside a file, given with its content and compression."""
+    limit_memory(memory_bytes)
 
+    def inspect(file: tuple[Path, Content, str]) -> Inspection:
+        try:
+            return inspect_file(*file, max_expanded_bytes=max_expanded_bytes)
+        except OSError as error:
+            raise RuntimeError("a copy of ours cannot be read") from error
 
-def main() -> None:
-    memory_bytes, time_limit_s, max_expanded_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not be taken for a reply
-    # Whatever stops the service, it ends this process itself, when no file is in hand; or the input ends with it.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.SIG_IGN)
-    with suppress(BrokenPipeError):  # the service was killed while this process worked for it
-        for line in sys.stdin:
-            # The service keeps the time; this ends a process that outlives it with a file it cannot finish.
-            signal.setitimer(signal.ITIMER_REAL, 2 * time_limit_s)
-            reply = answer(InspectionRequest.model_validate_json(line), max_expanded_bytes=max_expanded_bytes)
-            replies.write(reply.model_dump_json() + "\n")
-            replies.flush()
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-if __name__ == "__main__":
-    main()
+    return inspect

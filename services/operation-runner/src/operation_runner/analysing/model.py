@@ -29,6 +29,15 @@ class AnalysisJob:
     target: Path | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a process of the pool is asked. `folder` is where the image is decoded to, unless it is there already."""
+
+    job: AnalysisJob
+    folder: Path
+    limit_bytes: int
+
+
 class Actions(Protocol):
     """The analysis actions this runner offers."""
 

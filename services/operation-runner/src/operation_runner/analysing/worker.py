@@ -1,23 +1,20 @@
-"""The child's side of the analysis pool: one process, one job after the other, one answer each."""
+"""What a process of the analysis pool does: it looks at one image after the other, and keeps some of them open."""
 
 from __future__ import annotations
 
-import signal
-import traceback
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 from astropy.utils.exceptions import AstropyWarning
 
-from datalab.errors import UsageError
 from datalab.processes.limits import limit_memory
+from datalab.processes.worker import Parent
 from operation_runner.analysing.decoded_image import DecodedImage, decode
-from operation_runner.analysing.messages import Answered, AnswerKind, Question
+from operation_runner.analysing.model import Question
 from operation_runner.offers.loaded import analyses_of
 from operation_runner.sdk.analysis import Analysis, Rendering
 
@@ -25,32 +22,13 @@ from operation_runner.sdk.analysis import Analysis, Rendering
 _MOST_OPEN = 8
 
 
-def work(questions: Connection, packages: Sequence[str], *, memory_bytes: int) -> None:
-    """Answer questions until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner says when it is over
+def analysing(_: Parent, packages: tuple[str, ...], memory_bytes: int) -> Callable[[Question], bytes]:
+    """Return the function that answers a question as JSON."""
     warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error
-    actions = analyses_of(tuple(packages))
+    actions = analyses_of(packages)
     limit_memory(memory_bytes)
     opened: OrderedDict[Path, DecodedImage] = OrderedDict()
-    while True:
-        try:
-            question: Question = questions.recv()
-        except EOFError:
-            return
-        questions.send(_answered(question, actions, opened))
-
-
-def _answered(question: Question, actions: Mapping[str, Analysis], opened: OrderedDict[Path, DecodedImage]) -> Answered:
-    try:
-        return Answered(AnswerKind.DONE, _answer(question, actions[question.job.action], opened))
-    except UsageError as error:
-        return Answered(AnswerKind.USAGE, error.message.encode())
-    except MemoryError:
-        return Answered(AnswerKind.MEMORY)
-    except OSError as error:  # the disk is full, the limit of open files is reached: not the user's fault
-        return Answered(AnswerKind.TRANSIENT, f"{type(error).__name__}: {error.strerror}".encode())
-    except Exception:  # noqa: BLE001 - whatever was not foreseen is a bug of the action, told to the runner
-        return Answered(AnswerKind.BUG, traceback.format_exc().encode())
+    return lambda question: _answer(question, actions[question.job.action], opened)
 
 
 def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, DecodedImage]) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 
-from operation_runner.computing.forkserver import Packages
+from operation_runner.offers.packages import Packages
 from operation_runner.offers.registry import RegistryError, discover, discover_analyses
 from operation_runner.sdk import Operation
 from operation_runner.sdk.analysis import Analysis

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import JsonValue
 
+from datalab.events.analysis import AnalysisDescribed
+from datalab.events.offers import OperationDescribed
 from datalab.events.operations import InputSource
 
 
@@ -33,3 +36,21 @@ class NormalisedParameters:
 
     values: dict[str, JsonValue]
     files: tuple[tuple[InputSource, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a runner offers."""
+
+    operations: list[OperationDescribed]
+    analyses: list[AnalysisDescribed]
+    actions: dict[str, OfferedAction]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What there is, or what an operation or an action makes of parameters."""
+
+    kind: Literal["offer", "operation", "action"]
+    name: str = ""
+    parameters: dict[str, JsonValue] = field(default_factory=dict)

@@ -10,22 +10,22 @@ from datalab.events.offers import OperationDescribed
 from datalab.events.topology import ANALYSIS_OFFERS, OPERATION_OFFERS
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
-from operation_runner.offers.clerk import Clerk
+from operation_runner.offers.describer import Describer
 
 
 class OfferPublisher:
     """Says once, at the start, what there is."""
 
-    def __init__(self, *, bus: Bus, clerk: Clerk) -> None:
+    def __init__(self, *, bus: Bus, describer: Describer) -> None:
         self._bus = bus
-        self._clerk = clerk
+        self._describer = describer
 
     async def start(self) -> None:
         """Put every description into its bucket, unless a newer version of an operation is there.
 
         Raises `TransientError`.
         """
-        offer = self._clerk.offer
+        offer = self._describer.offer
         operations, analyses = await self._bus.key_value(OPERATION_OFFERS), await self._bus.key_value(ANALYSIS_OFFERS)
         with bus_errors("the offers cannot be written"):
             for operation in offer.operations:

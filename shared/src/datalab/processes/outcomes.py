@@ -1,0 +1,73 @@
+"""What became of work done in another process, on its way to whoever asked for it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from datalab.errors import TransientError, UsageError
+
+
+class MachineError(TransientError):
+    """The operating system refused: the disk is full, the limit of open files is reached."""
+
+
+class WorkFailedError(RuntimeError):
+    """The work raised something it should not have, our bug; the text is its traceback."""
+
+
+class ProcessLostError(Exception):
+    """The process ended before it answered; without an exit code, if none could be started."""
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class TimeLimitError(ProcessLostError):
+    """The process was ended because it took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the work returned, or why it did not."""
+
+    value: Any = None
+    error: Exception | None = None
+
+    def result(self) -> Any:
+        """Return the value.
+
+        Raises `UsageError`, `TransientError` (also `MachineError`), `MemoryError` and `WorkFailedError`.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def send_outcome(pipe: Connection, work: Callable[..., Any], *arguments: Any) -> None:
+    """Do some work and send what became of it, whatever it raises."""
+    try:
+        pipe.send(Outcome(work(*arguments)))
+    except Exception as error:  # noqa: BLE001 - whoever asked must not wait in vain
+        pipe.send(Outcome(error=_told(error)))
+
+
+def _told(error: Exception) -> Exception:
+    """Return an error as one that can be pickled, and needs nothing loaded to be understood."""
+    match error:
+        case UsageError():
+            return UsageError(error.message)
+        case MachineError():  # of a process that helped
+            return error
+        case TransientError():
+            return TransientError(error.message)
+        case MemoryError():
+            return MemoryError()
+        case OSError(errno=int(), strerror=str(reason)):  # others are not from the operating system
+            return MachineError(reason)
+        case _:
+            return WorkFailedError("".join(traceback.format_exception(error)))
