@@ -26,7 +26,7 @@ from datalab.astro.types import Pixels
 from datalab.errors import UsageError
 from datalab.fits.files import BLOCK_BYTES, opened, packing, unpacked_stream
 from datalab.fits.rice import RiceRows
-from datalab.fits.science import science_hdu, with_primary_cards
+from datalab.fits.science import CATALOGUE, science_hdu, with_primary_cards
 from datalab.fits.tables import plain_table
 
 _ReadRows = Callable[[int, int], Pixels]
@@ -35,7 +35,6 @@ _ReadRows = Callable[[int, int], Pixels]
 _MOST_TILE_ROWS = 16
 #: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
 _DENSEST_PACKING = 8190
-_CATALOGUE = "CAT"
 #: All headers are read at once, and pixels when asked for.
 _OPTIONS = {"memmap": False, "lazy_load_hdus": False}
 #: What the operating system says when asked for something a damaged file asked for.
@@ -88,7 +87,7 @@ class FitsImage:
             self.header = hdu.header.copy() if index == 0 else with_primary_cards(hdu.header, hdus[0].header)
             self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
             self._check_size(hdu)
-            catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == _CATALOGUE]
+            catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == CATALOGUE]
             self._catalogue_offset = catalogues[0].fileinfo()["hdrLoc"] if catalogues else None
             self._read, self.dtype = self._reader(hdu, index, work_dir)
 

@@ -13,6 +13,9 @@ from datalab.astro.headers.cards import image_axes, readable
 from datalab.errors import UsageError
 from datalab.fits.files import opened
 
+#: Extension names of the science image and of the catalogue of its sources.
+SCIENCE, CATALOGUE = "SCI", "CAT"
+
 #: Cards of a primary header that describe the file rather than the exposure: of no use beside another HDU's header.
 _OF_THE_FILE = re.compile(r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|PCOUNT|GCOUNT|CHECKSUM|DATASUM")
 #: Cards that tell how a file was made, which does not hold for what is made from it.
@@ -31,7 +34,7 @@ def science_hdu(headers: Sequence[fits.Header]) -> int:
     """
     axes = [image_axes(header) for header in headers]
     named = [
-        index for index, header in enumerate(headers) if str(readable(header, "EXTNAME", "")).strip().upper() == "SCI"
+        index for index, header in enumerate(headers) if str(readable(header, "EXTNAME", "")).strip().upper() == SCIENCE
     ]
     candidates = named or range(len(headers))
     for index in candidates:

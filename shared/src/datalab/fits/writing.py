@@ -12,8 +12,7 @@ from astropy.table import Table
 
 from datalab.astro.products.provenance import output_header
 from datalab.astro.types import Pixels
-
-_SCIENCE, _CATALOGUE = "SCI", "CAT"
+from datalab.fits.science import CATALOGUE, SCIENCE
 
 
 def write_image(
@@ -30,7 +29,7 @@ def write_image(
     `cards` go into the primary header; `header` describes the image, but for how it was stored.
     """
     hdus: list[Any] = [
-        fits.ImageHDU(_as_stored(pixels), header=output_header(header, pixels.shape), name=_SCIENCE),
+        fits.ImageHDU(_as_stored(pixels), header=output_header(header, pixels.shape), name=SCIENCE),
         *(fits.ImageHDU(_as_stored(other), name=name) for name, other in extensions.items()),
     ]
     if catalogue is not None:
@@ -44,7 +43,7 @@ def write_cube(path: Path, planes: Mapping[str, Pixels], *, header: fits.Header,
     cube_header = output_header(header, pixels.shape[1:])
     for number, name in enumerate(planes, start=1):
         cube_header[f"PLANE{number}"] = (name, "what the plane shows")
-    _write(path, cards, [fits.ImageHDU(pixels, header=cube_header, name=_SCIENCE)])
+    _write(path, cards, [fits.ImageHDU(pixels, header=cube_header, name=SCIENCE)])
 
 
 def _write(path: Path, cards: Sequence[fits.Card], extensions: Sequence[Any]) -> None:
@@ -69,5 +68,5 @@ def _table_hdu(catalogue: Table) -> fits.BinTableHDU:
     plain = Table(catalogue, copy=False)
     plain.meta.clear()
     hdu = fits.table_to_hdu(plain)
-    hdu.name = _CATALOGUE
+    hdu.name = CATALOGUE
     return hdu

@@ -9,8 +9,9 @@ from astropy.coordinates import SkyCoord
 
 from datalab.astro.headers.description import FrameDescription
 from datalab.astro.headers.exposure_times import midpoint, modified_julian_date
+from datalab.astro.photometry.following import follow, near_track
 from datalab.astro.photometry.target_positions import PositionError, TimedPosition
-from datalab.astro.photometry.tracks import fit_track, follow, near_track
+from datalab.astro.photometry.tracks import fit_track
 from datalab.astro.sky.cross_match import unit_vectors
 
 ARCSEC = 1 / 3600

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue
 
 from datalab.astro.photometry.comparison_stars import CatalogueSources
+from datalab.astro.photometry.following import follow, near_track
 from datalab.astro.photometry.target_positions import PositionError, TimedPosition, timed_positions
-from datalab.astro.photometry.tracks import Vectors, fit_track, follow, near_track
+from datalab.astro.photometry.tracks import Vectors, fit_track
 from datalab.astro.sky.cross_match import unit_vectors
 from operation_runner.recipes.aperture_frames import Frame, Frames
 from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve

@@ -46,7 +46,7 @@ def provenance_cards(
 
     Args:
         software_version: of Datalab.
-        operation: its name in the catalogue.
+        operation: its name.
         operation_version: of its algorithm.
         parameters: values of strict JSON.
         inputs: (basename, SHA-256 in hexadecimal) of every input, in the order used.

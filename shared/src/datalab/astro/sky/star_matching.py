@@ -2,12 +2,9 @@
 
 Triangles of neighbouring stars are compared by their shape, which no similarity changes. Every pair of triangles of
 nearly equal shape proposes a transform; the one that most stars agree with wins, if so many cannot agree by chance.
-The shape is that of Valdes et al., the way from triangles to a transform that of Groth; the test against chance is the
-number of false alarms of Moisan and Stival.
+The test against chance is the number of false alarms of Moisan and Stival.
 
 References:
-    E. J. Groth, "A pattern-matching algorithm for two-dimensional coordinate lists", AJ 91, 1244 (1986).
-    F. G. Valdes et al., "FOCAS automatic catalog matching algorithms", PASP 107, 1119 (1995).
     L. Moisan, B. Stival, "A probabilistic criterion to detect rigid point matches", IJCV 57, 201 (2004).
 """
 
@@ -17,51 +14,31 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 from scipy.special import bdtrc
 
 from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
+from datalab.astro.sky.triangles import Points, as_columns, proposed, triangles_of
 from datalab.astro.types import FloatArray, IntArray
-
-#: Positions x + iy, shape (n,).
-_Points = NDArray[np.complex128]
 
 #: Fewer common stars are no evidence: two of them define the transform.
 LEAST_COMMON_STARS = 4
-
 #: Brightest stars of a list that triangles are made of: enough that two thirds may be missing in the other list.
 TRIANGLE_STARS = 60
-
 #: How many times these stars, and with how many of its neighbours each makes triangles. With 30 % of the stars missing
 #: in either list about four of eight neighbours are common, that is six common triangles per star.
 FIRST_ATTEMPT = (1, 8)
-
 #: If that fails: finds fields whose stars rank very differently in both lists, and takes up to some seconds.
 SECOND_ATTEMPT = (3, 14)
-
-#: Largest difference of the side ratios of a triangle in both lists; centroids of faint stars err by some tenths of a
-#: pixel, and sides are some tens of pixels long.
-SHAPE_TOLERANCE = 0.01
-
-#: Triangles more elongated than this determine shape and transform poorly (ratio of the longest to the shortest side).
-MOST_ELONGATED = 8.0
-
-#: Proposed transforms that are tried on all triangle stars, the most similar triangles first; bounds time and memory.
-MOST_PROPOSALS = 10_000
-
 #: Proposals that are refined on more stars; the right one is rarely not the first.
 REFINED_PROPOSALS = 12
-
 #: Stars that take part in the final fit, for each star that triangles are made of: 480 of an image.
 FITTED_PER_TRIANGLE_STAR = 8
-
 #: A match is accepted if fewer matches as good are to be expected among all that could be proposed for random stars.
 FALSE_ALARMS = 1e-3
-
 #: Few stars prove more if they lie closer together than the tolerance: the limits tried, as fractions of it.
 ACCEPTED_FRACTIONS = (0.1, 0.3, 1.0)
-
 _REFINEMENTS = 6
 #: A proposal comes from stars close together and misses those far away by more than their own errors.
 _FIRST_TOLERANCE = 2.0
@@ -132,14 +109,6 @@ class StarMatch:
     rms: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Triangles:
-    """Shape (n, 2) of each triangle and its three corners (n, 3) as complex, in the order the shape defines."""
-
-    shape: FloatArray
-    corners: _Points
-
-
 def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | None = None) -> StarMatch:
     """Find the similarity that brings `stars` onto `reference`.
 
@@ -165,8 +134,8 @@ def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | 
         few_moving, few_fixed = moving[: deeper * options.stars], fixed[: deeper * options.reference_stars]
         if few_fixed.size < LEAST_COMMON_STARS:  # so small is the part of the sky that the image shows
             continue
-        triangles, reference_triangles = _triangles(few_moving, neighbours), _triangles(few_fixed, neighbours)
-        proposals = _proposals(triangles, reference_triangles, options.scale_range)
+        triangles, reference_triangles = triangles_of(few_moving, neighbours), triangles_of(few_fixed, neighbours)
+        proposals = proposed(triangles, reference_triangles, options.scale_range)
         tests = len(triangles.shape) * len(reference_triangles.shape)
         matches = [
             _refined(Similarity(*proposal.tolist()), moving, fixed, options.tolerance)
@@ -185,75 +154,28 @@ def match_stars(stars: ArrayLike, reference: ArrayLike, options: MatchOptions | 
     )
 
 
-def _as_complex(points: ArrayLike) -> _Points:
+def _as_complex(points: ArrayLike) -> Points:
     xy = np.asarray(points, np.float64).reshape(-1, 2)
     return xy[:, 0] + 1j * xy[:, 1]
 
 
-def _as_columns(points: _Points) -> FloatArray:
-    return np.column_stack([points.real, points.imag])
-
-
-def _triangles(points: _Points, neighbours: int) -> _Triangles:
-    """Return the triangles that each star makes with two of its nearest neighbours, each once."""
-    neighbours = min(neighbours, points.size - 1)
-    _, nearest = KDTree(_as_columns(points)).query(_as_columns(points), k=neighbours + 1)
-    first, second = np.triu_indices(neighbours, k=1)
-    others = np.stack([nearest[:, 1 + first], nearest[:, 1 + second]], axis=2).reshape(-1, 2)
-    corners = np.column_stack([np.repeat(nearest[:, 0], first.size), others])
-    corners = np.unique(np.sort(corners, axis=1), axis=0)
-    return _shapes(points[corners])
-
-
-def _shapes(corners: _Points) -> _Triangles:
-    """Order the corners by the sides opposite to them, the longest first, and describe the shape.
-
-    The shape is where the third corner lies in the frame in which the side between the others is the unit interval:
-    scale and rotation drop out, a mirror image has the opposite sign of the second number.
-    """
-    sides = np.abs(np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1))
-    by_length = np.argsort(-sides, axis=1, kind="stable")
-    sides = np.take_along_axis(sides, by_length, axis=1)
-    corners = np.take_along_axis(corners, by_length, axis=1)
-    usable = sides[:, 0] < MOST_ELONGATED * sides[:, 2]
-    corners = corners[usable]
-    position = (corners[:, 0] - corners[:, 1]) / (corners[:, 2] - corners[:, 1])
-    return _Triangles(shape=_as_columns(position), corners=corners)
-
-
-def _proposals(triangles: _Triangles, reference: _Triangles, scale_range: tuple[float, float]) -> _Points:
-    """Return the transforms, (n, 2) as turn and shift, of triangles of equal shape, the most similar ones first."""
-    if not (len(triangles.shape) and len(reference.shape)):
-        return np.empty((0, 2), np.complex128)
-    pairs = KDTree(triangles.shape).sparse_distance_matrix(
-        KDTree(reference.shape), SHAPE_TOLERANCE, output_type="ndarray"
-    )
-    # The longest arm of the triangle, and where its middle goes, fix the transform.
-    moving, fixed = triangles.corners[pairs["i"]], reference.corners[pairs["j"]]
-    turn = (fixed[:, 2] - fixed[:, 1]) / (moving[:, 2] - moving[:, 1])
-    shift = fixed.mean(axis=1) - turn * moving.mean(axis=1)
-    possible = (np.abs(turn) >= scale_range[0]) & (np.abs(turn) <= scale_range[1])
-    order = np.lexsort((pairs["j"][possible], pairs["i"][possible], pairs["v"][possible]))[:MOST_PROPOSALS]
-    return np.column_stack([turn[possible], shift[possible]])[order]
-
-
 def _most_agreed(
-    proposals: _Points,
-    moving: _Points,
-    fixed: _Points,
+    proposals: Points,
+    moving: Points,
+    fixed: Points,
     tolerance: float,
-) -> _Points:
+) -> Points:
     """Return the few proposals that bring most stars onto one of the reference."""
     moved = proposals[:, :1] * moving + proposals[:, 1:]
     within = _FIRST_TOLERANCE * tolerance
-    distance, _ = KDTree(_as_columns(fixed)).query(_as_columns(moved.ravel()), distance_upper_bound=within)
+    distance, _ = KDTree(as_columns(fixed)).query(as_columns(moved.ravel()), distance_upper_bound=within)
     agreeing = np.isfinite(distance).reshape(moved.shape).sum(axis=1)
     return proposals[np.argsort(-agreeing, kind="stable")[:REFINED_PROPOSALS]]
 
 
-def _refined(transform: Similarity, moving: _Points, fixed: _Points, tolerance: float) -> StarMatch:
+def _refined(transform: Similarity, moving: Points, fixed: Points, tolerance: float) -> StarMatch:
     """Fit the transform to the stars it brings together, outliers left out, until they stay the same."""
-    tree = KDTree(_as_columns(fixed))
+    tree = KDTree(as_columns(fixed))
     within = _FIRST_TOLERANCE * tolerance
     fitted = np.empty((0, 2), np.int64)
     for _ in range(_REFINEMENTS):
@@ -278,10 +200,10 @@ def _refined(transform: Similarity, moving: _Points, fixed: _Points, tolerance: 
     )
 
 
-def _common(transform: Similarity, moving: _Points, fixed: KDTree, within: float) -> IntArray:
+def _common(transform: Similarity, moving: Points, fixed: KDTree, within: float) -> IntArray:
     """Return pairs of indices, (n, 2), of stars that come to lie within a distance; no star is in two of them."""
     moved = transform.turn * moving + transform.shift
-    distance, nearest = fixed.query(_as_columns(moved), distance_upper_bound=within)
+    distance, nearest = fixed.query(as_columns(moved), distance_upper_bound=within)
     found = np.flatnonzero(np.isfinite(distance))
     closest_first = found[np.argsort(distance[found], kind="stable")]
     _, first = np.unique(nearest[closest_first], return_index=True)
@@ -289,7 +211,7 @@ def _common(transform: Similarity, moving: _Points, fixed: KDTree, within: float
     return np.column_stack([kept, nearest[kept]]).astype(np.int64)
 
 
-def _fit(moving: _Points, fixed: _Points) -> Similarity:
+def _fit(moving: Points, fixed: Points) -> Similarity:
     """Return the similarity with the least sum of squared distances: linear regression with complex numbers."""
     moving_middle, fixed_middle = moving.mean(), fixed.mean()
     offsets = moving - moving_middle
@@ -297,15 +219,15 @@ def _fit(moving: _Points, fixed: _Points) -> Similarity:
     return Similarity(turn=turn, shift=complex(fixed_middle - turn * moving_middle))
 
 
-def _distances(transform: Similarity, moving: _Points, fixed: _Points, common: IntArray) -> FloatArray:
+def _distances(transform: Similarity, moving: Points, fixed: Points, common: IntArray) -> FloatArray:
     distances: FloatArray = np.abs(transform.turn * moving[common[:, 0]] + transform.shift - fixed[common[:, 1]])
     return distances
 
 
 def _false_alarms(
     match: StarMatch,
-    moving: _Points,
-    fixed: _Points,
+    moving: Points,
+    fixed: Points,
     tolerance: float,
     *,
     tests: int,
@@ -329,13 +251,13 @@ def _false_alarms(
     return tests * len(radii) * float(bdtrc(agreeing - 1, in_moved - 2, by_chance))
 
 
-def _common_box(first: _Points, second: _Points) -> tuple[complex, complex]:
+def _common_box(first: Points, second: Points) -> tuple[complex, complex]:
     """Return the opposite corners of the upright rectangle that both lists cover."""
     low = complex(max(first.real.min(), second.real.min()), max(first.imag.min(), second.imag.min()))
     high = complex(min(first.real.max(), second.real.max()), min(first.imag.max(), second.imag.max()))
     return low, high
 
 
-def _count_inside(points: _Points, low: complex, high: complex) -> int:
+def _count_inside(points: Points, low: complex, high: complex) -> int:
     inside = (points.real >= low.real) & (points.real <= high.real)
     return int(np.count_nonzero(inside & (points.imag >= low.imag) & (points.imag <= high.imag)))
