@@ -25,7 +25,7 @@ DOCUMENTS = [
     "CHANGELOG.md",
     *(
         f"docs/{name}.md"
-        for name in ("architecture", "feed", "observatory-guide", "operations", "writing-an-operation")
+        for name in ("architecture", "contributing", "feed", "observatory-guide", "operations", "writing-an-operation")
     ),
 ]
 DOCUMENTS += ["docs/operator-guide.md", "docs/user-guide.md"]
