@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-import httpx
 import typer
 
+from datalab.client.rest import Datalab, DatalabApiError
 from datalab.local.connection import read_connection
 
 DATA_DIR = Path(".datalab")
+
+T = TypeVar("T")
 
 
 class CommandError(typer.Exit):
@@ -34,38 +38,22 @@ def use_local_system(data_dir: Path = DATA_DIR) -> None:
         os.environ.setdefault(name, value)
 
 
-class Api:
-    """The REST API, as one user. Replies that are not 2xx end the command with what the server said."""
+def ask(question: Callable[[Datalab], Awaitable[T]], *, as_admin: bool = False) -> T:
+    """Ask the REST API something, as the user, or the administrator if asked for or if there is no other.
 
-    def __init__(self, *, url: str, token: str) -> None:
-        self._client = httpx.Client(
-            base_url=f"{url.rstrip('/')}/api/", headers={"Authorization": f"Token {token}"}, timeout=30.0
-        )
+    Raises `CommandError` when there is no answer, or an error.
+    """
+    token_variable = "DATALAB_TOKEN" if "DATALAB_TOKEN" in os.environ and not as_admin else "DATALAB_ADMIN_TOKEN"
+    url, token = os.environ.get("DATALAB_API_URL"), os.environ.get(token_variable)
+    if not url or not token:
+        missing = "DATALAB_API_URL" if not url else token_variable
+        raise CommandError(f"no running system found: start `datalab up`, or set {missing}")
 
-    @classmethod
-    def as_admin(cls) -> Api:
-        """Connect with the administrator's token."""
-        return cls._from_environment("DATALAB_ADMIN_TOKEN")
+    async def asked() -> T:
+        async with Datalab(url, token) as api:
+            return await question(api)
 
-    @classmethod
-    def as_user(cls) -> Api:
-        """Connect with the user's own token, or the administrator's if there is no other."""
-        return cls._from_environment("DATALAB_TOKEN" if "DATALAB_TOKEN" in os.environ else "DATALAB_ADMIN_TOKEN")
-
-    @classmethod
-    def _from_environment(cls, token_variable: str) -> Api:
-        url, token = os.environ.get("DATALAB_API_URL"), os.environ.get(token_variable)
-        if not url or not token:
-            missing = "DATALAB_API_URL" if not url else token_variable
-            raise CommandError(f"no running system found: start `datalab up`, or set {missing}")
-        return cls(url=url, token=token)
-
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """Return the decoded reply, None if it has no body."""
-        try:
-            reply = self._client.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise CommandError(f"the API does not answer: {error}") from error
-        if not reply.is_success:
-            raise CommandError(f"{method} {path}: {reply.status_code} {reply.text[:500]}")
-        return reply.json() if reply.content else None
+    try:
+        return asyncio.run(asked())
+    except DatalabApiError as error:
+        raise CommandError(str(error)) from error

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datalab.cli.connection import Api, CommandError
+from datalab.cli.connection import CommandError, ask
 
 sessions = typer.Typer(help="Data sessions.", no_args_is_help=True)
 app = typer.Typer(help="Operations of a session.", no_args_is_help=True)
@@ -16,7 +16,7 @@ app = typer.Typer(help="Operations of a session.", no_args_is_help=True)
 @sessions.command("list")
 def list_sessions() -> None:
     """List your sessions, newest first."""
-    for session in Api.as_user().call("GET", "datasessions/")["results"]:
+    for session in ask(lambda api: api.sessions()):
         typer.echo(f"{session['id']:>6}  {session['name']}  ({len(session['operations'])} operations)")
 
 
@@ -24,13 +24,13 @@ def list_sessions() -> None:
 def add_session(name: str, basenames: list[str]) -> None:
     """Open a session on archive frames and print its id."""
     inputs = [{"source": "archive", "basename": basename} for basename in basenames]
-    typer.echo(Api.as_user().call("POST", "datasessions/", json={"name": name, "input_data": inputs})["id"])
+    typer.echo(ask(lambda api: api.add_session(name, inputs))["id"])
 
 
 @app.command("list")
 def list_operations(session: int) -> None:
     """List the operations of a session."""
-    for operation in Api.as_user().call("GET", f"datasessions/{session}/operations/")["results"]:
+    for operation in ask(lambda api: api.operations(session)):
         done = f"{operation['operation_progress']:.0%}"
         typer.echo(
             f"{operation['id']:>6}  {operation['status']:<12}{done:>5}  {operation['name']}  {operation['message']}"
@@ -40,7 +40,7 @@ def list_operations(session: int) -> None:
 @app.command()
 def available() -> None:
     """List the operations there are, with their inputs."""
-    for name, wizard in Api.as_user().call("GET", "available_operations/").items():
+    for name, wizard in ask(lambda api: api.available_operations()).items():
         inputs = ", ".join(f"{key} ({value['type']})" for key, value in wizard["inputs"].items())
         typer.echo(f"{name}: {wizard['description']}\n    inputs: {inputs}")
 
@@ -56,24 +56,22 @@ def start(
         input_data = json.loads(inputs)
     except json.JSONDecodeError as error:
         raise CommandError(f"the inputs are not JSON: {error}") from error
-    body = {"name": name, "input_data": input_data}
-    typer.echo(Api.as_user().call("POST", f"datasessions/{session}/operations/", json=body)["id"])
+    typer.echo(ask(lambda api: api.start(session, name, input_data))["id"])
 
 
 @app.command()
 def show(session: int, operation: int) -> None:
     """Show an operation, with signed links to its outputs."""
-    reply = Api.as_user().call("GET", f"datasessions/{session}/operations/{operation}/")
-    typer.echo(json.dumps(reply, indent=2))
+    typer.echo(json.dumps(ask(lambda api: api.operation(session, operation)), indent=2))
 
 
 @app.command()
 def cancel(session: int, operation: int) -> None:
     """Stop an operation."""
-    typer.echo(Api.as_user().call("POST", f"datasessions/{session}/operations/{operation}/cancel/")["status"])
+    typer.echo(ask(lambda api: api.cancel(session, operation))["status"])
 
 
 @app.command()
 def retry(session: int, operation: int) -> None:
     """Run a failed or cancelled operation again."""
-    typer.echo(Api.as_user().call("POST", f"datasessions/{session}/operations/{operation}/retry/")["status"])
+    typer.echo(ask(lambda api: api.retry(session, operation))["status"])

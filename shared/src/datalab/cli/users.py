@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datalab.cli.connection import Api
+from datalab.cli.connection import ask
 
 app = typer.Typer(help="Users and their tokens (needs the administrator's token).", no_args_is_help=True)
 
@@ -18,20 +18,19 @@ def add(
     superuser: Annotated[bool, typer.Option(help="may read everything and manage users")] = False,
 ) -> None:
     """Add a user and print a token. The token is shown this once; only its hash is stored."""
-    user = Api.as_admin().call("POST", "users/", json={"username": name, "proposals": proposal, "superuser": superuser})
-    typer.echo(user["token"])
+    typer.echo(ask(lambda api: api.add_user(name, proposals=proposal, superuser=superuser), as_admin=True))
 
 
 @app.command()
 def token(name: str) -> None:
     """Print a new token for a user; older ones stay valid."""
-    typer.echo(Api.as_admin().call("POST", f"users/{name}/tokens/")["token"])
+    typer.echo(ask(lambda api: api.add_token(name), as_admin=True))
 
 
 @app.command("list")
 def list_() -> None:
     """List the users."""
-    for user in Api.as_admin().call("GET", "users/")["results"]:
+    for user in ask(lambda api: api.users(), as_admin=True):
         marks = [mark for mark in ("superuser",) if user.get(mark)] + ([] if user["active"] else ["inactive"])
         typer.echo("  ".join([user["username"], *user["proposals"], *marks]))
 
@@ -39,4 +38,4 @@ def list_() -> None:
 @app.command()
 def deactivate(name: str) -> None:
     """Keep a user from using the system; nothing of theirs is deleted."""
-    Api.as_admin().call("PATCH", f"users/{name}/", json={"active": False})
+    ask(lambda api: api.change_user(name, active=False), as_admin=True)

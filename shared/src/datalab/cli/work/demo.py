@@ -19,13 +19,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import numpy as np
 from astropy.io import fits
 
 from datalab.astro.headers.description import describe_header
 from datalab.astro.pixels.geometry import common_shape
 from datalab.client.feed import FeedClient
+from datalab.client.rest import Datalab, DatalabApiError
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.events.object_keys import data_key
@@ -119,6 +119,8 @@ class Demo:
                     await self._ingest(shipment, api)
                     for group in shipment.groups():
                         self._figures.results.append(await self._median(group, api))
+            except DatalabApiError as error:
+                raise DemoFailedError(str(error)) from error
             except TimeoutError:
                 visible = f"{len(self._figures.arrivals)} of {shipment.expected} frames"
                 raise DemoFailedError(
@@ -129,28 +131,21 @@ class Demo:
         return self._figures
 
     @asynccontextmanager
-    async def _user(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def _user(self) -> AsyncIterator[Datalab]:
         """Make a demo user who may read the simulated proposal, and give the block their access."""
         name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        base = f"{self._system.api_url}/api/"
-        admin = {"Authorization": f"Token {self._system.admin_token}"}
-        async with httpx.AsyncClient(base_url=base, headers=admin, timeout=30.0) as client:
-            body = {"username": name, "proposals": [SimulatedObservatory().proposal]}
-            user = _checked(await client.post("users/", json=body))
-            self._say(f"user {name}, token {user['token']}")
-            client.headers["Authorization"] = f"Token {user['token']}"
-            yield client
+        async with Datalab(self._system.api_url, self._system.admin_token) as admin:
+            token = await admin.add_user(name, proposals=[SimulatedObservatory().proposal])
+        self._say(f"user {name}, token {token}")
+        async with admin.as_user(token) as api:
+            yield api
 
-    def _feed(self, api: httpx.AsyncClient) -> FeedClient:
-        url = f"{self._system.api_url.replace('http', 'ws', 1)}/api/feed"
-        return FeedClient(url, token=api.headers["Authorization"].removeprefix("Token "))
-
-    async def _ingest(self, shipment: Shipment, api: httpx.AsyncClient) -> None:
+    async def _ingest(self, shipment: Shipment, api: Datalab) -> None:
         """Upload and announce every file; return when every frame is visible on the feed."""
         bus = Bus(settings=self._system.nats_settings, service="observatory", metrics=BusMetrics(create_registry()))
         await bus.connect()
         try:
-            async with ObjectStore(self._system.s3_settings) as store, self._feed(api) as feed:
+            async with ObjectStore(self._system.s3_settings) as store, api.feed() as feed:
                 await feed.subscribe(sites=sorted(shipment.sites))
                 observatory = _Observatory(store=store, bus=bus)
                 sending = asyncio.create_task(shipment.send(observatory))
@@ -175,28 +170,22 @@ class Demo:
             if len(visible) == expected:
                 return
 
-    async def _median(self, group: Mapping[str, bytes], api: httpx.AsyncClient) -> Result:
+    async def _median(self, group: Mapping[str, bytes], api: Datalab) -> Result:
         """Run Median on frames in a session of their own, watching the feed, and check the result."""
         inputs = [{"source": "archive", "basename": basename} for basename in group]
         name = f"Demo {datetime.now(UTC):%H:%M:%S}"
-        session = _checked(await api.post("datasessions/", json={"name": name, "input_data": inputs}))
-        async with self._feed(api) as feed:
+        session = await api.add_session(name, inputs)
+        async with api.feed() as feed:
             await feed.subscribe(sessions=[session["id"]])
             began = time.monotonic()
-            path = f"datasessions/{session['id']}/operations/"
-            body = {"name": "Median", "input_data": {"input_files": inputs}}
-            operation = _checked(await api.post(path, json=body))
+            operation = await api.start(session["id"], "Median", {"input_files": inputs})
             self._say(f"session {session['id']}, operation {operation['id']}: Median of {len(group)} frames")
             await self._watch(feed, operation["id"])
             elapsed_s = time.monotonic() - began
-        finished = _checked(await api.get(f"{path}{operation['id']}/"))
+        finished = await api.operation(session["id"], operation["id"])
         (output,) = finished["output"]["output_files"]
-        async with httpx.AsyncClient(timeout=60.0) as anonymous:  # the link alone must be enough
-            download = await anonymous.get(output["fits_url"])
-            pictures = [await anonymous.get(output[link]) for link in ("large_url", "small_url")]
-        for reply in (download, *pictures):
-            _expect(reply.is_success, f"an output link does not work: {reply.status_code}")
-        difference = await asyncio.to_thread(_difference_from_numpy, download.content, list(group.values()))
+        fits_file, *_ = [await api.download(output[link]) for link in ("fits_url", "large_url", "small_url")]
+        difference = await asyncio.to_thread(_difference_from_numpy, fits_file, list(group.values()))
         return Result(operation["id"], tuple(group), elapsed_s, output, difference)
 
     async def _watch(self, feed: FeedClient, operation_id: int) -> None:
@@ -335,11 +324,6 @@ def _difference_from_numpy(result: bytes, inputs: Sequence[bytes]) -> float:
 
 def _has_fits(roles: Sequence[str]) -> bool:
     return any(role.startswith("fits") for role in roles)
-
-
-def _checked(reply: httpx.Response) -> Any:
-    _expect(reply.is_success, f"{reply.request.method} {reply.request.url}: {reply.status_code} {reply.text[:300]}")
-    return reply.json()
 
 
 def _expect(holds: bool, otherwise: str) -> None:

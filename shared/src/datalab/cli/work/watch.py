@@ -8,7 +8,8 @@ from collections.abc import Collection
 import typer
 
 from datalab.cli.connection import CommandError
-from datalab.client.feed import FeedClient, FeedRefusedError
+from datalab.client.feed import FeedRefusedError
+from datalab.client.rest import Datalab
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
 
 
@@ -16,7 +17,7 @@ def print_feed(api_url: str, *, token: str, sessions: Collection[int], sites: Co
     """Print a line for each event until Ctrl-C. Raises `CommandError`."""
 
     async def listen() -> None:
-        async with FeedClient(f"{api_url.replace('http', 'ws', 1)}/api/feed", token=token) as feed:
+        async with Datalab(api_url, token).feed() as feed:
             await feed.subscribe(sessions=sessions, sites=sites)
             async for heard in feed:
                 typer.echo(f"{heard.sequence:>8}  {heard.event.occurred_at:%H:%M:%S}  {_line(heard.event)}")
