@@ -5,6 +5,7 @@ import json
 import re
 from functools import cache
 
+import orjson
 from jsonschema import Draft202012Validator
 
 from session_api.web.paths import canonical_path
@@ -35,7 +36,7 @@ class OpenApiContract:
         method = response.request.method
         if path in UNDESCRIBED or (method == "OPTIONS" and response.status_code == 200):
             return
-        about = f"{method} {path} answers {response.status_code}: {response.text[:200]}"
+        about = f"{method} {path} answers {response.status_code}: {response.content[:200]!r}"
         operations = next((found for template, found in self._templates if template.fullmatch(path)), {})
         if method.lower() in operations:
             self._compare(response, operations[method.lower()]["responses"], about)
@@ -52,7 +53,7 @@ class OpenApiContract:
             return
         (content,) = answer["content"].items()
         assert response.headers["Content-Type"] == content[0], about
-        errors = list(self._validator(json.dumps(content[1]["schema"])).iter_errors(json.loads(response.content)))
+        errors = list(self._validator(json.dumps(content[1]["schema"])).iter_errors(orjson.loads(response.content)))
         assert not errors, f"{about}\n{errors[0]}"
 
     def _new_validator(self, schema):
