@@ -25,7 +25,7 @@ from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
 from support.servers import delete_streams
-from support.session_api import until
+from support.waiting import until
 
 
 class Accounts:

@@ -1,6 +1,5 @@
 """The ingest service on real servers, and what the world around it does and sees."""
 
-import asyncio
 import contextlib
 import json
 from dataclasses import replace
@@ -19,6 +18,7 @@ from datalab.platform.objects.store import ObjectStore
 from ingest.arrivals.assembly import build
 from ingest.main import create_app
 from ingest.settings import IngestSettings
+from support.waiting import until
 
 _counter = count(1)
 
@@ -120,7 +120,7 @@ class Observatory:
             document = await self.database["frames"].find_one({"_id": basename})
             return document if document and len(document["files"]) >= files else None
 
-        return await awaited(complete)
+        return await until(complete)
 
     async def told(self, key, kind, *, times=1):
         """Return the events of a type (`FrameIngested`, `FileRejected`) about a file once there are that many."""
@@ -129,7 +129,7 @@ class Observatory:
             events = [event for event in await self.all_told(kind) if event.key == key]
             return events if len(events) >= times else None
 
-        return await awaited(heard)
+        return await until(heard)
 
     async def all_told(self, kind):
         messages = self.bus.replay(FRAMES, after=0, filter_subjects=FRAMES.subjects)
@@ -145,7 +145,7 @@ class Observatory:
                     return letter.headers["Datalab-Reason"], letter.headers["Datalab-Subject"]
             return None
 
-        return await awaited(found)
+        return await until(found)
 
     async def all_settled(self, consumer):
         """Wait until a consumer has nothing in hand and nothing before it."""
@@ -155,12 +155,4 @@ class Observatory:
             return info.num_pending == 0 and info.num_ack_pending == 0
 
         assert stream_for(consumer.filter_subjects[0]).name == consumer.stream
-        await awaited(settled)
-
-
-async def awaited(question, *, within_s=60.0):
-    """Ask until the answer is something; return it."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await question()):  # noqa: ASYNC110 - the answer is in another process
-            await asyncio.sleep(0.05)
-    return answer
+        await until(settled)

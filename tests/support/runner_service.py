@@ -23,7 +23,7 @@ from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.settings import OperationRunnerSettings
 from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, input_file, request, write_fits
-from support.waiting import eventually
+from support.waiting import until
 
 _ids = count(1)
 _report = TypeAdapter(OperationReport)
@@ -64,12 +64,12 @@ class World:
     async def outcome(self, operation_id, *, within_s=20.0):
         """Wait for the outcome; there may be only one."""
         kinds = ("succeeded", "failed", "cancelled")
-        await eventually(lambda: any(self.of(operation_id, kind) for kind in kinds), within_s=within_s)
+        await until(lambda: any(self.of(operation_id, kind) for kind in kinds), within_s=within_s)
         (outcome,) = [report for kind in kinds for report in self.of(operation_id, kind)]
         return outcome
 
     async def started(self, operation_id):
-        await eventually(lambda: self.of(operation_id, "started"))
+        await until(lambda: self.of(operation_id, "started"))
 
     async def dead_letters(self):
         return [letter async for letter in self.bus.replay(DEAD, after=0, filter_subjects=DEAD.subjects)]
@@ -140,7 +140,7 @@ class RunnerProcess:
 
     async def ended(self, within_s=15.0):
         """Wait for the end; return the exit code."""
-        await eventually(lambda: self._process.poll() is not None, within_s=within_s)
+        await until(lambda: self._process.poll() is not None, within_s=within_s)
         return self._process.returncode
 
     def close(self):

@@ -34,6 +34,7 @@ from session_api.offers.reader import OperationOffers
 from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
 from support.openapi import OpenApiContract
+from support.waiting import until
 
 ADMIN_TOKEN = "the-operators-own-token"
 
@@ -301,7 +302,7 @@ class World:
             operation = (await client.get(path)).json()
             return operation if operation.get("status") == status else None
 
-        return await until_true(shown)
+        return await until(shown)
 
     async def session(self, client, name="S1", input_data=()):
         reply = await client.post("/api/datasessions/", json={"name": name, "input_data": list(input_data)})
@@ -341,21 +342,6 @@ async def running_world(environment, **changes):
         await serving
         await world.bus.close()
         await world.store.close()
-
-
-async def until(condition, *, within_s=15.0):
-    """Wait until the condition holds."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what it asks about has no event
-            await asyncio.sleep(0.005)
-
-
-async def until_true(question, *, within_s=15.0):
-    """Wait until a coroutine function answers with something true, and return that."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await question()):  # noqa: ASYNC110 - another process answers when it is ready
-            await asyncio.sleep(0.01)
-    return answer
 
 
 def body_of(reply):

@@ -17,9 +17,9 @@ from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from datalab.simulation.observatory import play
 from support.gaia_server import GaiaServer, running_gaia
-from support.polling import until
 from support.tour_oddities import ODD_FRAMES
 from support.tour_sky import NIGHTS, OBSERVATORY, Archive, gaia_rows, night_files
+from support.waiting import until
 
 #: Everything takes seconds; whatever takes longer than this is broken.
 PATIENCE_S = 90.0

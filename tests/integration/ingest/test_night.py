@@ -5,7 +5,8 @@ import pytest
 from datalab.events.frames import FileRejected, FrameIngested
 from datalab.simulation.detector import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory, play
-from support.ingest_service import awaited, running, settings_for_tests, surroundings
+from support.ingest_service import running, settings_for_tests, surroundings
+from support.waiting import until
 
 
 class Wire:
@@ -34,7 +35,7 @@ async def test_a_shuffled_night(settings_environment, tmp_path):
             told = await observatory.all_told(FrameIngested)
             return told if len(told) >= len(files) else None
 
-        told = await awaited(all_told)
+        told = await until(all_told)
         assert sorted(event.key for event in told) == sorted(file.object_key for file in files)
         assert await observatory.all_told(FileRejected) == []
         assert await observatory.database["frames"].count_documents({}) == len(exposures)

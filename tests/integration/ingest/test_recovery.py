@@ -22,7 +22,8 @@ from ingest.frames.names import parse_file_name
 from ingest.frames.repository import FrameRepository
 from support.fits_files import header_text, packed_fits
 from support.ingest import BEGINNING
-from support.ingest_service import arrivals, awaited, base_name, running, settings_for_tests, surroundings
+from support.ingest_service import arrivals, base_name, running, settings_for_tests, surroundings
+from support.waiting import until
 
 JPEG = b"\xff\xd8\xff\xe0 picture"
 
@@ -82,7 +83,7 @@ async def test_what_was_written_but_not_published_is_published_by_the_sweep(sett
         async def published():
             return (await observatory.database["frames"].find_one({"_id": name.basename}))["outbox"] == []
 
-        await awaited(published)
+        await until(published)
 
 
 async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(settings, observatory):
@@ -144,7 +145,7 @@ async def test_a_store_that_comes_back_finds_the_file_waiting(settings, observat
             info = await observatory.bus.jetstream.consumer_info(FILES.name, FILE_INGEST.name)
             return info.num_redelivered
 
-        await awaited(redelivered)
+        await until(redelivered)
         await server.restart()
         await observatory.frame(base, files=1)
         assert len(await observatory.told(key, FrameIngested)) == 1
@@ -167,7 +168,7 @@ async def test_a_bus_that_comes_back_brings_the_files_announced_meanwhile(settin
                 return False
             return True
 
-        await awaited(announced)
+        await until(announced)
         await observatory.frame(bases[1], files=1)
         assert len(await observatory.told(keys[1], FrameIngested)) == 1
 
@@ -201,7 +202,7 @@ async def test_a_service_killed_at_work_leaves_nothing_undone(settings, observat
             told = [event.basename for event in await observatory.all_told(FrameIngested)]
             return told if len(told) >= len(bases) else None
 
-        assert sorted(await awaited(all_told)) == sorted(bases)
+        assert sorted(await until(all_told)) == sorted(bases)
     finally:
         again.send_signal(signal.SIGTERM)
         # After an orderly end, uvicorn leaves with the signal it was sent.

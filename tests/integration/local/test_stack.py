@@ -18,7 +18,7 @@ from datalab.platform.settings import MongoSettings, NatsSettings
 from support import local_stack
 from support.servers import mongo_client, nats_connection, read_settings
 from support.stand_in import alive, stand_in
-from support.waiting import eventually
+from support.waiting import until
 
 TIMEOUT_S = 20
 
@@ -85,7 +85,7 @@ async def test_the_children_of_a_killed_stack_die_and_its_data_live(tmp_path):
             await frames.insert_one({"_id": "still here"})
         children = children_of(process)
         process.kill()
-        await eventually(lambda: not any(alive(pid) for pid in children))
+        await until(lambda: not any(alive(pid) for pid in children))
     assert (tmp_path / "mongo" / "mongod.lock").read_text() != ""
 
     async with stack_program(tmp_path) as (process, ready):

@@ -16,7 +16,7 @@ from datalab.local.supervisor import Supervisor
 from datalab.platform.settings import S3Settings
 from support.servers import read_settings, s3_client
 from support.stand_in import IGNORE_SIGTERM, alive, stand_in
-from support.waiting import eventually
+from support.waiting import until
 
 FAIL_ONCE_TOLD = """
 import os, sys
@@ -86,7 +86,7 @@ async def test_a_child_that_keeps_failing_is_given_more_and_more_time(supervisor
     await supervisor.start(stand_in(before=FAIL_ONCE_TOLD, FLAG=str(flag)))
     flag.touch()
     pid = supervisor.kill("stand-in")
-    await eventually(lambda: supervisor.status("stand-in").restarts == 3)
+    await until(lambda: supervisor.status("stand-in").restarts == 3)
     flag.unlink()
     await supervisor.wait_ready("stand-in", other_than_pid=pid, timeout_s=10)
     assert [status.detail for status in history if status.detail] == [
@@ -129,7 +129,7 @@ async def test_what_a_killed_child_started_goes_with_it(supervisor, tmp_path):
     grandchild = int(pid_file.read_text())
     assert alive(grandchild)
     supervisor.kill("stand-in")
-    await eventually(lambda: not alive(grandchild))
+    await until(lambda: not alive(grandchild))
 
 
 async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(supervisor):
@@ -152,9 +152,9 @@ async def test_cancelling_the_stop_kills_at_once(supervisor, history, folder, si
     await supervisor.start(stand_in(before=IGNORE_SIGTERM))
     pid = supervisor.status("stand-in").pid
     stopping = asyncio.create_task(supervisor.stop_all(grace_s=60))
-    await eventually(lambda: history[-1].state is State.STOPPING)
+    await until(lambda: history[-1].state is State.STOPPING)
     if sigterm_heard:
-        await eventually(lambda: "SIGTERM" in (folder.logs / "stand-in.log").read_text())
+        await until(lambda: "SIGTERM" in (folder.logs / "stand-in.log").read_text())
     stopping.cancel()
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):

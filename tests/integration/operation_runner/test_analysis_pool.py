@@ -11,7 +11,7 @@ from datalab.processes.outcomes import WorkFailedError
 from operation_runner.analysing.model import TooLateError
 from support.analysis import analysis_job, looked_at, night_sky, running_pool
 from support.runner import pids_in, process_exists, write_fits
-from support.waiting import eventually
+from support.waiting import until
 
 #: Has the fork server load astronomy once, instead of every process by itself.
 pytestmark = pytest.mark.usefixtures("computer")
@@ -98,7 +98,7 @@ async def test_what_takes_too_long_is_ended(tmp_path, frame):
         pid = (await looked_at(pool, "misbehave", frame, how="pid"))["pid"]
         with pytest.raises(TooLateError, match="frame could not be analysed in time"):
             await looked_at(pool, "misbehave", frame, how="sleep", within_s=0.5)
-        await eventually(lambda: not process_exists(pid))
+        await until(lambda: not process_exists(pid))
         # The place is free again.
         assert (await looked_at(pool, "misbehave", frame, how="pid"))["pid"] != pid
 
@@ -108,7 +108,7 @@ async def test_who_waits_for_a_place_too_long_is_told(tmp_path, frame):
         sleeping = asyncio.create_task(
             looked_at(pool, "misbehave", frame, how="sleep", pid_file=str(tmp_path / "pid"), within_s=10)
         )
-        await eventually(lambda: pids_in(tmp_path / "pid"))
+        await until(lambda: pids_in(tmp_path / "pid"))
         with pytest.raises(TooLateError):
             await looked_at(pool, "zscale", frame, within_s=0.2)
         sleeping.cancel()
@@ -143,4 +143,4 @@ async def test_an_interrupted_decoding_leaves_nothing(tmp_path):
 async def test_stopping_ends_every_process(tmp_path, frame):
     async with running_pool(tmp_path, processes=1) as pool:
         pid = (await looked_at(pool, "misbehave", frame, how="pid"))["pid"]
-    await eventually(lambda: not process_exists(pid))
+    await until(lambda: not process_exists(pid))

@@ -14,7 +14,7 @@ from datalab.processes.outcomes import WorkFailedError
 from operation_runner.computing.model import LimitExceededError
 from support import runner as support
 from support.runner import job, open_descriptors, pids_in, process_exists
-from support.waiting import eventually
+from support.waiting import until
 
 
 def ignore(*_):
@@ -38,7 +38,7 @@ async def running(computer, the_job, on_progress=ignore):
     """Run a job as a task; yield the task and the process id once it is at work."""
     task = asyncio.create_task(computer.compute(the_job, on_progress=on_progress, on_product=ignore))
     pid_file = the_job.work_dir / "pids"
-    await eventually(lambda: pids_in(pid_file))
+    await until(lambda: pids_in(pid_file))
     try:
         yield task, pids_in(pid_file)[-1]
     finally:
@@ -93,7 +93,7 @@ async def test_children_an_operation_leaves_behind_do_not_keep_the_answer_back(c
     began = perf_counter()
     computed = await computer.compute(misbehave("linger", tmp_path), on_progress=ignore, on_product=ignore)
     assert perf_counter() - began < 10
-    await eventually(lambda: not process_exists(computed.data[0].content["child"]), within_s=2)
+    await until(lambda: not process_exists(computed.data[0].content["child"]), within_s=2)
 
 
 async def test_the_time_limit_ends_the_process(make_computer, tmp_path):
@@ -156,14 +156,14 @@ async def test_fifty_jobs_leave_neither_processes_nor_descriptors(computer, tmp_
             return await computer.compute(misbehave(how, tmp_path), on_progress=ignore, on_product=ignore)
 
     await one(0)
-    await eventually(lambda: computer.idle_pids)  # the process forked ahead is there before and after
+    await until(lambda: computer.idle_pids)  # the process forked ahead is there before and after
     before = open_descriptors()
     computed = await asyncio.gather(*(one(number) for number in range(50)))
     pids = [answer.data[0].content["pid"] for answer in computed if answer is not None]
     assert len(pids) == 13
     # A process has answered before it ends.
-    await eventually(lambda: not any(process_exists(pid) for pid in pids))
-    await eventually(lambda: computer.idle_pids and open_descriptors() <= before + 2)
+    await until(lambda: not any(process_exists(pid) for pid in pids))
+    await until(lambda: computer.idle_pids and open_descriptors() <= before + 2)
 
 
 async def test_a_job_starts_in_milliseconds(computer, tmp_path):
@@ -202,9 +202,9 @@ asyncio.run(main())
     tests = Path(support.__file__).parents[1]
     runner = subprocess.Popen([sys.executable, "-c", program], cwd=tests)  # noqa: ASYNC220 - takes milliseconds
     try:
-        await eventually(lambda: pids_in(tmp_path / "pids"), within_s=20)
+        await until(lambda: pids_in(tmp_path / "pids"), within_s=20)
     finally:
         runner.kill()
         runner.wait()
     (pid,) = pids_in(tmp_path / "pids")
-    await eventually(lambda: not process_exists(pid), within_s=5)
+    await until(lambda: not process_exists(pid), within_s=5)

@@ -11,7 +11,7 @@ from operation_runner.offers.describer import Describer
 from operation_runner.offers.packages import Packages
 from operation_runner.offers.registry import RegistryError
 from support.runner import PACKAGES, process_exists
-from support.waiting import eventually
+from support.waiting import until
 
 MEDIAN = {"input_files": [{"source": "archive", "basename": name} for name in "ba"]}
 
@@ -52,7 +52,7 @@ async def test_wrong_parameters_are_explained(describer):
 async def test_a_killed_one_is_replaced(describer):
     pid = describer.pid
     os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not process_exists(pid))
+    await until(lambda: not process_exists(pid))
     assert (await describer.normalise("Median", MEDIAN)).files
     assert describer.pid != pid
 
@@ -62,7 +62,7 @@ async def test_none_is_left_behind():
     await describer.start()
     pid = describer.pid
     await describer.stop()
-    await eventually(lambda: not process_exists(pid))
+    await until(lambda: not process_exists(pid))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from support.gaia_server import BAD_DAYS, archive_stars, running_gaia
 from support.runner import chosen, input_file, job
 from support.servers import delete_bucket, read_settings
 from support.star_cluster import CENTRE, east, sources, write_image
-from support.waiting import eventually
+from support.waiting import until
 
 REGION = SkyRegion(ra_deg=202.47, dec_deg=47.2, radius_deg=0.25)
 
@@ -169,7 +169,7 @@ async def test_silence_within_a_request_is_a_reason_of_its_own(archive, gaia, tm
 async def test_a_job_is_ended_when_the_operation_is_cancelled(archive, gaia, tmp_path):
     gaia.day = "slow"
     fetching = asyncio.create_task(archive.fetch(REGION, tmp_path / "stars.vot"))
-    await eventually(lambda: gaia.polls)
+    await until(lambda: gaia.polls)
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching

@@ -8,7 +8,7 @@ from nats.js.api import ConsumerConfig
 from datalab.events.topology import LEASES, RUNNERS, WORK
 from support.runner import chosen, pids_in, process_exists, stars
 from support.runner_service import RunnerProcess, world
-from support.waiting import eventually
+from support.waiting import until
 
 SLOW = RUNNERS["slow"]
 
@@ -52,13 +52,13 @@ async def test_told_to_stop_a_runner_hands_its_work_back_and_another_one_finishe
     pid_file = tmp_path / "pids"
     first = await start_runner(DATALAB_SHUTDOWN_GRACE_S="0.3")
     operation_id = await lab.request("Sleep", {"seconds": 2.5, "pid_file": str(pid_file)})
-    await eventually(lambda: pids_in(pid_file))
+    await until(lambda: pids_in(pid_file))
     first.send(signal.SIGTERM)
     assert await first.ended() == -signal.SIGTERM, first.log  # what uvicorn does once all is shut down
     assert not process_exists(pids_in(pid_file)[0])
     second = await start_runner()
     # Sooner than the 15 s after which the message, or the 20 s after which the lease would have come free by itself.
-    await eventually(lambda: len(pids_in(pid_file)) == 2, within_s=5)
+    await until(lambda: len(pids_in(pid_file)) == 2, within_s=5)
     outcome = await lab.outcome(operation_id)
     assert outcome.type == "operation.succeeded.v1", second.log
     assert len(lab.of(operation_id, "started")) == 1  # the second one's was the same event
@@ -68,7 +68,7 @@ async def test_told_to_stop_a_runner_hands_its_work_back_and_another_one_finishe
 async def test_told_to_stop_a_runner_finishes_what_it_can(lab, start_runner, tmp_path):
     runner = await start_runner()
     operation_id = await lab.request("Sleep", {"seconds": 1.0, "pid_file": str(tmp_path / "pids")})
-    await eventually(lambda: pids_in(tmp_path / "pids"))
+    await until(lambda: pids_in(tmp_path / "pids"))
     runner.send(signal.SIGTERM)
     assert await runner.ended() == -signal.SIGTERM, runner.log
     assert (await lab.outcome(operation_id)).type == "operation.succeeded.v1"
@@ -80,17 +80,17 @@ async def test_the_work_of_a_killed_runner_is_done_once_by_another_one(lab, star
     pid_file = tmp_path / "pids"
     first = await start_runner()
     operation_id = await lab.request("Sleep", {"seconds": 1.5, "pid_file": str(pid_file)})
-    await eventually(lambda: pids_in(pid_file))
+    await until(lambda: pids_in(pid_file))
     first.send(signal.SIGKILL)
     await first.ended()
-    await eventually(lambda: not process_exists(pids_in(pid_file)[0]))
+    await until(lambda: not process_exists(pids_in(pid_file)[0]))
     second = await start_runner()
     # What takes 15 and 20 s by itself: the message is given up, and the lease expires.
     leases = await lab.bus.key_value(LEASES)
     for key in await leases.keys():
         await leases.purge(key)
     await set_ack_wait(lab, 1)
-    await eventually(lambda: len(pids_in(pid_file)) == 2)
+    await until(lambda: len(pids_in(pid_file)) == 2)
     await set_ack_wait(lab, SLOW.ack_wait_s)
     outcome = await lab.outcome(operation_id)
     assert outcome.type == "operation.succeeded.v1", second.log

@@ -9,10 +9,9 @@ from astropy.io import fits
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import FailureKind, Lane
 from datalab.events.topology import OPERATION_OFFERS, RUNNERS, WORK
-from support.polling import until
 from support.runner import chosen, pids_in, process_exists, stars
 from support.runner_service import runner_here, world
-from support.waiting import eventually
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +106,14 @@ async def test_progress_is_told(lab, runner):
 async def test_a_running_operation_is_cancelled(lab, runner, tmp_path):
     parameters = {"seconds": 60, "pid_file": str(tmp_path / "pids")}
     operation_id = await lab.request("Sleep", parameters)
-    await eventually(lambda: pids_in(tmp_path / "pids"))
+    await until(lambda: pids_in(tmp_path / "pids"))
     await lab.cancel(operation_id)
     outcome = await lab.outcome(operation_id, within_s=3)
     assert outcome.type == "operation.cancelled.v1"
     assert not process_exists(pids_in(tmp_path / "pids")[0])
     # Its slot works on, and nobody waits for the key it held.
     again = await lab.request("Sleep", parameters)
-    await eventually(lambda: len(pids_in(tmp_path / "pids")) == 2)
+    await until(lambda: len(pids_in(tmp_path / "pids")) == 2)
     await lab.cancel(again)
     await lab.outcome(again)
 

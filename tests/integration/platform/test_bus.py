@@ -11,8 +11,7 @@ from datalab.platform.bus.consuming import Subscription, UnreadableMessageError
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.settings import NatsSettings
-from support.polling import until
-from support.waiting import eventually
+from support.waiting import until
 
 #: As declared, but quicker.
 CONSUMER = RUNNERS[Lane.FAST].model_copy(update={"retry_base_s": 0.05, "max_deliver": 3})
@@ -152,7 +151,7 @@ async def test_what_the_world_broke_is_tried_again_later(bus):
     handler = Timed(TransientError("away"), TransientError("away"))
     await consume(bus, handler)
     await bus.publish(requested())
-    await eventually(lambda: len(times) == 3)
+    await until(lambda: len(times) == 3)
     await settled(bus)
     assert handler.failures == []
     assert times[1] - times[0] >= 0.05
@@ -163,7 +162,7 @@ async def test_after_the_last_delivery_the_failure_is_reported(bus):
     handler = Handler(*[TransientError("away")] * 5)
     await consume(bus, handler)
     await bus.publish(requested())
-    await eventually(lambda: handler.failures)
+    await until(lambda: handler.failures)
     await settled(bus)
     assert len(handler.handled) == CONSUMER.max_deliver
     assert handler.failures == [(1, FailureKind.TRANSIENT, "away")]
@@ -182,7 +181,7 @@ async def test_a_failure_that_cannot_be_reported_is_tried_again(bus):
     handler.failure_script = [TransientError("away")]
     await consume(bus, handler)
     await bus.publish(requested())
-    await eventually(lambda: len(handler.failures) == 2)
+    await until(lambda: len(handler.failures) == 2)
     await settled(bus)
     assert len(handler.handled) == 2
 
@@ -234,7 +233,7 @@ async def test_exactly_so_many_messages_are_in_hand_at_once(bus):
     await consume(bus, handler, concurrency=3)
     for number in range(1, 8):
         await bus.publish(requested(number))
-    await eventually(lambda: handler.running == 3)
+    await until(lambda: handler.running == 3)
     info = await bus.jetstream.consumer_info(CONSUMER.stream, CONSUMER.name)
     assert (info.num_ack_pending, info.num_pending) == (3, 4)  # nothing is fetched ahead
     release.set()
@@ -268,7 +267,7 @@ async def test_stopping_hands_a_message_back_at_once(settings_environment):
         assert handler.running == 0
         successor = Handler()
         await consume(other, successor)
-        await eventually(lambda: successor.handled, within_s=5)  # ack_wait is 15 s
+        await until(lambda: successor.handled, within_s=5)  # ack_wait is 15 s
         assert handler.failures == []
 
 
@@ -393,11 +392,11 @@ async def test_a_follower_goes_on_across_a_restart_of_the_server(bus, nats_serve
     follower = bus.follow(REPORTS, after=0, on_message=take)
     await follower.start()
     await bus.publish(started(1))
-    await eventually(lambda: seen == [1])
+    await until(lambda: seen == [1])
     await nats_server.restart()
     for number in range(2, 6):
         await publish_at_last(bus, started(number))
-    await eventually(lambda: seen == [1, 2, 3, 4, 5], within_s=6)  # left alone the library takes up to 20 s
+    await until(lambda: seen == [1, 2, 3, 4, 5], within_s=6)  # left alone the library takes up to 20 s
     await follower.stop()
     await bus.publish(started(6))
     await asyncio.sleep(0.1)
@@ -409,7 +408,7 @@ async def test_a_handler_that_was_waiting_for_the_server_goes_on_after_its_resta
     await consume(bus, handler)
     await nats_server.restart()
     await publish_at_last(bus, requested())
-    await eventually(lambda: handler.handled, within_s=10)
+    await until(lambda: handler.handled, within_s=10)
 
 
 async def test_a_stored_message_is_found_until_it_is_gone(bus):

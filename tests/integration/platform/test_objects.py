@@ -17,6 +17,7 @@ from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoun
 from datalab.platform.objects.links import Links
 from datalab.platform.objects.store import PAGE_KEYS, ObjectStore
 from support.servers import delete_bucket
+from support.waiting import until
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
@@ -148,9 +149,7 @@ async def test_a_folder_is_no_object(store, prefix):
     with pytest.raises(DatalabError):  # MinIO says why, rclone fails: neither may keep it
         await store.put_bytes(f"{prefix}folder", b"y", content_type=TEXT)
     # rclone's folder cache hides what is in the folder for up to a second after such an attempt.
-    async with asyncio.timeout(10):
-        while await store.stat(f"{prefix}folder/a") is None:  # noqa: ASYNC110 the server tells nobody
-            await asyncio.sleep(0.05)
+    await until(lambda: store.stat(f"{prefix}folder/a"))
     assert await store.get_bytes(f"{prefix}folder/a", max_bytes=1) == b"x"
 
 

@@ -15,6 +15,7 @@ from datalab.platform.objects.bucket import PART_BYTES
 from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
+from support.waiting import until
 
 BINARY = "application/octet-stream"
 DEADLINE_S = 10
@@ -91,12 +92,6 @@ def always(answer):
 
 async def never(_request, _writer):
     await asyncio.Event().wait()
-
-
-async def until(condition):
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 files and requests have no event
-            await asyncio.sleep(0.01)
 
 
 def calls(store, tmp_path):
@@ -327,7 +322,9 @@ async def test_a_cancelled_download_returns_at_once_and_tidies_up(tmp_path):
 
     async with store_at(slowly) as (store, _):
         download = asyncio.create_task(store.fetch_file("a", tmp_path / "target"))
-        await until(lambda: [path.stat().st_size for path in tmp_path.glob(".*.part")] == [MEGABYTE])
+        await until(
+            lambda: [path.stat().st_size for path in tmp_path.glob(".*.part")] == [MEGABYTE],
+        )
         download.cancel()
         with pytest.raises(asyncio.CancelledError):
             await download

@@ -13,7 +13,7 @@ from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.outbox import OutboxRelay, outbox_entries
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.settings import MongoSettings, NatsSettings
-from support.polling import until
+from support.waiting import until
 
 
 @pytest.fixture

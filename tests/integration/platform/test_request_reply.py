@@ -13,8 +13,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.requests import PART_BYTES, Answer, NoAnswerError, NobodyThereError, Responder
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.settings import NatsSettings
-from support.polling import until
-from support.waiting import eventually
+from support.waiting import until
 
 FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)
 
@@ -115,7 +114,7 @@ async def test_a_failure_is_answered_too(bus, raised, kind, message):
         head, body = await ask(bus)
         assert (head.failure, head.message, body) == (kind, message, b"")
         counted = {"consumer": ANALYSTS.name, "outcome": str(kind)}
-        await eventually(lambda: registry.get_sample_value("datalab_bus_messages_handled_total", counted) == 1)
+        await until(lambda: registry.get_sample_value("datalab_bus_messages_handled_total", counted) == 1)
 
 
 async def test_an_unreadable_question_is_answered(bus):
@@ -150,7 +149,7 @@ async def test_more_questions_than_can_be_in_hand_are_refused(bus):
 
     async with answering(answer, concurrency=3):
         asking = [asyncio.create_task(ask(bus)) for _ in range(5)]
-        await eventually(lambda: sum(task.done() for task in asking) == 2)
+        await until(lambda: sum(task.done() for task in asking) == 2)
         refused = [task.result()[0] for task in asking if task.done()]
         release.set()
         answered = [head for head, _ in await asyncio.gather(*asking)]
@@ -178,7 +177,7 @@ async def test_who_stopped_waiting_stops_the_sending(bus, monkeypatch):
         with pytest.raises(TransientError):
             await ask(bus, max_bytes=10)
         not_taken = {"consumer": ANALYSTS.name, "outcome": "not taken"}
-        await eventually(lambda: registry.get_sample_value("datalab_bus_messages_handled_total", not_taken) == 1)
+        await until(lambda: registry.get_sample_value("datalab_bus_messages_handled_total", not_taken) == 1)
 
 
 async def test_stopping_lets_an_answer_in_hand_finish(bus):

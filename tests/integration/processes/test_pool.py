@@ -13,7 +13,7 @@ from datalab.errors import NotFoundError, TransientError, UsageError
 from datalab.processes.outcomes import MachineError, Outcome, ProcessLostError, TimeLimitError, WorkFailedError
 from datalab.processes.pool import WorkerPool
 from support.runner import open_descriptors, process_exists
-from support.waiting import eventually
+from support.waiting import until
 
 
 @pytest.fixture
@@ -94,14 +94,14 @@ async def test_a_process_answers_again_and_one_that_is_not_reused_does_not(make_
     assert len({await again.ask("pid") for _ in range(4)}) == 1
     pids = {await once.ask("pid") for _ in range(4)}
     assert len(pids) == 4
-    await eventually(lambda: not any(process_exists(pid) for pid in pids))
-    await eventually(lambda: len(once.idle_pids) == 1)  # forked ahead
+    await until(lambda: not any(process_exists(pid) for pid in pids))
+    await until(lambda: len(once.idle_pids) == 1)  # forked ahead
 
 
 async def test_one_that_was_killed_while_it_waited_is_replaced(pool):
     pid = await pool.ask("pid")
     os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not process_exists(pid))
+    await until(lambda: not process_exists(pid))
     assert await pool.ask("pid") != pid
 
 

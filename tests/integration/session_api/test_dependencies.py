@@ -10,7 +10,8 @@ from datalab.events.envelope import utc_now
 from datalab.events.feed import OperationChanged, feed_event_adapter
 from datalab.events.operations import Lane, OperationFailed, OperationResult, OperationSucceeded, OutputFile
 from datalab.events.topology import FEED
-from support.session_api import archive, body_of, made_by, result, stored_file, until_true
+from support.session_api import archive, body_of, made_by, result, stored_file
+from support.waiting import until
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def requests_for(world, number):
     async def requested():
         return await world.requests(number)
 
-    return await until_true(requested)
+    return await until(requested)
 
 
 def made(*basenames, pictures=()):
@@ -100,7 +101,7 @@ async def test_the_feed_tells_of_waiting_as_not_begun(world, alice, session_id):
         changes = [each for each in events if isinstance(each, OperationChanged) and each.operation_id == child]
         return changes if changes and changes[-1].status == "COMPLETED" else None
 
-    assert [(event.status, event.message) for event in await until_true(told)] == [
+    assert [(event.status, event.message) for event in await until(told)] == [
         ("PENDING", f"Waiting for operation {parent} (Median)"),
         ("PENDING", ""),
         ("COMPLETED", ""),
@@ -172,7 +173,7 @@ async def test_an_operation_with_several_parents_starts_after_the_last(world, al
     async def one_left():
         return (await shown(alice, session_id, child))["message"] == f"Waiting for operation {first} (Median)"
 
-    await until_true(one_left)
+    await until(one_left)
     assert (await alice.delete(path_of(session_id, second))).status_code == 204, "what it made is known by now"
     assert await world.requests(child) == []
     await world.succeed(alice, session_id, first, made("two-1"))
@@ -503,7 +504,7 @@ async def test_however_many_look_at_once_an_operation_starts_once(world, alice, 
     async def published():
         return not await world.database["operations"].count_documents({"_id": child, "outbox.0": {"$exists": True}})
 
-    await until_true(published)
+    await until(published)
     assert len(await world.requests(child)) == 1
 
 

@@ -13,7 +13,7 @@ from datalab.events.topology import FEED
 from datalab.platform.bus.topology import apply_topology
 from support.feed import Raw, feed_servers, frame_changed, operation_changed, raw, take, three_accounts
 from support.servers import delete_streams
-from support.session_api import until
+from support.waiting import until
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datalab.events.envelope import derived_id
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged, SessionDeleted
 from datalab.events.frames import FileRejected, FrameIngested
 from support.feed import take
-from support.session_api import until
+from support.waiting import until
 
 
 def feed_of(world, username):

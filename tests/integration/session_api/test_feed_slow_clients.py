@@ -10,7 +10,7 @@ from datalab.client.feed import FeedClient
 from session_api.feed import server as websocket_protocol
 from session_api.feed import websocket as ws_feed
 from support.feed import feed_servers, operation_changed, raw, take, three_accounts
-from support.session_api import until
+from support.waiting import until
 
 LARGE = "x" * 100_000
 MIB = 1024**2

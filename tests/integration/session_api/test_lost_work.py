@@ -10,7 +10,8 @@ from datalab.events.envelope import utc_now
 from datalab.events.operations import Lane, OperationStarted
 from datalab.events.topology import RUNNERS
 from datalab.platform.tasks import end_tasks
-from support.session_api import archive, body_of, frame_document, result, until_true
+from support.session_api import archive, body_of, frame_document, result
+from support.waiting import until
 
 LONG_AGO = timedelta(hours=1)
 
@@ -42,7 +43,7 @@ async def published(world, *operation_ids):
         waiting = {"_id": {"$in": list(operation_ids)}, "outbox.0": {"$exists": True}}
         return not await world.database["operations"].count_documents(waiting)
 
-    await until_true(empty)
+    await until(empty)
 
 
 async def silence(world, operation_id):
@@ -64,7 +65,7 @@ async def test_events_a_crash_left_unpublished_are_published_by_the_sweep(world,
     async def requested():
         return await world.requests(number)
 
-    assert [request.attempt for request in await until_true(requested)] == [1]
+    assert [request.attempt for request in await until(requested)] == [1]
     await published(world, number)
     assert len(await world.requests(number)) == 1
 
@@ -171,7 +172,7 @@ async def test_what_waits_is_counted_again_and_again(world, alice, session_id):
         lines = [line for line in metrics.splitlines() if 'operations_unfinished{status="PENDING"}' in line]
         return lines and float(lines[0].split()[-1]) > 0
 
-    await until_true(counted)
+    await until(counted)
     await end_tasks(looking)
 
 

@@ -14,7 +14,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from session_api.settings import SessionApiSettings
-from support.session_api import until_true
+from support.waiting import until
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_it_serves_and_stops_when_told_to(start):
             except httpx.TransportError:
                 return False
 
-        await until_true(answers, within_s=30)
+        await until(answers, within_s=30)
         reply = await client.get("/api/users/", headers={"Authorization": "Token the-operators-own-token"})
         assert reply.json()["count"] == 0
         assert "server" not in reply.headers

@@ -19,7 +19,8 @@ from datalab.events.operations import (
 from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS, RUNNERS, UNDELIVERABLE, WORK
 from datalab.platform.tasks import end_tasks
 from session_api.offers.reader import OperationOffers
-from support.session_api import MEDIAN, archive, body_of, described, result, until, until_true
+from support.session_api import MEDIAN, archive, body_of, described, result
+from support.waiting import until
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def settled(world):
         waiting = await world.database["operations"].count_documents({"outbox.0": {"$exists": True}})
         return not info.num_pending and not info.num_ack_pending and not waiting
 
-    await until_true(quiet)
+    await until(quiet)
 
 
 async def shown(client, session_id, operation_id):
@@ -151,7 +152,7 @@ async def test_a_message_nobody_can_read_is_kept_aside(world):
     async def buried():
         return [body async for body in dead_letters(world, "projector") if body == b"\xffgarbage"]
 
-    await until_true(buried)
+    await until(buried)
 
 
 async def dead_letters(world, consumer):
@@ -166,7 +167,7 @@ async def test_a_request_that_kills_every_runner_ends_its_operation(world, alice
     async def published():
         return await stored_request(world, number)
 
-    sequence, body = await until_true(published)
+    sequence, body = await until(published)
     await advise(world, consumer.stream, consumer.name, sequence)
     failed = await world.wait_for(alice, session_id, number, "FAILED")
     assert failed["message"].startswith("The operation stopped its worker every time")
@@ -176,7 +177,7 @@ async def test_a_request_that_kills_every_runner_ends_its_operation(world, alice
     async def buried():
         return [kept async for kept in dead_letters(world, consumer.name) if kept == body]
 
-    await until_true(buried)
+    await until(buried)
     sample = 'datalab_undeliverable_messages_total{consumer="runner-slow"}'
     assert sample in (await alice.get("/metrics")).text
 
@@ -205,7 +206,7 @@ async def test_other_messages_delivered_too_often_are_kept_aside(world, alice):
     async def buried():
         return [kept async for kept in dead_letters(world, "projector") if kept == report.encode()]
 
-    await until_true(buried)
+    await until(buried)
 
 
 async def test_advisories_about_strangers_and_lost_messages_do_no_harm(world):
@@ -216,7 +217,7 @@ async def test_advisories_about_strangers_and_lost_messages_do_no_harm(world):
         info = await world.bus.jetstream.consumer_info(UNDELIVERABLE.stream, UNDELIVERABLE.name)
         return info.delivered.stream_seq and not info.num_pending and not info.num_ack_pending
 
-    await until_true(quiet)
+    await until(quiet)
     assert [body async for body in dead_letters(world, UNDELIVERABLE.name)] == []
 
 

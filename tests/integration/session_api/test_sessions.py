@@ -7,7 +7,8 @@ import pytest
 
 from datalab.events.feed import SessionChanged, SessionDeleted, feed_event_adapter
 from datalab.events.topology import FEED
-from support.session_api import archive, body_of, until_true
+from support.session_api import archive, body_of
+from support.waiting import until
 
 SESSIONS = "/api/datasessions/"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -37,7 +38,7 @@ async def test_a_new_session_looks_like_this(world, alice):
     async def announced():
         return await feed_events(world, session["id"])
 
-    (event,) = await until_true(announced)
+    (event,) = await until(announced)
     assert isinstance(event, SessionChanged)
     assert (event.owner, event.name) == ("alice", "S1")
 
@@ -76,7 +77,7 @@ async def test_reading_one_session_notes_the_access_and_listing_does_not(world, 
         again = body_of(await alice.get(f"{SESSIONS}{session_id}/"))
         return again["accessed"] > first["accessed"] and again
 
-    assert (await until_true(later))["modified"] == first["modified"]
+    assert (await until(later))["modified"] == first["modified"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
@@ -140,7 +141,7 @@ async def test_deleting_a_session_takes_its_operations_along(world, alice):
     async def told():
         return any(isinstance(event, SessionDeleted) for event in await feed_events(world, session_id))
 
-    await until_true(told)
+    await until(told)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from session_api.analysis.service import AnalysisService
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
-from support.waiting import eventually
+from support.waiting import until
 
 ALICE = User("alice")
 LOOK = AnalysisDescribed(action="look", description="", parameters_schema={})
@@ -167,7 +167,7 @@ async def test_so_many_answers_and_no_more_are_on_their_way():
     desk = Desk(concurrency=2)
     desk.runners.release.clear()
     asking = [asyncio.create_task(desk.ask(basename=f"f{n}")) for n in range(5)]
-    await eventually(lambda: desk.runners.running == 2)
+    await until(lambda: desk.runners.running == 2)
     desk.runners.release.set()
     await asyncio.gather(*asking)
     assert desk.runners.most_running == 2
@@ -177,7 +177,7 @@ async def test_who_waits_for_his_turn_too_long_is_told():
     desk = Desk(concurrency=1, time_limit_s=0.1)
     desk.runners.release.clear()
     first = asyncio.create_task(desk.ask(basename="f1"))
-    await eventually(lambda: desk.runners.running == 1)
+    await until(lambda: desk.runners.running == 1)
     with pytest.raises(AnalysisError, match="too many analyses") as raised:
         await desk.ask(basename="f2")
     assert raised.value.kind is FailureKind.TRANSIENT
