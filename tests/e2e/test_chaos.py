@@ -111,7 +111,7 @@ async def bus(system):
     connected = Bus(settings=system.nats_settings, service="chaos", metrics=BusMetrics(create_registry()))
     await connected.connect()
     yield connected
-    await connected.stop()
+    await connected.close()
 
 
 async def test_every_operation_completes_exactly_once(system, bus):

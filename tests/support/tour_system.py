@@ -5,9 +5,7 @@ import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
-
-from datalab.client.feed import FeedClient
+from datalab.client.rest import ENDED, Datalab
 from datalab.events.feed import FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.local.ports import free_port
@@ -19,11 +17,9 @@ from datalab.simulation.observatory import play
 from support.gaia_server import GaiaServer, running_gaia
 from support.tour_oddities import ODD_FRAMES
 from support.tour_sky import NIGHTS, OBSERVATORY, Archive, gaia_rows, night_files
-from support.waiting import until
 
 #: Everything takes seconds; whatever takes longer than this is broken.
 PATIENCE_S = 90.0
-ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
 def strict(reply):
@@ -38,10 +34,13 @@ def strict(reply):
 
 @dataclass
 class Client:
-    """What a user's browser does: HTTP with his token."""
+    """What a user does, with answers looked at strictly."""
 
-    http: httpx.AsyncClient
-    token: str
+    api: Datalab
+
+    @property
+    def http(self):
+        return self.api.http
 
     async def get(self, path):
         reply = await self.http.get(path)
@@ -75,11 +74,9 @@ class Client:
     async def ended(self, session, number):
         """Wait for an operation, and return it."""
 
-        async def finished():
-            operation = await self.operation(session, number)
-            return operation if operation["status"] in ENDED else None
-
-        return await until(finished, within_s=PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await self.api.ended(session, number)
+        return await self.operation(session, number)
 
     async def made(self, session, name, inputs):
         """Run an operation; return it, completed."""
@@ -91,7 +88,7 @@ class Client:
     async def waiting_for_all(self, sessions):
         """Yield a list for the operations started in the block; leave it when the feed has shown the end of all."""
         started = []
-        async with self.feed() as feed:
+        async with self.api.feed() as feed:
             await feed.subscribe(sessions=sessions)
             yield started
             running = set(started)
@@ -109,14 +106,7 @@ class Client:
 
     async def download(self, link):
         """Return what a signed link leads to; the link alone must be enough."""
-        async with httpx.AsyncClient(timeout=30.0) as anonymous:
-            reply = await anonymous.get(link)
-        assert reply.status_code == 200, reply.text
-        return reply.content
-
-    def feed(self):
-        url = str(self.http.base_url).replace("http", "ws", 1)
-        return FeedClient(f"{url}feed", token=self.token)
+        return await self.api.download(link)
 
 
 @dataclass
@@ -151,15 +141,10 @@ async def running_tour(folder):
 
 @asynccontextmanager
 async def _user(system, name, proposals):
-    base = f"{system.api_url}/api/"
-    async with httpx.AsyncClient(
-        base_url=base, headers={"Authorization": f"Token {system.admin_token}"}, timeout=30.0
-    ) as http:
-        reply = await http.post("users/", json={"username": name, "proposals": proposals})
-        assert reply.status_code == 201, reply.text
-        token = reply.json()["token"]
-        http.headers["Authorization"] = f"Token {token}"
-        yield Client(http, token)
+    async with Datalab(system.api_url, system.admin_token) as admin:
+        token = await admin.add_user(name, proposals=proposals)
+    async with admin.as_user(token) as api:
+        yield Client(api)
 
 
 class _Observatory:
@@ -183,7 +168,7 @@ async def _bring_in(tour):
     bus = Bus(settings=tour.system.nats_settings, service="observatory", metrics=BusMetrics(create_registry()))
     await bus.connect()
     try:
-        async with ObjectStore(tour.system.s3_settings) as store, tour.alice.feed() as feed:
+        async with ObjectStore(tour.system.s3_settings) as store, tour.alice.api.feed() as feed:
             await feed.subscribe(sites=[OBSERVATORY.site.code])
             link = _Observatory(store, bus)
             for group in NIGHTS:

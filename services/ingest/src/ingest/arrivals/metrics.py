@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from datalab.platform.metrics import NAMESPACE
@@ -16,39 +18,30 @@ class IngestMetrics:
     """Files by what became of them, and the looks through the object store."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._files = Counter(
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        gauge = partial(Gauge, namespace=NAMESPACE, registry=registry)
+        histogram = partial(Histogram, namespace=NAMESPACE, registry=registry)
+        self._files = counter(
             "ingest_files",
             "Files settled, by who told of them and what became of them",
             ["origin", "outcome"],
-            namespace=NAMESPACE,
-            registry=registry,
         )
-        self._seconds = Histogram(
+        self._seconds = histogram(
             "ingest_seconds",
             "From hearing of a file to its frame being stored",
             ["outcome"],
-            namespace=NAMESPACE,
             buckets=_INGEST_BUCKETS_S,
-            registry=registry,
         )
-        self._found = Counter(
+        self._found = counter(
             "ingest_reconciler_found",
             "Objects nobody had announced, or whose announcement was lost",
-            namespace=NAMESPACE,
-            registry=registry,
         )
-        self._looks = Counter(
+        self._looks = counter(
             "ingest_reconciler_looks",
             "Completed looks through the object store; a standstill means that lost announcements stay lost",
-            namespace=NAMESPACE,
-            registry=registry,
         )
-        self._listed = Gauge(
-            "ingest_reconciler_objects", "Objects in the last look", namespace=NAMESPACE, registry=registry
-        )
-        self._look_seconds = Gauge(
-            "ingest_reconciler_look_seconds", "Duration of the last look", namespace=NAMESPACE, registry=registry
-        )
+        self._listed = gauge("ingest_reconciler_objects", "Objects in the last look")
+        self._look_seconds = gauge("ingest_reconciler_look_seconds", "Duration of the last look")
 
     def settled(self, origin: Origin, outcome: Outcome, seconds: float) -> None:
         self._files.labels(str(origin), str(outcome)).inc()

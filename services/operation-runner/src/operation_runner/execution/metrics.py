@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from datalab.platform.metrics import HANDLING_BUCKETS_S, NAMESPACE
@@ -11,20 +13,18 @@ class ExecutionMetrics:
     """Operations by how they ended, and the time spent computing."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._ended = Counter(
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        histogram = partial(Histogram, namespace=NAMESPACE, registry=registry)
+        self._ended = counter(
             "operations_ended",
             "Attempts by outcome: computed, reused, cancelled, or the kind of failure",
             ["operation", "outcome"],
-            namespace=NAMESPACE,
-            registry=registry,
         )
-        self._compute_seconds = Histogram(
+        self._compute_seconds = histogram(
             "operation_compute_seconds",
             "Time from starting the processes to having the files of the result",
             ["operation"],
-            namespace=NAMESPACE,
             buckets=HANDLING_BUCKETS_S,
-            registry=registry,
         )
 
     def ended(self, operation: str, outcome: str, compute_s: float = 0.0) -> None:
