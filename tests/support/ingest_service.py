@@ -9,10 +9,10 @@ from urllib.parse import quote_plus
 from datalab.events.frames import FileStored
 from datalab.events.topology import DEAD, FRAMES, stream_for
 from datalab.platform import assembly
-from datalab.platform.assembly import DocumentCore
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import DocumentStore
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from ingest.arrivals.assembly import build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
-from datalab.platform.assembly import DocumentCore
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.service import worker_app
 from ingest import SERVICE
 from ingest.arrivals import assembly as arrivals

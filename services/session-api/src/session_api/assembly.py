@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
 from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly

@@ -18,13 +18,11 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.consuming import Subscription
 from datalab.platform.bus.requests import Responder
 from datalab.platform.bus.topology import check_topology
-from datalab.platform.documents.client import DocumentStore
-from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.health import Health, HealthCheck
-from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.periodic import Periodic
-from datalab.platform.settings import DocumentServiceSettings, ServiceSettings
+from datalab.platform.settings import ServiceSettings
 from datalab.platform.tasks import end_tasks
 
 
@@ -93,39 +91,6 @@ class Core:
     async def relaying(self) -> AsyncIterator[None]:
         """Publish events that documents hold; here there are none."""
         yield
-
-
-class DocumentCore(Core):
-    """The core of a service with documents of its own."""
-
-    def __init__(self, settings: DocumentServiceSettings, *, service: str) -> None:
-        super().__init__(settings, service=service)
-        self.documents = DocumentStore(settings)
-        self.relay = OutboxRelay(bus=self.bus, metrics=OutboxMetrics(self.registry))
-
-    @property
-    def checks(self) -> dict[str, HealthCheck]:
-        """What must answer for this process to be ready."""
-        return {"bus": self.bus.check, "documents": self.documents.check, "objects": self.objects.check}
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[None]:
-        """Connect the stores. Raises `TransientError`."""
-        async with super().connected():
-            try:
-                await self.documents.check()
-                yield
-            finally:
-                await self.documents.close()
-
-    @asynccontextmanager
-    async def relaying(self) -> AsyncIterator[None]:
-        """Publish events that documents hold."""
-        self.relay.start()
-        try:
-            yield
-        finally:
-            await self.relay.stop()
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.metrics import IngestMetrics

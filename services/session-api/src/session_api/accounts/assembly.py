@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
 from session_api.accounts import http
 from session_api.accounts.authentication import Authenticator
 from session_api.accounts.repository import AccountRepository

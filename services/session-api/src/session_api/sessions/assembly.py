@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datalab.platform.assembly import Capability, DocumentCore
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
 from session_api.operations.assembly import Operations
 from session_api.operations.settings import OperationSettings
