@@ -1,0 +1,3 @@
+"""Sessions, operations, users and the feed, over HTTP and websocket."""
+
+SERVICE = "session-api"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datalab.platform.service import run_service
-from session_api.assembly import SERVICE
+from session_api import SERVICE
 from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings

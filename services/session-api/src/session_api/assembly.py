@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
+from session_api import SERVICE
 from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive.repository import FrameReader
@@ -16,8 +17,6 @@ from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
 from session_api.web import assembly as web_assembly
-
-SERVICE = "session-api"
 
 
 def create_core(settings: SessionApiSettings) -> DocumentCore:

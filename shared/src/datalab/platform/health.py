@@ -1,7 +1,6 @@
 """Is the process alive, and can it do its work? Three plain ASGI endpoints that need no framework.
 
-FastStream:  `AsgiFastStream(broker, asgi_routes=health_routes(health, registry))`
-Starlette:   `app.router.routes.extend(Route(path, endpoint) for path, endpoint in health_routes(health, registry))`
+In Starlette: `app.router.routes.extend(Route(path, endpoint) for path, endpoint in health_routes(health, registry))`.
 """
 
 from __future__ import annotations

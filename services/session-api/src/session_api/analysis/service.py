@@ -13,10 +13,10 @@ from datalab.events.analysis import AnalysisDescribed, AnalysisRequested, Linked
 from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind, InputFile, InputSource
 from datalab.platform.objects.links import Links
+from session_api import SERVICE
 from session_api.analysis.model import AnalysisError, AnalysisRunners, RunnersAnswer
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.inputs import NamedFile
-from session_api.operations.model import PRODUCER
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
 
@@ -90,7 +90,7 @@ def _request(action: str, form: JsonObject, file: InputFile, end: float, correla
         # What is left of the time; a clock that ran out meanwhile is for the runner to notice.
         answer_within_s=max(end - asyncio.get_running_loop().time(), 0.001),
         correlation_id=correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )
 
 

@@ -36,9 +36,8 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
+from session_api import SERVICE
 from session_api.operations.inputs import FoundFile
-
-PRODUCER = "session-api"
 
 #: How many of the operations it waits for an operation names.
 _MOST_NAMED = 3
@@ -290,7 +289,7 @@ def requested_event(operation: Operation) -> OperationRequested:
         parameters=operation.request.parameters,
         input_files=operation.request.input_files,
         correlation_id=operation.correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )
 
 
@@ -300,7 +299,7 @@ def cancel_event(operation: OperationHandle) -> OperationCancelRequested:
         operation_id=operation.id,
         attempt=operation.attempt,
         correlation_id=operation.correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )
 
 
@@ -317,7 +316,7 @@ def changed_event(operation: Operation, *, event_id: str | None = None) -> Opera
         operation_progress=operation.progress,
         message=operation.message,
         correlation_id=operation.correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )
 
 
@@ -328,5 +327,5 @@ def deleted_event(operation: OperationHandle, *, session_id: int, owner: str) ->
         owner=owner,
         operation_id=operation.id,
         correlation_id=operation.correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.operations import FailureKind, OperationFailed, OperationReport, OperationSucceeded
 from datalab.platform.documents.collection import until_won
+from session_api import SERVICE
 from session_api.operations.dependents import Dependents
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import PRODUCER, Operation, changed_event
+from session_api.operations.model import Operation, changed_event
 from session_api.operations.repository import OperationRepository
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
@@ -50,7 +51,7 @@ class OperationProjector:
                     operation_id=report.operation_id,
                     attempt=report.attempt,
                     correlation_id=report.correlation_id,
-                    producer=PRODUCER,
+                    producer=SERVICE,
                     kind=kind,
                     message=message,
                 )

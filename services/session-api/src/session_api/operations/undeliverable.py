@@ -11,8 +11,8 @@ from datalab.events.operations import FailureKind, OperationFailed, OperationReq
 from datalab.events.topology import CONSUMERS, RUNNERS, Consumer
 from datalab.platform.bus.connection import Bus
 from datalab.platform.logging import get_logger
+from session_api import SERVICE
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import PRODUCER
 from session_api.operations.projector import OperationProjector
 
 _log = get_logger(__name__)
@@ -69,7 +69,7 @@ class UndeliverableMessages:
                 operation_id=request.operation_id,
                 attempt=request.attempt,
                 correlation_id=request.correlation_id,
-                producer=PRODUCER,
+                producer=SERVICE,
                 kind=FailureKind.TRANSIENT,
                 message=_PUBLIC_TEXT,
             )

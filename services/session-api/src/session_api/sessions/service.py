@@ -9,8 +9,9 @@ from datalab.events.envelope import utc_now
 from datalab.events.feed import SessionChanged, SessionDeleted
 from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
+from session_api import SERVICE
 from session_api.operations.deletion import OperationDeletion
-from session_api.operations.model import PRODUCER, Operation
+from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
 from session_api.sessions.model import InputItem, Session, SessionFilter, merged_input_data
 from session_api.sessions.repository import SessionRepository
@@ -108,7 +109,7 @@ class SessionService:
     async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
         """Delete a session and its operations; those that run are stopped."""
         event = SessionDeleted(
-            session_id=session_id, owner=caller.username, correlation_id=correlation_id, producer=PRODUCER
+            session_id=session_id, owner=caller.username, correlation_id=correlation_id, producer=SERVICE
         )
         if not await self._sessions.mark_deleted(caller.username, session_id, now=utc_now(), events=[event]):
             raise SessionNotFoundError
@@ -125,5 +126,5 @@ def _changed(session: Session, correlation_id: str) -> SessionChanged:
         owner=session.owner,
         name=session.name,
         correlation_id=correlation_id,
-        producer=PRODUCER,
+        producer=SERVICE,
     )
