@@ -12,8 +12,8 @@ from pymongo import WriteConcern
 
 from datalab.local.data_folder import DataFolder
 from datalab.local.embedded import start_servers
-from datalab.local.keeper import State
 from datalab.local.supervisor import Supervisor
+from datalab.local.unit_supervisor import State
 from datalab.platform.settings import MongoSettings, NatsSettings
 from support import local_stack
 from support.servers import mongo_client, nats_connection, read_settings

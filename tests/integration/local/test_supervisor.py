@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from datalab.local.data_folder import DataFolder
-from datalab.local.keeper import State
 from datalab.local.process import ChildFailedError
 from datalab.local.servers import MongoServer, S3Server
 from datalab.local.supervisor import Supervisor
+from datalab.local.unit_supervisor import State
 from datalab.platform.settings import S3Settings
 from support.servers import read_settings, s3_client
 from support.stand_in import IGNORE_SIGTERM, alive, stand_in

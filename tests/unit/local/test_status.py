@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from datalab.local.keeper import ChildStatus, State
 from datalab.local.status import status_view
+from datalab.local.unit_supervisor import ChildStatus, State
 
 STARTING = ChildStatus(name="nats", state=State.STARTING, address="nats", pid=7)
 READY = ChildStatus(name="nats", state=State.READY, address="nats://127.0.0.1:4222", pid=7)

@@ -15,16 +15,8 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
-from session_api.operations.model import (
-    Draft,
-    Operation,
-    OperationRequest,
-    OperationStatus,
-    Parent,
-    changed_event,
-    first_state,
-    start_events,
-)
+from session_api.operations.events import changed_event, start_events
+from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent, first_state
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RESULT = OperationResult(result_key="a" * 64)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from datalab.errors import DatalabError
-from datalab.local import tether
+from datalab.local import bound_to_parent
 from datalab.local.unit import Launch
 
 STOP_GRACE_S = 10.0
@@ -50,7 +50,7 @@ class ChildProcess:
         """
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *_tethered(launch.argv),
+                *_bound_to_us(launch.argv),
                 env=dict(launch.env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -132,7 +132,7 @@ def rotate(log: Path) -> None:
             younger.replace(log.with_name(f"{log.name}.{age}"))
 
 
-def _tethered(argv: tuple[str, ...]) -> tuple[str, ...]:
+def _bound_to_us(argv: tuple[str, ...]) -> tuple[str, ...]:
     if sys.platform != "linux":
         return argv  # leftovers of a killed run are ended by the next one, see DataFolder
-    return (sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *argv)
+    return (sys.executable, "-I", "-S", bound_to_parent.__file__, str(os.getpid()), *argv)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from datalab.local.keeper import ChildStatus, State
+from datalab.local.unit_supervisor import ChildStatus, State
 
 STYLES = {
     State.STARTING: "yellow",

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from datalab.local.data_folder import DataFolder
-from datalab.local.keeper import ChildStatus, Keeper, State
 from datalab.local.process import STOP_GRACE_S
 from datalab.local.unit import StopRank, Unit
+from datalab.local.unit_supervisor import ChildStatus, State, UnitSupervisor
 
 
 class Supervisor:
@@ -25,7 +25,7 @@ class Supervisor:
         """Use `folder` for logs; `on_change` is called with each new status of a child and must not block."""
         self._folder = folder
         self._on_change = on_change
-        self._keepers: dict[str, Keeper] = {}
+        self._units: dict[str, UnitSupervisor] = {}
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -42,12 +42,12 @@ class Supervisor:
         Raises:
             ChildFailedError: one of them ended early or was not ready in time. The others are left to `stop_all`.
         """
-        keepers = [Keeper(unit, folder=self._folder, on_change=self._note) for unit in units]
-        self._keepers.update((keeper.unit.name, keeper) for keeper in keepers)
+        supervised = [UnitSupervisor(unit, folder=self._folder, on_change=self._note) for unit in units]
+        self._units.update((each.unit.name, each) for each in supervised)
         try:
             async with asyncio.TaskGroup() as group:
-                for keeper in keepers:
-                    group.create_task(keeper.start())
+                for each in supervised:
+                    group.create_task(each.start())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
@@ -62,17 +62,17 @@ class Supervisor:
 
     async def _stop_rank(self, rank: StopRank, grace_s: float) -> None:
         async with asyncio.TaskGroup() as group:
-            for keeper in self._keepers.values():
-                if keeper.unit.stop_rank is rank:
-                    group.create_task(keeper.stop(grace_s))
+            for each in self._units.values():
+                if each.unit.stop_rank is rank:
+                    group.create_task(each.stop(grace_s))
 
     def status(self, name: str) -> ChildStatus:
-        return self._keepers[name].status
+        return self._units[name].status
 
     @property
     def statuses(self) -> list[ChildStatus]:
         """One status per child, in the order they were started."""
-        return [keeper.status for keeper in self._keepers.values()]
+        return [each.status for each in self._units.values()]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a child, behind the supervisor's back, and return its pid. A child that dies is restarted.
@@ -81,15 +81,15 @@ class Supervisor:
             KeyError: no such child.
             ProcessLookupError: it is not running now.
         """
-        return self._keepers[name].send_signal(number)
+        return self._units[name].send_signal(number)
 
     async def take_down(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a child (SIGTERM with grace, or SIGKILL at once) and keep it down until `bring_up`."""
-        await self._keepers[name].stop(how=how)
+        await self._units[name].stop(how=how)
 
     async def bring_up(self, name: str) -> None:
         """Start a child that was taken down, on the same ports, and return when it is ready."""
-        await self._keepers[name].resume()
+        await self._units[name].resume()
 
     async def wait_ready(self, name: str, *, other_than_pid: int | None = None, timeout_s: float = 60.0) -> ChildStatus:
         """Return the status of a child once it is ready, if wanted in another process than `other_than_pid`.

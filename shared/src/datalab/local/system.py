@@ -14,11 +14,11 @@ from typing import Any
 from datalab.local.connection import connection_file
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.embedded import start_servers
-from datalab.local.keeper import ChildStatus
 from datalab.local.ports import LOOPBACK, free_port
 from datalab.local.servers import ServerAddresses
 from datalab.local.services import ServiceSpec, default_services
 from datalab.local.supervisor import Supervisor
+from datalab.local.unit_supervisor import ChildStatus
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from datalab.events.envelope import Event, utc_now
 from session_api.operations.dependents import Dependents
-from session_api.operations.model import OperationHandle, cancel_event, deleted_event
+from session_api.operations.events import cancel_event, deleted_event
+from session_api.operations.model import OperationHandle
 from session_api.operations.repository import OperationRepository
 
 

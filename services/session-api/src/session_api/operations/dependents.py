@@ -11,8 +11,9 @@ from datalab.events.operations import FailureKind
 from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
 from session_api.offers.reader import OperationOffers
+from session_api.operations.events import start_events
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import Operation, OperationStatus, start_events
+from session_api.operations.model import Operation, OperationStatus
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.waiting import WaitingOperation

@@ -11,8 +11,9 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
 from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.logging import get_logger
+from session_api.operations.events import requested_event
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import Operation, requested_event
+from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
 
 _log = get_logger(__name__)

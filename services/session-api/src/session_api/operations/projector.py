@@ -7,8 +7,9 @@ from datalab.events.operations import FailureKind, OperationFailed, OperationRep
 from datalab.platform.documents.collection import until_won
 from session_api import SERVICE
 from session_api.operations.dependents import Dependents
+from session_api.operations.events import changed_event
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import Operation, changed_event
+from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
 
 #: More reports on one operation at the same moment than there are projectors cannot be.

@@ -11,14 +11,7 @@ from datalab.events.operations import Lane, OutputFile
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
-from session_api.operations.model import (
-    REQUESTED,
-    UNFINISHED,
-    Operation,
-    OperationHandle,
-    OperationStatus,
-    Parent,
-)
+from session_api.operations.model import REQUESTED, UNFINISHED, Operation, OperationHandle, OperationStatus, Parent
 from session_api.operations.waiting import ParentState, WaitingOperation
 from session_api.web.window import Window
 

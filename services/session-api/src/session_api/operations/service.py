@@ -13,8 +13,9 @@ from datalab.platform.documents.collection import until_won
 from session_api.offers.reader import OperationOffers
 from session_api.operations.deletion import OperationDeletion
 from session_api.operations.dependents import Dependents
+from session_api.operations.events import cancel_event, changed_event, start_events
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.model import RETRYABLE, Operation, cancel_event, changed_event, first_state, start_events
+from session_api.operations.model import RETRYABLE, Operation, first_state
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.web.bodies import JsonObject

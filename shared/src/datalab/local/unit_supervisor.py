@@ -43,7 +43,7 @@ class ChildStatus:
     detail: str = ""
 
 
-class Keeper:
+class UnitSupervisor:
     """One unit and its present process."""
 
     def __init__(self, unit: Unit, *, folder: DataFolder, on_change: Callable[[ChildStatus], None]) -> None:

@@ -1,8 +1,8 @@
 """Run a command that the kernel kills when the process that asked for it ends (Linux).
 
-Called by its path as `python -I -S tether.py PARENT_PID COMMAND ...`, so it imports nothing of this package and costs
-17 ms. A `preexec_fn` would be quicker, but runs Python between fork and exec, which may deadlock when the parent has
-threads; Python 3.12 warns about it.
+Called by its path as `python -I -S bound_to_parent.py PARENT_PID COMMAND ...`, so it imports nothing of this package
+and costs 17 ms. A `preexec_fn` would be quicker, but runs Python between fork and exec, which may deadlock when the
+parent has threads; Python 3.12 warns about it.
 """
 
 from __future__ import annotations
