@@ -133,9 +133,9 @@ async def test_the_list_tells_what_can_be_asked(runner, alice):
     assert actions["raw-data"]["parameters_schema"]["properties"]["max_size"]["maximum"] == 2048
 
 
-async def test_pictures_of_a_file_stand_for_the_file(runner, alice):
-    for suffix in ("-large", "-small"):
-        assert (await ask(alice, "wcs", basename=f"solved{suffix}"))[0] == 200
+@pytest.mark.parametrize("suffix", ["-large", "-small"])
+async def test_pictures_of_a_file_stand_for_the_file(runner, alice, suffix):
+    assert (await ask(alice, "wcs", basename=f"solved{suffix}"))[0] == 200
 
 
 async def test_a_tiff_is_made_once_and_linked_with_a_signature(runner, world, alice):
@@ -173,12 +173,12 @@ async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
     )
 
 
-async def test_nobody_looks_at_what_he_may_not_read(runner, alice, bob):
-    for action, given in (("wcs", {}), ("get-tif", {}), ("raw-data", {})):
-        assert (await ask(alice, action, basename="secret", **given))[0] == 200
-        # Also now that the runner has the file, and the rendering is stored (S4, S6).
-        status, body = await ask(bob, action, basename="secret", **given)
-        assert (status, body) == (400, {"error": f"{action} Error: Could not find secret in the archive"})
+@pytest.mark.parametrize(("action", "given"), [("wcs", {}), ("get-tif", {}), ("raw-data", {})])
+async def test_nobody_looks_at_what_he_may_not_read(runner, alice, bob, action, given):
+    assert (await ask(alice, action, basename="secret", **given))[0] == 200
+    # Also now that the runner has the file, and the rendering is stored (S4, S6).
+    status, body = await ask(bob, action, basename="secret", **given)
+    assert (status, body) == (400, {"error": f"{action} Error: Could not find secret in the archive"})
 
 
 @pytest.mark.parametrize(

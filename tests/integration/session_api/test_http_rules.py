@@ -87,18 +87,21 @@ async def test_unknown_paths_and_ids_that_are_no_ids(alice):
     assert (reply.status_code, body_of(reply)) == (404, {"detail": "No DataSession matches the given query."})
 
 
-async def test_unknown_methods(alice):
-    for method, path, allowed in (
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
         ("POST", "/api/available_operations/", "GET"),
         ("DELETE", "/api/datasessions/", "GET, POST"),
         ("POST", "/api/datasessions/1/", "DELETE, GET, PATCH, PUT"),
         ("PUT", "/api/datasessions/1/operations/1/", "DELETE, GET"),
         ("PATCH", "/api/datasessions/1/operations/1/", "DELETE, GET"),
-    ):
-        reply = await alice.request(method, path, json={})
-        assert reply.status_code == 405
-        assert body_of(reply) == {"detail": f'Method "{method}" not allowed.'}
-        assert reply.headers["Allow"] == allowed
+    ],
+)
+async def test_unknown_methods(alice, method, path, allowed):
+    reply = await alice.request(method, path, json={})
+    assert reply.status_code == 405
+    assert body_of(reply) == {"detail": f'Method "{method}" not allowed.'}
+    assert reply.headers["Allow"] == allowed
 
 
 BAD_JSON = [
@@ -125,16 +128,19 @@ async def test_bad_json(alice, content, detail):
     assert len(reply.content) < 200
 
 
-async def test_bodies_that_are_no_object(alice):
-    for content, text in (
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
         (b"[]", "Invalid data. Expected a dictionary, but got list."),
         (b'"x"', "Invalid data. Expected a dictionary, but got str."),
         (b"5", "Invalid data. Expected a dictionary, but got int."),
         (b"null", "No data provided"),
         (b"", "No data provided"),
-    ):
-        reply = await alice.post("/api/datasessions/", content=content, headers={"Content-Type": "application/json"})
-        assert (reply.status_code, body_of(reply)) == (400, {"non_field_errors": [text]}), content
+    ],
+)
+async def test_bodies_that_are_no_object(alice, content, text):
+    reply = await alice.post("/api/datasessions/", content=content, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, body_of(reply)) == (400, {"non_field_errors": [text]}), content
 
 
 async def test_json_is_taken_without_a_content_type_but_not_under_another_one(alice):

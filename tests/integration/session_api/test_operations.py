@@ -113,8 +113,9 @@ async def test_not_a_number_becomes_null(world, alice, session_id):
     assert shown["output"]["output_data"] == [{"mag": None, "more": [None, 1.0]}]
 
 
-async def test_what_an_operation_needs(alice, session_id):
-    for body, fields in (
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
         ({}, {"name": ["This field is required."], "input_data": ["This field is required."]}),
         ({"name": None, "input_data": {}}, {"name": ["This field may not be null."]}),
         ({"name": "Bogus", "input_data": {}}, {"name": ['"Bogus" is not a valid choice.']}),
@@ -122,9 +123,11 @@ async def test_what_an_operation_needs(alice, session_id):
         ({"name": "Color_Image", "input_data": {}}, {"name": ['"Color_Image" is not a valid choice.']}),
         ({"name": "Median", "input_data": []}, {"input_data": ['Expected a dictionary of items but got type "list".']}),
         ({"name": "Median", "input_data": None}, {"input_data": ["This field may not be null."]}),
-    ):
-        reply = await alice.post(operations_path(session_id), json=body)
-        assert (reply.status_code, body_of(reply)) == (400, fields), body
+    ],
+)
+async def test_what_an_operation_needs(alice, session_id, body, fields):
+    reply = await alice.post(operations_path(session_id), json=body)
+    assert (reply.status_code, body_of(reply)) == (400, fields), body
 
 
 async def test_file_counts(alice, session_id):

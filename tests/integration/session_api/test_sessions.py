@@ -43,8 +43,9 @@ async def test_a_new_session_looks_like_this(world, alice):
     assert (event.owner, event.name) == ("alice", "S1")
 
 
-async def test_what_a_session_needs(alice):
-    for body, fields in (
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
         ({}, {"name": ["This field is required."]}),
         ({"name": None}, {"name": ["This field may not be null."]}),
         ({"name": ""}, {"name": ["This field may not be blank."]}),
@@ -55,9 +56,11 @@ async def test_what_a_session_needs(alice):
         ({"name": "x", "input_data": "y"}, {"input_data": ['Expected a list of items but got type "str".']}),
         ({"name": "x", "input_data": {}}, {"input_data": ['Expected a list of items but got type "dict".']}),
         ({"name": "x", "input_data": [1]}, {"input_data": ['0: Expected a dictionary of items but got type "int".']}),
-    ):
-        reply = await alice.post(SESSIONS, json=body)
-        assert (reply.status_code, body_of(reply)) == (400, fields), body
+    ],
+)
+async def test_what_a_session_needs(alice, body, fields):
+    reply = await alice.post(SESSIONS, json=body)
+    assert (reply.status_code, body_of(reply)) == (400, fields), body
 
 
 async def test_names_and_inputs_may_hold_anything_json_can(alice):

@@ -25,13 +25,13 @@ async def test_a_new_user_gets_a_token_that_is_kept_as_a_hash_only(world, root):
         assert (await client.get(USERS)).status_code == 403
 
 
-async def test_names_are_taken_once(root):
-    for username in ("bob", "admin"):
-        reply = await root.post(USERS, json={"username": username})
-        assert (reply.status_code, body_of(reply)) == (
-            400,
-            {"username": ["A user with that username already exists."]},
-        )
+@pytest.mark.parametrize("username", ["bob", "admin"])
+async def test_names_are_taken_once(root, username):
+    reply = await root.post(USERS, json={"username": username})
+    assert (reply.status_code, body_of(reply)) == (
+        400,
+        {"username": ["A user with that username already exists."]},
+    )
 
 
 @pytest.mark.parametrize(
