@@ -11,16 +11,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import minio
-import minio.error
 import pymongo
 import pymongo.errors
-import urllib3
+from pydantic import SecretStr
+from urllib3 import PoolManager
 
+from datalab.errors import TransientError
 from datalab.local.binaries import MONGOD, NATS_SERVER, RCLONE, locate
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.ports import LOOPBACK, free_port
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint
+from datalab.platform.objects.bucket import Bucket
+from datalab.platform.objects.errors import known_failures
+from datalab.platform.settings import S3Settings
 
 #: JetStream takes most of the disk unless told otherwise; the topology declares 9.5 GiB
 #: One message holds what one request to the API may hold (2 MiB), and its envelope.
@@ -258,19 +261,18 @@ class S3Server:
     def _why_no_signed_answer(self) -> str | None:
         """Ask for a bucket: rclone has no health path, and this also proves the credentials."""
         credentials = self._folder.credentials
-        with urllib3.PoolManager(retries=False, timeout=PROBE_TIMEOUT_S) as pool:
-            client = minio.Minio(
-                f"{LOOPBACK}:{self._port}",
-                access_key=credentials.s3_access_key,
-                secret_key=credentials.s3_secret_key,
-                secure=False,
-                region=S3_REGION,
-                http_client=pool,
-            )
-            try:
-                client.bucket_exists(bucket_name="readiness")
-            except (minio.error.MinioException, urllib3.exceptions.HTTPError) as error:
-                return str(error)
+        settings = S3Settings(
+            s3_url=f"http://{LOOPBACK}:{self._port}",
+            s3_access_key=credentials.s3_access_key,
+            s3_secret_key=SecretStr(credentials.s3_secret_key),
+            s3_region=S3_REGION,
+            s3_bucket="readiness",
+        )
+        try:
+            with PoolManager(retries=False, timeout=PROBE_TIMEOUT_S) as pool, known_failures("readiness"):
+                Bucket(settings, pool).exists()
+        except TransientError as error:
+            return error.message
         return None
 
     def _delete_unfinished_uploads(self) -> None:

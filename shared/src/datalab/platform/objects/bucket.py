@@ -72,18 +72,21 @@ class Bucket:
         self._name = settings.s3_bucket
         self._client = s3_client(settings, settings.s3_url, pool)
 
+    def exists(self) -> bool:
+        return self._client.bucket_exists(self._name)
+
     def check(self) -> None:
-        if not self._client.bucket_exists(self._name):
+        if not self.exists():
             raise TransientError(f"bucket {self._name!r} does not exist")
 
     def make_unless_there(self) -> None:
-        if self._client.bucket_exists(self._name):
+        if self.exists():
             return
         try:
             self._client.make_bucket(self._name)
         except MinioException:
             # Another process made it between the two calls.
-            if not self._client.bucket_exists(self._name):
+            if not self.exists():
                 raise
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
