@@ -167,7 +167,8 @@ CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FR
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
 ANALYSIS_OFFERS = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
-BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS)
+HEALTH = Bucket(name="health", description="written by each readiness check: can the server store?", ttl_s=600)
+BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS, HEALTH)
 
 #: Questions with one answer, over plain NATS: no stream stores them. Runners share them as this queue group.
 ANALYSTS = QueueGroup(

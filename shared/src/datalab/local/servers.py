@@ -20,7 +20,7 @@ from datalab.errors import TransientError
 from datalab.local.binaries import MONGOD, NATS_SERVER, RCLONE, locate
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.ports import LOOPBACK, free_port
-from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint
+from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint, unavailable
 from datalab.platform.objects.bucket import Bucket
 from datalab.platform.objects.errors import known_failures
 from datalab.platform.settings import S3Settings
@@ -85,6 +85,11 @@ class NatsServer:
     def address(self) -> str:
         return f"nats://{LOOPBACK}:{self._client_port}" if self._client_port else f"nats://{LOOPBACK}"
 
+    @property
+    def _health_url(self) -> str:
+        # Without `js-enabled-only`, which says ok to a JetStream that cannot write.
+        return f"http://{LOOPBACK}:{self._monitor_port}/healthz"
+
     def environment(self) -> dict[str, str]:
         """Return the settings of a client; valid once the server was ready."""
         credentials = self._folder.credentials
@@ -106,7 +111,11 @@ class NatsServer:
             self._read_ports()
         if self._monitor_port is None:
             return "it has not said which ports it chose"
-        return await http_complaint(f"http://{LOOPBACK}:{self._monitor_port}/healthz?js-enabled-only=true")
+        return await http_complaint(self._health_url)
+
+    async def why_broken(self) -> str | None:
+        """After a full disk the server keeps its write error until it is restarted: it answers, and stores nothing."""
+        return await unavailable(self._health_url)
 
     def change_ports(self) -> bool:
         self._client_port = self._monitor_port = None
@@ -188,6 +197,9 @@ class MongoServer:
             return str(error)
         return None
 
+    async def why_broken(self) -> str | None:
+        return None
+
     def change_ports(self) -> bool:
         self._port = free_port()
         return True
@@ -253,6 +265,9 @@ class S3Server:
 
     async def why_not_ready(self) -> str | None:
         return await asyncio.to_thread(self._why_no_signed_answer)
+
+    async def why_broken(self) -> str | None:
+        return None
 
     def change_ports(self) -> bool:
         self._port = free_port()

@@ -40,6 +40,9 @@ class ServiceSpec:
     async def why_not_ready(self) -> str | None:
         return await http_complaint(self.readiness_url)
 
+    async def why_broken(self) -> str | None:
+        return None
+
     def change_ports(self) -> bool:
         return False
 

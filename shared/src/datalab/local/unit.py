@@ -52,6 +52,10 @@ class Unit(Protocol):
         """Return None once it can do its work, else what is missing."""
         ...
 
+    async def why_broken(self) -> str | None:
+        """Return what only a restart mends in a unit that was ready; None if there is nothing of the kind."""
+        ...
+
     def change_ports(self) -> bool:
         """Choose other ports; False if they are not this unit's to choose."""
         ...
@@ -59,12 +63,25 @@ class Unit(Protocol):
 
 async def http_complaint(url: str) -> str | None:
     """Return None if a GET of `url` is answered with 200, else what went wrong."""
-    # A proxy from the environment must not see loopback traffic.
-    async with httpx.AsyncClient(trust_env=False, timeout=PROBE_TIMEOUT_S) as client:
-        try:
-            response = await client.get(url)
-        except httpx.HTTPError as error:
-            return f"{url}: {error or type(error).__name__}"
+    try:
+        response = await _answer(url)
+    except httpx.HTTPError as error:
+        return f"{url}: {error or type(error).__name__}"
     if response.status_code == httpx.codes.OK:
         return None
     return f"{url} answers {response.status_code}: {response.text[:200]}"
+
+
+async def unavailable(url: str) -> str | None:
+    """Return what a server says that answers, and says it cannot work; silence is no such answer."""
+    try:
+        response = await _answer(url)
+    except httpx.HTTPError:
+        return None
+    return response.text[:200] if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else None
+
+
+async def _answer(url: str) -> httpx.Response:
+    # A proxy from the environment must not see loopback traffic.
+    async with httpx.AsyncClient(trust_env=False, timeout=PROBE_TIMEOUT_S) as client:
+        return await client.get(url)

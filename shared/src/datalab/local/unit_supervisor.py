@@ -18,6 +18,9 @@ START_TIMEOUT_S = 60.0  # servers need 0.03 to 0.5 s; the rest is for cold disks
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.25
 PORT_ATTEMPTS = 5
+#: A unit that says so often, one after the other, that it is broken, is started again.
+BROKEN_CHECKS = 3
+CHECK_INTERVAL_S = 2.0
 
 
 class State(StrEnum):
@@ -132,8 +135,16 @@ class UnitSupervisor:
                 reason = f"could not be started: {error}"
 
     async def _end_of_process(self) -> str:
+        """Wait until the process ends, by itself or because it is broken; return the reason."""
         assert self._process is not None
-        await self._process.wait()
+        complaints = 0
+        while not await self._process.ended_within(CHECK_INTERVAL_S):
+            broken = await self.unit.why_broken()
+            complaints = 0 if broken is None else complaints + 1
+            if complaints == BROKEN_CHECKS:
+                self._show(State.RESTARTING, detail=f"is ended: {broken}")
+                await self._process.stop(STOP_GRACE_S)
+                return f"was ended: {broken}"
         return self._process.how_it_ended()
 
     async def _start_once(self) -> None:

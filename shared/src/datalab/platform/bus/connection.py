@@ -15,7 +15,7 @@ from nats.js.kv import KeyValue
 
 from datalab.errors import TransientError
 from datalab.events.envelope import Event
-from datalab.events.topology import Bucket, Consumer, Stream
+from datalab.events.topology import HEALTH, Bucket, Consumer, Stream
 from datalab.platform.bus import streams
 from datalab.platform.bus.consuming import Consumers, Subscription
 from datalab.platform.bus.errors import bus_errors
@@ -91,9 +91,12 @@ class Bus:
         await self._broker.stop()
 
     async def check(self) -> None:
-        """Raise `TransientError` unless the server answers and every consumer this process serves exists."""
+        """Raise `TransientError` unless the server answers, stores, and has every consumer this process serves."""
         if not await self._broker.ping(timeout=_CHECK_TIMEOUT_S):
             raise TransientError("the bus does not answer")
+        # A server that ran out of disk answers everything and stores nothing.
+        with bus_errors("the bus does not store messages"):
+            await self.jetstream.publish(f"$KV.{HEALTH.name}.{self._service}", timeout=_CHECK_TIMEOUT_S)
         await self._consumers.check(self.jetstream, timeout_s=_CHECK_TIMEOUT_S)
 
     async def _reconnected(self) -> None:

@@ -122,17 +122,27 @@ class Collection(Generic[DocumentT]):
                 await self.driver.insert_one(stored)
             except DuplicateKeyError:
                 return False
-        self._nudge(stored["_id"], entries)
+        if entries:
+            self._nudge(stored["_id"], entries)
         return True
 
     async def update(self, query: Document, changes: Document, events: Iterable[Event] = ()) -> bool:
         """Change the one document that fits, `query["_id"]` being its id; return whether there was one."""
         entries = outbox_entries(events)
+        if not entries:
+            with mongo_errors():
+                return bool((await self.driver.update_one(query, changes)).matched_count)
+        # The write itself tells what else waits to be published, and must be before this.
         with mongo_errors():
-            result = await self.driver.update_one(query, _with_entries(changes, entries))
-        if result.matched_count:
-            self._nudge(query["_id"], entries)
-        return bool(result.matched_count)
+            written: Any = await self.driver.find_one_and_update(
+                query,
+                _with_entries(changes, entries),
+                projection={"outbox": True},
+                return_document=ReturnDocument.AFTER,
+            )
+        if written is not None:
+            self._nudge(written["_id"], written["outbox"])
+        return written is not None
 
     async def replace(self, query: Document, fields: Document, events: Iterable[Event] = (), **changes: Any) -> None:
         """Set fields of the one document that fits. Raises `LostRaceError` if there is none any more."""
@@ -140,10 +150,7 @@ class Collection(Generic[DocumentT]):
             raise LostRaceError
 
     async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
-        """Change several documents, each given by query (with `_id`), changes and events; return how many there were.
-
-        Those that no longer fit are nudged, too: their events are in nobody's outbox, and are said all the same.
-        """
+        """Change several documents, each given by query (with `_id`), changes and events; return how many fitted."""
         if not updates:
             return 0
         prepared = [(query, changes, outbox_entries(events)) for query, changes, events in updates]
@@ -151,7 +158,8 @@ class Collection(Generic[DocumentT]):
         with mongo_errors():
             result = await self.driver.bulk_write(writes, ordered=False)
         for query, _, entries in prepared:
-            self._nudge(query["_id"], entries)
+            if entries:
+                self._nudge(query["_id"], None)
         return result.modified_count
 
     async def change_and_find(self, query: Document, changes: Document) -> DocumentT | None:
@@ -174,9 +182,9 @@ class Collection(Generic[DocumentT]):
             result = await self.driver.delete_many(query)
         return result.deleted_count
 
-    def _nudge(self, document_id: Any, entries: list[Document]) -> None:
-        if self._relay is not None and entries:
-            self._relay.nudge(self.driver.name, document_id, entries)
+    def _nudge(self, document_id: Any, outbox: list[Document] | None) -> None:
+        if self._relay is not None:
+            self._relay.nudge(self.driver.name, document_id, outbox)
 
 
 async def until_won(turn: Callable[[], Awaitable[T]], *, races: int, of: str) -> T:

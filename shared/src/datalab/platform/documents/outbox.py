@@ -1,7 +1,9 @@
 """The outbox: a document's events live in the document until the bus has stored them.
 
 State and event are one atomic write, so neither is ever without the other. The relay publishes at once when nudged,
-and sweeps for what a crash left behind.
+and sweeps for what a crash or a failed publish left behind. A document's events are always published from the head of
+its outbox: whatever failed, came late or was written by another process, the last event published is the last one
+written.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from datalab.documents.document import ASCENDING, Document, Index
@@ -30,8 +34,8 @@ _SWEEP_BATCH = 500
 #: More nudges than this waiting means the bus is away; the sweep finds the rest.
 _MOST_NUDGES = 10_000
 
-#: Collection, document id, entries just written.
-_Nudge = tuple[str, Any, list[Document]]
+#: What waited longer may have been published by another relay, and forgotten by the bus, which knows ids for 2 min.
+_STALE_S = 30.0
 
 #: Documents with something to publish.
 HAS_EVENTS: Document = {"outbox.0": {"$exists": True}}
@@ -48,6 +52,20 @@ def outbox_entries(events: Iterable[Event]) -> list[Document]:
 
 #: What the sweep needs: it holds only documents with something to publish.
 OUTBOX_INDEX = Index(fields=(("outbox.at", ASCENDING),), name="outbox", where=HAS_EVENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nudge:
+    """A document's outbox, as it was just after a write; None where the write did not say."""
+
+    collection: str
+    document_id: Any
+    outbox: list[Document] | None
+    at: float = field(default_factory=monotonic)
+
+    @property
+    def known(self) -> bool:
+        return self.outbox is not None and monotonic() - self.at < _STALE_S
 
 
 class OutboxRelay:
@@ -73,10 +91,13 @@ class OutboxRelay:
         """Stop. What is not published yet is found by the next sweep, here or elsewhere."""
         await end_tasks(*self._tasks)
 
-    def nudge(self, collection: str, document_id: Any, entries: list[Document]) -> None:
-        """Publish soon what was just written into a document. Never waits and never fails."""
+    def nudge(self, collection: str, document_id: Any, outbox: list[Document] | None = None) -> None:
+        """Publish soon what is in a document's outbox. Never waits and never fails.
+
+        `outbox` is the whole of it, as the write left it; without it, it is read.
+        """
         with suppress(asyncio.QueueFull):
-            self._nudges.put_nowait((collection, document_id, entries))
+            self._nudges.put_nowait(_Nudge(collection, document_id, outbox))
 
     async def sweep(self) -> int:
         """Publish every entry old enough to have been forgotten; return how many."""
@@ -90,7 +111,7 @@ class OutboxRelay:
                     .to_list(_SWEEP_BATCH)
                 )
             published += await self._publish(
-                [(collection.name, document["_id"], document["outbox"]) for document in documents]
+                [_Nudge(collection.name, document["_id"], document["outbox"]) for document in documents]
             )
         self._metrics.swept(published)
         return published
@@ -109,31 +130,56 @@ class OutboxRelay:
 
     async def _publish(self, nudges: Sequence[_Nudge]) -> int:
         """Publish documents side by side, the entries of each in order; then clear what was published."""
-        by_document: dict[tuple[str, Any], list[Document]] = {}
-        for name, document_id, entries in nudges:
-            by_document.setdefault((name, document_id), []).extend(entries)
-        results = await asyncio.gather(
-            *(self._publish_entries(entries) for entries in by_document.values()), return_exceptions=True
-        )
+        outboxes = await self._outboxes(nudges)
+        results = await asyncio.gather(*map(self._publish_entries, outboxes.values()))
         clearings: dict[str, list[UpdateOne]] = {}
         published = 0
-        for ((name, document_id), entries), result in zip(by_document.items(), results, strict=True):
-            if result is None:
-                event_ids = [entry["event_id"] for entry in entries]
+        for (name, document_id), (event_ids, _) in zip(outboxes, results, strict=True):
+            if event_ids:
                 clearing = UpdateOne({"_id": document_id}, {"$pull": {"outbox": {"event_id": {"$in": event_ids}}}})
                 clearings.setdefault(name, []).append(clearing)
-                published += len(entries)
+                published += len(event_ids)
         with mongo_errors():
             for name, updates in clearings.items():
                 await self._collections[name].bulk_write(updates, ordered=False)
         self._metrics.relayed(published)
-        for result in results:
-            if result is not None:
-                raise result
+        for _, error in results:
+            if error is not None:
+                raise error
         return published
 
-    async def _publish_entries(self, entries: Sequence[Document]) -> None:
+    async def _outboxes(self, nudges: Sequence[_Nudge]) -> dict[tuple[str, Any], list[Document]]:
+        """Return what is to be published of each document, from the head of its outbox.
+
+        An entry that a later write did not find any more had been published: it may follow what came after it, as
+        the bus drops it.
+        """
+        outboxes: dict[tuple[str, Any], dict[str, Document]] = {}
+        unknown: dict[str, set[Any]] = {}
+        for nudge in nudges:
+            entries = outboxes.setdefault((nudge.collection, nudge.document_id), {})
+            if nudge.known:
+                for entry in nudge.outbox or ():
+                    entries.setdefault(entry["event_id"], entry)
+            else:
+                unknown.setdefault(nudge.collection, set()).add(nudge.document_id)
+        for name, ids in unknown.items():
+            with mongo_errors():
+                found = await self._collections[name].find({"_id": {"$in": list(ids)}}, {"outbox": True}).to_list(None)
+            kept = {document["_id"]: document.get("outbox", []) for document in found}
+            for document_id in ids:
+                outboxes[name, document_id] = {entry["event_id"]: entry for entry in kept.get(document_id, ())}
+        return {document: list(entries.values()) for document, entries in outboxes.items()}
+
+    async def _publish_entries(self, entries: Sequence[Document]) -> tuple[list[str], Exception | None]:
+        """Publish in order, up to the first failure; return the ids of what was published, and the failure."""
+        event_ids: list[str] = []
         for entry in entries:
-            await self._bus.publish_encoded(
-                subject=entry["subject"], body=entry["body"].encode(), event_id=entry["event_id"]
-            )
+            try:
+                await self._bus.publish_encoded(
+                    subject=entry["subject"], body=entry["body"].encode(), event_id=entry["event_id"]
+                )
+            except Exception as error:  # noqa: BLE001 - what was published is cleared first; then it is raised
+                return event_ids, error
+            event_ids.append(entry["event_id"])
+        return event_ids, None
