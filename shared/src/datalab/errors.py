@@ -1,7 +1,8 @@
 """Why something did not work, and so what to do about it.
 
 Raise `UsageError` for the user's mistake (never retried, its text is shown) and `TransientError` for the world's
-(retried with growing delay). Anything else is our bug: logged with its traceback, shown without internals.
+(retried with growing delay, so many times). A `PostponedError` says nothing about the work itself: it is retried for
+as long as that lasts. Anything else is our bug: logged with its traceback, shown without internals.
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ class NotFoundError(UsageError):
 
 
 class TransientError(DatalabError):
-    """The world failed: a server away, a time-out. The same thing may work later."""
+    """The world failed: a file not there yet, a process killed. The same thing may work later."""
+
+
+class PostponedError(TransientError):
+    """Now is not the time, and that is not the work's doing: it counts as not tried."""
+
+
+class OutageError(PostponedError):
+    """A server the work needs is away, slow, full, or refuses us."""
 
 
 def explain_validation(error: ValidationError) -> str:

@@ -57,6 +57,7 @@ EXAMPLES = [
     operations.OperationCancelRequested(**ATTEMPT),
     operations.OperationStarted(**ATTEMPT),
     operations.OperationProgressed(**ATTEMPT, fraction=0.25, message="Reading"),
+    operations.OperationDelayed(**ATTEMPT, reason="the object store does not answer"),
     operations.OperationSucceeded(
         **ATTEMPT,
         result=operations.OperationResult(

@@ -93,7 +93,7 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
         stream=FILES.name,
         filter_subjects=("observatory.late.image.new",),
         ack_wait_s=5,
-        max_deliver=3,
+        max_tries=3,
         retry_base_s=0.01,
     )
     await observatory.bus.jetstream.add_consumer(
@@ -102,7 +102,6 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
             durable_name=impatient.name,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=impatient.ack_wait_s,
-            max_deliver=impatient.max_deliver,
             filter_subject=impatient.filter_subjects[0],
         ),
     )

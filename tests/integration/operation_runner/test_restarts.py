@@ -41,7 +41,6 @@ async def set_ack_wait(lab, seconds):
         ConsumerConfig(
             durable_name=SLOW.name,
             ack_wait=seconds,
-            max_deliver=SLOW.max_deliver,
             max_ack_pending=SLOW.max_ack_pending,
             filter_subject=SLOW.filter_subjects[0],
         ),

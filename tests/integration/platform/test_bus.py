@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
+from datalab.errors import UNKNOWN_ERROR_MESSAGE, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.operations import FailureKind, Lane, OperationRequested, OperationStarted
 from datalab.events.topology import CANCELLATIONS, DEAD, REPORTS, RUNNERS, WORK
 from datalab.platform.bus.connection import Bus
@@ -14,7 +14,7 @@ from datalab.platform.settings import NatsSettings
 from support.waiting import until
 
 #: As declared, but quicker.
-CONSUMER = RUNNERS[Lane.FAST].model_copy(update={"retry_base_s": 0.05, "max_deliver": 3})
+CONSUMER = RUNNERS[Lane.FAST].model_copy(update={"retry_base_s": 0.05, "max_tries": 3})
 
 
 def requested(number=1):
@@ -164,8 +164,65 @@ async def test_after_the_last_delivery_the_failure_is_reported(bus):
     await bus.publish(requested())
     await until(lambda: handler.failures)
     await settled(bus)
-    assert len(handler.handled) == CONSUMER.max_deliver
+    assert len(handler.handled) == CONSUMER.max_tries
     assert handler.failures == [(1, FailureKind.TRANSIENT, "away")]
+
+
+async def test_an_outage_lasts_longer_than_the_tries_there_are_and_is_told(bus):
+    outage = OutageError("the object store does not answer")
+    handler = Handler(*[outage] * (CONSUMER.max_tries + 3))
+    told = []
+
+    async def tell(content, reason):
+        told.append((content.operation_id, reason))
+
+    await consume(bus, handler, consumer=CONSUMER.model_copy(update={"retry_base_s": 0.001}), on_outage=tell)
+    await bus.publish(requested())
+    await settled(bus)
+    assert len(handler.handled) == CONSUMER.max_tries + 4
+    assert handler.failures == []
+    assert told == [(1, outage.message)] * (CONSUMER.max_tries + 3)
+
+
+async def test_an_outage_that_cannot_be_told_is_one_all_the_same(bus):
+    handler = Handler(OutageError("the bus does not answer"))
+
+    async def tell(content, reason):
+        raise OutageError(reason)
+
+    await consume(bus, handler, on_outage=tell)
+    await bus.publish(requested())
+    await settled(bus)
+    assert (len(handler.handled), handler.failures) == (2, [])
+
+
+async def test_what_was_put_off_was_not_tried(bus):
+    later = PostponedError("somebody else is at it")
+    handler = Handler(later, TransientError("1"), later, TransientError("2"), later, TransientError("3"))
+    await consume(bus, handler)
+    await bus.publish(requested())
+    await settled(bus)
+    assert len(handler.handled) == 6
+    assert handler.failures == [(1, FailureKind.TRANSIENT, "3")]
+
+
+async def test_what_ends_its_process_every_time_ends_with_the_tries(bus):
+    """Each delivery that nobody settles is a try; those handed back by a process that was stopped are none."""
+    puller = await bus.jetstream.pull_subscribe_bind(consumer=CONSUMER.name, stream=CONSUMER.stream)
+    await bus.publish(requested())
+    for _ in range(CONSUMER.max_tries):
+        (message,) = await puller.fetch(1, timeout=5)
+        await message.nak()  # as the server has it when a consumer was killed
+    await puller.unsubscribe()
+    handler = Handler()
+    await consume(bus, handler)
+    await settled(bus)
+    assert handler.handled == []
+    ((number, kind, message),) = handler.failures
+    assert (number, kind) == (1, FailureKind.TRANSIENT)
+    assert "was ended every time" in message
+    (letter,) = await dead_letters(bus)
+    assert letter.subject == "datalab.dead.runner-fast"
 
 
 async def test_a_bug_is_reported_without_internals(bus):

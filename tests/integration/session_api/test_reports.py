@@ -1,25 +1,23 @@
 """What runners say, and what becomes of it: in any order, more than once, or not at all."""
 
 import asyncio
-import json
 import random
 
 import pytest
 
-from datalab.events.envelope import derived_id, utc_now
+from datalab.events.envelope import derived_id
 from datalab.events.feed import OperationChanged, feed_event_adapter
 from datalab.events.operations import (
-    Lane,
     OperationCancelled,
+    OperationDelayed,
     OperationFailed,
     OperationProgressed,
     OperationStarted,
     OperationSucceeded,
 )
-from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS, RUNNERS, UNDELIVERABLE, WORK
-from datalab.platform.tasks import end_tasks
+from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS
 from session_api.offers.reader import OperationOffers
-from support.session_api import MEDIAN, archive, body_of, described, result
+from support.session_api import MEDIAN, body_of, described, result
 from support.waiting import until
 
 
@@ -138,6 +136,19 @@ async def test_a_runner_that_stops_on_request_is_heard(world, alice, session_id)
     assert (await world.wait_for(alice, session_id, number, "CANCELLED"))["output"] is None
 
 
+async def test_an_outage_is_shown_until_the_work_goes_on(world, alice, session_id):
+    number = await world.operation(alice, session_id)
+    await world.report(OperationDelayed, number, reason="the object store does not answer")
+    await settled(world)
+    delayed = await shown(alice, session_id, number)
+    assert (delayed["status"], delayed["message"]) == ("PENDING", "Waiting: the object store does not answer")
+    await world.progress(number, 0.1, "")
+    await settled(world)
+    going_on = await shown(alice, session_id, number)
+    assert (going_on["status"], going_on["message"]) == ("IN_PROGRESS", "")
+    assert [event.message for event in await feed_of(world, session_id, number)] == ["", delayed["message"], ""]
+
+
 async def test_a_result_that_cannot_be_kept_fails_the_operation(world, alice, session_id):
     number = await world.operation(alice, session_id)
     too_wide_for_bson = result("wide", output_data=[{"number": 2**64}])
@@ -158,90 +169,6 @@ async def test_a_message_nobody_can_read_is_kept_aside(world):
 async def dead_letters(world, consumer):
     async for message in world.bus.replay(DEAD, after=0, filter_subjects=(f"datalab.dead.{consumer}",)):
         yield message.body
-
-
-async def test_a_request_that_kills_every_runner_ends_its_operation(world, alice, session_id):
-    number = await world.operation(alice, session_id)
-    consumer = RUNNERS[Lane.SLOW]
-
-    async def published():
-        return await stored_request(world, number)
-
-    sequence, body = await until(published)
-    await advise(world, consumer.stream, consumer.name, sequence)
-    failed = await world.wait_for(alice, session_id, number, "FAILED")
-    assert failed["message"].startswith("The operation stopped its worker every time")
-    document = await world.database["operations"].find_one({"_id": number})
-    assert document["failure_kind"] == "transient"
-
-    async def buried():
-        return [kept async for kept in dead_letters(world, consumer.name) if kept == body]
-
-    await until(buried)
-    sample = 'datalab_undeliverable_messages_total{consumer="runner-slow"}'
-    assert sample in (await alice.get("/metrics")).text
-
-
-async def test_the_server_itself_says_when_it_gives_a_request_up(world, alice, session_id):
-    consumer = RUNNERS[Lane.FAST]
-    curve = {"input_files": [archive("f1")], "source": {"ra": 1, "dec": 2}}
-    number = await world.operation(alice, session_id, "Light Curve", curve)
-    puller = await world.bus.jetstream.pull_subscribe_bind(consumer=consumer.name, stream=consumer.stream)
-    for delivery in range(1, consumer.max_deliver + 1):
-        (message,) = await puller.fetch(1, timeout=10)
-        assert message.metadata.num_delivered == delivery
-        await message.nak()
-    # The server notices when it is asked for the next message, as runners do all the time.
-    asking = asyncio.create_task(puller.fetch(1, timeout=20))
-    await world.wait_for(alice, session_id, number, "FAILED")
-    await end_tasks(asking)
-    await puller.unsubscribe()
-
-
-async def test_other_messages_delivered_too_often_are_kept_aside(world, alice):
-    report = await world.report(OperationStarted, 10**9)
-    position = await world.bus.stream_position(REPORTS)
-    await advise(world, REPORTS.name, "projector", position.last)
-
-    async def buried():
-        return [kept async for kept in dead_letters(world, "projector") if kept == report.encode()]
-
-    await until(buried)
-
-
-async def test_advisories_about_strangers_and_lost_messages_do_no_harm(world):
-    await advise(world, "ELSEWHERE", "somebody", 1)
-    await advise(world, RUNNERS[Lane.FAST].stream, RUNNERS[Lane.FAST].name, 10**6)
-
-    async def quiet():
-        info = await world.bus.jetstream.consumer_info(UNDELIVERABLE.stream, UNDELIVERABLE.name)
-        return info.delivered.stream_seq and not info.num_pending and not info.num_ack_pending
-
-    await until(quiet)
-    assert [body async for body in dead_letters(world, UNDELIVERABLE.name)] == []
-
-
-async def stored_request(world, operation_id):
-    """Return sequence and body of an operation's request."""
-    async for message in world.bus.replay(WORK, after=0, filter_subjects=WORK.subjects):
-        if json.loads(message.body)["operation_id"] == operation_id:
-            return message.sequence, message.body
-    return None
-
-
-async def advise(world, stream, consumer, sequence):
-    """Say what the server says when it gives a message up."""
-    advisory = {
-        "type": "io.nats.jetstream.advisory.v1.max_deliver",
-        "id": f"{stream}-{consumer}-{sequence}",
-        "timestamp": utc_now().isoformat(),
-        "stream": stream,
-        "consumer": consumer,
-        "stream_seq": sequence,
-        "deliveries": 6,
-    }
-    subject = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}"
-    await world.bus.jetstream.publish(subject, json.dumps(advisory).encode())
 
 
 async def test_the_catalogue_follows_the_runners(world, alice):

@@ -136,6 +136,13 @@ class OperationProgressed(OperationEvent):
     message: str = Field("", max_length=1000)
 
 
+class OperationDelayed(OperationEvent):
+    """An attempt cannot go on at the moment, and will by itself: a server it needs is away."""
+
+    type: Literal["operation.delayed.v1"] = "operation.delayed.v1"
+    reason: str = Field(max_length=1000)
+
+
 class OperationSucceeded(OperationEvent):
     """The result is stored, completely."""
 
@@ -161,6 +168,11 @@ class OperationCancelled(OperationEvent):
 
 #: What a runner says about an attempt.
 OperationReport = Annotated[
-    OperationStarted | OperationProgressed | OperationSucceeded | OperationFailed | OperationCancelled,
+    OperationStarted
+    | OperationProgressed
+    | OperationDelayed
+    | OperationSucceeded
+    | OperationFailed
+    | OperationCancelled,
     Field(discriminator="type"),
 ]

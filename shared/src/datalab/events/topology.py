@@ -33,7 +33,7 @@ class Consumer(_Declaration):
     stream: str
     filter_subjects: tuple[str, ...]
     ack_wait_s: float = Field(description="a message without a sign of life for this long goes to somebody else")
-    max_deliver: int = Field(description="deliveries before the message counts as undeliverable")
+    max_tries: int = Field(description="tries before the message is given up; hand-backs without a try do not count")
     retry_base_s: float = Field(0.5, description="delay before the second delivery; doubles each time")
     max_ack_pending: int = 1000
 
@@ -71,6 +71,7 @@ REPORTS = Stream(
     subjects=(
         "datalab.operation.started.v1",
         "datalab.operation.progressed.v1",
+        "datalab.operation.delayed.v1",
         "datalab.operation.succeeded.v1",
         "datalab.operation.failed.v1",
         "datalab.operation.cancelled.v1",
@@ -106,14 +107,7 @@ DEAD = Stream(
     max_age_s=90 * _DAY_S,
     max_bytes=_GIBIBYTE,
 )
-ADVISORIES = Stream(
-    name="ADVISORIES",
-    description="the server's word that a message was delivered too often",
-    subjects=("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
-    max_age_s=14 * _DAY_S,
-    max_bytes=_GIBIBYTE // 4,
-)
-STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, FEED, DEAD, ADVISORIES)
+STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, FEED, DEAD)
 
 RUNNERS: dict[Lane, Consumer] = {
     lane: Consumer(
@@ -123,7 +117,7 @@ RUNNERS: dict[Lane, Consumer] = {
         filter_subjects=(f"datalab.operation.requested.v1.{lane}",),
         # A killed runner's work starts again after this; a living runner sends a sign of life three times as often.
         ack_wait_s=15,
-        max_deliver=6,
+        max_tries=8,
         max_ack_pending=10_000,
     )
     for lane in Lane
@@ -134,7 +128,7 @@ PROJECTOR = Consumer(
     stream=REPORTS.name,
     filter_subjects=REPORTS.subjects,
     ack_wait_s=10,
-    max_deliver=20,
+    max_tries=20,
     max_ack_pending=10_000,
 )
 FILE_INGEST = Consumer(
@@ -143,7 +137,7 @@ FILE_INGEST = Consumer(
     stream=FILES.name,
     filter_subjects=FILES.subjects,
     ack_wait_s=30,
-    max_deliver=12,
+    max_tries=12,
     max_ack_pending=10_000,
 )
 FRAME_FEED = Consumer(
@@ -152,23 +146,18 @@ FRAME_FEED = Consumer(
     stream=FRAMES.name,
     filter_subjects=FRAMES.subjects,
     ack_wait_s=10,
-    max_deliver=20,
+    max_tries=20,
 )
-UNDELIVERABLE = Consumer(
-    name="undeliverable",
-    description="session API: ends operations whose request was delivered too often",
-    stream=ADVISORIES.name,
-    filter_subjects=ADVISORIES.subjects,
-    ack_wait_s=10,
-    max_deliver=20,
-)
-CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UNDELIVERABLE)
+CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED)
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
 ANALYSIS_OFFERS = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
 HEALTH = Bucket(name="health", description="written by each readiness check: can the server store?", ttl_s=600)
-BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS, HEALTH)
+HAND_BACKS = Bucket(
+    name="hand_backs", description="how often a message was handed back without having been tried", ttl_s=_DAY_S
+)
+BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS, HEALTH, HAND_BACKS)
 
 #: Questions with one answer, over plain NATS: no stream stores them. Runners share them as this queue group.
 ANALYSTS = QueueGroup(

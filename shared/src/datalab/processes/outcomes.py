@@ -64,7 +64,7 @@ def _told(error: Exception) -> Exception:
         case MachineError():  # of a process that helped
             return error
         case TransientError():
-            return TransientError(error.message)
+            return type(error)(error.message)
         case MemoryError():
             return MemoryError()
         case OSError(errno=int(), strerror=str(reason)):  # others are not from the operating system

@@ -24,12 +24,16 @@ def subscriptions(execution: Execution, *, slots: Mapping[Lane, int]) -> list[Su
     async def fail(request: OperationRequested, failure: Failure) -> None:
         await execution.fail(request, failure.kind, failure.message)
 
+    async def delay(request: OperationRequested, reason: str) -> None:
+        await execution.delay(request, reason)
+
     return [
         Subscription(
             consumer=consumer,
             decode=lambda _, body: OperationRequested.decode(body),
             handle=execution.run,
             on_failure=fail,
+            on_outage=delay,
             concurrency=slots[lane],
         )
         for lane, consumer in RUNNERS.items()

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 import nats.js.errors
 from nats.js.kv import KeyValue
 
-from datalab.errors import TransientError
+from datalab.errors import PostponedError, TransientError
 from datalab.events.topology import LEASES
 from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
 from datalab.platform.logging import get_logger
@@ -24,7 +24,6 @@ _log = get_logger(__name__)
 _COMPUTING = b"computing"
 #: Left behind on success until it expires: who missed the result a moment ago knows to look again.
 _DONE = b"done"
-_POLL_S = 0.1
 
 
 class KeyValueLease:
@@ -74,7 +73,10 @@ class KeyValueLeaseKeeper:
 
     @asynccontextmanager
     async def hold(self, result_key: str) -> AsyncIterator[KeyValueLease | None]:
-        """Wait for the right to compute a key; None if somebody completed it meanwhile. Raises `TransientError`."""
+        """Take the right to compute a key; None if somebody completed it a moment ago.
+
+        Raises `PostponedError` while somebody else computes it: whoever waited here would take a slot from others.
+        """
         lease = await self._acquire(result_key)
         if lease is None:
             yield None
@@ -99,9 +101,9 @@ class KeyValueLeaseKeeper:
                 except nats.js.errors.KeyWrongLastSequenceError:
                     if await self._completed(key):
                         return None
+                    raise PostponedError("the same result is being computed for another operation") from None
                 except nats.js.errors.KeyNotFoundError:  # it expired between the two questions `create` asks
                     continue
-            await asyncio.sleep(_POLL_S)
 
     async def _completed(self, key: str) -> bool:
         with bus_errors("the lease cannot be read"):

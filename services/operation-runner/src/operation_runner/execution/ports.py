@@ -75,5 +75,5 @@ class Lease(Protocol):
 
 class LeaseKeeper(Protocol):
     def hold(self, result_key: str) -> AbstractAsyncContextManager[Lease | None]:
-        """Wait for the right to compute a key; None if somebody completed it meanwhile."""
+        """Take the right to compute a key; None if somebody completed it a moment ago. Raises `PostponedError`."""
         ...

@@ -12,6 +12,7 @@ from datalab.events.operations import (
     FailureKind,
     InputFile,
     OperationCancelled,
+    OperationDelayed,
     OperationFailed,
     OperationRequested,
     OperationResult,
@@ -91,6 +92,19 @@ class Execution:
                 attempt=request.attempt,
                 kind=kind,
                 message=message,
+                correlation_id=request.correlation_id,
+                producer=self._producer,
+            )
+        )
+
+    async def delay(self, request: OperationRequested, reason: str) -> None:
+        """Say why an attempt cannot go on at the moment."""
+        await self._publisher.publish(
+            OperationDelayed(
+                event_id=derived_id("delayed", request.operation_id, request.attempt, reason),
+                operation_id=request.operation_id,
+                attempt=request.attempt,
+                reason=reason,
                 correlation_id=request.correlation_id,
                 producer=self._producer,
             )

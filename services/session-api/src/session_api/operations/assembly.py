@@ -22,7 +22,6 @@ from session_api.operations.requests import RequestBuilder
 from session_api.operations.result_data import StoredResultData
 from session_api.operations.service import OperationService, SessionOwners
 from session_api.operations.settings import OperationSettings
-from session_api.operations.undeliverable import UndeliverableMessages
 from session_api.operations.views import OperationPresenter
 
 
@@ -53,7 +52,6 @@ def build(
     dependents = Dependents(operations=operations, offers=offers, requests=requests, metrics=metrics)
     deletion = OperationDeletion(operations=operations, dependents=dependents)
     projector = OperationProjector(operations=operations, dependents=dependents, metrics=metrics)
-    undeliverable = UndeliverableMessages(bus=core.bus, projector=projector, metrics=metrics)
     presenter = OperationPresenter(
         links=links, data=StoredResultData(objects=core.objects, capacity_bytes=settings.result_cache_bytes)
     )
@@ -84,10 +82,7 @@ def build(
             routes=http.router.routes,
             services=[service, presenter],
             indexes=[operations.ensure_indexes],
-            subscriptions=[
-                bus.reports(projector, concurrency=settings.projector_concurrency),
-                bus.undeliverable(undeliverable),
-            ],
+            subscriptions=[bus.reports(projector, concurrency=settings.projector_concurrency)],
             periodic=[
                 Periodic(name=name, every_s=settings.reconcile_interval_s, work=work) for name, work in works.items()
             ],

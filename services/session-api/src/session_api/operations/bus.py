@@ -1,14 +1,13 @@
-"""What runners and the bus itself say about operations."""
+"""What runners say about operations."""
 
 from __future__ import annotations
 
 from pydantic import TypeAdapter
 
 from datalab.events.operations import OperationReport
-from datalab.events.topology import PROJECTOR, UNDELIVERABLE
+from datalab.events.topology import PROJECTOR
 from datalab.platform.bus.consuming import Failure, Subscription
 from session_api.operations.projector import OperationProjector
-from session_api.operations.undeliverable import MaxDeliveriesAdvisory, UndeliverableMessages
 
 _adapter: TypeAdapter[OperationReport] = TypeAdapter(OperationReport)
 
@@ -25,13 +24,4 @@ def reports(projector: OperationProjector, *, concurrency: int) -> Subscription[
         handle=projector.apply,
         on_failure=give_up,
         concurrency=concurrency,
-    )
-
-
-def undeliverable(messages: UndeliverableMessages) -> Subscription[MaxDeliveriesAdvisory]:
-    """Return what to do with the messages of `UNDELIVERABLE`: the server's word that one was delivered too often."""
-    return Subscription(
-        consumer=UNDELIVERABLE,
-        decode=lambda _subject, body: MaxDeliveriesAdvisory.model_validate_json(body),
-        handle=messages.take,
     )

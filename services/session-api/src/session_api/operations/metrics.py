@@ -31,9 +31,6 @@ class OperationMetrics:
             "operations_requested_again",
             "Operations the bus had lost; more than a few mean that something is wrong with it",
         )
-        self._undeliverable = counter(
-            "undeliverable_messages", "Messages delivered too often without an answer: alarm on any", ["consumer"]
-        )
 
     def finished(self, status: OperationStatus, kind: FailureKind | None) -> None:
         self._finished.labels(status.value, "" if kind is None else kind.value).inc()
@@ -44,6 +41,3 @@ class OperationMetrics:
 
     def requested_again(self) -> None:
         self._requested_again.inc()
-
-    def undeliverable(self, consumer: str) -> None:
-        self._undeliverable.labels(consumer).inc()

@@ -26,6 +26,7 @@ from datalab.events.operations import (
     InputFile,
     Lane,
     OperationCancelled,
+    OperationDelayed,
     OperationFailed,
     OperationProgressed,
     OperationReport,
@@ -37,6 +38,8 @@ from session_api.operations.inputs import FoundFile
 
 #: How many of the operations it waits for an operation names.
 _MOST_NAMED = 3
+#: Begins the message of an operation that waits for a server.
+_DELAYED = "Waiting: "
 
 
 class OperationStatus(StrEnum):
@@ -174,20 +177,14 @@ class Operation(StoredDocument):
         if self.finished or report.attempt != self.attempt:
             return self
         match report:
-            case OperationStarted():
-                return self._with(
-                    status=OperationStatus.IN_PROGRESS,
-                    started_at=self.started_at or report.occurred_at,
-                    last_news_at=now,
-                )
-            case OperationProgressed():
-                return self._progressed(report, now)
             case OperationSucceeded():
                 return self._ended(OperationStatus.COMPLETED, "", now, progress=1.0, result=report.result)
             case OperationFailed():
                 return self.failed(report.message, report.kind, now=now)
             case OperationCancelled():
                 return self._ended(OperationStatus.CANCELLED, "", now)
+            case _:
+                return self._with(last_news_at=now, **self._news(report))
 
     def cancelled(self, *, now: datetime) -> Operation:
         """Return the operation as the user's wish to stop it leaves it."""
@@ -240,11 +237,18 @@ class Operation(StoredDocument):
             other.attempt,
         )
 
-    def _progressed(self, report: OperationProgressed, now: datetime) -> Operation:
-        heard: dict[str, Any] = {"status": OperationStatus.IN_PROGRESS, "last_news_at": now}
-        if report.fraction >= self.progress:
-            heard |= {"progress": report.fraction, "message": report.message or self.message}
-        return self._with(**heard)
+    def _news(self, report: OperationStarted | OperationProgressed | OperationDelayed) -> dict[str, Any]:
+        """Return what changes with news of an attempt that goes on, or waits for a server."""
+        if isinstance(report, OperationDelayed):
+            return {"message": f"{_DELAYED}{report.reason}"}
+        # What was waited for is there.
+        message = "" if self.message.startswith(_DELAYED) else self.message
+        under_way = {"status": OperationStatus.IN_PROGRESS, "message": message}
+        if isinstance(report, OperationStarted):
+            return {**under_way, "started_at": self.started_at or report.occurred_at}
+        if report.fraction < self.progress:
+            return under_way
+        return {**under_way, "progress": report.fraction, "message": report.message or message}
 
     def _ended(self, status: OperationStatus, message: str, now: datetime, **outcome: Any) -> Operation:
         return self._with(status=status, message=message, finished_at=now, last_news_at=now, **outcome)

@@ -13,7 +13,7 @@ from faststream.security import SASLPlaintext
 from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
-from datalab.errors import TransientError
+from datalab.errors import OutageError
 from datalab.events.envelope import Event
 from datalab.events.topology import HEALTH, Bucket, Consumer, Stream
 from datalab.platform.bus import streams
@@ -93,7 +93,7 @@ class Bus:
     async def check(self) -> None:
         """Raise `TransientError` unless the server answers, stores, and has every consumer this process serves."""
         if not await self._broker.ping(timeout=_CHECK_TIMEOUT_S):
-            raise TransientError("the bus does not answer")
+            raise OutageError("the bus does not answer")
         # A server that ran out of disk answers everything and stores nothing.
         with bus_errors("the bus does not store messages"):
             await self.jetstream.publish(f"$KV.{HEALTH.name}.{self._service}", timeout=_CHECK_TIMEOUT_S)

@@ -5,10 +5,12 @@ A handler raises, and the rule follows from what it raised:
 ==================  =========================================================================
 returns             acknowledge
 `UsageError`        `on_failure(kind=usage)`, acknowledge: trying again cannot help
-`TransientError`    redeliver after `retry_base_s` x 2^n; on the last delivery as above, kind=transient
+`TransientError`    redeliver after `retry_base_s` x 2^n; on the last try as above, kind=transient
+`PostponedError`    redeliver soon; that was no try. If it is an `OutageError`, tell `on_outage`
 anything else       log the traceback, `on_failure(kind=fatal)` without internals, acknowledge
 unreadable          copy to the dead letters, terminate
-cancelled           hand the message back at once (the process is stopping)
+cancelled           hand the message back at once (the process is stopping); that was no try
+no end              every try ended its process: `on_failure(kind=transient)` and the dead letters
 ==================  =========================================================================
 """
 
@@ -30,10 +32,18 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 from pydantic import ValidationError
 
-from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError, explain_validation
+from datalab.errors import (
+    UNKNOWN_ERROR_MESSAGE,
+    OutageError,
+    PostponedError,
+    TransientError,
+    UsageError,
+    explain_validation,
+)
 from datalab.events.operations import FailureKind
 from datalab.events.topology import Consumer
 from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
+from datalab.platform.bus.hand_backs import HandBacks
 from datalab.platform.bus.publishing import Publisher
 from datalab.platform.logging import bind_correlation, get_logger
 from datalab.platform.metrics import BusMetrics
@@ -44,6 +54,10 @@ _log = get_logger(__name__)
 #: A fetch that finds nothing asks again after this; it bounds how long a fetch survives a server restart unnoticed.
 _FETCH_TIMEOUT_S = 2.0
 _LONGEST_RETRY_DELAY_S = 60.0
+#: An outage's end is found by trying; work that waits for other work comes back sooner.
+_LONGEST_OUTAGE_DELAY_S = 15.0
+_FIRST_POSTPONEMENT_S, _LONGEST_POSTPONEMENT_S = 0.1, 2.0
+_NEVER_ENDED = "The process that worked on it was ended every time it was tried. Please try again with less data."
 #: A cancelled handler has to end its processes and give up its leases; a server that is away must not keep us longer.
 _HAND_BACK_TIMEOUT_S = 5.0
 
@@ -68,7 +82,7 @@ class Subscription(Generic[ContentT]):
 
     `decode` gets subject and body, and raises `pydantic.ValidationError` or `UnreadableMessageError` for what is not
     ours. `on_failure` says the outcome to whoever waits for it; without it, the message becomes a dead letter. With
-    `keep_failed` it becomes one all the same, for an operator to look at.
+    `keep_failed` it becomes one all the same, for an operator to look at. `on_outage` says what is waited for.
     `concurrency` messages are in hand at once, each fetched by itself, so none waits behind another.
     """
 
@@ -76,6 +90,7 @@ class Subscription(Generic[ContentT]):
     decode: Callable[[str, bytes], ContentT]
     handle: Callable[[ContentT], Awaitable[None]]
     on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
+    on_outage: Callable[[ContentT, str], Awaitable[None]] | None = None
     keep_failed: bool = False
     concurrency: int = 1
 
@@ -87,6 +102,7 @@ class Consumers:
         self.publisher = publisher
         self.metrics = metrics
         self.in_hand: set[asyncio.Task[None]] = set()
+        self.hand_backs = HandBacks(broker)
         self._broker = broker
         self._served: list[Consumer] = []
 
@@ -148,7 +164,10 @@ class _Delivery(BaseMiddleware[Any, Any]):
         self._publisher = consumers.publisher
         self._metrics = consumers.metrics
         self._in_hand = consumers.in_hand
+        self._hand_backs = consumers.hand_backs
         self._number = msg.metadata.num_delivered
+        self._sequence = msg.metadata.sequence.stream
+        self._handed_back = 0
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:
         # FastStream cancels a handler again and again until it is gone, and does not wait for it: nothing could be
@@ -173,23 +192,36 @@ class _Delivery(BaseMiddleware[Any, Any]):
             await self._bury(f"unreadable: {reason}")
             await self.msg.term()
             return "unreadable"
-        sequence = self.msg.metadata.sequence.stream
-        correlation_id = getattr(content, "correlation_id", None) or f"{self._consumer.stream}-{sequence}"
-        with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name, sequence=sequence):
+        correlation_id = getattr(content, "correlation_id", None) or f"{self._consumer.stream}-{self._sequence}"
+        with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name, sequence=self._sequence):
             async with _heartbeat(self.msg, every_s=self._consumer.ack_wait_s / 3):
+                if await self._tries() > self._consumer.max_tries:
+                    return await self._fail(content, Failure(FailureKind.TRANSIENT, _NEVER_ENDED), keep=True)
                 return await self._handled(content, handle)
+
+    async def _tries(self) -> int:
+        """Return which try of the message this is; where nobody knows, the first."""
+        if self._number == 1:
+            return 1
+        count = await self._hand_backs.count(self._consumer, self._sequence)
+        self._handed_back = self._number - 1 if count is None else count
+        return self._number - self._handed_back
 
     async def _handled(self, content: Any, handle: Callable[[], Awaitable[None]]) -> str:
         try:
             await handle()
         except asyncio.CancelledError:
-            with suppress(*BUS_ERRORS):
-                await self.msg.nak()
+            await self._hand_back(delay_s=None)
             raise
         except UsageError as error:
             failure = Failure(FailureKind.USAGE, error.message)
+        except OutageError as error:
+            return await self._wait_for(error, content)
+        except PostponedError:
+            await self._hand_back(delay_s=min(_FIRST_POSTPONEMENT_S * 2**self._number, _LONGEST_POSTPONEMENT_S))
+            return "postponed"
         except TransientError as error:
-            if self._number < self._consumer.max_deliver:
+            if self._number - self._handed_back < self._consumer.max_tries:
                 return await self._retry(error)
             failure = Failure(FailureKind.TRANSIENT, error.message)
         except Exception:  # noqa: BLE001 - whatever was not foreseen is our bug, and ends here
@@ -198,29 +230,47 @@ class _Delivery(BaseMiddleware[Any, Any]):
         else:
             await self.msg.ack()
             return "done"
+        return await self._fail(content, failure, keep=self._subscription.keep_failed)
+
+    async def _fail(self, content: Any, failure: Failure, *, keep: bool) -> str:
         try:
             if self._subscription.on_failure is not None:
                 await self._subscription.on_failure(content, failure)
-            if self._subscription.on_failure is None or self._subscription.keep_failed:
+            if self._subscription.on_failure is None or keep:
                 await self._bury(f"{failure.kind}: {failure.message}")
         except TransientError as error:
             return await self._retry(error)
         await self.msg.ack()
         return str(failure.kind)
 
+    async def _wait_for(self, error: OutageError, content: Any) -> str:
+        """Hand the message back for as long as an outage lasts, however long that is."""
+        delay_s = min(self._consumer.retry_base_s * 2 ** min(self._number - 1, 10), _LONGEST_OUTAGE_DELAY_S)
+        _log.warning("bus.outage", reason=error.message, delivery=self._number, delay_s=delay_s)
+        if self._subscription.on_outage is not None:
+            with suppress(TransientError):  # the bus may be what is away
+                await self._subscription.on_outage(content, error.message)
+        await self._hand_back(delay_s=delay_s)
+        return "outage"
+
+    async def _hand_back(self, *, delay_s: float | None) -> None:
+        """Have the message delivered again, without a try being counted."""
+        await self._hand_backs.set(self._consumer, self._sequence, self._handed_back + 1)
+        with suppress(*BUS_ERRORS):
+            await self.msg.nak(delay=delay_s)
+
     async def _retry(self, error: TransientError) -> str:
-        delay_s = min(self._consumer.retry_base_s * 2 ** (self._number - 1), _LONGEST_RETRY_DELAY_S)
-        _log.warning("bus.retry", reason=error.message, delivery=self._number, delay_s=delay_s)
+        tries = self._number - self._handed_back
+        delay_s = min(self._consumer.retry_base_s * 2 ** (tries - 1), _LONGEST_RETRY_DELAY_S)
+        _log.warning("bus.retry", reason=error.message, attempt=tries, delay_s=delay_s)
         # If the server is away, the message comes back by itself when its ack_wait ends.
         with suppress(*BUS_ERRORS):
             await self.msg.nak(delay=delay_s)
         return "retry"
 
     async def _bury(self, reason: str) -> None:
-        message = self.msg
-        sequence = message.metadata.sequence.stream
         await self._publisher.bury(
-            self._consumer, message.data, subject=message.subject, sequence=sequence, reason=reason
+            self._consumer, self.msg.data, subject=self.msg.subject, sequence=self._sequence, reason=reason
         )
 
 

@@ -20,6 +20,7 @@ from nats.js.api import (
 from datalab.errors import UsageError
 from datalab.events.topology import BUCKETS, CONSUMERS, STREAMS, Bucket, Consumer, Stream
 
+_UNLIMITED = -1
 _Declared: TypeAlias = Stream | Consumer | Bucket
 #: Streams first: consumers are made in them.
 _DECLARED: tuple[_Declared, ...] = (*STREAMS, *CONSUMERS, *BUCKETS)
@@ -117,7 +118,7 @@ def _consumer_config(consumer: Consumer) -> ConsumerConfig:
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=consumer.ack_wait_s,
-        max_deliver=consumer.max_deliver,
+        max_deliver=_UNLIMITED,  # who consumes counts the tries: the server would count an outage's deliveries, too
         max_ack_pending=consumer.max_ack_pending,
         filter_subject=consumer.filter_subjects[0] if single else None,
         filter_subjects=None if single else list(consumer.filter_subjects),
@@ -148,7 +149,7 @@ def _consumer_differences(consumer: Consumer, present: ConsumerConfig) -> list[s
     return _differences(
         ("filter", sorted(consumer.filter_subjects), sorted(present_filter)),
         ("ack_wait", consumer.ack_wait_s, present.ack_wait),
-        ("max_deliver", consumer.max_deliver, present.max_deliver),
+        ("max_deliver", _UNLIMITED, present.max_deliver),
         ("max_ack_pending", consumer.max_ack_pending, present.max_ack_pending),
     )
 

@@ -12,7 +12,7 @@ from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import AutoReconnect, ConnectionFailure, DuplicateKeyError, PyMongoError, WTimeoutError
 
 from datalab.documents.document import Document
-from datalab.errors import TransientError
+from datalab.errors import OutageError
 from datalab.platform.settings import MongoSettings
 
 __all__ = [
@@ -73,14 +73,14 @@ async def aggregated(collection: DriverCollection, pipeline: Sequence[Document],
 
 @contextmanager
 def mongo_errors() -> Iterator[None]:
-    """Turn the driver's word for an absent or changing server into `TransientError`."""
+    """Turn the driver's word for an absent or changing server into `OutageError`."""
     try:
         yield
     except (ConnectionFailure, AutoReconnect, WTimeoutError) as error:
-        raise TransientError("the document store does not answer") from error
+        raise OutageError("the document store does not answer") from error
     except DuplicateKeyError:
         raise
     except PyMongoError as error:
         if error.has_error_label("RetryableWriteError") or error.timeout:
-            raise TransientError("the document store does not answer") from error
+            raise OutageError("the document store does not answer") from error
         raise

@@ -24,7 +24,7 @@ from minio.datatypes import Object
 from minio.error import MinioException
 from urllib3 import BaseHTTPResponse, PoolManager
 
-from datalab.errors import TransientError
+from datalab.errors import OutageError, TransientError
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectTooLargeError
 from datalab.platform.settings import S3Settings
 
@@ -77,7 +77,7 @@ class Bucket:
 
     def check(self) -> None:
         if not self.exists():
-            raise TransientError(f"bucket {self._name!r} does not exist")
+            raise OutageError(f"bucket {self._name!r} does not exist")
 
     def make_unless_there(self) -> None:
         if self.exists():

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import ParseError
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from datalab.errors import DatalabError, NotFoundError, TransientError, UsageError
+from datalab.errors import DatalabError, NotFoundError, OutageError, UsageError
 
 _KEY_REFUSED = frozenset(
     {
@@ -57,13 +57,13 @@ def known_failures(subject: str) -> Iterator[None]:
         raise failure from error
     except HTTPError as error:
         reason = error.reason if isinstance(error, MaxRetryError) else error
-        raise TransientError(f"the object store could not be reached: {type(reason).__name__}") from error
+        raise OutageError(f"the object store could not be reached: {type(reason).__name__}") from error
     except (ParseError, UnicodeDecodeError) as error:
-        raise TransientError("the object store sent an unreadable reply") from error
+        raise OutageError("the object store sent an unreadable reply") from error
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
-        raise TransientError(f"no space left for object {subject!r}") from error
+        raise OutageError(f"no space left for object {subject!r}") from error
 
 
 def reply_of(error: S3Error | InvalidResponseError | ServerError) -> tuple[int, str | None]:
@@ -89,5 +89,5 @@ def _failure(status: int, code: str | None, subject: str) -> DatalabError | None
         return UsageError(f"the object store refuses the key {subject!r}: {named}")
     # 404: a bucket or a multipart upload is gone. 401 and 403: a setting or a clock an operator mends, not the caller.
     if status >= 500 or status in {401, 403, 404, 408, 429} or code in _TRANSIENT_CODES:
-        return TransientError(f"the object store failed on {subject!r}: {named}")
+        return OutageError(f"the object store failed on {subject!r}: {named}")
     return None
