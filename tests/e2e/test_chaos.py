@@ -19,6 +19,7 @@ from datalab.events.frames import FileStored
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import DEAD, REPORTS, RUNNERS
 from datalab.local.ports import free_port
+from datalab.local.reach import Reach
 from datalab.local.system import running_system
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -102,7 +103,9 @@ FEW_OPERATIONS = {
 
 @pytest.fixture
 async def system(tmp_path):
-    async with running_system(tmp_path / "chaos", runners=2, api_port=free_port(), environ=FEW_OPERATIONS) as running:
+    async with running_system(
+        tmp_path / "chaos", runners=2, reach=Reach(api_port=free_port()), environ=FEW_OPERATIONS
+    ) as running:
         yield running
 
 

@@ -1,18 +1,25 @@
 """The demonstration is what a newcomer sees first: it must work, from an empty folder, and say so in JSON."""
 
 import asyncio
+import contextlib
 import json
+import signal
 import sys
 
 import numpy as np
+import pytest
 from astropy.io import fits
+
+from datalab.client.rest import Datalab
+from datalab.local.connection import read_connection
+from datalab.local.ports import free_port
+
+PROGRAM = (sys.executable, "-c", "from datalab.cli.main import app; app()")
 
 
 async def run_demo(*arguments):
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from datalab.cli.main import app; app()",
+        *PROGRAM,
         "demo",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
@@ -44,6 +51,74 @@ async def test_folder_of_files(tmp_path):
     figures = json.loads(output.strip().splitlines()[-1])
     assert figures["frames"] == 3
     assert figures["operations"] == 1
+
+
+@contextlib.asynccontextmanager
+async def up(data_dir, *arguments):
+    """Run `datalab up`; yield what it had said when all was ready."""
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM,
+        "up",
+        "--data-dir",
+        str(data_dir),
+        "--port",
+        str(free_port()),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said = []
+    try:
+        async with asyncio.timeout(180):
+            while not said or not said[-1].startswith("stop "):
+                line = (await process.stdout.readline()).decode()
+                assert line, "".join(said)
+                said.append(line)
+        yield "".join(said)
+        assert process.returncode is None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        await process.communicate()
+
+
+async def present_state(data_dir):
+    """Return the names of users, and of all sessions of the demonstration's user with their operations."""
+    connection = read_connection(data_dir)
+    async with Datalab(connection["api_url"], connection["admin_token"]) as admin:
+        users = [user["username"] for user in await admin.users()]
+        async with admin.as_user(await admin.add_token("demo")) as demo:
+            sessions = {session["name"]: len(session["operations"]) for session in await demo.sessions()}
+    return users, sessions
+
+
+@pytest.mark.parametrize("night", ["simulated", "folder"])
+async def test_a_demonstration_may_be_repeated(tmp_path, night):
+    """What is known counts as there, and nothing is doubled; what does not get in is named and costs nothing else."""
+    arguments = ["--demo"]
+    frames = 12
+    if night == "folder":
+        folder = tmp_path / "night"
+        folder.mkdir()
+        generator = np.random.default_rng(5)
+        for name in ("pair_1.fits", "pair_2.fits", "far-too-short.fits"):
+            fits.writeto(folder / name, generator.normal(1000, 10, (40, 50)).astype(np.float32))
+        (folder / "far-too-short.fits").write_bytes(b"SIMPLE  =                    T")
+        (folder / "m31.FIT").write_bytes(b"")
+        (folder / "older").mkdir()
+        arguments = ["--data", str(folder)]
+        frames = 2
+    for turn in (1, 2):
+        async with up(tmp_path / "kept", *arguments) as said:
+            assert "ATTENTION" not in said
+            assert "equal to numpy's to 0" in said
+            assert (f"{frames} frames were in the archive before" in said) == (turn == 2)
+            if night == "folder":
+                assert "skipped m31.FIT: the archive takes names that end in .fits: call it m31.fits" in said
+                assert "skipped older: a folder" in said
+                assert "refused data/far-too-short.fits: " in said
+            users, sessions = await present_state(tmp_path / "kept")
+        assert users == ["demo"]
+        assert list(sessions.values()) == [turn]
 
 
 async def test_folder_without_fits_files_is_refused_in_words(tmp_path):

@@ -9,6 +9,7 @@ from datalab.client.rest import ENDED, Datalab
 from datalab.events.feed import FrameChanged, OperationChanged
 from datalab.events.frames import FileStored
 from datalab.local.ports import free_port
+from datalab.local.reach import Reach
 from datalab.local.system import System, running_system
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -129,7 +130,7 @@ async def running_tour(folder):
     with running_gaia(gaia_rows()) as gaia:
         environ = {"DATALAB_GAIA_TAP_URL": gaia.url}
         async with (
-            running_system(folder, runners=1, api_port=free_port(), environ=environ) as system,
+            running_system(folder, runners=1, reach=Reach(api_port=free_port()), environ=environ) as system,
             _user(system, "alice", [OBSERVATORY.proposal]) as alice,
             _user(system, "bob", []) as bob,
         ):

@@ -83,7 +83,15 @@ def test_help_loads_no_drivers_and_no_science(tmp_path):
     assert json.loads(done.stdout) == [[line, 0, []] for line in lines]
 
 
+def loaded_by(module, folder):
+    program = f"import json, sys, {module}; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
+    return json.loads(run_python(program, folder=folder).stdout)
+
+
+def test_a_start_without_demonstration_loads_no_astronomy(tmp_path):
+    assert not {"astropy", "numpy"} & set(loaded_by("datalab.cli.work.up", tmp_path))
+
+
 def test_the_names_are_those_under_which_modules_load(tmp_path):
     """Guards the tests above: a misspelled name would never be found."""
-    program = f"import json, sys, datalab.cli.work.up; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
-    assert json.loads(run_python(program, folder=tmp_path).stdout) == HEAVY
+    assert loaded_by("datalab.cli.work.demo", tmp_path) == HEAVY

@@ -1,7 +1,4 @@
-import socket
-
 from datalab.local.data_folder import DataFolder
-from datalab.local.ports import free_port
 from datalab.local.servers import ServerAddresses
 from datalab.local.services import default_services
 
@@ -43,10 +40,11 @@ def test_each_service_gets_the_servers_a_port_and_a_scratch_folder(tmp_path):
     assert len({spec.readiness_url for spec in specs}) == 4
 
 
-def test_a_preferred_port_is_taken_if_it_is_free():
-    wanted = free_port()
-    assert free_port(wanted) == wanted
-    with socket.socket() as occupant:
-        occupant.bind(("127.0.0.1", wanted))
-        occupant.listen()
-        assert free_port(wanted) != wanted
+def test_services_that_are_loaded_early_learn_of_their_servers_from_a_file(tmp_path):
+    with DataFolder(tmp_path) as folder:
+        specs = default_services(addresses=folder.run / "addresses.json", folder=folder)
+        for spec in specs:
+            assert spec.argv[2] == "datalab.local.early_start"
+            assert spec.argv[-1] == str(folder.run / "addresses.json")
+            assert not [name for name in spec.env if "URL" in name or "PASSWORD" in name]
+    assert [spec.argv[3] for spec in specs] == ["session_api", "ingest", "operation_runner"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -138,6 +138,27 @@ class DataFolder:
         """Files that mean something only while a run lasts."""
         return self.root / "run"
 
+    def kept_port(self, name: str) -> int | None:
+        """Return the port a server had in an earlier run, None if there is none to be had again."""
+        port = self._ports().get(name)
+        return port if isinstance(port, int) and 0 < port < 65_536 else None
+
+    def keep_port(self, name: str, port: int) -> None:
+        """Keep the port of a server for the next run."""
+        if self.kept_port(name) != port:
+            write_private(self._ports_file, json.dumps({**self._ports(), name: port}))
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.root / "ports.json"
+
+    def _ports(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._ports_file.read_text())
+        except (OSError, ValueError):
+            return {}  # a first run, or a file that says nothing: another port is taken and kept
+        return content if isinstance(content, dict) else {}
+
     @property
     def mark(self) -> Mapping[str, str]:
         """Environment variable every child must get."""
@@ -146,7 +167,15 @@ class DataFolder:
     def close(self) -> None:
         """Let the folder go; the children must be gone."""
         self._empty_run_folder()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Unlock the folder, as it is."""
         os.close(self.lock_fd)
+
+    def delete(self) -> None:
+        """Delete the folder with all that is in it; it stays locked for whoever has it open."""
+        shutil.rmtree(self.root)
 
     def __enter__(self) -> Self:
         return self

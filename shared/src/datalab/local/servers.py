@@ -19,7 +19,7 @@ from urllib3 import PoolManager
 from datalab.errors import TransientError
 from datalab.local.binaries import MONGOD, NATS_SERVER, RCLONE, locate
 from datalab.local.data_folder import DataFolder, write_private
-from datalab.local.ports import LOOPBACK, free_port
+from datalab.local.ports import LOOPBACK, free_port, lasting_port, reachable, url_host
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint, unavailable
 from datalab.platform.objects.bucket import Bucket
 from datalab.platform.objects.errors import known_failures
@@ -48,6 +48,7 @@ class ServerAddresses:
     s3_access_key: str | None = None
     s3_secret_key: str | None = field(default=None, repr=False)
     s3_region: str | None = None
+    s3_public_url: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> ServerAddresses:
@@ -223,24 +224,39 @@ class MongoServer:
 
 
 class S3Server:
-    """rclone serving a folder over S3."""
+    """rclone serving a folder over S3.
+
+    Its port is part of every signed link, so it stays the same from one run to the next.
+    """
 
     name = "s3"
     stop_rank = StopRank.OBJECTS
 
-    def __init__(self, folder: DataFolder) -> None:
-        """Keep objects below `folder.s3`, one folder per bucket.
+    def __init__(self, folder: DataFolder, *, host: str = LOOPBACK, port: int | None = None) -> None:
+        """Keep objects below `folder.s3`, one folder per bucket; listen on `host`, on `port` or the one of before.
 
         Raises:
             BinaryUnavailableError: the program cannot run here.
         """
         self._program = locate(RCLONE)
         self._folder = folder
-        self._port = free_port()
+        self._host = host
+        self._wanted_port = port or folder.kept_port(self.name)
+        self.port = free_port(self._wanted_port, host=host) if self._wanted_port else lasting_port(host=host)
 
     @property
     def address(self) -> str:
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{url_host(reachable(self._host))}:{self.port}"
+
+    def keep_port(self) -> str | None:
+        """Keep the port for the next run; return what people should know if it is not the one of the last."""
+        if self._wanted_port in (None, self.port):
+            self._folder.keep_port(self.name, self.port)
+            return None
+        return (
+            f"ATTENTION: port {self._wanted_port}, where the object store of this data folder was before, is in use by "
+            f"another program. It listens on port {self.port} this time, and links made earlier lead nowhere."
+        )
 
     def environment(self) -> dict[str, str]:
         """Return the settings of a client."""
@@ -255,7 +271,8 @@ class S3Server:
     async def launch(self) -> Launch:
         await asyncio.to_thread(self._delete_unfinished_uploads)
         credentials = self._folder.credentials
-        argv = [str(self._program), "serve", "s3", "--config", os.devnull, "--addr", f"{LOOPBACK}:{self._port}"]
+        argv = [str(self._program), "serve", "s3", "--config", os.devnull]
+        argv += ["--addr", f"{url_host(self._host)}:{self.port}"]
         # NOTICE, because rclone says no more about a port in use or a bad flag than that.
         argv += ["--allow-origin", "*", "--dir-cache-time", "1s", "--log-level", "NOTICE", str(self._folder.s3)]
         # Every RCLONE_* variable is a flag; the user's are meant for another rclone. Ours is not seen by `ps`.
@@ -270,14 +287,14 @@ class S3Server:
         return None
 
     def change_ports(self) -> bool:
-        self._port = free_port()
+        self.port = lasting_port(host=self._host)
         return True
 
     def _why_no_signed_answer(self) -> str | None:
         """Ask for a bucket: rclone has no health path, and this also proves the credentials."""
         credentials = self._folder.credentials
         settings = S3Settings(
-            s3_url=f"http://{LOOPBACK}:{self._port}",
+            s3_url=self.address,
             s3_access_key=credentials.s3_access_key,
             s3_secret_key=SecretStr(credentials.s3_secret_key),
             s3_region=S3_REGION,

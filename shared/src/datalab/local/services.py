@@ -6,15 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from datalab.local.data_folder import DataFolder
-from datalab.local.ports import LOOPBACK, free_port
+from datalab.local.ports import LOOPBACK, free_port, reachable, url_host
 from datalab.local.servers import ServerAddresses
 from datalab.local.unit import Launch, StopRank, http_complaint
-
-#: Addresses to listen on that are none to connect to.
-ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class ServiceSpec:
 
 def default_services(
     *,
-    addresses: ServerAddresses,
+    addresses: ServerAddresses | Path,
     folder: DataFolder,
     runners: int = 1,
     api_host: str = LOOPBACK,
@@ -59,7 +57,8 @@ def default_services(
     """Return session-api, ingest and `runners` operation runners.
 
     Args:
-        addresses: of the servers they use.
+        addresses: of the servers they use; or a file that will say them, as variables in JSON: the services are
+            loaded meanwhile.
         folder: gets one scratch folder per service.
         runners: how many operation runners.
         api_host: address session-api listens on; the workers' health pages stay on this machine.
@@ -70,19 +69,19 @@ def default_services(
     def spec(name: str, module: str, host: str, port: int) -> ServiceSpec:
         scratch = folder.scratch / name
         scratch.mkdir(exist_ok=True)
-        reachable_host = LOOPBACK if host in ANY_ADDRESS else host
+        early = ("datalab.local.early_start", module, str(addresses))
         return ServiceSpec(
             name=name,
-            argv=(sys.executable, "-m", module),
+            argv=(sys.executable, "-m", *(early if isinstance(addresses, Path) else (module,))),
             env={
                 **(extra_env or {}),
-                **addresses.environment(),
+                **({} if isinstance(addresses, Path) else addresses.environment()),
                 "DATALAB_HTTP_HOST": host,
                 "DATALAB_HTTP_PORT": str(port),
                 "DATALAB_SCRATCH_DIR": str(scratch),
                 "PYTHONUNBUFFERED": "1",  # the log is read while the service runs
             },
-            readiness_url=f"http://{reachable_host}:{port}/readyz",
+            readiness_url=f"http://{url_host(reachable(host))}:{port}/readyz",
         )
 
     return [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 
 from datalab.local.connection import connection_file
 from datalab.local.data_folder import DataFolder, write_private
-from datalab.local.embedded import start_servers
-from datalab.local.ports import LOOPBACK, free_port
-from datalab.local.servers import ServerAddresses
+from datalab.local.embedded import HERE, Server, embedded_servers, start_embedded
+from datalab.local.reach import Reach
+from datalab.local.servers import S3Server, ServerAddresses
 from datalab.local.services import ServiceSpec, default_services
 from datalab.local.supervisor import Supervisor
 from datalab.local.unit_supervisor import ChildStatus
@@ -23,10 +24,8 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
-from datalab.platform.settings import NatsSettings, S3Settings
-
-#: Where the API listens unless told otherwise, or unless somebody else listens there.
-USUAL_API_PORT = 8000
+from datalab.platform.settings import MongoSettings, NatsSettings, S3Settings
+from datalab.platform.tasks import end_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +36,19 @@ class System:
     folder: DataFolder
     addresses: ServerAddresses
     api_url: str
+    #: Where other machines reach the API; None if they cannot.
+    others_url: str | None = None
     admin_token: str = field(repr=False)
 
     @property
     def nats_settings(self) -> NatsSettings:
         """Settings that reach the bus."""
         return NatsSettings(**_given(self.addresses, NatsSettings.model_fields))
+
+    @property
+    def mongo_settings(self) -> MongoSettings:
+        """Settings that reach the document store."""
+        return MongoSettings(**_given(self.addresses, MongoSettings.model_fields))
 
     @property
     def s3_settings(self) -> S3Settings:
@@ -55,9 +61,9 @@ async def running_system(
     root: Path,
     *,
     runners: int = 1,
-    api_host: str = LOOPBACK,
-    api_port: int | None = None,
+    reach: Reach = HERE,
     on_change: Callable[[ChildStatus], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[System]:
     """Start servers, topology, bucket and services; stop everything at the end of the block.
@@ -65,37 +71,54 @@ async def running_system(
     Args:
         root: the data folder; state in it is found again by the next run.
         runners: how many operation runners.
-        api_host: address the API listens on.
-        api_port: its port; by default 8000, or a free one if that is taken.
+        reach: where API and object store listen, and who reaches them.
         on_change: called with every new status of a child.
+        say: called with what whoever started this should know.
         environ: servers whose `DATALAB_*_URL` is in it are used instead of started; all of it is handed to the
             services.
 
-    Raises `BinaryUnavailableError`, `ChildFailedError`, `DataFolderError`.
+    Raises `AddressUnusableError`, `BinaryUnavailableError`, `ChildFailedError`, `DataFolderError`, `ReachError`.
     """
+    reach = reach.checked(environ)
     with DataFolder(root) as folder:
+        api_port = reach.chosen_api_port(say)
+        admin_token = environ.get("DATALAB_ADMIN_TOKEN") or secrets.token_hex(20)
+        servers = embedded_servers(folder=folder, environ=environ, reach=reach)
+        addresses_file = folder.run / "addresses.json"
+        services = default_services(
+            addresses=addresses_file,
+            folder=folder,
+            runners=runners,
+            api_host=reach.host,
+            api_port=api_port,
+            extra_env={**environ, "DATALAB_ADMIN_TOKEN": admin_token},
+        )
         async with Supervisor(folder=folder, on_change=on_change) as supervisor:
-            addresses = await start_servers(supervisor=supervisor, folder=folder, environ=environ)
-            admin_token = environ.get("DATALAB_ADMIN_TOKEN") or secrets.token_hex(20)
-            services = default_services(
-                addresses=addresses,
-                folder=folder,
-                runners=runners,
-                api_host=api_host,
-                api_port=api_port or free_port(USUAL_API_PORT, host=api_host),
-                extra_env={**environ, "DATALAB_ADMIN_TOKEN": admin_token},
-            )
-            system = System(
-                supervisor=supervisor,
-                folder=folder,
-                addresses=addresses,
-                api_url=_api(services).address,
-                admin_token=admin_token,
-            )
-            await prepare_servers(system.nats_settings, system.s3_settings)
-            await supervisor.start(*services)
+            starting = asyncio.create_task(supervisor.start(*services))
+            try:
+                addresses = await start_embedded(servers, supervisor=supervisor, environ=environ, reach=reach)
+                system = System(
+                    supervisor=supervisor,
+                    folder=folder,
+                    addresses=addresses,
+                    api_url=_api(services).address,
+                    others_url=reach.public_url or reach.others_url(api_port),
+                    admin_token=admin_token,
+                )
+                _keep_ports(servers, say)
+                await prepare_servers(system.nats_settings, system.s3_settings)
+                write_private(addresses_file, json.dumps(addresses.environment()))
+                await starting
+            finally:
+                await end_tasks(starting)
             _write_connection(system)
             yield system
+
+
+def _keep_ports(servers: Sequence[Server], say: Callable[[str], None]) -> None:
+    for server in servers:
+        if isinstance(server, S3Server) and (change := server.keep_port()):
+            say(change)
 
 
 async def prepare_servers(nats: NatsSettings, s3: S3Settings) -> list[str]:

@@ -14,7 +14,9 @@ from datalab.local.process import STOP_GRACE_S, ChildFailedError, ChildProcess, 
 from datalab.local.unit import Launch, Unit
 from datalab.platform.tasks import end_tasks
 
-START_TIMEOUT_S = 60.0  # servers need 0.03 to 0.5 s; the rest is for cold disks, busy machines and recovery
+#: Servers need 0.03 to 0.5 s, services 3 s, and those wait for servers; the rest is for cold disks, busy machines and
+#: the recovery of a store.
+START_TIMEOUT_S = 120.0
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.25
 PORT_ATTEMPTS = 5

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -13,31 +16,34 @@ from rich.console import Console
 from rich.table import Table
 
 from datalab.cli.connection import CommandError
-from datalab.cli.work.demo import Demo, DemoFailedError, Figures, fits_files
+from datalab.cli.work.demonstration import DemoFailedError, Figures
+from datalab.cli.work.fits_folder import fits_files
 from datalab.errors import DatalabError
 from datalab.local.binaries import BinaryUnavailableError
 from datalab.local.interrupt import stopped_by_signal
 from datalab.local.ports import free_port
 from datalab.local.process import ChildFailedError
+from datalab.local.reach import Reach
 from datalab.local.status import StatusView, status_view
 from datalab.local.system import System, running_system
 
 ResultT = TypeVar("ResultT")
 
 
-def keep_running(
-    data_dir: Path, *, runners: int, api_host: str, api_port: int | None, demo: bool, data: Path | None
-) -> None:
-    """Run the system until a signal stops it, after the demonstration if `demo`. Raises `CommandError`."""
+def keep_running(data_dir: Path, *, runners: int, reach: Reach, demo: bool, data: Path | None) -> None:
+    """Run the system until a signal stops it, after the demonstration if `demo`. Raises `CommandError`.
+
+    A demonstration that fails says so, and the system goes on running.
+    """
 
     async def run(view: StatusView) -> None:
-        if demo and data:
+        if data:
             fits_files(data)  # said before anything is started
         async with running_system(
-            data_dir, runners=runners, api_host=api_host, api_port=api_port, on_change=view.update
+            data_dir, runners=runners, reach=reach, on_change=view.update, say=view.note
         ) as system:
             if demo:
-                _show(await Demo(system, say=view.note).run(data))
+                await _shown_demonstration(system, data, say=view.note)
             view.note(_where_to_look(system, data_dir))
             await asyncio.Event().wait()
 
@@ -47,14 +53,19 @@ def keep_running(
 
 def demonstrate(data: Path | None) -> None:
     """Run the demonstration on a system of its own and print its figures. Raises `CommandError`."""
+    from datalab.cli.work.demo import Demo  # noqa: PLC0415 - loads astronomy
+
     console = Console()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
 
     async def run(root: str) -> Figures:
         if data:
             fits_files(data)  # said before anything is started
         # Nobody looks for this one at the usual port, where another may be about to start.
-        async with running_system(Path(root), api_port=free_port()) as system:
-            return await Demo(system, say=lambda line: console.print(line, markup=False, highlight=False)).run(data)
+        async with running_system(Path(root), reach=Reach(api_port=free_port())) as system:
+            return await Demo(system, say=say).run(data)
 
     with tempfile.TemporaryDirectory(prefix="datalab-demo-", ignore_cleanup_errors=True) as root:
         figures = _run_until_stopped(lambda: run(root))
@@ -62,6 +73,17 @@ def demonstrate(data: Path | None) -> None:
         raise CommandError("stopped before it was finished")
     _show(figures)
     typer.echo(figures.as_json())
+    if figures.refused:
+        raise CommandError(f"{len(figures.refused)} files were refused, see above")
+
+
+async def _shown_demonstration(system: System, data: Path | None, *, say: Callable[[str], None]) -> None:
+    from datalab.cli.work.demo import Demo  # noqa: PLC0415 - loads astronomy, which a start alone does not need
+
+    try:
+        _show(await Demo(system, say=say).run(data))
+    except DemoFailedError as error:
+        say(f"ATTENTION: the demonstration did not finish: {error}. The system is running all the same.")
 
 
 def _run_until_stopped(start: Callable[[], Coroutine[None, None, ResultT]]) -> ResultT | None:
@@ -82,11 +104,8 @@ def _run_until_stopped(start: Callable[[], Coroutine[None, None, ResultT]]) -> R
 
 def _show(figures: Figures) -> None:
     table = Table(title="Demonstration", show_header=False, box=None)
-    table.add_row("frames ingested", str(len(figures.arrivals)))
-    table.add_row("upload to visible, median", f"{figures.upload_to_visible_ms_p50:.0f} ms")
-    for result in figures.results:
-        agreement = f"equal to numpy's to {result.largest_difference:g}"
-        table.add_row(f"Median of {len(result.basenames)} frames", f"{result.elapsed_s:.2f} s, {agreement}")
+    for what, value in figures.rows():
+        table.add_row(what, value)
     Console().print(table)
     for result in figures.results:  # outside the table: a link that is cut cannot be followed
         typer.echo(f"operation {result.operation_id}")
@@ -95,12 +114,21 @@ def _show(figures: Figures) -> None:
 
 
 def _where_to_look(system: System, data_dir: Path) -> str:
-    return "\n".join(
-        (
-            f"API            {system.api_url}/api/   (OpenAPI: {system.api_url}/api/openapi.json)",
-            f"feed           {system.api_url.replace('http', 'ws', 1)}/api/feed",
-            "a user         .venv/bin/datalab users add NAME",
-            f"logs           {data_dir}/logs/",
-            "stop           Ctrl-C",
-        )
-    )
+    lines = [f"API            {system.api_url}/api/   (OpenAPI: {system.api_url}/api/openapi.json)"]
+    if system.others_url:
+        lines.append(f"for others     {system.others_url}/api/   (files at {system.addresses.s3_public_url})")
+    lines += [
+        f"feed           {system.api_url.replace('http', 'ws', 1)}/api/feed",
+        f"a user         {_this_command()} users add NAME",
+        f"logs           {data_dir}/logs/",
+        "stop           Ctrl-C",
+    ]
+    return "\n".join(lines)
+
+
+def _this_command() -> str:
+    """Return what to type for this program: its name if that finds it, else its path."""
+    called = Path(sys.argv[0])
+    if shutil.which(called.name) in (str(called), str(called.absolute())):
+        return called.name
+    return os.path.relpath(called) if called.is_absolute() and called.is_relative_to(Path.cwd()) else str(called)

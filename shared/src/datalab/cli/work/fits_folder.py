@@ -1,0 +1,34 @@
+"""A folder of somebody's FITS files, by their names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from datalab.cli.work.demonstration import DemoFailedError
+
+_FITS_SUFFIXES: Final = (".fits", ".fits.fz", ".fits.gz", ".fits.bz2")
+_FITS_BY_OTHER_NAMES: Final = re.compile(r"(.*)\.(?:fits?|fts)(\.fz|\.gz|\.bz2)?", re.IGNORECASE)
+
+
+def fits_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return the FITS files of a folder, and for what else there is why it is no such file.
+
+    Raises `DemoFailedError` if there are none.
+    """
+    entries = sorted(folder.iterdir())
+    paths = [path for path in entries if path.is_file() and path.name.endswith(_FITS_SUFFIXES)]
+    skipped = {path.name: _why_skipped(path) for path in entries if path not in paths}
+    if not paths:
+        others = "".join(f"\n  {name}: {reason}" for name, reason in skipped.items())
+        raise DemoFailedError(f"{folder} has no FITS files ({', '.join(_FITS_SUFFIXES)}){others}")
+    return paths, skipped
+
+
+def _why_skipped(path: Path) -> str:
+    if path.is_dir():
+        return "a folder; only the files beside it are taken"
+    if match := _FITS_BY_OTHER_NAMES.fullmatch(path.name):
+        return f"the archive takes names that end in .fits: call it {match[1]}.fits{(match[2] or '').lower()}"
+    return f"no FITS file by its name ({', '.join(_FITS_SUFFIXES)})"

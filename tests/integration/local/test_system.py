@@ -1,0 +1,72 @@
+"""A system others reach: a link that was handed out works from elsewhere, and after a restart."""
+
+import json
+import socket
+
+import httpx
+import pytest
+
+from datalab.local.ports import free_port, own_address
+from datalab.local.reach import Reach, ReachError
+from datalab.local.system import running_system
+from datalab.platform.objects.links import Links
+from datalab.platform.objects.store import ObjectStore
+from datalab.platform.settings import S3Settings
+
+FILE = b"a result" * 1000
+
+
+def elsewhere(system):
+    """Return the links of this system, as the session API makes them."""
+    settings = system.s3_settings
+    assert settings.s3_public_url == system.addresses.s3_public_url
+    return Links(settings)
+
+
+async def downloaded(link):
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(link)
+
+
+async def test_links_lead_to_this_machine_and_survive_a_restart(tmp_path):
+    reach = Reach(host="0.0.0.0")
+    async with running_system(tmp_path, reach=reach) as system:
+        async with ObjectStore(system.s3_settings) as store:
+            await store.put_bytes("results/of-yesterday", FILE, content_type="image/fits")
+        link = elsewhere(system).sign_get("results/of-yesterday")
+        assert httpx.URL(link).host == own_address()
+        assert httpx.URL(system.others_url).host == own_address()
+        assert (await downloaded(link)).content == FILE
+        unsigned = await downloaded(link.partition("?")[0])
+        assert unsigned.is_client_error  # the address alone opens nothing
+        assert FILE not in unsigned.content
+        health = await downloaded(f"{system.others_url}/readyz")
+        assert health.status_code == 200
+    async with running_system(tmp_path, reach=reach) as system:
+        assert (await downloaded(link)).content == FILE
+
+
+async def test_a_store_whose_port_is_taken_says_that_old_links_are_lost(tmp_path):
+    with socket.socket() as occupant:
+        occupant.bind(("127.0.0.1", 0))
+        occupant.listen()
+        taken = occupant.getsockname()[1]
+        (tmp_path / "ports.json").write_text(json.dumps({"s3": taken}))
+        said = []
+        async with running_system(tmp_path, reach=Reach(api_port=free_port()), say=said.append) as system:
+            assert not system.addresses.s3_url.endswith(f":{taken}")
+            assert system.others_url is None
+            assert S3Settings(s3_url=system.addresses.s3_url).s3_public_url is None
+    (line,) = said
+    assert line.startswith(f"ATTENTION: port {taken}")
+    assert json.loads((tmp_path / "ports.json").read_text()) == {"s3": taken}  # it may be free again
+
+
+async def test_a_port_in_use_is_said_before_anything_is_started(tmp_path):
+    with socket.socket() as occupant:
+        occupant.bind(("127.0.0.1", 0))
+        occupant.listen()
+        reach = Reach(api_port=occupant.getsockname()[1])
+        with pytest.raises(ReachError, match="is in use by another program"):
+            async with running_system(tmp_path, reach=reach, on_change=pytest.fail):
+                pytest.fail("it started")
