@@ -112,7 +112,7 @@ class Demo:
         Raises `DemoFailedError`.
         """
         shipment = await asyncio.to_thread(_from_folder, data) if data else _simulated_night()
-        async with self._user() as api:
+        async with self._user(sees_all=data is not None) as api:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     self._say(f"bringing in frames from {', '.join(sorted(shipment.sites))}")
@@ -131,11 +131,14 @@ class Demo:
         return self._figures
 
     @asynccontextmanager
-    async def _user(self) -> AsyncIterator[Datalab]:
-        """Make a demo user who may read the simulated proposal, and give the block their access."""
+    async def _user(self, *, sees_all: bool) -> AsyncIterator[Datalab]:
+        """Make a demo user who may read the simulated proposal, or everything; give the block their access.
+
+        Files somebody brings along may name no proposal and no day from which they are public.
+        """
         name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         async with Datalab(self._system.api_url, self._system.admin_token) as admin:
-            token = await admin.add_user(name, proposals=[SimulatedObservatory().proposal])
+            token = await admin.add_user(name, proposals=[SimulatedObservatory().proposal], superuser=sees_all)
         self._say(f"user {name}, token {token}")
         async with admin.as_user(token) as api:
             yield api
