@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from datetime import UTC, datetime
 
 import uvicorn
 from fastapi import FastAPI
@@ -26,6 +27,8 @@ from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
 from support.servers import delete_streams
 from support.waiting import until
+
+_LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Accounts:
@@ -90,8 +93,9 @@ def operation_changed(number, *, session_id=1, owner="ada", **fields):
 
 
 def frame_changed(number, *, site="tst", **fields):
-    """Return the news of frame `number`."""
-    return FrameChanged(site=site, frame_id=number, basename=f"tst-{number}", roles=("fits",), **fields)
+    """Return the news of frame `number`, which everybody may see."""
+    shown = {"public_date": _LONG_AGO, **fields}
+    return FrameChanged(site=site, frame_id=number, basename=f"tst-{number}", roles=("fits",), **shown)
 
 
 class FeedServer:

@@ -47,6 +47,7 @@ class MemoryStream:
         self.away = False
         self.resumed = asyncio.Event()
         self.failing_starts = 0
+        self.positions_told = 0
         self._refused = asyncio.Semaphore(0)
         self._heard = 0
         self._on_message = None
@@ -71,7 +72,13 @@ class MemoryStream:
         if self.away:
             self._refused.release()
             raise TransientError("the bus does not answer")
-        return StreamPosition(epoch=self.epoch, first=self.first, last=len(self.messages))
+        position = StreamPosition(epoch=self.epoch, first=self.first, last=len(self.messages))
+        await self.while_position_travels()
+        self.positions_told += 1
+        return position
+
+    async def while_position_travels(self):
+        """What happens between the server's answer and its arrival; a test may have something happen."""
 
     async def replay(self, *, after, subjects):
         if self.away:

@@ -186,7 +186,7 @@ class Flaky:
 class World:
     """Everything ingest works with, in memory."""
 
-    def __init__(self, *, through=lambda port: port):
+    def __init__(self, *, through=lambda port: port, open_sites=()):
         self.objects = MemoryObjects()
         self.inspector = ContentInspector(self.objects)
         self.frames = MemoryFrames()
@@ -201,6 +201,7 @@ class World:
             uploads=through(self.uploads),
             publisher=through(self.publisher),
             meter=self.meter,
+            open_sites=open_sites,
         )
 
     @property

@@ -147,6 +147,7 @@ def frame_document(basename, **changes):
         site="tst",
         files={"fits": frame_file(stored_file(f"data/{basename}.fits.fz"))},
         filter_name="rp",
+        public_date=BEGINNING,
         created=BEGINNING,
         modified=BEGINNING,
     )

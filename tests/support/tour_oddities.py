@@ -23,6 +23,7 @@ class OddFrame:
 
     def content(self):
         header = fits.Header({"DATE-OBS": "2026-03-14T22:00:00.000", "EXPTIME": 60.0, "SITEID": OBSERVATORY.site.code})
+        header["L1PUBDAT"] = "2026-03-14"
         if self.filter_name is not None:
             header["FILTER"] = self.filter_name
         pixels = np.random.default_rng(1).normal(self.level, 0.1 * self.level, _SHAPE).astype(np.float32)

@@ -175,3 +175,28 @@ def test_any_damage_is_a_usage_error_at_worst(compression, changes, kept):
         except UsageError:
             return
         found.model_dump_json()
+
+
+@pytest.mark.parametrize("said", ["2099-13-45", "2099/01/01", "never", "", " ", "N/A", 20990101, True])
+@pytest.mark.parametrize("kind", [Content.FITS, Content.HEADER_TEXT])
+def test_a_public_date_nobody_can_read_is_noted_as_one_that_was_stated(inspect, said, kind):
+    make = plain_fits if kind is Content.FITS else header_text
+    header = inspect(make(L1PUBDAT=said), kind).header
+    assert header.states_public_date
+    assert header.observation.public_date is None
+    assert [problem.partition(":")[0] for problem in header.problems] == ["L1PUBDAT"]
+
+
+@pytest.mark.parametrize("card", ["L1PUBDAT= '2099-01-01", "L1PUBDAT  2099-01-01", "L1PUBDAT=", "l1pubdat= 'x'"])
+def test_a_damaged_card_states_a_public_date_too(inspect, card):
+    header = inspect(f"OBJECT  = 'M 51'\n{card}\n".encode(), Content.HEADER_TEXT).header
+    assert header.states_public_date
+    assert header.observation.public_date is None
+
+
+@pytest.mark.parametrize(("make", "kind"), [(plain_fits, Content.FITS), (header_text, Content.HEADER_TEXT)])
+def test_a_header_states_a_public_date_or_not(inspect, make, kind):
+    assert not inspect(make(), kind).header.states_public_date
+    dated = inspect(make(L1PUBDAT="2027-05-04T22:00:01"), kind).header
+    assert dated.states_public_date
+    assert dated.observation.public_date == datetime(2027, 5, 4, 22, 0, 1, tzinfo=UTC)

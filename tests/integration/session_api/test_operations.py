@@ -284,11 +284,24 @@ async def test_a_double_click_with_an_idempotency_key_starts_one_operation(world
     assert sorted(reply.status_code for reply in replies) == [200] * 7 + [201]
     assert len({body_of(reply)["id"] for reply in replies}) == 1
     assert body_of(await alice.get(operations_path(session_id)))["count"] == 1
-    other = await alice.post(operations_path(session_id), json={**body, "name": "Stacking"}, headers=key)
-    assert (other.status_code, body_of(other)) == (
-        409,
-        {"detail": "This Idempotency-Key was used for another operation."},
+    elsewhere = await world.session(alice)
+    others = {
+        "name": await alice.post(operations_path(session_id), json={**body, "name": "Stacking"}, headers=key),
+        "inputs": await alice.post(
+            operations_path(session_id), json={**body, "input_data": {"input_files": [archive("f1")] * 2}}, headers=key
+        ),
+        "session": await alice.post(operations_path(elsewhere), json=body, headers=key),
+    }
+    for what, other in others.items():
+        assert (other.status_code, body_of(other)) == (
+            409,
+            {"detail": "This Idempotency-Key was used for another operation, or other inputs."},
+        ), what
+    signed_anew = [archive("f2", url="https://example.org/?signature=2"), archive("f1")]
+    same = await alice.post(
+        operations_path(session_id), json={**body, "input_data": {"input_files": signed_anew}}, headers=key
     )
+    assert (same.status_code, body_of(same)["id"]) == (200, body_of(replies[0])["id"])
     bobs = await world.session(bob)
     assert (await bob.post(operations_path(bobs), json=body, headers=key)).status_code == 201
     await alice.delete(operations_path(session_id, body_of(replies[0])["id"]))

@@ -25,7 +25,11 @@ def test_pictures_and_texts_are_nothing_to_compute_with():
 @pytest.mark.parametrize(
     ("proposals", "public_date", "proposal_id", "allowed"),
     [
-        (frozenset(), None, "P1", True),
+        (frozenset(), None, "P1", False),
+        (frozenset(), None, None, False),
+        ({"P1"}, None, "P1", True),
+        ({"P1"}, None, None, False),
+        (None, None, None, True),
         (frozenset(), NOW, "P1", True),
         (frozenset(), LATER, "P1", False),
         (frozenset(), LATER, None, False),
@@ -35,5 +39,5 @@ def test_pictures_and_texts_are_nothing_to_compute_with():
         (None, LATER, None, True),
     ],
 )
-def test_a_frame_is_public_from_its_date_on_and_its_proposals_before(proposals, public_date, proposal_id, allowed):
+def test_a_frame_is_public_from_its_date_on_and_its_proposals_without_one(proposals, public_date, proposal_id, allowed):
     assert may_read_frame(proposals, public_date=public_date, proposal_id=proposal_id, now=NOW) is allowed

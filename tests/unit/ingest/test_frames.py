@@ -28,14 +28,22 @@ def frame_file(name, content=b"1", *, stored_at=BEGINNING):
     )
 
 
-def header(name):
+SOON, LATE = later(3600), later(7200)
+UNREADABLE = "unreadable"
+
+
+def header(name, public_date=None):
     source = {"txt": "text", "fits": "fits"}.get(name.split(".")[1])
-    return source and FrameHeader(source=source, cards={"FROM": name}, observation=Observation(target_name=name))
+    observation = Observation(target_name=name, public_date=None if public_date == UNREADABLE else public_date)
+    return source and FrameHeader(
+        source=source, cards={"FROM": name}, observation=observation, states_public_date=public_date is not None
+    )
 
 
-def added(frame, name, content=b"1", *, stored_at=BEGINNING):
+def added(frame, name, content=b"1", *, stored_at=BEGINNING, public_date=None, open_site=False):
     file = frame_file(name, content, stored_at=stored_at)
-    return with_file(frame, name=parse_file_name(name), file=file, header=header(name), now=NOW)
+    said = header(name, public_date)
+    return with_file(frame, name=parse_file_name(name), file=file, header=said, now=NOW, open_site=open_site)
 
 
 def empty(name=f"{BASE}-EX00.txt", site="tst"):
@@ -107,3 +115,36 @@ def test_an_event_told_again_has_the_same_id_and_another_state_another():
     assert told[0] == told[1]
     back = added(added(frame, f"{BASE}-EX10.jpg", b"2"), f"{BASE}-EX10.jpg", b"1")
     assert frame_ingested(back, role="jpg_10", correlation_id="c", producer="p").event_id != told[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fits", "open_site", "public_date"),
+    [
+        (None, None, False, None),
+        (None, None, True, NOW),
+        (SOON, None, True, SOON),
+        (None, SOON, True, SOON),
+        (SOON, LATE, False, LATE),
+        (LATE, SOON, True, LATE),
+        (UNREADABLE, None, True, None),
+        (None, UNREADABLE, True, None),
+        (UNREADABLE, SOON, True, None),
+        (SOON, UNREADABLE, True, None),
+    ],
+)
+def test_a_frame_is_closed_as_long_as_any_of_its_headers_says(text, fits, open_site, public_date):
+    said = {f"{BASE}-EX00.txt": text, f"{BASE}-EX00.fits.fz": fits, f"{BASE}-EX10.jpg": None}
+    for names in permutations(said):
+        frame = empty()
+        for name in names:
+            before, frame = frame, added(frame, name, public_date=said[name], open_site=open_site)
+            assert frame.header_role or frame.public_date is None, "public before any header was read"
+            assert before.public_dates.items() <= frame.public_dates.items()
+        assert frame.public_date == public_date, names
+
+
+def test_a_mended_header_opens_the_frame():
+    name = f"{BASE}-EX00.txt"
+    frame = added(empty(), name, public_date=UNREADABLE)
+    assert added(frame, name, b"2", public_date=SOON).public_date == SOON
+    assert added(frame, name, b"2").public_dates == {}

@@ -206,3 +206,14 @@ async def test_every_outcome_is_counted_by_origin():
         (Origin.OBJECT_STORE, Outcome.UNCHANGED): 1,
         (Origin.OBJECT_STORE, Outcome.REJECTED): 1,
     }
+
+
+@pytest.mark.parametrize(("open_sites", "is_open"), [((), False), (("abc",), False), (("tst",), True), (("*",), True)])
+async def test_frames_without_a_date_are_public_where_the_site_is_open(open_sites, is_open):
+    world = stored_world(open_sites=open_sites)
+    await world.ingestion.ingest(announced(JPEG))
+    assert world.frames.frames[BASE].public_date is None, "its header may still name a date"
+    await world.ingestion.ingest(announced(FITS))
+    frame = world.frames.frames[BASE]
+    assert frame.public_date == (frame.created if is_open else None)
+    assert world.frames.outbox[-1].public_date == frame.public_date

@@ -15,6 +15,7 @@ from session_api.feed.hub import FeedHub
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
 from support.feed_fakes import MemoryChannel, MemoryStream, Metrics
+from support.waiting import until
 
 OWNERS = {1: "ada", 2: "ada", 3: "ada", 4: "bob"}
 LIMIT = 4
@@ -258,3 +259,28 @@ async def test_the_watch_outlives_a_bus_that_is_away_and_follows_the_new_stream(
         assert closing.code is CloseCode.SERVICE_RESTART
         assert talk.hub.epoch == "second"
         assert talk.stream.failing_starts == 0
+
+
+async def test_events_that_overtake_the_answer_about_the_streams_end_are_no_new_stream():
+    talk = Talk(MemoryStream(), feed_watch_interval_s=0.001)
+    async with talk.going_on():
+
+        async def an_event_arrives():
+            talk.stream.store(session_subject(1))
+            await talk.stream.pump()
+
+        talk.stream.while_position_travels = an_event_arrives
+        looks = talk.stream.positions_told
+        await until(lambda: talk.stream.positions_told >= looks + 3 or talk.ending.done())
+        assert not talk.ending.done()
+        assert talk.hub.sequence == len(talk.stream.messages) >= 3
+
+
+async def test_a_stream_shorter_than_what_was_heard_begins_anew():
+    talk = Talk(MemoryStream(), feed_watch_interval_s=0.001)
+    async with talk.going_on():
+        talk.stream.store(session_subject(1))
+        await talk.stream.pump()
+        talk.stream.messages.clear()
+        closing = await talk.ending
+    assert closing.code is CloseCode.SERVICE_RESTART

@@ -18,7 +18,8 @@ SUPERUSER = User("root", superuser=True)
 @pytest.mark.parametrize(
     ("user", "public_date", "proposal_id", "allowed"),
     [
-        (STRANGER, None, "P1", True),
+        (STRANGER, None, "P1", False),
+        (MEMBER, None, "P1", True),
         (STRANGER, NOW, "P1", True),
         (STRANGER, LATER, "P1", False),
         (MEMBER, LATER, "P1", True),
@@ -27,7 +28,7 @@ SUPERUSER = User("root", superuser=True)
         (SUPERUSER, LATER, None, True),
     ],
 )
-def test_a_frame_is_public_from_its_date_on_and_its_proposals_before(user, public_date, proposal_id, allowed):
+def test_a_frame_is_public_from_its_date_on_and_its_proposals_without_one(user, public_date, proposal_id, allowed):
     assert user.may_read(public_date=public_date, proposal_id=proposal_id, now=NOW) is allowed
 
 

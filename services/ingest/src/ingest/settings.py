@@ -23,6 +23,10 @@ class IngestSettings(DocumentServiceSettings):
     scratch_reserve_bytes: int = Field(_GIBIBYTE // 4, ge=0, description="disk space left free, in bytes")
     max_file_bytes: int = Field(4 * _GIBIBYTE, gt=0, description="largest file ingested, in bytes")
     max_expanded_bytes: int = Field(16 * _GIBIBYTE, gt=0, description="largest decompressed file, in bytes")
+    open_sites: list[str] = Field(
+        [],
+        description="sites whose frames are public when no header says from when on, as a JSON list; `*` is every site",
+    )
     ingest_concurrency: int = Field(4, gt=0, description="announced files ingested at once")
     inspection_processes: int = Field(2, gt=0, description="processes that look inside files")
     inspection_time_limit_s: float = Field(120.0, gt=0, description="longest look inside one file, in seconds")

@@ -32,7 +32,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
     operations = operations_assembly.build(
-        core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners
+        core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners, owners=authenticator
     )
     sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations)
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)

@@ -79,7 +79,11 @@ class Observation(WireModel):
 
 
 class FrameDocument(StoredDocument, Observation):
-    """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change."""
+    """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change.
+
+    `public_dates` has what each file's header says of it, by role: None for a date that cannot be read. `public_date`
+    is what follows from all of them.
+    """
 
     basename: str = Field(alias="_id")
     frame_id: int
@@ -90,6 +94,7 @@ class FrameDocument(StoredDocument, Observation):
     header_source: HeaderSource | None = None
     header_role: str | None = None
     problems: tuple[str, ...] = ()
+    public_dates: dict[str, UtcDatetime | None] = Field(default_factory=dict)
     footprint: tuple[tuple[float, float], ...] | None = None
     created: UtcDatetime
     modified: UtcDatetime
@@ -116,10 +121,10 @@ def may_read_frame(
 ) -> bool:
     """Tell whether a frame may be shown to a member of `proposals`; None is somebody who may read everything.
 
-    A frame is public without a public date or after it; until then only its proposal's members see it.
+    A frame is public from its public date on; until then, and without one, only its proposal's members see it.
     `readable_frames` is the same rule for the document store.
     """
-    if public_date is None or public_date <= now or proposals is None:
+    if proposals is None or (public_date is not None and public_date <= now):
         return True
     return proposal_id is not None and proposal_id in proposals
 
@@ -130,7 +135,6 @@ def readable_frames(proposals: Several[str] | None, *, now: datetime) -> Documen
         return {}
     return {
         "$or": [
-            {"public_date": None},
             {"public_date": {"$lte": now}},
             {"proposal_id": {"$in": sorted(proposals)}},
         ]

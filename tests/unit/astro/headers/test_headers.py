@@ -265,7 +265,9 @@ def test_no_time_or_angle_is_too_strange(text):
         ("EXPTIME", "long"), ("EXPTIME", float("nan")), ("EXPTIME", -1), ("EXPTIME", True), ("EXPTIME", 10**400),
         ("AIRMASS", 0), ("ALTITUDE", 91), ("AZIMUTH", 400.0), ("RLEVEL", 1.5), ("FILTER", False),
         ("DATE-OBS", "2024-02-31T00:00:00"), ("DATE-OBS", "0001-01-01T00:00:00+05:00"), ("DAY-OBS", "20241301"),
-        ("L1PUBDAT", "soon"), ("RA", "25:00:00"), ("RA", 400), ("DEC", "-90:00:01"), ("DEC", "north"),
+        ("L1PUBDAT", "soon"), ("L1PUBDAT", "2099-13-45"), ("L1PUBDAT", "2099/01/01"), ("L1PUBDAT", ""),
+        ("L1PUBDAT", "N/A"), ("L1PUBDAT", None), ("L1PUBDAT", True), ("L1PUBDAT", 20990101),
+        ("RA", "25:00:00"), ("RA", 400), ("DEC", "-90:00:01"), ("DEC", "north"),
     ],
 )  # fmt: skip
 def test_an_unusable_value_is_named_and_costs_nothing_else(keyword, value):

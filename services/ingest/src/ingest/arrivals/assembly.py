@@ -55,6 +55,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         uploads=uploads,
         publisher=core.bus,
         meter=metrics,
+        open_sites=settings.open_sites,
     )
     reconciler = Reconciler(
         objects=core.objects,

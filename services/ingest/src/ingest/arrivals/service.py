@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from time import perf_counter
 
@@ -21,6 +21,8 @@ from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, v
 
 _log = get_logger(__name__)
 
+#: Among the open sites it means all of them; no site can have this name.
+EVERY_SITE = "*"
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
 _MOST_RACES = 50
@@ -39,6 +41,7 @@ class Ingestion:
         uploads: Uploads,
         publisher: Publisher,
         meter: Meter,
+        open_sites: Collection[str] = (),
     ) -> None:
         self._objects = objects
         self._scratch = scratch
@@ -47,6 +50,7 @@ class Ingestion:
         self._uploads = uploads
         self._publisher = publisher
         self._meter = meter
+        self._open_sites = open_sites
 
     async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
         """Ingest every file of a message, whatever happens to the others.
@@ -167,7 +171,7 @@ class Ingestion:
             before = known or new_frame(
                 name=name, site=site, frame_id=await self._frames.next_frame_id(), now=utc_now()
             )
-            after = _with_copy(before, name, copy, inspection)
+            after = _with_copy(before, name, copy, inspection, open_site=self._is_open(site))
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
@@ -180,6 +184,9 @@ class Ingestion:
             return Outcome.INGESTED if news else Outcome.UNCHANGED
 
         return await until_won(save, races=_MOST_RACES, of=f"frame {name.basename!r}")
+
+    def _is_open(self, site: str) -> bool:
+        return site in self._open_sites or EVERY_SITE in self._open_sites
 
     async def _find_frame(self, basename: str, site: str) -> FrameDocument | None:
         frame = await self._frames.find_any_frame(basename)
@@ -211,7 +218,9 @@ def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: 
     return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
-def _with_copy(frame: FrameDocument, name: FileName, copy: LocalCopy, inspection: Inspection) -> FrameDocument:
+def _with_copy(
+    frame: FrameDocument, name: FileName, copy: LocalCopy, inspection: Inspection, *, open_site: bool
+) -> FrameDocument:
     file = FrameFile(
         key=copy.key,
         size_bytes=copy.size_bytes,
@@ -220,7 +229,7 @@ def _with_copy(frame: FrameDocument, name: FileName, copy: LocalCopy, inspection
         media_type=inspection.media_type,
         stored_at=copy.modified_at,
     )
-    return with_file(frame, name=name, file=file, header=inspection.header, now=utc_now())
+    return with_file(frame, name=name, file=file, header=inspection.header, now=utc_now(), open_site=open_site)
 
 
 def _upload(stored: StoredVersion, site: str, outcome: Outcome, reason: str | None = None) -> Upload:

@@ -15,13 +15,14 @@ from ingest.frames.names import FileName
 
 
 class FrameHeader(WireModel):
-    """A header and what it means."""
+    """A header and what it means; `states_public_date` also when the date it states cannot be read."""
 
     source: HeaderSource
     cards: dict[str, JsonValue]
     observation: Observation
     footprint: tuple[tuple[float, float], ...] | None = None
     problems: tuple[str, ...] = ()
+    states_public_date: bool = False
 
 
 class Inspection(WireModel):
@@ -47,12 +48,18 @@ def new_frame(*, name: FileName, site: str, frame_id: int, now: datetime) -> Fra
 
 
 def with_file(
-    frame: FrameDocument, *, name: FileName, file: FrameFile, header: FrameHeader | None, now: datetime
+    frame: FrameDocument,
+    *,
+    name: FileName,
+    file: FrameFile,
+    header: FrameHeader | None,
+    now: datetime,
+    open_site: bool = False,
 ) -> FrameDocument:
     """Return the frame with a file added or replaced; the frame itself if it has these bytes under this key already.
 
-    Whatever the order in which files come, the same files give the same frame. Raises `UsageError` if another object
-    of the same role is newer.
+    Whatever the order in which files come, the same files give the same frame. Frames of an open site are public when
+    none of their headers says from when on. Raises `UsageError` if another object of the same role is newer.
     """
     present = frame.files.get(name.role)
     if present == file:
@@ -74,7 +81,22 @@ def with_file(
             "problems": header.problems,
             "footprint": header.footprint,
         }
+    changes |= _openness(frame, role=name.role, header=header, open_site=open_site)
     return frame.model_copy(update=changes)
+
+
+def _openness(frame: FrameDocument, *, role: str, header: FrameHeader | None, open_site: bool) -> dict[str, object]:
+    """Return from when on the frame is public: the latest date any header states, never if one cannot be read."""
+    stated = {key: moment for key, moment in frame.public_dates.items() if key != role}
+    if header is not None and header.states_public_date:
+        stated[role] = header.observation.public_date
+    dates = [moment for moment in stated.values() if moment is not None]
+    if stated:
+        public_date = max(dates) if len(dates) == len(stated) else None
+    else:
+        described = header is not None or frame.header_role is not None
+        public_date = frame.created if open_site and described else None
+    return {"public_dates": stated, "public_date": public_date}
 
 
 def is_news(before: FrameDocument, after: FrameDocument, role: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
 from datalab.astro.headers.cards import HeaderValue, header_cards, parse_header_text, readable
 from datalab.astro.headers.description import describe
 from datalab.astro.sky.wcs import footprint
@@ -106,12 +107,15 @@ def _described(
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
     corners = footprint(image, shape) if all(shape) else None
+    noted = (*problems, *description["problems"])
     return FrameHeader(
         source=source,
         cards=dict(cards),
         observation=observation,
         footprint=None if corners is None else tuple(corners),
-        problems=(*problems, *description["problems"])[:_MOST_PROBLEMS],
+        problems=noted[:_MOST_PROBLEMS],
+        # Also a card too damaged to be among the cards: whoever wrote it wanted the frame closed until some day.
+        states_public_date=PUBLIC_DATE_KEYWORD in cards or any(PUBLIC_DATE_KEYWORD in problem for problem in noted),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from session_api.accounts.model import Account
 from session_api.accounts.repository import AccountRepository
 from session_api.web.failures import AuthenticationError
 from session_api.web.user import User
 
 #: The name the operator's own token acts under; no account can have it.
 ADMIN_USERNAME = "admin"
+_ADMIN = User(ADMIN_USERNAME, superuser=True)
 
 
 class Authenticator:
@@ -29,13 +31,28 @@ class Authenticator:
         """
         digest = token_hash(token)
         if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
-            return User(ADMIN_USERNAME, superuser=True)
+            return _ADMIN
         account = await self._users.find_any_by_token_hash(digest)
         if account is None:
             raise AuthenticationError("Invalid token.")
-        if not account.active:
-            raise AuthenticationError("User inactive or deleted.")
-        return account.user()
+        return _active(account)
+
+    async def user_named(self, username: str) -> User:
+        """Return a user as they stand now, without a token of theirs.
+
+        Raises:
+            AuthenticationError: there is no such user, or they may not log in any more.
+            TransientError: the document store does not answer.
+        """
+        if username == ADMIN_USERNAME and self._admin_hash is not None:
+            return _ADMIN
+        return _active(await self._users.find_any(username))
+
+
+def _active(account: Account | None) -> User:
+    if account is None or not account.active:
+        raise AuthenticationError("User inactive or deleted.")
+    return account.user()
 
 
 def token_hash(token: str) -> str:

@@ -190,9 +190,10 @@ class FeedHub:
                 _log.warning("feed.watch_failed", reason=error.message)
 
     async def _look(self, last_seen: int) -> int:
+        heard = self.sequence  # of before the question: events go on arriving while the answer is on its way
         position = await self._stream.position()
         assert self._follower is not None
-        if position.epoch != self.epoch or position.last < self.sequence:
+        if position.epoch != self.epoch or position.last < heard:
             _log.warning("feed.began_anew", former=self.epoch, present=position.epoch)
             await self._follower.stop()
             await self._begin(position)

@@ -20,6 +20,7 @@ from session_api.operations.projector import OperationProjector
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.result_data import StoredResultData
+from session_api.operations.rights import OwnerRights, Owners
 from session_api.operations.service import OperationService, SessionOwners
 from session_api.operations.settings import OperationSettings
 from session_api.operations.views import OperationPresenter
@@ -44,12 +45,14 @@ def build(
     offers: OperationOffers,
     frames: FrameReader,
     sessions: SessionOwners,
+    owners: Owners,
 ) -> Operations:
     operations = OperationRepository(database=core.documents.database, relay=core.relay)
     metrics = OperationMetrics(core.registry)
     finder = InputFinder(frames=frames, operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)
-    dependents = Dependents(operations=operations, offers=offers, requests=requests, metrics=metrics)
+    rights = OwnerRights(owners=owners, finder=finder)
+    dependents = Dependents(operations=operations, offers=offers, requests=requests, rights=rights, metrics=metrics)
     deletion = OperationDeletion(operations=operations, dependents=dependents)
     projector = OperationProjector(operations=operations, dependents=dependents, metrics=metrics)
     presenter = OperationPresenter(
@@ -67,6 +70,8 @@ def build(
     maintenance = OperationMaintenance(
         operations=operations,
         bus=core.bus,
+        rights=rights,
+        dependents=dependents,
         metrics=metrics,
         stale_operation_s=settings.stale_operation_s,
         purge_after_s=settings.purge_after_s,

@@ -16,6 +16,7 @@ from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation, OperationStatus
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
+from session_api.operations.rights import OwnerRights
 from session_api.operations.waiting import WaitingOperation
 from session_api.web.failures import InputRefusedError
 
@@ -40,11 +41,13 @@ class Dependents:
         operations: OperationRepository,
         offers: OperationOffers,
         requests: RequestBuilder,
+        rights: OwnerRights,
         metrics: OperationMetrics,
     ) -> None:
         self._operations = operations
         self._offers = offers
         self._requests = requests
+        self._rights = rights
         self._metrics = metrics
 
     async def begin(self, operation: Operation) -> Operation:
@@ -123,7 +126,8 @@ class Dependents:
             raise TransientError(f"no runner offers the operation {operation.name}")
         now = utc_now()
         try:
-            prepared = await self._requests.take_up(operation, offer)
+            owner = await self._rights.owner_of(operation, now=now)
+            prepared = await self._requests.take_up(owner, operation, offer, now=now)
         except InputRefusedError as refusal:
             return operation.failed(refusal.text, FailureKind.USAGE, now=now)
         return operation.resolved(prepared.shown, prepared.request, now=now)

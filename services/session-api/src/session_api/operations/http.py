@@ -124,7 +124,7 @@ async def cancel_operation(
 @router.post(
     "/{operation_id}/retry",
     response_model=OperationView,
-    responses=CONFLICT,
+    responses={**BAD_FIELDS, **CONFLICT},
     summary="Try a failed or cancelled operation again",
 )
 @access(Access.USER)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from datalab.documents.frame import FrameFile
+from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
 from session_api.archive.repository import FrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
+from session_api.operations.model import Draft, OperationRequest
 from session_api.operations.repository import OperationRepository
+from session_api.operations.restrictions import Restriction, may_see, restriction
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
 
@@ -27,7 +29,7 @@ class InputFinder:
     async def find(self, caller: User, named: Iterable[NamedFile], *, now: datetime) -> dict[NamedFile, FoundFile]:
         """Return every file named, wherever it is. Raises `InputRefusedError` if one cannot be found."""
         files = list(named)
-        outputs = await self.find_outputs(caller.username, files)
+        outputs = await self.find_outputs(caller, files, now=now)
         for file in files:
             if file.source is InputSource.DATALAB and file not in outputs:
                 raise unknown_output(file.basename)
@@ -42,32 +44,62 @@ class InputFinder:
         found = {}
         for file in files:
             frame = frames.get(file.basename)
-            if frame is None or not caller.may_read(
-                public_date=frame.public_date, proposal_id=frame.proposal_id, now=now
-            ):
-                raise InputRefusedError(f"Could not find {file.basename} in the archive")
+            if frame is None or not _is_readable(caller, frame, now=now):
+                raise unknown_frame(file.basename)
             science = frame.science_file
             if science is None:
                 raise InputRefusedError(f"{file.basename} has no FITS file in the archive yet")
-            found[file] = _found(file, science, frame.filter_name)
+            limits = restriction(proposal_id=frame.proposal_id, public_date=frame.public_date, now=now)
+            found[file] = _found(file, science, frame.filter_name, limits)
         return found
 
-    async def find_outputs(self, owner: str, named: Iterable[NamedFile]) -> dict[NamedFile, FoundFile]:
-        """Return those of the files that are outputs of the owner's completed operations.
+    async def find_outputs(
+        self, caller: User, named: Iterable[NamedFile], *, now: datetime
+    ) -> dict[NamedFile, FoundFile]:
+        """Return those of the files that are outputs of the caller's completed operations.
 
-        Raises `InputRefusedError` if one is there, but is a picture.
+        Raises `InputRefusedError` if one is there, but is a picture, or made from what the caller may no longer read.
         """
         files = [file for file in named if file.source is InputSource.DATALAB]
-        outputs = await self._operations.find_outputs(owner, [file.basename for file in files]) if files else {}
-        return {file: found_output(outputs[file.basename]) for file in files if file.basename in outputs}
+        basenames = [file.basename for file in files]
+        outputs = await self._operations.find_outputs(caller.username, basenames) if files else {}
+        known = [file for file in files if file.basename in outputs]
+        return {file: found_output(caller, *outputs[file.basename], now=now) for file in known}
+
+    async def demand_readable(self, caller: User, request: OperationRequest | Draft, *, now: datetime) -> None:
+        """Raise `InputRefusedError` unless the caller may read every file of a request now."""
+        basenames = [file.basename for file in request.input_files if file.source is InputSource.ARCHIVE]
+        frames = await self._frames.find_any_by_basename(basenames)
+        for basename in basenames:
+            if basename not in frames or not _is_readable(caller, frames[basename], now=now):
+                raise unknown_frame(basename)
+        demand_visible(caller, request.restrictions, now=now)
 
 
-def found_output(output: OutputFile) -> FoundFile:
-    """Return an output as an input. Raises `InputRefusedError` for a picture."""
+def demand_visible(caller: User, restrictions: Iterable[Restriction], *, now: datetime, what: str = "An input") -> None:
+    """Raise `InputRefusedError` for what is made from frames that the caller may not read."""
+    if not may_see(caller, restrictions, now=now):
+        raise InputRefusedError(f"{what} was made from frames that you may no longer read.")
+
+
+def found_output(
+    caller: User, output: OutputFile, restrictions: tuple[Restriction, ...], *, now: datetime
+) -> FoundFile:
+    """Return an output as an input. Raises `InputRefusedError` for a picture, or what the caller may not see."""
     stored = data_of(output)
     if stored is None:
         raise InputRefusedError(f"{output.basename} is a picture; operations need FITS data")
-    return _found(NamedFile(InputSource.DATALAB, output.basename), stored, output.filter_name)
+    demand_visible(caller, restrictions, now=now, what=output.basename)
+    return _found(NamedFile(InputSource.DATALAB, output.basename), stored, output.filter_name, restrictions)
+
+
+def unknown_frame(basename: str) -> InputRefusedError:
+    """Return the refusal of a frame that is not there, or not for the caller: the answer is the same."""
+    return InputRefusedError(f"Could not find {basename} in the archive")
+
+
+def _is_readable(caller: User, frame: FrameDocument, *, now: datetime) -> bool:
+    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=now)
 
 
 def unknown_output(basename: str) -> InputRefusedError:
@@ -75,7 +107,12 @@ def unknown_output(basename: str) -> InputRefusedError:
     return InputRefusedError(f"Could not find {basename} among the outputs of your operations")
 
 
-def _found(name: NamedFile, stored: FrameFile | StoredFile, filter_name: str | None) -> FoundFile:
+def _found(
+    name: NamedFile,
+    stored: FrameFile | StoredFile,
+    filter_name: str | None,
+    restrictions: tuple[Restriction, ...],
+) -> FoundFile:
     return FoundFile(
         file=InputFile(
             source=name.source,
@@ -85,4 +122,5 @@ def _found(name: NamedFile, stored: FrameFile | StoredFile, filter_name: str | N
             size_bytes=stored.size_bytes,
         ),
         filter_name=filter_name,
+        restrictions=restrictions,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
+from session_api.operations.restrictions import Restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class FoundFile(BaseModel):
 
     file: InputFile
     filter_name: str | None = Field(alias="filter")
+    restrictions: tuple[Restriction, ...] = ()
 
     @property
     def name(self) -> NamedFile:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from datalab.events.envelope import utc_now
-from datalab.events.operations import Lane
+from datalab.events.operations import FailureKind, Lane
 from datalab.events.topology import PROJECTOR, RUNNERS, Consumer
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
 from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.logging import get_logger
-from session_api.operations.events import requested_event
+from session_api.operations.dependents import Dependents
+from session_api.operations.events import changed_event, requested_event
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
+from session_api.operations.rights import OwnerRights
+from session_api.web.failures import InputRefusedError
 
 _log = get_logger(__name__)
 
@@ -30,12 +34,16 @@ class OperationMaintenance:
         *,
         operations: OperationRepository,
         bus: Bus,
+        rights: OwnerRights,
+        dependents: Dependents,
         metrics: OperationMetrics,
         stale_operation_s: float,
         purge_after_s: float,
     ) -> None:
         self._operations = operations
         self._bus = bus
+        self._rights = rights
+        self._dependents = dependents
         self._metrics = metrics
         self._stale_after = timedelta(seconds=stale_operation_s)
         self._purge_after = timedelta(seconds=purge_after_s)
@@ -72,11 +80,22 @@ class OperationMaintenance:
         return True
 
     async def _request_again(self, operation: Operation) -> bool:
+        now = utc_now()
         try:
-            asked = operation.heard_of(now=utc_now())
-            await self._operations.replace_state(operation, asked, [requested_event(operation)])
+            await self._rights.owner_of(operation, now=now)
+        except InputRefusedError as refusal:
+            await self._end(operation, operation.failed(refusal.text, FailureKind.USAGE, now=now))
+            return False
+        try:
+            await self._operations.replace_state(operation, operation.heard_of(now=now), [requested_event(operation)])
         except LostRaceError:  # somebody has heard of it after all
             return False
         self._metrics.requested_again()
         _log.warning("operation.requested_again", operation_id=operation.id, attempt=operation.attempt)
         return True
+
+    async def _end(self, operation: Operation, ended: Operation) -> None:
+        with suppress(LostRaceError):  # somebody has heard of it after all
+            await self._operations.replace_state(operation, ended, [changed_event(ended)])
+            self._metrics.finished(ended.status, ended.failure_kind)
+            await self._dependents.after_end_of([ended.id])

@@ -35,7 +35,10 @@ from datalab.events.operations import (
     OperationSucceeded,
 )
 from session_api.operations.inputs import FoundFile
+from session_api.operations.restrictions import Restriction, may_see, united
+from session_api.web.user import User
 
+_HIDDEN = "The output was made from frames that you may no longer read."
 #: How many of the operations it waits for an operation names.
 _MOST_NAMED = 3
 #: Begins the message of an operation that waits for a server.
@@ -72,6 +75,7 @@ class OperationRequest(BaseModel):
     lane: Lane
     parameters: Annotated[dict[str, JsonValue], SkipValidation]
     input_files: tuple[InputFile, ...]
+    restrictions: tuple[Restriction, ...] = ()  # on who may see what is made of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,16 @@ class Draft(BaseModel):
 
     parents: tuple[Parent, ...]
     found: tuple[FoundFile, ...]
+
+    @property
+    def input_files(self) -> tuple[InputFile, ...]:
+        """The files known already."""
+        return tuple(file.file for file in self.found)
+
+    @property
+    def restrictions(self) -> tuple[Restriction, ...]:
+        """Those the known files put on what is made of them."""
+        return united(each for file in self.found for each in file.restrictions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +142,7 @@ class Operation(StoredDocument):
     finished_at: UtcDatetime | None = None
     last_news_at: UtcDatetime
     correlation_id: str
+    request_digest: str | None = None  # of what was posted, for those who post it again with the same Idempotency-Key
     revision: int = 1
     deleted: bool = False
 
@@ -167,6 +182,13 @@ class Operation(StoredDocument):
         return OperationHandle(
             id=self.id, attempt=self.attempt, finished=self.finished, correlation_id=self.correlation_id
         )
+
+    def seen_by(self, user: User, *, now: datetime) -> Operation:
+        """Return the operation as a user may see it: without a result made from frames they may no longer read."""
+        if self.result is None or may_see(user, self.request.restrictions, now=now):
+            return self
+        hidden = OperationResult(result_key=self.result.result_key)
+        return self.model_copy(update={"result": hidden, "message": _HIDDEN})
 
     def after(self, report: OperationReport, *, now: datetime) -> Operation:
         """Return the operation as the report leaves it; the operation itself if the report is old news.

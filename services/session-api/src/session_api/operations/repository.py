@@ -12,6 +12,7 @@ from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
 from session_api.operations.model import REQUESTED, UNFINISHED, Operation, OperationHandle, OperationStatus, Parent
+from session_api.operations.restrictions import Restriction
 from session_api.operations.waiting import ParentState, WaitingOperation
 from session_api.web.window import Window
 
@@ -41,12 +42,13 @@ _INDEXES = (
     Index(name="deleted", fields=(("deleted_at", ASCENDING),), where={"deleted": True}),
 )
 _HANDLE = {"attempt": True, "status": True, "correlation_id": True}
-_PARENT_STATE = {"name": True, "status": True, "message": True, "result.output_files": True}
+_OUTPUTS = {"result.output_files": True, "request.restrictions": True}
+_PARENT_STATE = {"name": True, "status": True, "message": True, **_OUTPUTS}
 _WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 #: What is known of the inputs, which grows while an operation waits. It may be large, and seldom changes.
 _INPUTS = ("input_data", "request", "draft")
 #: What never changes.
-_FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "deleted")
+_FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "request_digest", "deleted")
 
 
 class OperationRepository:
@@ -82,8 +84,13 @@ class OperationRepository:
         """Return every operation of some sessions, by id."""
         return await self._operations.find({"session_id": {"$in": list(session_ids)}, "owner": owner, "deleted": False})
 
-    async def find_outputs(self, owner: str, basenames: Sequence[str]) -> dict[str, OutputFile]:
-        """Return output files of the owner's completed operations, by basename; the latest of each name."""
+    async def find_outputs(
+        self, owner: str, basenames: Sequence[str]
+    ) -> dict[str, tuple[OutputFile, tuple[Restriction, ...]]]:
+        """Return output files of the owner's completed operations, by basename; the latest of each name.
+
+        With each come the restrictions on who may see it.
+        """
         wanted = set(basenames)
         query = {
             "owner": owner,
@@ -91,12 +98,12 @@ class OperationRepository:
             "result.output_files.basename": {"$in": list(wanted)},
             "deleted": False,
         }
-        rows = await self._operations.rows(query, {"result.output_files": True}, sort=[("_id", DESCENDING)])
-        outputs: dict[str, OutputFile] = {}
+        rows = await self._operations.rows(query, _OUTPUTS, sort=[("_id", DESCENDING)])
+        outputs: dict[str, tuple[OutputFile, tuple[Restriction, ...]]] = {}
         for row in rows:
             for output in row["result"]["output_files"]:
                 if output["basename"] in wanted and output["basename"] not in outputs:
-                    outputs[output["basename"]] = OutputFile.model_validate(output)
+                    outputs[output["basename"]] = OutputFile.model_validate(output), _restrictions(row)
         return outputs
 
     async def find_parents(self, owner: str, ids: Sequence[int]) -> dict[int, ParentState]:
@@ -188,4 +195,10 @@ def _parent_state(row: Document) -> ParentState:
         status=OperationStatus(row["status"]),
         message=row["message"],
         outputs=tuple(OutputFile.model_validate(output) for output in made),
+        restrictions=_restrictions(row),
     )
+
+
+def _restrictions(row: Document) -> tuple[Restriction, ...]:
+    stored = (row.get("request") or {}).get("restrictions", ())
+    return tuple(Restriction.model_validate(each) for each in stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +16,7 @@ from session_api.operations.input_finder import InputFinder, found_output, unkno
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.operations.repository import OperationRepository
+from session_api.operations.restrictions import united
 from session_api.operations.waiting import ParentState, needed
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import InputRefusedError
@@ -41,9 +44,13 @@ class RequestBuilder:
         """Return the request for the runners. Raises `InputRefusedError`, with a text for the user."""
         inputs = clean_inputs(offer, input_data)
         frames = await self._finder.find_frames(caller, inputs.named_files(), now=now)
-        return await self._resolve(caller.username, offer, inputs, frames, waited_for=())
+        return await self._resolve(caller, offer, inputs, frames, waited_for=(), now=now)
 
-    async def take_up(self, operation: Operation, offer: Offer) -> PreparedRequest:
+    async def demand_readable(self, caller: User, operation: Operation, *, now: datetime) -> None:
+        """Raise `InputRefusedError` unless the caller may read everything the operation is to start with."""
+        await self._finder.demand_readable(caller, operation.request, now=now)
+
+    async def take_up(self, owner: User, operation: Operation, offer: Offer, *, now: datetime) -> PreparedRequest:
         """Return the request of an operation that waits, as far as it can be made now.
 
         Raises `InputRefusedError`, with a text for the user, when it can never be made. What was found before stays
@@ -53,16 +60,23 @@ class RequestBuilder:
         assert isinstance(draft, Draft), "only a draft can be taken up"
         inputs = clean_inputs(offer, operation.input_data)
         found = {file.name: file for file in draft.found}
-        return await self._resolve(operation.owner, offer, inputs, found, waited_for=draft.parents)
+        return await self._resolve(owner, offer, inputs, found, waited_for=draft.parents, now=now)
 
     async def _resolve(
-        self, owner: str, offer: Offer, inputs: CleanInputs, found: _Found, *, waited_for: Sequence[Parent]
+        self,
+        owner: User,
+        offer: Offer,
+        inputs: CleanInputs,
+        found: _Found,
+        *,
+        waited_for: Sequence[Parent],
+        now: datetime,
     ) -> PreparedRequest:
         unknown = [name for name in inputs.named_files() if name not in found]
-        found = {**found, **await self._finder.find_outputs(owner, unknown)}
+        found = {**found, **await self._finder.find_outputs(owner, unknown, now=now)}
         unresolved = [item for item in inputs.items() if item.names not in found]
-        parents = await self._parents_of(owner, unresolved, waited_for)
-        made, waiting = _made(unresolved, parents)
+        parents = await self._parents_of(owner.username, unresolved, waited_for)
+        made, waiting = _made(owner, unresolved, parents, now=now)
         if made:
             found = {**found, **{file.name: file for files in made.values() for file in files}}
             inputs = clean_inputs(offer, _replaced(inputs, made))
@@ -74,10 +88,12 @@ class RequestBuilder:
         if reduced is not None:
             inputs = clean_inputs(offer, reduced)
         check_inputs(offer, inputs, filters)
+        used = _used(inputs, found)
         request = OperationRequest(
             lane=offer.lane,
             parameters=inputs.parameters,
-            input_files=tuple(file.file for file in _used(inputs, found)),
+            input_files=tuple(file.file for file in used),
+            restrictions=united(each for file in used for each in file.restrictions),
         )
         return PreparedRequest(inputs.shown, request)
 
@@ -99,8 +115,17 @@ class RequestBuilder:
         return states
 
 
+def request_digest(session_id: int, offer: Offer, input_data: JsonObject) -> str:
+    """Return the SHA-256, in hexadecimal, of what a client asks for. Raises `InputRefusedError`.
+
+    Of what matters only: links are signed anew each time a client reads them.
+    """
+    asked = [session_id, offer.name, clean_inputs(offer, input_data).shown]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
 def _made(
-    unresolved: Sequence[FileItem], parents: Mapping[int, ParentState]
+    owner: User, unresolved: Sequence[FileItem], parents: Mapping[int, ParentState], *, now: datetime
 ) -> tuple[dict[NamedFile | OutputsOf, list[FoundFile]], list[Parent]]:
     """Return what finished operations have made of what is needed, and the operations to wait for.
 
@@ -117,7 +142,8 @@ def _made(
         if unusable is not None:
             raise InputRefusedError(unusable)
         if state.status is OperationStatus.COMPLETED:
-            made[item.names] = [found_output(output) for output in _chosen(item.names, state)]
+            chosen = _chosen(item.names, state)
+            made[item.names] = [found_output(owner, output, state.restrictions, now=now) for output in chosen]
         else:
             waiting[state.parent.id] = state.parent
     return made, list(waiting.values())

@@ -17,7 +17,7 @@ from session_api.operations.events import cancel_event, changed_event, start_eve
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import RETRYABLE, Operation, first_state
 from session_api.operations.repository import OperationRepository
-from session_api.operations.requests import RequestBuilder
+from session_api.operations.requests import RequestBuilder, request_digest
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
 from session_api.web.user import User
@@ -60,14 +60,13 @@ class OperationService:
     async def page(self, caller: User, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them."""
         await self._demand_session(caller, session_id)
-        return await self._operations.page(caller.username, session_id, window)
+        count, found = await self._operations.page(caller.username, session_id, window)
+        now = utc_now()
+        return count, [operation.seen_by(caller, now=now) for operation in found]
 
     async def get(self, caller: User, session_id: int, operation_id: int) -> Operation:
         """Return one operation."""
-        operation = await self._operations.find(caller.username, session_id, operation_id)
-        if operation is None:
-            raise OperationNotFoundError
-        return operation
+        return (await self._find(caller, session_id, operation_id)).seen_by(caller, now=utc_now())
 
     async def create(
         self,
@@ -86,16 +85,17 @@ class OperationService:
         Raises:
             FieldError: there is no operation of this name.
             InputRefusedError: the inputs cannot work, or name something the caller may not read.
-            ConflictError: the key belongs to another operation.
+            ConflictError: the key belongs to another operation, or one with other inputs.
         """
         offer = self._offers.find(name)
         if offer is None:
             raise FieldError({"name": [f'"{name[:100]}" is not a valid choice.']})
         await self._demand_session(caller, session_id)
+        digest = request_digest(session_id, offer, input_data)
         if idempotency_key is not None:
             earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
             if earlier is not None:
-                return _same_request(earlier, session_id, name), False
+                return _same_request(earlier, digest).seen_by(caller, now=utc_now()), False
         now = utc_now()
         # A number that is not used in the end does no harm.
         prepared, operation_id = await asyncio.gather(
@@ -115,6 +115,7 @@ class OperationService:
             requested_at=now,
             last_news_at=now,
             correlation_id=correlation_id,
+            request_digest=digest,
         )
         if await self._operations.insert(operation, start_events(operation), idempotency_key=idempotency_key):
             return await self._dependents.begin(operation), True
@@ -123,7 +124,7 @@ class OperationService:
         earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
         if earlier is None:
             raise TransientError("the operation with this Idempotency-Key is just being deleted")
-        return _same_request(earlier, session_id, name), False
+        return _same_request(earlier, digest).seen_by(caller, now=utc_now()), False
 
     async def cancel(self, caller: User, session_id: int, operation_id: int) -> Operation:
         """Stop an operation; whatever its runner still says about the attempt is ignored.
@@ -150,6 +151,7 @@ class OperationService:
 
         Raises:
             ConflictError: it has neither failed nor been cancelled.
+            InputRefusedError: the caller may no longer read its inputs.
         """
 
         def repeat(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
@@ -160,6 +162,9 @@ class OperationService:
             retried = operation.retried(now=now)
             return retried, start_events(retried)
 
+        before = await self._find(caller, session_id, operation_id)
+        if before.status in RETRYABLE:
+            await self._requests.demand_readable(caller, before, now=utc_now())
         return await self._dependents.begin(await self._change(caller, session_id, operation_id, repeat))
 
     async def delete(self, caller: User, session_id: int, operation_id: int) -> None:
@@ -180,19 +185,25 @@ class OperationService:
         change: Callable[[Operation, datetime], tuple[Operation, list[Event]]],
     ) -> Operation:
         async def turn() -> Operation:
-            operation = await self.get(caller, session_id, operation_id)
+            operation = await self._find(caller, session_id, operation_id)
             changed, events = change(operation, utc_now())
             await self._operations.replace_state(operation, changed, events)
             return changed
 
         return await until_won(turn, races=_MOST_RACES, of="the operation")
 
+    async def _find(self, caller: User, session_id: int, operation_id: int) -> Operation:
+        operation = await self._operations.find(caller.username, session_id, operation_id)
+        if operation is None:
+            raise OperationNotFoundError
+        return operation
+
     async def _demand_session(self, caller: User, session_id: int) -> None:
         if not await self._sessions.owned_ids(caller.username, [session_id]):
             raise SessionNotFoundError
 
 
-def _same_request(earlier: Operation, session_id: int, name: str) -> Operation:
-    if (earlier.session_id, earlier.name) != (session_id, name):
-        raise ConflictError("This Idempotency-Key was used for another operation.")
+def _same_request(earlier: Operation, digest: str) -> Operation:
+    if earlier.request_digest != digest:
+        raise ConflictError("This Idempotency-Key was used for another operation, or other inputs.")
     return earlier

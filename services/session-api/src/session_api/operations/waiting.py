@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datalab.events.operations import OutputFile
 from session_api.operations.inputs import data_of
 from session_api.operations.model import OperationStatus, Parent
+from session_api.operations.restrictions import Restriction
 
 #: A failure is handed down from parent to child, and each adds its own name to the text.
 _LONGEST_REASON = 1000
@@ -20,6 +21,7 @@ class ParentState:
     status: OperationStatus
     message: str
     outputs: tuple[OutputFile, ...]
+    restrictions: tuple[Restriction, ...]
 
     def why_unusable(self) -> str | None:
         """Return why there will be no outputs; None if there are some, or may be some day."""

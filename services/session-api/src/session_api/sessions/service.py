@@ -42,7 +42,7 @@ class SessionService:
     ) -> tuple[int, list[SessionWithOperations]]:
         """Return how many of the caller's sessions match, and the window of them with their operations."""
         count, sessions = await self._sessions.page(caller.username, chosen, window)
-        operations = await self._operations.of_sessions(caller.username, [session.id for session in sessions])
+        operations = await self._operations_of(caller, [session.id for session in sessions])
         by_session: dict[int, list[Operation]] = {session.id: [] for session in sessions}
         for operation in operations:
             by_session[operation.session_id].append(operation)
@@ -71,7 +71,7 @@ class SessionService:
         session = await self._sessions.open(caller.username, session_id, now=utc_now())
         if session is None:
             raise SessionNotFoundError
-        return session, await self._operations.of_sessions(caller.username, [session_id])
+        return session, await self._operations_of(caller, [session_id])
 
     async def change(
         self,
@@ -104,7 +104,12 @@ class SessionService:
             return changed
 
         changed = await until_won(turn, races=_MOST_RACES, of="the session")
-        return changed, await self._operations.of_sessions(caller.username, [session_id])
+        return changed, await self._operations_of(caller, [session_id])
+
+    async def _operations_of(self, caller: User, session_ids: Sequence[int]) -> list[Operation]:
+        now = utc_now()
+        found = await self._operations.of_sessions(caller.username, session_ids)
+        return [operation.seen_by(caller, now=now) for operation in found]
 
     async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
         """Delete a session and its operations; those that run are stopped."""

@@ -20,6 +20,8 @@ _SEXAGESIMAL = re.compile(
 )
 _FILTER_WHEEL = re.compile(r"FILTER[1-9]", re.ASCII)
 
+#: Says from when on an exposure is public.
+PUBLIC_DATE_KEYWORD = "L1PUBDAT"
 #: What observatories write into a card they have no value for.
 _PLACEHOLDERS = frozenset({"", "N/A"})
 
@@ -77,6 +79,12 @@ class CardReader:
         if moment is None:
             self._refuse(keyword, "is not an ISO date and time")
         return moment
+
+    def public_date(self) -> datetime | None:
+        """Return from when on everybody may see the exposure. A card without a value is noted: there should be one."""
+        if PUBLIC_DATE_KEYWORD in self._cards and self._value(PUBLIC_DATE_KEYWORD) is None:
+            self._refuse(PUBLIC_DATE_KEYWORD, "is not an ISO date and time")
+        return self.moment(PUBLIC_DATE_KEYWORD)
 
     def capture_time(self) -> datetime | None:
         start = self.moment("DATE-OBS")

@@ -72,7 +72,7 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
         observation_day=reader.day("DAY-OBS"),
         reduction_level=reader.whole("RLEVEL"),
         configuration_type=reader.text("OBSTYPE"),
-        public_date=reader.moment("L1PUBDAT"),
+        public_date=reader.public_date(),
         problems=tuple(reader.problems),
     )
 

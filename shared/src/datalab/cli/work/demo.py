@@ -67,7 +67,7 @@ class Demo:
                 frames = await self._bring_in(shipment, admin)
                 if self._figures.known:
                     self._say(f"{len(self._figures.known)} frames were in the archive before")
-                async with self._user(admin, frames.values()) as api:
+                async with self._user(admin, frames.values(), sees_all=data is not None) as api:
                     await self._compute(self._with_pixels(shipment, frames), api)
         except (DatalabApiError, DatalabError) as error:
             raise DemoFailedError(str(error)) from error
@@ -140,15 +140,21 @@ class Demo:
         return [file for key, file in shipment.files.items() if key in science and key not in self._figures.refused]
 
     @asynccontextmanager
-    async def _user(self, admin: Datalab, frames: Collection[FrameDocument]) -> AsyncIterator[Datalab]:
-        """Give the block the access of the demonstration's user, who may read what was brought in."""
+    async def _user(
+        self, admin: Datalab, frames: Collection[FrameDocument], *, sees_all: bool
+    ) -> AsyncIterator[Datalab]:
+        """Give the block the access of the demonstration's user, who may read what was brought in.
+
+        Files somebody brings along may name no proposal and no day from which they are public: who `sees_all` may
+        read those, too.
+        """
         proposals = {simulated_proposal(), *(frame.proposal_id for frame in frames if frame.proposal_id)}
         try:
-            token = await admin.add_user(_USER, proposals=sorted(proposals))
+            token = await admin.add_user(_USER, proposals=sorted(proposals), superuser=sees_all)
         except ApiRefusedError as error:
             if error.status != _CONFLICT:
                 raise
-            await admin.change_user(_USER, proposals=sorted(proposals))
+            await admin.change_user(_USER, proposals=sorted(proposals), superuser=sees_all)
             token = await admin.add_token(_USER)
         self._say(f"user {_USER}, token {token}")
         async with admin.as_user(token) as api:
