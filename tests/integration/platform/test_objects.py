@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import os
+import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -215,6 +218,55 @@ async def test_a_link_downloads_with_the_type_and_name_asked_for(store, settings
     assert reply.headers["content-disposition"] == "attachment; filename=\"n_e.fits\"; filename*=UTF-8''n%C3%A9e.fits"
     assert tampered.status_code == 403
     assert unsigned.status_code in {400, 403}  # rclone, MinIO
+
+
+SIGNING = """
+from datalab.platform.objects.links import Links
+from datalab.platform.settings import S3Settings
+
+print(Links(S3Settings()).sign_get("a/b.fits", content_type="image/fits", filename="b.fits"))
+"""
+
+
+async def signed_elsewhere(settings):
+    """Return a link that another process signs, which has begun just now."""
+    environment = {**os.environ, "PYTHONHASHSEED": "random"}
+    for name, value in settings.model_dump().items():
+        if name.startswith("s3_") and value is not None:
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            environment[f"DATALAB_{name.upper()}"] = str(plain)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SIGNING, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode().strip()
+
+
+async def test_every_process_signs_the_same_link_and_so_does_one_that_is_started_again(settings):
+    async def both():
+        return {await signed_elsewhere(settings), await signed_elsewhere(settings)}
+
+    signed = await both()
+    if len(signed) > 1:  # a slot of hours has just ended
+        signed = await both()
+    assert len(signed) == 1
+    assert signed == {Links(settings).sign_get("a/b.fits", content_type="image/fits", filename="b.fits")}
+
+
+async def test_a_link_works_as_long_as_it_says_and_no_longer(store, settings, prefix):
+    await store.put_bytes(f"{prefix}a", b"SIMPLE", content_type=TEXT)
+
+    def signed(life_s, *, age_s):
+        life = settings.model_copy(update={"s3_link_ttl_s": life_s})
+        return Links(life, clock=lambda: time.time() - age_s).sign_get(f"{prefix}a")
+
+    async with httpx.AsyncClient() as client:
+        # The oldest link of a slot, at its end: a tenth of its life is gone, nine tenths are left.
+        assert (await client.get(signed(1000, age_s=99))).status_code == 200
+        assert (await client.get(signed(1000, age_s=880))).status_code == 200
+        expired = await client.get(signed(1000, age_s=1001))
+    assert expired.status_code in {400, 403}  # rclone, MinIO
 
 
 async def test_readers_of_a_file_being_replaced_see_one_version_or_the_other(store, prefix):

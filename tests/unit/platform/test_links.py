@@ -1,5 +1,7 @@
 """When a link is signed anew, and when the one signed before will do."""
 
+from datetime import timedelta
+
 import pytest
 from minio import Minio
 
@@ -12,27 +14,36 @@ def signed(monkeypatch):
     """The keys that were signed."""
     keys = []
 
-    def sign(_client, _bucket, key, *, expires, response_headers):
+    def sign(_client, method, _bucket, key, *, expires, response_headers, request_date):
         keys.append(key)
-        return f"{key}?{response_headers}#{len(keys)}"
+        assert (method, expires) == ("GET", timedelta(seconds=1000))
+        return f"{key}?{response_headers}@{request_date:%H:%M:%S}"
 
-    monkeypatch.setattr(Minio, "presigned_get_object", sign)
+    monkeypatch.setattr(Minio, "get_presigned_url", sign)
     return keys
 
 
-def links(**options):
-    clock = [100.0]
+def links(*, now=3600.0, **options):
+    clock = [now]
     return Links(S3Settings(s3_link_ttl_s=1000), clock=lambda: clock[0], **options), clock
 
 
-def test_a_link_is_signed_anew_after_a_tenth_of_its_life(signed):
+def test_a_link_is_dated_back_to_the_slot_it_is_signed_in_which_is_a_tenth_of_its_life(signed):
     made, clock = links()
     first = made.sign_get("a", content_type="image/jpeg")
-    clock[0] += 100
+    assert first.endswith("@01:00:00")
+    clock[0] += 99.9
     assert made.sign_get("a", content_type="image/jpeg") == first
-    clock[0] += 1
-    assert made.sign_get("a", content_type="image/jpeg") != first
+    assert signed == ["a"]
+    clock[0] += 0.1
+    assert made.sign_get("a", content_type="image/jpeg").endswith("@01:01:40")
     assert signed == ["a", "a"]
+
+
+@pytest.mark.parametrize("now", [3600.0, 3651.3, 3699.9])
+def test_whoever_signs_at_whatever_time_of_a_slot_makes_the_same_link(signed, now):
+    assert links(now=now)[0].sign_get("a") == links()[0].sign_get("a")
+    assert len(signed) == 2
 
 
 def test_another_type_or_name_is_another_link(signed):

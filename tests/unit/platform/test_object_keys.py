@@ -22,9 +22,9 @@ from datalab.platform.settings import S3Settings
 HARMLESS_CALLS = {
     "bucket_exists",
     "get_object",
+    "get_presigned_url",
     "list_objects",
     "make_bucket",
-    "presigned_get_object",
     "put_object",
     "remove_object",
     "stat_object",

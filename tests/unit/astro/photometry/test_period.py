@@ -16,17 +16,19 @@ def scattered_times(n, days, seed=8):
     return np.sort(np.random.default_rng(seed).uniform(0.0, days, n))
 
 
-def test_forty_points_of_a_sinusoid_give_its_period_and_the_grid_that_astropy_makes():
+def test_forty_points_of_a_sinusoid_give_its_period_on_the_grid_that_astropy_makes_and_the_top_of_the_peak():
     times = scattered_times(40, 5.0)
     magnitudes = sinusoid(times, period=0.3, noise=ERROR_MAG)
     errors = np.full(40, ERROR_MAG)
     search = period_search(times, magnitudes, errors)
 
     frequency, power = LombScargle(times, magnitudes, errors).autopower()
+    top = np.flatnonzero(~np.isclose(search.frequency_per_day[:, np.newaxis], frequency, rtol=1e-12).any(axis=1))
     assert search.period_days == pytest.approx(0.3, abs=0.01)
-    np.testing.assert_allclose(search.frequency_per_day, frequency, rtol=1e-12)
-    np.testing.assert_allclose(search.power, power, rtol=0, atol=1e-9)
-    assert search.window_power.shape == frequency.shape
+    assert search.frequency_per_day[top] == pytest.approx([1 / search.period_days])
+    np.testing.assert_allclose(np.delete(search.frequency_per_day, top), frequency, rtol=1e-12)
+    np.testing.assert_allclose(np.delete(search.power, top), power, rtol=0, atol=1e-9)
+    assert search.window_power.shape == search.frequency_per_day.shape
     peak, double = search.candidates
     assert peak.period_days == search.period_days  # one number for one peak
     assert power.max() <= peak.power < power.max() + 0.03
@@ -34,14 +36,60 @@ def test_forty_points_of_a_sinusoid_give_its_period_and_the_grid_that_astropy_ma
     assert double.period_days / peak.period_days == pytest.approx(2.0)
 
 
-def test_the_false_alarm_probability_is_that_of_the_highest_point():
+DAY_S = 86400
+CADENCE_D = 80 / DAY_S
+
+
+def nights(count, *, points, hours_apart):
+    """Each begins at some time of the evening."""
+    begins = np.random.default_rng(5).uniform(0.0, 0.02, count)
+    return np.concatenate([night + begin + np.arange(points) * hours_apart / 24 for night, begin in enumerate(begins)])
+
+
+def with_scatter(times, days, seed=6):
+    return times + np.random.default_rng(seed).normal(0.0, days, times.size)
+
+
+#: Times, the period of the star, where the aliases begin if there are any.
+CADENCES = [
+    pytest.param(np.arange(120) * CADENCE_D, 0.04, 0.5 / CADENCE_D, id="equal intervals"),
+    pytest.param(np.arange(10) * 0.01, 0.05, 50.0, id="ten frames"),
+    pytest.param(with_scatter(np.arange(120) * CADENCE_D, 2 / DAY_S), 0.04, 0.5 / CADENCE_D, id="readout that varies"),
+    pytest.param(np.delete(np.arange(300), slice(90, 200)) * CADENCE_D, 0.04, 0.5 / CADENCE_D, id="with clouds"),
+    pytest.param(np.arange(60) * 0.99727, 7.3, 0.5 / 0.99727, id="each night at one sidereal time"),
+    pytest.param(nights(3, points=100, hours_apart=80 / 3600), 0.04, None, id="three nights"),
+    pytest.param(nights(12, points=12, hours_apart=0.6), 0.21, None, id="twelve nights"),
+    pytest.param(with_scatter(np.arange(60.0), 0.1), 0.55, None, id="each night at some time"),
+    pytest.param(scattered_times(40, 5.0), 0.3, None, id="scattered"),
+]
+
+
+@pytest.mark.parametrize(("times", "period", "aliases_begin"), CADENCES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_highest_power_that_is_sent_is_at_the_period(times, period, aliases_begin, seed):
+    """Clients take the period from there, to fold by it."""
+    times = 2_461_114.0 + times
+    magnitudes = sinusoid(times, period=period, noise=ERROR_MAG, seed=seed)
+    search = period_search(times, magnitudes, np.full(times.size, ERROR_MAG))
+    assert 1 / search.frequency_per_day[np.argmax(search.power)] == search.period_days
+    assert search.power.max() == search.candidates[0].power
+    assert (np.diff(search.frequency_per_day) > 0).all()
+    cycles = np.ptp(times) / period
+    assert search.period_days == pytest.approx(period, rel=0.05 / cycles)  # to a twentieth of a cycle over all
+    if aliases_begin is None:
+        assert search.frequency_per_day.max() > 0.9 * LombScargle(times, magnitudes).autofrequency().max()
+    else:
+        assert 0.9 * aliases_begin < search.frequency_per_day.max() <= aliases_begin
+
+
+def test_the_false_alarm_probability_is_that_of_the_highest_power():
     times = scattered_times(40, 5.0)
     magnitudes = sinusoid(times, period=0.3, amplitude=0.014, noise=ERROR_MAG)
     errors = np.full(40, ERROR_MAG)
-    periodogram = LombScargle(times, magnitudes, errors)
-    truth = periodogram.false_alarm_probability(periodogram.autopower()[1].max())
+    search = period_search(times, magnitudes, errors)
+    truth = LombScargle(times, magnitudes, errors).false_alarm_probability(search.power.max())
     assert 1e-6 < truth < 0.5
-    assert period_search(times, magnitudes, errors).false_alarm_probability == pytest.approx(truth, rel=1e-6)
+    assert search.false_alarm_probability == pytest.approx(truth, rel=1e-6)
 
 
 def test_the_period_is_found_between_the_points_of_a_coarse_grid():
@@ -49,17 +97,9 @@ def test_the_period_is_found_between_the_points_of_a_coarse_grid():
     times = scattered_times(150, 0.35)
     magnitudes = sinusoid(times, period=0.1, noise=ERROR_MAG)
     search = period_search(times, magnitudes, np.full(150, ERROR_MAG))
-    grid_step = search.frequency_per_day[1] - search.frequency_per_day[0]
+    grid_step = np.diff(search.frequency_per_day).max()
     assert grid_step > 0.05 / 0.1  # a period known to 5 %
     assert search.period_days == pytest.approx(0.1, rel=1e-3)
-
-
-def test_of_the_aliases_of_equal_intervals_the_longest_period_counts():
-    times = 2_461_114.0 + np.arange(120) * 80 / 86400
-    magnitudes = sinusoid(times, period=0.04, noise=ERROR_MAG)
-    search = period_search(times, magnitudes, np.full(120, ERROR_MAG))
-    assert search.frequency_per_day.max() > 4 / (2 * 80 / 86400)  # aliases are searched too
-    assert search.period_days == pytest.approx(0.04, rel=2e-3)
 
 
 def test_the_errors_decide_how_much_a_point_counts():

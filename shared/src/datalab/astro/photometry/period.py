@@ -16,12 +16,16 @@ from datalab.astro.types import FloatArray
 #: A sinusoid on a mean with its period has four unknowns; twice as many points leave something to judge it by.
 LEAST_POINTS = 8
 
-#: Fits whose chi-square differs by less are taken for equally good: one sigma. A larger difference than this is seen
-#: between a period and its alias of one cycle per day more or less, where the better fit is the better guess.
-_EQUAL_FIT_CHI2 = 1.0
-#: A grid of five points per peak (astropy's) may miss a peak's top by a tenth of its width, and 3 % of its power.
+#: How far the usual interval between points may be from the cadence, as a part of it.
+_CADENCE_RANGE = 0.1
+#: How well points keep to a cadence, from 0 to 1, to count as taken in it: with a scatter of 5 %. Points that scatter
+#: more are told from an alias by their fit.
+_CADENCE_COHERENCE = 0.9
+#: Points of the grid per peak, as astropy has them. It may miss a peak's top by a tenth of its width, and 3 % of its
+#: power: peaks up to so much lower may be the highest.
+_SAMPLES_PER_PEAK = 5
 _RIVAL_POWER = 0.95
-#: Equal intervals give one alias per two Nyquist frequencies: five in the range searched (astropy's).
+#: A month of nights has as many peaks, one cycle per day apart, of nearly the height of the highest.
 _MOST_RIVALS = 20
 
 
@@ -40,9 +44,9 @@ class PeriodCandidate:
 class PeriodSearch:
     """A periodogram and what it says.
 
-    `frequency_per_day`, `power` and `window_power` have one element per frequency searched. `candidates` are points of
-    this grid; `period_days` is the place of the highest peak between them, which a short light curve needs: its grid
-    is coarse.
+    `frequency_per_day`, `power` and `window_power` have one element per frequency searched, in rising order: an even
+    grid, and in it the top of the highest peak, which is no point of a grid. So the frequency of the highest power is
+    that of `period_days`.
     """
 
     period_days: float
@@ -73,21 +77,12 @@ class PeriodSearch:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Peak:
-    """A local maximum: the highest point of the grid near it, and its summit between the points."""
-
-    index: int
-    frequency_per_day: float
-    power: float
-
-
 def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLike) -> PeriodSearch | None:
     """Return the Lomb-Scargle periodogram of a light curve and its best period, or None if it cannot have one.
 
     Points that are not finite, or whose error is not positive, are left out. None if fewer than eight remain, if they
-    are all of one time, or all of one brightness. The best period is that of the highest peak; of peaks that fit the
-    points equally well the longest period counts, as frames taken at equal intervals have aliases of equal height.
+    are all of one time, or all of one brightness. The best period is that of the highest peak. Points taken in a
+    cadence fit a frequency as well as its aliases beyond half that of the cadence, so no higher ones are searched.
 
     Args:
         times_days: when, in days from any zero, shape (n,), in any order.
@@ -106,59 +101,81 @@ def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLik
     times = times - times.min()  # Julian dates would cost the phases seven digits
     periodogram = LombScargle(times, values, sigmas)
     with np.errstate(all="ignore"):  # of times so uneven that some frequencies cannot be told from a constant
-        frequency, power = periodogram.autopower()
+        frequency, power = periodogram.autopower(
+            samples_per_peak=_SAMPLES_PER_PEAK, maximum_frequency=_highest_frequency(times)
+        )
     power = np.where(np.isfinite(power), power, 0.0)
     if not power.any():
         return None
-    mean = np.average(values, weights=sigmas**-2)
-    chi2_of_constant = float(np.sum(((values - mean) / sigmas) ** 2))
-    best = _best_peak(periodogram, frequency, power, chi2_of_constant)
-    false_alarm = float(periodogram.false_alarm_probability(power[best.index]))
+    top = _highest_top(periodogram, frequency, power)
+    if top not in frequency:
+        place = int(np.searchsorted(frequency, top))
+        frequency = np.insert(frequency, place, top)
+        power = np.insert(power, place, _power_at(periodogram, top))
+    best = int(np.argmax(power))
+    false_alarm = float(periodogram.false_alarm_probability(power[best], maximum_frequency=frequency[-1]))
     return PeriodSearch(
-        period_days=1.0 / best.frequency_per_day,
+        period_days=1.0 / frequency[best],
         false_alarm_probability=false_alarm,
         frequency_per_day=frequency,
         power=power,
-        window_power=_window_power(times, frequency),
-        candidates=_candidates(best.frequency_per_day, best.power, false_alarm),
+        window_power=_window(times).power(frequency),
+        candidates=_candidates(frequency[best], power[best], false_alarm),
     )
 
 
-def _best_peak(periodogram: LombScargle, frequency: FloatArray, power: FloatArray, chi2_of_constant: float) -> _Peak:
-    """Return the highest peak, or the one of lowest frequency among those that the data cannot tell from it."""
+def _highest_frequency(times: FloatArray) -> float | None:
+    """Return half the frequency of the cadence that times were taken in; None if there is none worth a limit.
+
+    Without a limit, astropy searches up to five times half the mean frequency of the points. What repeats in the window
+    repeats in the periodogram: that is how a cadence is found, also through gaps and when it is kept with some scatter.
+    """
+    usual = 1.0 / float(np.median(np.diff(np.unique(times))))
+    span = float(np.ptp(times))
+    if usual > _SAMPLES_PER_PEAK * times.size / span:
+        return None
+    step = 1.0 / (_SAMPLES_PER_PEAK * span)
+    reach = math.ceil(_CADENCE_RANGE * usual / step)
+    trials = usual + step * np.arange(-reach, reach + 1)
+    coherence = np.array([abs(np.exp(2j * np.pi * trial * times).mean()) ** 2 for trial in trials])
+    highest = int(np.argmax(coherence))
+    if coherence[highest] < _CADENCE_COHERENCE:
+        return None
+    # The last point of astropy's grid may lie half a step beyond what it is told.
+    return float(trials[highest]) / 2 - step
+
+
+def _highest_top(periodogram: LombScargle, frequency: FloatArray, power: FloatArray) -> float:
+    """Return the frequency of the highest peak: between the points of the grid, which may show another one higher."""
     padded = np.pad(power, 1, constant_values=-np.inf)
-    is_maximum = (power >= padded[:-2]) & (power >= padded[2:]) & (power >= _RIVAL_POWER * power.max())
-    maxima = np.flatnonzero(is_maximum)
-    highest_first = maxima[np.argsort(-power[maxima], kind="stable")]
-    peaks = [_summit(periodogram, frequency, int(index)) for index in highest_first[:_MOST_RIVALS]]
-    # The power is 1 - chi2 / chi2_of_constant.
-    indistinguishable = max(peak.power for peak in peaks) - _EQUAL_FIT_CHI2 / chi2_of_constant
-    return min((peak for peak in peaks if peak.power >= indistinguishable), key=lambda peak: peak.frequency_per_day)
+    is_rival = (power >= padded[:-2]) & (power >= padded[2:]) & (power >= _RIVAL_POWER * power.max())
+    rivals = np.flatnonzero(is_rival)
+    highest_first = rivals[np.argsort(-power[rivals], kind="stable")]
+    tops = [_top(periodogram, frequency, power, int(index)) for index in highest_first[:_MOST_RIVALS]]
+    return max(tops)[1]
 
 
-def _summit(periodogram: LombScargle, frequency: FloatArray, index: int) -> _Peak:
-    """Return the maximum between the neighbours of a point of the grid."""
+def _top(periodogram: LombScargle, frequency: FloatArray, power: FloatArray, index: int) -> tuple[float, float]:
+    """Return the highest power, and its frequency, between the neighbours of a point of the grid."""
     step = frequency[1] - frequency[0]
-
-    def depth(trial: float) -> float:
-        with np.errstate(all="ignore"):
-            power = float(periodogram.power(trial, method="cython"))
-        return -power if math.isfinite(power) else 0.0
-
     found = minimize_scalar(
-        depth,
-        bounds=(max(frequency[index] - step, frequency[0]), frequency[index] + step),
+        lambda trial: -_power_at(periodogram, trial),
+        bounds=(max(frequency[index] - step, frequency[0]), min(frequency[index] + step, frequency[-1])),
         method="bounded",
         options={"xatol": 1e-6 * step},
     )
-    return _Peak(index=index, frequency_per_day=float(found.x), power=-float(found.fun))
+    return max((-float(found.fun), float(found.x)), (float(power[index]), float(frequency[index])))
 
 
-def _window_power(times: FloatArray, frequency: FloatArray) -> FloatArray:
+def _power_at(periodogram: LombScargle, frequency: float) -> float:
+    with np.errstate(all="ignore"):
+        power = float(periodogram.power(frequency, method="cython"))
+    return power if math.isfinite(power) else 0.0
+
+
+def _window(times: FloatArray) -> LombScargle:
     """Return the periodogram of the times alone: its peaks are periods that the cadence of observing suggests."""
-    window = LombScargle(times, np.ones_like(times), fit_mean=False, center_data=False)
-    power: FloatArray = window.power(frequency)
-    return power
+    return LombScargle(times, np.ones_like(times), fit_mean=False, center_data=False)
 
 
 def _candidates(frequency: float, power: float, false_alarm: float) -> tuple[PeriodCandidate, ...]:
