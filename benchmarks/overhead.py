@@ -31,7 +31,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.streams import StoredMessage
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
-from support import FITS_TYPE, report, write_frames
+from support import FITS_TYPE, cpu_seconds, report, write_frames
 
 FRAMES = 36  # enough for 630 different pairs
 SIDE = 64
@@ -118,6 +118,7 @@ async def main() -> None:
     print(f"overhead, result to be computed {figures['p50_ms']:7.1f} ms (p99 {figures['p99_ms']} ms)")
     print(f"overhead, result exists         {figures['cached_p50_ms']:7.1f} ms")
     print(f"{AT_ONCE} at once: {figures['operations_per_s']} operations/s, computed twice: {figures['computed_twice']}")
+    print(f"CPU of an operation: {figures['cpu_ms']} ms, of it {figures['cpu_ms_of']}")
     report("overhead", {**figures, "script_ratio": round(script_ms / float(figures["p50_ms"]), 2)})
 
 
@@ -159,10 +160,12 @@ async def run_all(measurement: Measurement) -> dict[str, float]:
     fresh_ms = [1000 * await measurement.run(pair) for pair in pairs]
     cached_ms = [1000 * await measurement.run(pair) for pair in pairs]
     many = [measurement.next_pair() for _ in range(AT_ONCE)]
+    cpu = cpu_seconds()
     began = time.perf_counter()
     requested = await asyncio.gather(*(measurement.request(pair) for pair in many))
     ends = await asyncio.gather(*(measurement.wait(operation) for operation, _ in requested))
     successes = [await measurement.success(operation) for operation, _ in requested]
+    cpu_ms = {name: 1000 * (total - cpu[name]) / AT_ONCE for name, total in cpu_seconds().items()}
     computed = Counter(event.result.result_key for event in successes if not event.reused)
     return {
         "p50_ms": round(statistics.median(fresh_ms), 1),
@@ -171,6 +174,8 @@ async def run_all(measurement: Measurement) -> dict[str, float]:
         "operations_per_s": round(AT_ONCE / (max(ends) - began), 1),
         "finished": len(ends),
         "computed_twice": sum(count - 1 for count in computed.values()),
+        "cpu_ms": round(sum(cpu_ms.values()), 1),
+        "cpu_ms_of": {name: round(each, 1) for name, each in cpu_ms.items()},
     }
 
 

@@ -107,6 +107,23 @@ def peak_memory(pid: int) -> Iterator[list[int]]:
         sampler.join()
 
 
+def cpu_seconds() -> dict[str, float]:
+    """Return the CPU time that each child of this process and its descendants, also those that ended, have used."""
+    return {_name_of(child): _tree_seconds(child) for child in psutil.Process().children()}
+
+
+def _name_of(process: psutil.Process) -> str:
+    """Return the name of a program, of a Python program that of its module."""
+    command = process.cmdline()
+    return command[command.index("-m") + 1] if "-m" in command else Path(command[0]).name
+
+
+def _tree_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    ended = times.children_user + times.children_system
+    return float(times.user + times.system + ended + sum(map(_tree_seconds, process.children())))
+
+
 def _tree_bytes(pid: int) -> int:
     total = 0
     try:

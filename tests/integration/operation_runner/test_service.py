@@ -72,7 +72,6 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
     assert manifest["result"] == outcome.result.model_dump(mode="json")
     assert manifest["parameters"] == parameters
     assert [file["basename"] for file in manifest["inputs"]] == ["a100", "b100"]
-    assert lab.of(outcome.operation_id)[0].type == "operation.started.v1"
 
 
 async def test_an_equal_request_is_answered_from_the_store(lab, runner, tmp_path):
@@ -99,6 +98,7 @@ async def test_progress_is_told(lab, runner):
     await lab.outcome(operation_id)
     reports = lab.of(operation_id, "progressed")
     assert len(reports) == 2  # after 0.25 s, and a second later
+    assert lab.of(operation_id)[0].type == "operation.started.v1"
     assert 0 < reports[0].fraction < reports[1].fraction < 1
     assert reports[0].message == "sleeping"
 
@@ -171,9 +171,10 @@ async def test_a_bug_is_reported_without_internals(lab, runner):
     assert outcome.message == "An unknown error occurred, contact the developers if this persists."
 
 
-async def test_an_operation_is_cancelled_between_two_tries(lab, runner):
-    operation_id = await lab.request("Misbehave", {"how": "kill"}, lane=Lane.FAST)
-    await lab.started(operation_id)
+async def test_an_operation_is_cancelled_between_two_tries(lab, runner, tmp_path):
+    parameters = {"how": "kill", "pid_file": str(tmp_path / "pids")}
+    operation_id = await lab.request("Misbehave", parameters, lane=Lane.FAST)
+    await until(lambda: pids_in(tmp_path / "pids"))
     await lab.cancel(operation_id)
     assert (await lab.outcome(operation_id)).type == "operation.cancelled.v1"
 

@@ -5,6 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
 
 from operation_runner.sdk import DataProduct, Lane, Operation, OperationParameters, UsageError
 
@@ -14,12 +18,17 @@ class Misbehave(Operation):
     description = "Misbehaves"
     version = 1
     lane = Lane.FAST
+    left: ClassVar[list[str]] = []
 
     class Parameters(OperationParameters):
         how: str
+        pid_file: str = ""
 
     def compute(self, inputs, parameters, progress):
         progress(0.5, "half way")
+        if parameters.pid_file:
+            with Path(parameters.pid_file).open("a") as file:
+                file.write(f"{os.getpid()}\n")
         child = None
         match parameters.how:
             case "bug":
@@ -32,6 +41,11 @@ class Misbehave(Operation):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "exit":
                 os._exit(0)
+            case "leave something":
+                self.left.append("something")
+                os.environ["LEFT"] = "something"
+                np.seterr(all="raise")
             case "linger":  # a thread or child that does not end must not keep the answer back
                 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
-        yield DataProduct(content={"pid": os.getpid(), "child": child})
+        found = [*self.left, os.environ.get("LEFT"), np.geterr()["over"]]
+        yield DataProduct(content={"pid": os.getpid(), "child": child, "found": found})

@@ -50,10 +50,10 @@ def files(*names):
     ]
 
 
-async def test_a_request_is_started_computed_stored_and_reported():
+async def test_a_request_is_computed_stored_and_reported():
     world = World()
     await world.execution.run(request(files=files("b", "a"), correlation_id="c-1"))
-    assert world.publisher.types() == ["started", "succeeded"]
+    assert world.publisher.types() == ["succeeded"]
     succeeded = world.publisher.outcomes()[-1]
     assert succeeded.result.output_data == ({"answer": 42},)
     assert succeeded.result.result_key == world.computer.jobs[0].result_key
@@ -82,7 +82,7 @@ async def test_a_result_that_exists_is_reported_at_once():
     assert len(world.computer.jobs) == 1
     again = world.publisher.outcomes()[-1]
     assert (again.operation_id, again.reused, again.compute_s) == (2, True, 0.0)
-    assert world.publisher.types() == ["started", "succeeded", "succeeded"]
+    assert world.publisher.types() == ["succeeded", "succeeded"]
     assert world.ended("reused") == 1
 
 
@@ -163,7 +163,7 @@ async def test_a_cancellation_while_computing_ends_the_attempt_as_cancelled():
     await computing.wait()
     world.cancellations.cancel(OperationCancelRequested(operation_id=1, attempt=1))
     await running
-    assert world.publisher.types() == ["started", "cancelled"]
+    assert world.publisher.types() == ["cancelled"]
     assert world.leases.held == 0
     assert world.ended("cancelled") == 1
 
@@ -182,7 +182,7 @@ async def test_the_end_of_the_process_is_not_a_cancellation():
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert world.publisher.types() == ["started"]
+    assert world.publisher.types() == []
     assert world.leases.held == 0
 
 
@@ -200,7 +200,7 @@ async def deliver(world, message):
 async def test_a_world_that_fails_every_second_call_changes_nothing_but_the_time():
     world = World(flaky=True)
     assert await deliver(world, request(files=files("a", "b"))) > 100
-    assert world.publisher.types() == ["started", "succeeded"]
+    assert world.publisher.types() == ["succeeded"]
     assert isinstance(world.results.results[world.computer.jobs[0].result_key], OperationResult)
     assert world.leases.held == 0
 
@@ -217,4 +217,4 @@ async def test_every_attempt_has_reports_of_its_own():
     world.computer.error = LimitExceededError("too long")
     for attempt in (1, 2, 2):
         await world.execution.run(request(files=files("a", "b"), attempt=attempt))
-    assert world.publisher.types() == ["started", "failed", "started", "failed"]
+    assert world.publisher.types() == ["failed", "failed"]

@@ -3,6 +3,8 @@ import asyncio
 import pytest
 
 from datalab.errors import TransientError
+from datalab.events.envelope import derived_id
+from datalab.events.operations import OperationProgressed
 from operation_runner.execution import progress
 from operation_runner.execution.progress import reported_progress
 from support.runner import request
@@ -19,6 +21,9 @@ class Recorder:
         self.published.set()
         if self.error is not None:
             raise self.error
+
+    def fractions(self):
+        return [event.fraction for event in self.events if isinstance(event, OperationProgressed)]
 
 
 @pytest.fixture
@@ -63,15 +68,29 @@ async def test_the_latest_progress_is_published_once_a_second_and_only_when_it_i
         for fraction in (0.1, 0.2, 0.3):
             take(fraction, f"at {fraction}")
         await clock(0.25)
-        assert [event.fraction for event in recorder.events] == [0.3]
+        assert recorder.fractions() == [0.3]
         take(0.4, "")
         await clock(0.9)
-        assert len(recorder.events) == 1
+        assert recorder.fractions() == [0.3]
         await clock(0.1)
-        assert [event.fraction for event in recorder.events] == [0.3, 0.4]
+        assert recorder.fractions() == [0.3, 0.4]
         await clock(1.0)
-        assert len(recorder.events) == 2
-    assert (recorder.events[0].message, recorder.events[0].correlation_id) == ("at 0.3", "c")
+        assert recorder.fractions() == [0.3, 0.4]
+    assert recorder.events[1].message == "at 0.3"
+    assert {event.correlation_id for event in recorder.events} == {"c"}
+
+
+async def test_that_it_began_is_said_first_and_once(clock):
+    recorder = Recorder()
+    async with reported_progress(request(operation_id=7, attempt=2), publisher=recorder, producer="test") as take:
+        await clock(0.25)
+        assert [event.type for event in recorder.events] == ["operation.started.v1"]
+        take(0.1, "")
+        await clock(1.0)
+        await clock(1.0)
+    started, progressed = recorder.events
+    assert progressed.type == "operation.progressed.v1"
+    assert (started.event_id, started.operation_id, started.attempt) == (derived_id("started", 7, 2), 7, 2)
 
 
 async def test_a_bus_that_is_away_costs_the_operation_nothing(clock):
@@ -80,9 +99,12 @@ async def test_a_bus_that_is_away_costs_the_operation_nothing(clock):
     async with reported_progress(request(), publisher=recorder, producer="test") as take:
         take(0.1, "")
         await clock(0.25)
+        recorder.error = None
         take(0.2, "")
         await clock(1.0)
-    assert [event.fraction for event in recorder.events] == [0.1, 0.2]
+    assert [event.type for event in recorder.events] == ["operation.started.v1"] * 2 + ["operation.progressed.v1"]
+    assert recorder.events[0].event_id == recorder.events[1].event_id
+    assert recorder.fractions() == [0.2]
 
 
 async def test_an_operation_that_talks_too_much_is_cut_short(clock):
@@ -90,7 +112,7 @@ async def test_an_operation_that_talks_too_much_is_cut_short(clock):
     async with reported_progress(request(), publisher=recorder, producer="test") as take:
         take(0.1, "x" * 5000)
         await clock(0.25)
-    assert recorder.events[0].message == "x" * 1000
+    assert recorder.events[1].message == "x" * 1000
 
 
 async def test_being_cancelled_at_the_end_of_the_block_is_not_forgotten():

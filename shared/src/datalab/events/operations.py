@@ -123,7 +123,7 @@ class OperationCancelRequested(OperationEvent):
 
 
 class OperationStarted(OperationEvent):
-    """A runner has begun."""
+    """A runner has begun. Not said of an attempt that ends at once."""
 
     type: Literal["operation.started.v1"] = "operation.started.v1"
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from datalab.errors import TransientError
 from datalab.processes.limits import die_with_parent, share_memory
-from datalab.processes.outcomes import Outcome, send_outcome
+from datalab.processes.outcomes import Outcome, outcome_of, send_outcome
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def call_each(function: Callable[[Item], Result], items: Sequence[Item], *, proc
         die_with_parent(parent)
         share_memory(processes)
         for item in items[number::processes]:
-            send_outcome(answers, function, item)
+            send_outcome(answers, outcome_of(function, item))
 
     children: list[tuple[ForkProcess, Connection]] = []
     try:

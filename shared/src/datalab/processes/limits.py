@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 #: malloc.h of glibc; the second is the most that it accepts for the threshold.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 * 1024**2
@@ -24,11 +24,17 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every process that its own parent, a child of this one, leaves behind (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
 def limit_memory(additional_bytes: int) -> None:
     """Let this process allocate `additional_bytes` beyond what it has now; more raises `MemoryError`."""
     if sys.platform == "linux":  # elsewhere RLIMIT_DATA does not count what numpy allocates
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + additional_bytes, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (data_bytes() + additional_bytes, hard))
 
 
 def share_memory(processes: int) -> None:
@@ -36,7 +42,7 @@ def share_memory(processes: int) -> None:
     if sys.platform == "linux":
         soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
         if soft != resource.RLIM_INFINITY:
-            limit_memory(max(soft - _data_bytes(), 0) // processes)
+            limit_memory(max(soft - data_bytes(), 0) // processes)
 
 
 def keep_freed_memory() -> None:
@@ -57,6 +63,6 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """Private writable memory of this process, which is what RLIMIT_DATA counts (proc(5), statm, field `data`)."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()

@@ -33,10 +33,11 @@ class TimeLimitError(ProcessLostError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the work returned, or why it did not."""
+    """What the work returned, or why it did not; and why the process that did it must not work again, if so."""
 
     value: Any = None
     error: Exception | None = None
+    spent: str = ""
 
     def result(self) -> Any:
         """Return the value.
@@ -48,11 +49,19 @@ class Outcome:
         return self.value
 
 
-def send_outcome(pipe: Connection, work: Callable[..., Any], *arguments: Any) -> None:
-    """Do some work and send what became of it, whatever it raises."""
+def outcome_of(work: Callable[..., Any], *arguments: Any) -> Outcome:
+    """Do some work and return what became of it, whatever it raises."""
     try:
-        pipe.send(Outcome(work(*arguments)))
+        return Outcome(work(*arguments))
     except Exception as error:  # noqa: BLE001 - whoever asked must not wait in vain
+        return Outcome(error=_told(error))
+
+
+def send_outcome(pipe: Connection, outcome: Outcome) -> None:
+    """Send what became of some work; what cannot be sent is a bug, and told as one."""
+    try:
+        pipe.send(outcome)
+    except Exception as error:  # noqa: BLE001 - as above
         pipe.send(Outcome(error=_told(error)))
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from datalab.processes.outcomes import Outcome, ProcessLostError, TimeLimitError
+from datalab.processes.reuse import Reuse
 from datalab.processes.worker import WorkerProcess
 
 Reply = Callable[[Outcome], None]
@@ -19,14 +20,23 @@ class WorkerPool:
     """Has `places` requests answered at once, each by a process that does what `target` names; more wait.
 
     Processes are started when they are needed. One that has answered answers the next request, the last one first: it
-    has at hand what is asked for next. If they are not `reused`, each answers one request and takes its memory with
-    it, and one is forked ahead, so that the next request need not wait for that.
+    has at hand what is asked for next. With `reuse`, it does so only if it is as new: one that failed, was changed or
+    has answered often enough takes its memory with it, and another is forked ahead, so that the next request need not
+    wait for that; `on_spent` is told why.
     """
 
-    def __init__(self, target: str, *arguments: Any, places: int, reused: bool = True) -> None:
+    def __init__(
+        self,
+        target: str,
+        *arguments: Any,
+        places: int,
+        reuse: Reuse | None = None,
+        on_spent: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._target = target
         self._arguments = arguments
-        self._reused = reused
+        self._reuse = reuse
+        self._on_spent = on_spent
         self._places = asyncio.Semaphore(places)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix=target)
         self._idle: list[WorkerProcess] = []
@@ -103,13 +113,16 @@ class WorkerPool:
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             call.settle(Outcome(error=error))
         else:
-            kept = call.let_go() and self._reused
+            as_new = self._reuse is None or not (outcome.error or outcome.spent)
+            kept = call.let_go() and as_new
             if kept:
                 self._idle.append(worker)
             call.settle(outcome)
             if not kept:
                 worker.end()  # which is not worth waiting for
-        if not self._reused:
+            if outcome.spent:
+                self._on_spent(outcome.spent)
+        if self._reuse is not None:
             with suppress(ProcessLostError):  # the next request tries again, and is told
                 self._start_ahead()
 
@@ -120,12 +133,15 @@ class WorkerPool:
                 if not worker.has_died():
                     return worker
                 worker.end()  # it was killed while it waited
-        return WorkerProcess.start(self._target, *self._arguments)
+        return self._new_worker()
+
+    def _new_worker(self) -> WorkerProcess:
+        return WorkerProcess.start(self._target, *self._arguments, reuse=self._reuse)
 
     def _start_ahead(self) -> None:
         with self._ahead:
             if not self._idle:
-                self._idle.append(WorkerProcess.start(self._target, *self._arguments))
+                self._idle.append(self._new_worker())
 
 
 class _Call:

@@ -14,14 +14,17 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Self
 
 from datalab.processes.forkserver import end_process, let_server_end, start_process
-from datalab.processes.limits import die_with_parent
-from datalab.processes.outcomes import Outcome, ProcessLostError, send_outcome
+from datalab.processes.limits import adopt_orphans, die_with_parent
+from datalab.processes.outcomes import Outcome, ProcessLostError, outcome_of, send_outcome
+from datalab.processes.reuse import AsNew, Reuse
 
 
 class Parent:
@@ -56,12 +59,12 @@ class WorkerProcess:
         self._turn = threading.Lock()
 
     @classmethod
-    def start(cls, target: str, *arguments: Any) -> Self:
+    def start(cls, target: str, *arguments: Any, reuse: Reuse | None) -> Self:
         """Fork one that does what is named. Raises `ProcessLostError`."""
         ours, theirs = multiprocessing.Pipe()
         with theirs:
             try:
-                return cls(start_process(_serve, theirs, target, arguments), ours)
+                return cls(start_process(_serve, theirs, target, arguments, reuse), ours)
             except (EOFError, OSError) as error:
                 ours.close()
                 raise ProcessLostError("no process can be started") from error
@@ -111,7 +114,7 @@ class WorkerProcess:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def _serve(pipe: Connection, target: str, arguments: tuple[Any, ...], *, parent: int) -> None:
+def _serve(pipe: Connection, target: str, arguments: tuple[Any, ...], reuse: Reuse | None, *, parent: int) -> None:
     """Be the process: answer until nobody asks any more."""
     os.setsid()  # a group of our own: we are ended together with our children, and a Ctrl-C is not for us
     let_server_end()
@@ -123,8 +126,19 @@ def _serve(pipe: Connection, target: str, arguments: tuple[Any, ...], *, parent:
     gc.freeze()
     answer = _named(target)(Parent(pipe), *arguments)
     with suppress(EOFError, OSError):
-        while True:
-            send_outcome(pipe, answer, pipe.recv())
+        if reuse is None:
+            while True:
+                send_outcome(pipe, outcome_of(answer, pipe.recv()))
+        _answer_as_new(pipe, answer, reuse)
+
+
+def _answer_as_new(pipe: Connection, answer: Callable[[Any], Any], reuse: Reuse) -> None:
+    """Answer, each time in a context of its own, and say when the process is no longer what it was."""
+    adopt_orphans()  # children of children that a request leaves behind are found, too
+    as_new = AsNew(reuse)
+    while True:
+        outcome = copy_context().run(outcome_of, answer, pipe.recv())
+        send_outcome(pipe, replace(outcome, spent="" if outcome.error else as_new.difference()))
 
 
 def _named(target: str) -> Any:

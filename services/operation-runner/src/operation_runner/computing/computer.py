@@ -1,7 +1,8 @@
 """Computations in processes of their own: nothing they do can block, bloat or kill the runner.
 
-A process is forked for each job from a server process that has everything loaded, which takes milliseconds; it begins
-clean, may be killed at any time, and takes its memory with it.
+A process is forked from a server process that has everything loaded, which takes milliseconds, and may be killed at
+any time. It does one job after the other, but only while it is as new: one that a job has changed, or that failed,
+takes its memory with it, and no other job finds what was left there (`datalab.processes.reuse`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
 from datalab.processes.outcomes import MachineError, Outcome, ProcessLostError, TimeLimitError
 from datalab.processes.pool import Reply, WorkerPool
+from datalab.processes.reuse import Reuse
 from operation_runner.computing.model import LimitExceededError, StarsWanted
 from operation_runner.sdk.jobs import Computed, Job, LocalProduct
 from operation_runner.stars.model import StarCatalogue
@@ -25,10 +27,14 @@ _TIMEOUT_MESSAGE = "The operation timed out, contact developers if this persists
 #: What a process that combines images needs at most: a band (12 MiB), the planes of a median network (64 KiB for each
 #: of 999 images), one decoded row band per file format; and room to spare.
 _LEAST_PROCESS_BYTES = 256 * 1024**2
+#: Forking costs 30 ms of CPU, as much as the tiniest job; so it is a hundredth of that at most.
+_MOST_JOBS = 200
+#: What a job may leave in memory for ever; every job may use `memory_bytes` beyond it.
+_MOST_GROWTH_BYTES = 32 * 1024**2
 
 
 class ProcessComputer:
-    """Runs jobs, each in a process of its own."""
+    """Runs jobs, each alone in a process that is as new."""
 
     def __init__(
         self,
@@ -49,7 +55,10 @@ class ProcessComputer:
             max(1, min(processes, memory_bytes // _LEAST_PROCESS_BYTES)),
             memory_bytes,
             places=slots,
-            reused=False,
+            reuse=Reuse(
+                most_answers=_MOST_JOBS, most_growth_bytes=_MOST_GROWTH_BYTES, packages=("operation_runner", *packages)
+            ),
+            on_spent=lambda reason: _log.debug("compute.process_replaced", reason=reason),
         )
 
     async def start(self) -> None:
@@ -62,7 +71,7 @@ class ProcessComputer:
 
     @property
     def idle_pids(self) -> list[int]:
-        """The process id of the one forked ahead."""
+        """The process ids of those that wait for a job."""
         return self._pool.idle_pids
 
     async def compute(

@@ -1,4 +1,4 @@
-"""What a computing process does: one job, with progress, products and questions for stars on the way."""
+"""What a computing process does: jobs, each with progress, products and questions for stars on the way."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def computing(
     """
     allow_many_files()
     keep_freed_memory()
+    operations = operations_of(packages)
 
     def compute(job: Job) -> Computed:
-        operation = operations_of(packages)[job.operation]
+        operation = operations[job.operation]
         writer = ProductWriter(operation=operation, job=job)
         limit_memory(memory_bytes)
         began = perf_counter()

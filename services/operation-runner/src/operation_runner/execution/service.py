@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import derived_id
 from datalab.events.operations import (
@@ -16,7 +12,6 @@ from datalab.events.operations import (
     OperationFailed,
     OperationRequested,
     OperationResult,
-    OperationStarted,
     OperationSucceeded,
 )
 from datalab.platform.logging import get_logger
@@ -132,7 +127,7 @@ class Execution:
                 await self._succeed(request, result, reused=True, compute_s=0.0)
                 return
             async with (
-                self._saying_started(request),
+                reported_progress(request, publisher=self._publisher, producer=self._producer) as progress,
                 self._inputs.pinned(inputs) as paths,
                 self._inputs.work_dir() as work_dir,
             ):
@@ -145,32 +140,10 @@ class Execution:
                     work_dir=work_dir,
                 )
                 async with self._results.new_result(job) as new_result:
-                    async with reported_progress(
-                        request, publisher=self._publisher, producer=self._producer
-                    ) as progress:
-                        computed = await self._computer.compute(job, on_progress=progress, on_product=new_result.add)
+                    computed = await self._computer.compute(job, on_progress=progress, on_product=new_result.add)
                     await lease.confirm()
                     result = await new_result.complete(computed)
             await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
-
-    @asynccontextmanager
-    async def _saying_started(self, request: OperationRequested) -> AsyncIterator[None]:
-        """Say that the attempt has begun while it begins; said before the block ends."""
-        telling = asyncio.create_task(
-            self._publisher.publish(
-                OperationStarted(
-                    event_id=derived_id("started", request.operation_id, request.attempt),
-                    operation_id=request.operation_id,
-                    attempt=request.attempt,
-                    correlation_id=request.correlation_id,
-                    producer=self._producer,
-                )
-            )
-        )
-        try:
-            yield
-        finally:
-            await telling
 
     async def _succeed(
         self, request: OperationRequested, result: OperationResult, *, reused: bool, compute_s: float
