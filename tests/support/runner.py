@@ -86,6 +86,11 @@ def fits_file(basename):
     return FitsFile(source=InputSource.ARCHIVE, basename=basename)
 
 
+def correlation_of(operation_id):
+    """Return the correlation id of an operation, as the API would have kept it."""
+    return f"operation-{operation_id}"
+
+
 def request(operation="Median", parameters=None, files=(), *, operation_id=1, attempt=1, lane=Lane.SLOW, **changes):
     return OperationRequested(
         operation_id=operation_id,
@@ -95,7 +100,7 @@ def request(operation="Median", parameters=None, files=(), *, operation_id=1, at
         lane=lane,
         parameters={"input_files": chosen(files)} if parameters is None else parameters,
         input_files=tuple(files),
-        **changes,
+        **{"correlation_id": correlation_of(operation_id)} | changes,
     )
 
 

@@ -22,7 +22,7 @@ from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.settings import OperationRunnerSettings
-from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, input_file, request, write_fits
+from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, correlation_of, input_file, request, write_fits
 from support.waiting import until
 
 _ids = count(1)
@@ -48,7 +48,11 @@ class World:
         return operation_id
 
     async def cancel(self, operation_id, attempt=1):
-        await self.bus.publish(OperationCancelRequested(operation_id=operation_id, attempt=attempt))
+        await self.bus.publish(
+            OperationCancelRequested(
+                operation_id=operation_id, attempt=attempt, correlation_id=correlation_of(operation_id)
+            )
+        )
 
     async def store(self, path, pixels, **options):
         """Store an image as an input file."""

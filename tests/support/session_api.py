@@ -271,9 +271,15 @@ class World:
 
     async def report(self, report_type, operation_id, /, **fields):
         """Say what a runner says about an attempt, and return the report."""
-        report = report_type(operation_id=operation_id, **{"attempt": 1, **fields})
+        report = report_type(**{**await self.about(operation_id), **fields})
         await self.bus.publish(report)
         return report
+
+    async def about(self, operation_id):
+        """Return what every report on the first attempt of an operation says."""
+        document = await self.database["operations"].find_one({"_id": operation_id}) or {}
+        correlation_id = document.get("correlation_id", "of nobody's")
+        return {"operation_id": operation_id, "attempt": 1, "correlation_id": correlation_id}
 
     async def start(self, client, session_id, operation_id, **fields):
         await self.report(OperationStarted, operation_id, **fields)

@@ -453,7 +453,7 @@ async def test_a_parent_that_ends_while_its_child_is_being_stored(world, alice, 
     parent = await world.operation(alice, session_id)
     repository = world.operations._operations
     insert = repository.insert
-    about = {"operation_id": parent, "attempt": 1}
+    about = await world.about(parent)
     report = (
         OperationSucceeded(**about, result=made("race"), reused=False, compute_s=1)
         if end == "succeeded"
@@ -479,7 +479,7 @@ async def test_an_output_that_appears_between_two_questions_is_found(world, alic
     parent = await world.operation(alice, session_id)
     repository = world.operations._operations
     find_outputs = repository.find_outputs
-    report = OperationSucceeded(operation_id=parent, attempt=1, result=made("between"), reused=False, compute_s=1)
+    report = OperationSucceeded(**await world.about(parent), result=made("between"), reused=False, compute_s=1)
 
     async def early(owner, basenames):
         found = await find_outputs(owner, basenames)

@@ -82,13 +82,11 @@ async def test_progress_never_falls(world, alice, session_id):
 
 async def test_reports_in_any_order_and_repeated_lead_to_the_same_end(world, alice, session_id):
     number = await world.operation(alice, session_id)
+    about = await world.about(number)
     reports = [
-        OperationStarted(operation_id=number, attempt=1),
-        *(
-            OperationProgressed(operation_id=number, attempt=1, fraction=step / 10, message=f"step {step}")
-            for step in range(10)
-        ),
-        OperationSucceeded(operation_id=number, attempt=1, result=result(), reused=False, compute_s=1),
+        OperationStarted(**about),
+        *(OperationProgressed(**about, fraction=step / 10, message=f"step {step}") for step in range(10)),
+        OperationSucceeded(**about, result=result(), reused=False, compute_s=1),
     ]
     shuffled = reports * 3
     random.Random(7).shuffle(shuffled)
@@ -128,6 +126,14 @@ async def test_reports_of_an_earlier_attempt_or_a_deleted_operation_are_ignored(
     await settled(world)
     assert (await shown(alice, session_id, number))["status"] == "PENDING"
     assert (await world.database["operations"].find_one({"_id": gone}))["status"] == "PENDING"
+
+
+async def test_reports_about_another_stores_operation_of_the_same_number_are_ignored(world, alice, session_id):
+    """As after a restore: numbers begin anew with the documents, and the bus remembers the old ones."""
+    number = await world.operation(alice, session_id)
+    await world.report(OperationFailed, number, kind="fatal", message="old", correlation_id="of an earlier life")
+    await settled(world)
+    assert (await shown(alice, session_id, number))["status"] == "PENDING"
 
 
 async def test_a_runner_that_stops_on_request_is_heard(world, alice, session_id):

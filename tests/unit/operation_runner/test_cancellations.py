@@ -5,11 +5,13 @@ import pytest
 
 from datalab.events.operations import OperationCancelRequested
 from operation_runner.execution.cancellations import AttemptCancelledError, Cancellations
-from support.runner import request
+from support.runner import correlation_of, request
 
 
 def cancel_request(operation_id=1, attempt=1):
-    return OperationCancelRequested(operation_id=operation_id, attempt=attempt)
+    return OperationCancelRequested(
+        operation_id=operation_id, attempt=attempt, correlation_id=correlation_of(operation_id)
+    )
 
 
 class Worker:

@@ -10,7 +10,7 @@ from operation_runner.execution.cancellations import Cancellations
 from operation_runner.execution.metrics import ExecutionMetrics
 from operation_runner.execution.service import Execution
 from operation_runner.operations.median import Median
-from support.runner import request
+from support.runner import correlation_of, request
 from support.runner_fakes import FakeComputer, FakeInputs, FakeLeases, FakeOperations, FakePublisher, FakeResults
 
 
@@ -161,7 +161,7 @@ async def test_a_cancellation_while_computing_ends_the_attempt_as_cancelled():
     world.computer.during = endless
     running = asyncio.create_task(world.execution.run(request(files=files("a", "b"))))
     await computing.wait()
-    world.cancellations.cancel(OperationCancelRequested(operation_id=1, attempt=1))
+    world.cancellations.cancel(OperationCancelRequested(operation_id=1, attempt=1, correlation_id=correlation_of(1)))
     await running
     assert world.publisher.types() == ["cancelled"]
     assert world.leases.held == 0
@@ -207,7 +207,7 @@ async def test_a_world_that_fails_every_second_call_changes_nothing_but_the_time
 
 async def test_a_cancellation_in_such_a_world_is_reported_once():
     world = World(flaky=True)
-    world.cancellations.cancel(OperationCancelRequested(operation_id=1, attempt=1))
+    world.cancellations.cancel(OperationCancelRequested(operation_id=1, attempt=1, correlation_id=correlation_of(1)))
     await deliver(world, request(files=files("a", "b")))
     assert world.publisher.types() == ["cancelled"]
 

@@ -3,10 +3,10 @@ import asyncio
 import pytest
 
 from datalab.errors import TransientError
-from datalab.events.envelope import derived_id
 from datalab.events.operations import OperationProgressed
 from operation_runner.execution import progress
 from operation_runner.execution.progress import reported_progress
+from operation_runner.execution.report_id import report_id
 from support.runner import request
 
 
@@ -90,7 +90,8 @@ async def test_that_it_began_is_said_first_and_once(clock):
         await clock(1.0)
     started, progressed = recorder.events
     assert progressed.type == "operation.progressed.v1"
-    assert (started.event_id, started.operation_id, started.attempt) == (derived_id("started", 7, 2), 7, 2)
+    again = report_id("started", request(operation_id=7, attempt=2))
+    assert (started.event_id, started.operation_id, started.attempt) == (again, 7, 2)
 
 
 async def test_a_bus_that_is_away_costs_the_operation_nothing(clock):

@@ -41,7 +41,7 @@ NEW = Operation(
     correlation_id="c",
     revision=1,
 )
-ABOUT = {"operation_id": 1, "attempt": 2}
+ABOUT = {"operation_id": 1, "attempt": 2, "correlation_id": "c"}
 
 STARTED = OperationStarted(**ABOUT)
 SUCCEEDED = OperationSucceeded(**ABOUT, result=RESULT, reused=False, compute_s=1)
@@ -57,6 +57,7 @@ progress = st.builds(
     OperationProgressed,
     operation_id=st.just(1),
     attempt=st.just(2),
+    correlation_id=st.just("c"),
     fraction=st.floats(0, 1),
     message=st.sampled_from(["", "reading", "stacking"]),
 )

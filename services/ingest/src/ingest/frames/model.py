@@ -109,7 +109,8 @@ def frame_ingested(frame: FrameDocument, *, role: str, correlation_id: str, prod
     """Return the event that tells a frame's present state, with the same id however often it is told."""
     file = frame.files[role]
     return FrameIngested(
-        event_id=derived_id("frame.ingested", frame.basename, role, file.sha256, frame.revision),
+        # The moment tells it from the same frame in an earlier document store, beside a bus that remembers.
+        event_id=derived_id("frame.ingested", frame.basename, role, file.sha256, frame.revision, frame.created),
         occurred_at=frame.modified,
         correlation_id=correlation_id,
         producer=producer,

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from datalab.events.operations import OperationCancelRequested, OperationRequested
 
-#: (operation id, attempt)
-_Attempt = tuple[int, int]
+#: Correlation id, operation id, attempt: an operation of an earlier document store may have had the same number.
+_Attempt = tuple[str, int, int]
 
 
 class AttemptCancelledError(Exception):
@@ -26,7 +26,7 @@ class Cancellations:
 
     def cancel(self, request: OperationCancelRequested) -> None:
         """Stop an attempt if it is in hand here, and never begin it."""
-        attempt = (request.operation_id, request.attempt)
+        attempt = _attempt(request)
         if attempt in self._cancelled:  # one cancellation is undone once, see `stoppable`
             return
         self._cancelled.add(attempt)
@@ -36,7 +36,7 @@ class Cancellations:
     @asynccontextmanager
     async def stoppable(self, request: OperationRequested) -> AsyncIterator[None]:
         """Make the block raise `AttemptCancelledError` as soon as its attempt is cancelled."""
-        attempt = (request.operation_id, request.attempt)
+        attempt = _attempt(request)
         if attempt in self._cancelled:
             raise AttemptCancelledError
         task = asyncio.current_task()
@@ -55,3 +55,7 @@ class Cancellations:
                 del self._running[attempt]
             if attempt in self._cancelled:
                 task.uncancel()  # the task goes on with other attempts
+
+
+def _attempt(request: OperationRequested | OperationCancelRequested) -> _Attempt:
+    return (request.correlation_id, request.operation_id, request.attempt)

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from datalab.errors import TransientError
-from datalab.events.envelope import derived_id
 from datalab.events.operations import OperationProgressed, OperationRequested, OperationStarted
 from datalab.platform.tasks import end_tasks
 from operation_runner.execution.ports import Publisher
+from operation_runner.execution.report_id import report_id
 
 #: A short operation is over before anybody could read that it began, and saying so costs as much as its outcome.
 _FIRST_REPORT_S = 0.25
@@ -47,9 +47,7 @@ class _Reporter:
             "correlation_id": request.correlation_id,
             "producer": producer,
         }
-        self._started = OperationStarted(
-            event_id=derived_id("started", request.operation_id, request.attempt), **self._about
-        )
+        self._started = OperationStarted(event_id=report_id("started", request), **self._about)
         self._has_said_started = False
         self._latest: tuple[float, str] | None = None
         self._said: tuple[float, str] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datalab.errors import TransientError, UsageError
-from datalab.events.envelope import derived_id
 from datalab.events.operations import (
     FailureKind,
     InputFile,
@@ -20,6 +19,7 @@ from operation_runner.execution.cancellations import AttemptCancelledError, Canc
 from operation_runner.execution.metrics import ExecutionMetrics
 from operation_runner.execution.ports import Computer, LeaseKeeper, Operations, Publisher, ResultStore
 from operation_runner.execution.progress import reported_progress
+from operation_runner.execution.report_id import report_id
 from operation_runner.execution.result_key import result_key
 from operation_runner.inputs.model import InputCache
 from operation_runner.offers.model import NormalisedParameters
@@ -67,7 +67,7 @@ class Execution:
             self._metrics.ended(request.operation, "cancelled")
             await self._publisher.publish(
                 OperationCancelled(
-                    event_id=derived_id("cancelled", request.operation_id, request.attempt),
+                    event_id=report_id("cancelled", request),
                     operation_id=request.operation_id,
                     attempt=request.attempt,
                     correlation_id=request.correlation_id,
@@ -82,7 +82,7 @@ class Execution:
         self._metrics.ended(request.operation, str(kind))
         await self._publisher.publish(
             OperationFailed(
-                event_id=derived_id("failed", request.operation_id, request.attempt),
+                event_id=report_id("failed", request),
                 operation_id=request.operation_id,
                 attempt=request.attempt,
                 kind=kind,
@@ -96,7 +96,7 @@ class Execution:
         """Say why an attempt cannot go on at the moment."""
         await self._publisher.publish(
             OperationDelayed(
-                event_id=derived_id("delayed", request.operation_id, request.attempt, reason),
+                event_id=report_id("delayed", request, reason),
                 operation_id=request.operation_id,
                 attempt=request.attempt,
                 reason=reason,
@@ -150,7 +150,7 @@ class Execution:
     ) -> None:
         await self._publisher.publish(
             OperationSucceeded(
-                event_id=derived_id("succeeded", request.operation_id, request.attempt),
+                event_id=report_id("succeeded", request),
                 operation_id=request.operation_id,
                 attempt=request.attempt,
                 result=result,

@@ -194,9 +194,10 @@ class Operation(StoredDocument):
         """Return the operation as the report leaves it; the operation itself if the report is old news.
 
         A finished operation never changes, a report about another attempt changes nothing, and progress never
-        falls: reports may come repeated and in any order.
+        falls: reports may come repeated and in any order. An operation of an earlier document store may have had the
+        same number, but not the same correlation id.
         """
-        if self.finished or report.attempt != self.attempt:
+        if self.finished or (report.attempt, report.correlation_id) != (self.attempt, self.correlation_id):
             return self
         match report:
             case OperationSucceeded():
