@@ -263,11 +263,14 @@ class World:
 
     async def requests(self, operation_id):
         """Return the requests for an operation the bus holds."""
-        messages = [
+        return [request for request in await self.all_requests() if request.operation_id == operation_id]
+
+    async def all_requests(self):
+        """Return the requests the bus holds, in their order."""
+        return [
             OperationRequested.decode(message.body)
             async for message in self.bus.replay(WORK, after=0, filter_subjects=WORK.subjects)
         ]
-        return [request for request in messages if request.operation_id == operation_id]
 
     async def report(self, report_type, operation_id, /, **fields):
         """Say what a runner says about an attempt, and return the report."""

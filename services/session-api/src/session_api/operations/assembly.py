@@ -23,7 +23,11 @@ from session_api.operations.result_data import StoredResultData
 from session_api.operations.rights import OwnerRights, Owners
 from session_api.operations.service import OperationService, SessionOwners
 from session_api.operations.settings import OperationSettings
+from session_api.operations.turns import Shares, Turns
 from session_api.operations.views import OperationPresenter
+
+#: Runners come and go; this long their slots are unknown.
+_TURNS_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,12 @@ def build(
     finder = InputFinder(frames=frames, operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)
     rights = OwnerRights(owners=owners, finder=finder)
-    dependents = Dependents(operations=operations, offers=offers, requests=requests, rights=rights, metrics=metrics)
-    deletion = OperationDeletion(operations=operations, dependents=dependents)
-    projector = OperationProjector(operations=operations, dependents=dependents, metrics=metrics)
+    turns = Turns(operations=operations, bus=core.bus, rights=rights, shares=Shares(), metrics=metrics)
+    dependents = Dependents(
+        operations=operations, offers=offers, requests=requests, rights=rights, turns=turns, metrics=metrics
+    )
+    deletion = OperationDeletion(operations=operations, dependents=dependents, turns=turns)
+    projector = OperationProjector(operations=operations, dependents=dependents, turns=turns, metrics=metrics)
     presenter = OperationPresenter(
         links=links, data=StoredResultData(objects=core.objects, capacity_bytes=settings.result_cache_bytes)
     )
@@ -64,6 +71,7 @@ def build(
         offers=offers,
         requests=requests,
         dependents=dependents,
+        turns=turns,
         deletion=deletion,
         metrics=metrics,
     )
@@ -72,6 +80,7 @@ def build(
         bus=core.bus,
         rights=rights,
         dependents=dependents,
+        turns=turns,
         metrics=metrics,
         stale_operation_s=settings.stale_operation_s,
         purge_after_s=settings.purge_after_s,
@@ -89,7 +98,11 @@ def build(
             indexes=[operations.ensure_indexes],
             subscriptions=[bus.reports(projector, concurrency=settings.projector_concurrency)],
             periodic=[
-                Periodic(name=name, every_s=settings.reconcile_interval_s, work=work) for name, work in works.items()
+                *(
+                    Periodic(name=name, every_s=settings.reconcile_interval_s, work=work)
+                    for name, work in works.items()
+                ),
+                Periodic(name="turns", every_s=_TURNS_EVERY_S, first_after_s=0.0, work=turns.look_at_all),
             ],
         ),
         repository=operations,

@@ -9,14 +9,16 @@ from session_api.operations.dependents import Dependents
 from session_api.operations.events import cancel_event, deleted_event
 from session_api.operations.model import OperationHandle
 from session_api.operations.repository import OperationRepository
+from session_api.operations.turns import Turns
 
 
 class OperationDeletion:
     """Operations that are not finished are stopped, and what waits for them fails."""
 
-    def __init__(self, *, operations: OperationRepository, dependents: Dependents) -> None:
+    def __init__(self, *, operations: OperationRepository, dependents: Dependents, turns: Turns) -> None:
         self._operations = operations
         self._dependents = dependents
+        self._turns = turns
 
     async def delete(self, owner: str, session_id: int, *, announce: bool, ids: Sequence[int] | None = None) -> int:
         """Delete a session's operations, or those of them with one of the ids, and return how many there were.
@@ -33,4 +35,5 @@ class OperationDeletion:
         deletions = {operation.id: events(operation) for operation in handles}
         deleted = await self._operations.mark_deleted(owner, session_id, deletions, now=utc_now())
         await self._dependents.after_end_of(list(deletions))
+        await self._turns.pass_on(owner)
         return deleted

@@ -17,6 +17,7 @@ from session_api.operations.model import Operation, OperationStatus
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.rights import OwnerRights
+from session_api.operations.turns import Turns
 from session_api.operations.waiting import WaitingOperation
 from session_api.web.failures import InputRefusedError
 
@@ -42,12 +43,14 @@ class Dependents:
         offers: OperationOffers,
         requests: RequestBuilder,
         rights: OwnerRights,
+        turns: Turns,
         metrics: OperationMetrics,
     ) -> None:
         self._operations = operations
         self._offers = offers
         self._requests = requests
         self._rights = rights
+        self._turns = turns
         self._metrics = metrics
 
     async def begin(self, operation: Operation) -> Operation:
@@ -110,7 +113,7 @@ class Dependents:
             before = await self._operations.find_any(operation_id)
             if before is None or before.status is not OperationStatus.WAITING:
                 return before
-            after = await self._taken_up(before)
+            after = await self._turns.placed(await self._taken_up(before))
             if after.request == before.request and not after.finished:
                 return before
             await self._operations.replace_state(before, after, start_events(after))

@@ -18,6 +18,7 @@ from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
 from session_api.operations.rights import OwnerRights
+from session_api.operations.turns import Turns
 from session_api.web.failures import InputRefusedError
 
 _log = get_logger(__name__)
@@ -36,6 +37,7 @@ class OperationMaintenance:
         bus: Bus,
         rights: OwnerRights,
         dependents: Dependents,
+        turns: Turns,
         metrics: OperationMetrics,
         stale_operation_s: float,
         purge_after_s: float,
@@ -44,6 +46,7 @@ class OperationMaintenance:
         self._bus = bus
         self._rights = rights
         self._dependents = dependents
+        self._turns = turns
         self._metrics = metrics
         self._stale_after = timedelta(seconds=stale_operation_s)
         self._purge_after = timedelta(seconds=purge_after_s)
@@ -99,3 +102,4 @@ class OperationMaintenance:
             await self._operations.replace_state(operation, ended, [changed_event(ended)])
             self._metrics.finished(ended.status, ended.failure_kind)
             await self._dependents.after_end_of([ended.id])
+            await self._turns.after_end_of(ended)

@@ -43,12 +43,14 @@ _HIDDEN = "The output was made from frames that you may no longer read."
 _MOST_NAMED = 3
 #: Begins the message of an operation that waits for a server.
 _DELAYED = "Waiting: "
+_FOR_ITS_TURN = "Waiting for its turn, after your other operations"
 
 
 class OperationStatus(StrEnum):
-    """WAITING is for outputs of other operations; no runner has been asked yet."""
+    """WAITING is for outputs of other operations, QUEUED for its turn; no runner has been asked yet."""
 
     WAITING = "WAITING"
+    QUEUED = "QUEUED"
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
@@ -58,12 +60,13 @@ class OperationStatus(StrEnum):
     @property
     def shown(self) -> str:
         """The status as clients know it: in version 1 of the API, an operation that waits is just not begun."""
-        return (OperationStatus.PENDING if self is OperationStatus.WAITING else self).value
+        return (OperationStatus.PENDING if self in UNASKED else self).value
 
 
 #: A runner has been asked and has not reported an end.
 REQUESTED = (OperationStatus.PENDING, OperationStatus.IN_PROGRESS)
-UNFINISHED = (OperationStatus.WAITING, *REQUESTED)
+UNASKED = (OperationStatus.WAITING, OperationStatus.QUEUED)
+UNFINISHED = (*UNASKED, *REQUESTED)
 RETRYABLE = (OperationStatus.FAILED, OperationStatus.CANCELLED)
 
 
@@ -174,6 +177,11 @@ class Operation(StoredDocument):
         return {**document, "request": None, "draft": document["request"]} if waits else {**document, "draft": None}
 
     @property
+    def lane(self) -> Lane | None:
+        """Where it is computed; not known of a request that lacks inputs."""
+        return self.request.lane if isinstance(self.request, OperationRequest) else None
+
+    @property
     def finished(self) -> bool:
         return self.status not in UNFINISHED
 
@@ -246,6 +254,14 @@ class Operation(StoredDocument):
             finished_at=None,
             last_news_at=now,
         )
+
+    def queued(self) -> Operation:
+        """Return the operation as one that waits for its turn."""
+        return self.model_copy(update={"status": OperationStatus.QUEUED, "message": _FOR_ITS_TURN})
+
+    def called(self, *, now: datetime) -> Operation:
+        """Return the operation as one whose turn it is."""
+        return self._with(status=OperationStatus.PENDING, message="", requested_at=now, last_news_at=now)
 
     def heard_of(self, *, now: datetime) -> Operation:
         """Return the operation as if there had been news of it."""

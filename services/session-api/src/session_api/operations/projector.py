@@ -11,6 +11,7 @@ from session_api.operations.events import changed_event
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
+from session_api.operations.turns import Turns
 
 #: More reports on one operation at the same moment than there are projectors cannot be.
 _MOST_RACES = 50
@@ -19,9 +20,12 @@ _MOST_RACES = 50
 class OperationProjector:
     """Reports may come repeated and in any order: the end is the same."""
 
-    def __init__(self, *, operations: OperationRepository, dependents: Dependents, metrics: OperationMetrics) -> None:
+    def __init__(
+        self, *, operations: OperationRepository, dependents: Dependents, turns: Turns, metrics: OperationMetrics
+    ) -> None:
         self._operations = operations
         self._dependents = dependents
+        self._turns = turns
         self._metrics = metrics
 
     async def apply(self, report: OperationReport) -> None:
@@ -42,6 +46,7 @@ class OperationProjector:
         if changed is not None and changed.finished:
             self._metrics.finished(changed.status, changed.failure_kind)
             await self._dependents.after_end_of([changed.id])
+            await self._turns.after_end_of(changed, report)
 
     async def give_up(self, report: OperationReport, *, kind: FailureKind, message: str) -> None:
         """End an operation whose result cannot be taken in; without this it would be computed again for ever."""

@@ -39,11 +39,17 @@ _INDEXES = (
         fields=(("draft.parents.id", ASCENDING),),
         where={"status": OperationStatus.WAITING.value},
     ),
+    Index(
+        name="turns",
+        fields=(("owner", ASCENDING), ("request.lane", ASCENDING), ("_id", ASCENDING)),
+        where={"status": OperationStatus.QUEUED.value},
+    ),
     Index(name="deleted", fields=(("deleted_at", ASCENDING),), where={"deleted": True}),
 )
 _HANDLE = {"attempt": True, "status": True, "correlation_id": True}
 _OUTPUTS = {"result.output_files": True, "request.restrictions": True}
 _PARENT_STATE = {"name": True, "status": True, "message": True, **_OUTPUTS}
+_QUEUED = {"status": OperationStatus.QUEUED.value, "deleted": False}
 _WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 #: What is known of the inputs, which grows while an operation waits. It may be large, and seldom changes.
 _INPUTS = ("input_data", "request", "draft")
@@ -171,6 +177,23 @@ class OperationRepository:
             **PUBLISHED,
         }
         return await self._operations.find(query, sort=[("last_news_at", ASCENDING)], limit=limit)
+
+    async def count_any_under_way(self, owner: str, lane: Lane, *, most: int) -> int:
+        """Return how many of a user's operations the runners of a lane have or will get, `most` at the most."""
+        query = {"owner": owner, "status": {"$in": list(REQUESTED)}, "request.lane": lane.value, "deleted": False}
+        return await self._operations.count(query, most=most)
+
+    async def find_any_queued(self, owner: str, lane: Lane, *, limit: int) -> list[Operation]:
+        """Return a user's operations that wait for their turn in a lane, the first one first."""
+        return await self._operations.find({**_QUEUED, "owner": owner, "request.lane": lane.value}, limit=limit)
+
+    async def find_any_queued_lanes(self, owner: str) -> list[Lane]:
+        """Return the lanes in which operations of a user wait for their turn."""
+        return [Lane(lane) for lane in await self._operations.distinct("request.lane", {**_QUEUED, "owner": owner})]
+
+    async def find_any_queued_owners(self, lane: Lane) -> list[str]:
+        """Return the users whose operations wait for their turn in a lane."""
+        return await self._operations.distinct("owner", {**_QUEUED, "request.lane": lane.value})
 
     async def count_any_unfinished(self) -> dict[OperationStatus, int]:
         return {status: await self._operations.count({"status": status, "deleted": False}) for status in UNFINISHED}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import RETRYABLE, Operation, first_state
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder, request_digest
+from session_api.operations.turns import Turns
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
 from session_api.web.user import User
@@ -46,6 +47,7 @@ class OperationService:
         offers: OperationOffers,
         requests: RequestBuilder,
         dependents: Dependents,
+        turns: Turns,
         deletion: OperationDeletion,
         metrics: OperationMetrics,
     ) -> None:
@@ -54,6 +56,7 @@ class OperationService:
         self._offers = offers
         self._requests = requests
         self._dependents = dependents
+        self._turns = turns
         self._deletion = deletion
         self._metrics = metrics
 
@@ -102,7 +105,7 @@ class OperationService:
             self._requests.prepare(caller, offer, input_data, now=now), self._operations.next_id()
         )
         status, message = first_state(prepared.request)
-        operation = Operation(
+        new = Operation(
             id=operation_id,
             session_id=session_id,
             owner=caller.username,
@@ -117,6 +120,7 @@ class OperationService:
             correlation_id=correlation_id,
             request_digest=digest,
         )
+        operation = await self._turns.placed(new)
         if await self._operations.insert(operation, start_events(operation), idempotency_key=idempotency_key):
             return await self._dependents.begin(operation), True
         # Only a key can be in the way: the same request came twice at once, and the other one won.
@@ -133,7 +137,7 @@ class OperationService:
             ConflictError: it has ended already.
         """
 
-        def stop(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
+        async def stop(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
             if operation.finished:
                 raise ConflictError(
                     f"The operation is {operation.status.shown}; only one that waits or runs can be stopped."
@@ -144,6 +148,7 @@ class OperationService:
         operation = await self._change(caller, session_id, operation_id, stop)
         self._metrics.finished(operation.status, operation.failure_kind)
         await self._dependents.after_end_of([operation.id])
+        await self._turns.after_end_of(operation)
         return operation
 
     async def retry(self, caller: User, session_id: int, operation_id: int) -> Operation:
@@ -154,12 +159,12 @@ class OperationService:
             InputRefusedError: the caller may no longer read its inputs.
         """
 
-        def repeat(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
+        async def repeat(operation: Operation, now: datetime) -> tuple[Operation, list[Event]]:
             if operation.status not in RETRYABLE:
                 raise ConflictError(
                     f"The operation is {operation.status.shown}; only one that failed or was cancelled can be retried."
                 )
-            retried = operation.retried(now=now)
+            retried = await self._turns.placed(operation.retried(now=now))
             return retried, start_events(retried)
 
         before = await self._find(caller, session_id, operation_id)
@@ -182,11 +187,11 @@ class OperationService:
         caller: User,
         session_id: int,
         operation_id: int,
-        change: Callable[[Operation, datetime], tuple[Operation, list[Event]]],
+        change: Callable[[Operation, datetime], Awaitable[tuple[Operation, list[Event]]]],
     ) -> Operation:
         async def turn() -> Operation:
             operation = await self._find(caller, session_id, operation_id)
-            changed, events = change(operation, utc_now())
+            changed, events = await change(operation, utc_now())
             await self._operations.replace_state(operation, changed, events)
             return changed
 

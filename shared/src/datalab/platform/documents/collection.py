@@ -104,10 +104,16 @@ class Collection(Generic[DocumentT]):
         with mongo_errors():
             return await self.driver.find(query, fields).sort(list(sort)).skip(skip).limit(limit).to_list(None)
 
-    async def count(self, query: Document) -> int:
-        """Return how many documents fit."""
+    async def count(self, query: Document, *, most: int | None = None) -> int:
+        """Return how many documents fit, `most` at the most."""
+        limit: dict[str, Any] = {} if most is None else {"limit": most}
         with mongo_errors():
-            return await self.driver.count_documents(query)
+            return await self.driver.count_documents(query, **limit)
+
+    async def distinct(self, field: str, query: Document) -> list[Any]:
+        """Return the values a field has in the documents that fit, each once."""
+        with mongo_errors():
+            return await self.driver.distinct(field, query)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
