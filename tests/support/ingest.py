@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datalab.documents.frame import Observation
 from datalab.errors import TransientError
+from datalab.events.frames import FileRejected
 from datalab.platform.documents.collection import LostRaceError
 from ingest.arrivals.model import Arrival, LocalCopy, Origin
 from ingest.arrivals.service import Ingestion
@@ -206,7 +207,11 @@ class World:
 
     @property
     def rejections(self):
-        return [(event.key, event.reason) for event in self.publisher.events.values()]
+        return [(event.key, event.reason) for event in self.published(FileRejected)]
+
+    def published(self, kind):
+        """Return the events of a type that were published beside those of frames."""
+        return [event for event in self.publisher.events.values() if isinstance(event, kind)]
 
 
 def announced(key, *, site="tst", **said):

@@ -76,6 +76,7 @@ EXAMPLES = [
     frames.FileStored(**ENVELOPE, site="tst", key="data/a.fits", size_bytes=5, sha256=SHA256),
     frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
     frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
+    frames.FileUnchanged(**ENVELOPE, site="tst", key="data/a.fits", reason="its frame has this file already"),
     offers.OperationDescribed(
         **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
     ),

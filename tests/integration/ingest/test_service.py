@@ -8,7 +8,7 @@ from itertools import permutations
 import httpx
 import pytest
 
-from datalab.events.frames import FileRejected, FrameIngested
+from datalab.events.frames import FileRejected, FileUnchanged, FrameIngested
 from datalab.events.topology import FILE_INGEST
 from support.fits_files import header_text, packed_fits, plain_fits
 from support.ingest_service import base_name, running, settings_for_tests, surroundings
@@ -159,6 +159,15 @@ async def test_a_message_that_is_not_ours_is_kept_with_the_reason(observatory, m
     why, where = await observatory.dead_letter(body)
     assert reason in why
     assert where == subject
+
+
+async def test_a_file_announced_again_is_told_to_change_nothing(observatory):
+    base = base_name()
+    key = await observatory.upload(f"{base}-EX10.jpg", JPEG)
+    await observatory.told(key, FrameIngested)
+    await observatory.announce(key)
+    (event,) = await observatory.told(key, FileUnchanged)
+    assert (event.site, event.reason) == ("tst", "its frame has this file already")
 
 
 async def test_an_observatory_cannot_announce_the_frames_of_another(observatory):

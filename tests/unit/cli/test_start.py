@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from datalab.cli.exit_codes import ExitCode
 from datalab.cli.main import app
 
 #: Together these take several times as long to load as everything an HTTP command needs.
@@ -14,14 +15,20 @@ HEAVY = ["astropy", "faststream", "minio", "nats", "numpy", "pymongo", "websocke
 #: The groups whose commands talk HTTP and nothing else.
 HTTP_GROUPS = ["ops", "sessions", "users"]
 HTTP_COMMANDS = [
-    "ops list 1",
+    "ops list",
     "ops available",
-    "ops start 1 Median {}",
-    "ops show 1 1",
-    "ops cancel 1 1",
-    "ops retry 1 1",
+    "ops describe Median",
+    "ops start Median frame-1 --wait",
+    "ops show 1",
+    "ops wait 1",
+    "ops download 1",
+    "ops cancel 1",
+    "ops retry 1",
+    "ops delete 1",
     "sessions list",
     "sessions add night frame-1",
+    "sessions show",
+    "sessions delete 1",
     "users add ada",
     "users token ada",
     "users list",
@@ -42,8 +49,8 @@ def run(line):
 results = [(line, run(line), sorted(set({HEAVY}) & set(sys.modules))) for line in json.loads(sys.argv[1])]
 print(json.dumps(results))
 """
-#: httpx refuses to connect to this, as the protocol is none: a whole command without a network.
-NOWHERE = {"DATALAB_API_URL": "nowhere://api", "DATALAB_ADMIN_TOKEN": "a-token"}
+#: Nobody listens at port 0: a whole command without a network.
+NOWHERE = {"DATALAB_API_URL": "http://127.0.0.1:0", "DATALAB_TOKEN": "a-token", "DATALAB_ADMIN_TOKEN": "another"}
 
 
 def run_python(program, *arguments, folder):
@@ -66,8 +73,8 @@ def all_commands(group, prefix=()):
 
 def test_http_commands_load_no_drivers_and_no_science(tmp_path):
     done = run_python(PROBE, json.dumps(HTTP_COMMANDS), folder=tmp_path)
-    assert json.loads(done.stdout) == [[line, 1, []] for line in HTTP_COMMANDS]
-    assert done.stderr.count("the API does not answer") == len(HTTP_COMMANDS)  # they came as far as asking it
+    assert json.loads(done.stdout) == [[line, ExitCode.UNREACHABLE, []] for line in HTTP_COMMANDS]
+    assert done.stderr.count("does not answer") == len(HTTP_COMMANDS)  # they came as far as asking it
 
 
 def test_those_are_all_http_commands():

@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 
 from datalab.errors import TransientError, UsageError
+from datalab.events.frames import FileUnchanged
 from ingest.arrivals.model import UNKNOWN_SITE, Origin
 from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
@@ -69,6 +70,18 @@ async def test_a_repetition_is_settled_without_fetching():
     assert await world.ingestion.ingest(announced(FITS, sha256=sha256_of(FITS.encode()))) is Outcome.UNCHANGED
     assert world.objects.fetched_keys == [FITS]
     assert len(world.frames.outbox) == 1
+
+
+async def test_an_observatory_is_told_of_a_file_that_changes_nothing():
+    world = stored_world()
+    await world.ingestion.ingest(announced(FITS))
+    assert world.published(FileUnchanged) == []
+    for arrival in (notified(FITS), announced(FITS), announced(FITS), announced("data/end-of-night.token")):
+        await world.ingestion.ingest(arrival)
+    assert [(event.key, event.correlation_id, event.site) for event in world.published(FileUnchanged)] == [
+        (FITS, f"said-{FITS}", "tst"),
+        ("data/end-of-night.token", "said-data/end-of-night.token", "tst"),
+    ]
 
 
 async def test_a_replaced_file_is_told_and_the_same_bytes_again_are_not():

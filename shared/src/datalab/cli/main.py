@@ -7,40 +7,67 @@ function here imports it when it is called.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
-from datalab.cli import ops, topology, up, upload, users, watch
-from datalab.cli.connection import use_local_system
+import datalab
+from datalab.cli import dead_letters, ops, sessions, status, topology, up, upload, users, watch
+from datalab.cli.connection import with_data_dir
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
 _HTTP_ONLY: Final = ("ops", "sessions", "users")
+#: They start a system; all others use one that runs, and so say which.
+_STARTING: Final[Mapping[str, Callable[..., None]]] = {"up": up.up, "demo": up.demo}
+_ALONE: Final[Mapping[str, Callable[..., None]]] = {
+    "upload": upload.upload,
+    "watch": watch.watch,
+    "status": status.status,
+}
+_GROUPS: Final[Mapping[str, typer.Typer]] = {
+    "sessions": sessions.app,
+    "ops": ops.app,
+    "users": users.app,
+    "dead-letters": dead_letters.app,
+    "topology": topology.app,
+}
 
 app = typer.Typer(
     help="An event-driven data lab and image archive for observatories.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-if find_spec("astropy"):  # the image of the command line has no science stack, and starts no system of its own
-    app.command()(up.up)
-    app.command()(up.demo)
-app.command()(upload.upload)
-app.command()(watch.watch)
-app.add_typer(users.app, name="users")
-app.add_typer(ops.sessions, name="sessions")
-app.add_typer(ops.app, name="ops")
-app.add_typer(topology.app, name="topology")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"datalab {datalab.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def prepare(context: typer.Context) -> None:
-    """Commands other than those that start a system use the one that runs here."""
+def prepare(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Every command begins here."""
     if context.invoked_subcommand not in _HTTP_ONLY:
         from datalab.cli.work.log import quiet_logging  # noqa: PLC0415 - loaded when called
 
         quiet_logging()
-    if context.invoked_subcommand not in ("up", "demo"):
-        use_local_system()
+
+
+if find_spec("astropy"):  # the image of the command line has no science stack, and starts no system of its own
+    for _name, _start in _STARTING.items():
+        app.command(_name)(_start)
+for _name, _command in _ALONE.items():
+    app.command(_name)(with_data_dir(_command))
+for _name, _group in _GROUPS.items():
+    for _info in _group.registered_commands:
+        if _info.callback is not None:
+            _info.callback = with_data_dir(_info.callback)
+    app.add_typer(_group, name=_name)

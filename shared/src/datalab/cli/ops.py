@@ -1,77 +1,230 @@
-"""`datalab sessions` and `datalab ops`: what users do, from the command line."""
+"""`datalab ops`: what can be computed, and computing it."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from datalab.cli.connection import CommandError, ask
+from datalab.cli.downloads import Rendering, planned, save
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.operation_inputs import InputError, input_data, operation_named
+from datalab.cli.operation_text import description_lines, operation_lines, operation_row
+from datalab.cli.output import JsonOption, note, print_json, print_table, printable
+from datalab.cli.waiting import demand_completed, waited_for
+from datalab.client.rest import Datalab
 
-sessions = typer.Typer(help="Data sessions.", no_args_is_help=True)
-app = typer.Typer(help="Operations of a session.", no_args_is_help=True)
+JsonObject = dict[str, Any]
+
+app = typer.Typer(help="Operations: what can be computed, and computing it.", no_args_is_help=True)
+
+SessionOption = Annotated[int | None, typer.Option(min=1, help="number of the session")]
+OperationArgument = Annotated[int, typer.Argument(min=1, help="number of the operation")]
+TimeoutOption = Annotated[float | None, typer.Option(min=0, help="longest wait in seconds; no limit if not given")]
 
 
-@sessions.command("list")
-def list_sessions() -> None:
-    """List your sessions, newest first."""
-    for session in ask(lambda api: api.sessions()):
-        typer.echo(f"{session['id']:>6}  {session['name']}  ({len(session['operations'])} operations)")
+@app.command()
+def available(as_json: JsonOption = False) -> None:
+    """List the operations there are; `describe` tells all about one."""
+    found = ask(lambda api: api.available_operations())
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        note("no operation is offered: is an operation runner running?")
+    print_table((name, described["description"].partition(". ")[0]) for name, described in found.items())
 
 
-@sessions.command("add")
-def add_session(name: str, basenames: list[str]) -> None:
-    """Open a session on archive frames and print its id."""
-    inputs = [{"source": "archive", "basename": basename} for basename in basenames]
-    typer.echo(ask(lambda api: api.add_session(name, inputs))["id"])
+@app.command()
+def describe(name: str, as_json: JsonOption = False) -> None:
+    """Tell what an operation does, and its inputs with their limits, choices and defaults."""
+    described = ask(lambda api: _described(api, name))
+    if as_json:
+        print_json(described)
+    else:
+        typer.echo("\n".join(description_lines(described)))
+
+
+@app.command()
+def start(  # noqa: PLR0917 - typer calls it by name
+    name: Annotated[str, typer.Argument(help="operation, for example Median")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="its input files: frames, 'patterns*' of the session's, @OPERATION for outputs"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other input; repeatable")
+    ] = None,
+    session: Annotated[
+        int | None, typer.Option(min=1, help="session it belongs to; your newest one if not given")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="show its progress and return when it has ended")] = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start an operation and print its number."""
+
+    async def started(api: Datalab) -> JsonObject:
+        operation, in_session = await _start(api, name, files or [], settings or [], session)
+        note(printable(f"operation {operation['id']} of session {in_session['id']} ({in_session['name']})"))
+        if not as_json:
+            typer.echo(operation["id"])
+        if wait:
+            return await waited_for(api, in_session["id"], operation["id"], timeout_s=timeout)
+        return operation
+
+    operation = ask(started)
+    if as_json:
+        print_json(operation)
+    if wait:
+        demand_completed(operation)
 
 
 @app.command("list")
-def list_operations(session: int) -> None:
-    """List the operations of a session."""
-    for operation in ask(lambda api: api.operations(session)):
-        done = f"{operation['operation_progress']:.0%}"
-        typer.echo(
-            f"{operation['id']:>6}  {operation['status']:<12}{done:>5}  {operation['name']}  {operation['message']}"
-        )
+def list_(session: SessionOption = None, as_json: JsonOption = False) -> None:
+    """List the operations of a session, or those of your latest sessions."""
+
+    async def read(api: Datalab) -> list[tuple[int, JsonObject]]:
+        if session is not None:
+            return [(session, operation) for operation in await api.operations(session)]
+        return [(each["id"], operation) for each in await api.sessions() for operation in each["operations"]]
+
+    found = sorted(ask(read), key=lambda located: located[1]["id"], reverse=True)
+    if as_json:
+        print_json([operation for _, operation in found])
+        return
+    if not found:
+        note("no operations yet: `datalab ops start NAME FILE...` starts one")
+    print_table(operation_row(operation, number) for number, operation in found)
 
 
 @app.command()
-def available() -> None:
-    """List the operations there are, with their inputs."""
-    for name, wizard in ask(lambda api: api.available_operations()).items():
-        inputs = ", ".join(f"{key} ({value['type']})" for key, value in wizard["inputs"].items())
-        typer.echo(f"{name}: {wizard['description']}\n    inputs: {inputs}")
+def show(operation: OperationArgument, session: SessionOption = None, as_json: JsonOption = False) -> None:
+    """Show an operation: how it stands, its inputs, and what it made of them."""
+
+    async def read(api: Datalab) -> tuple[int, JsonObject]:
+        number = await _session_of(api, operation, session)
+        return number, await api.operation(number, operation)
+
+    number, found = ask(read)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(operation_lines(found, number)))
 
 
 @app.command()
-def start(
-    session: int,
-    name: str,
-    inputs: Annotated[str, typer.Argument(help="JSON, for example '{\"input_files\": [...]}'")],
+def wait(
+    operations: Annotated[list[int], typer.Argument(help="numbers of operations")],
+    session: SessionOption = None,
+    timeout: TimeoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Start an operation and print its id."""
-    try:
-        input_data = json.loads(inputs)
-    except json.JSONDecodeError as error:
-        raise CommandError(f"the inputs are not JSON: {error}") from error
-    typer.echo(ask(lambda api: api.start(session, name, input_data))["id"])
+    """Wait until operations have ended; exit code 1 unless all are COMPLETED."""
+
+    async def wait_for_all(api: Datalab) -> list[JsonObject]:
+        numbers = [(await _session_of(api, operation, session), operation) for operation in operations]
+        return [await waited_for(api, number, operation, timeout_s=timeout) for number, operation in numbers]
+
+    ended = ask(wait_for_all)
+    if as_json:
+        print_json(ended)
+    for operation in ended:
+        demand_completed(operation)
 
 
 @app.command()
-def show(session: int, operation: int) -> None:
-    """Show an operation, with signed links to its outputs."""
-    typer.echo(json.dumps(ask(lambda api: api.operation(session, operation)), indent=2))
+def download(  # noqa: PLR0917 - typer calls it by name
+    operation: OperationArgument,
+    to: Annotated[Path, typer.Option(file_okay=False, help="folder to save into")] = Path(),
+    rendering: Annotated[
+        Rendering | None,
+        typer.Option("--as", help="form to save; FITS of images, TIFF of pictures, and JSON of data if not given"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files that exist")] = False,
+    session: SessionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save what an operation made, under names such as m31_median.fits."""
+
+    async def save_all(api: Datalab) -> list[str]:
+        number = await _session_of(api, operation, session)
+        files = planned(await api.operation(number, operation), to, rendering)
+        await save(api, files, overwrite=overwrite)
+        return [str(file.path) for file in files]
+
+    saved = ask(save_all)
+    if as_json:
+        print_json(saved)
+    else:
+        typer.echo("\n".join(saved))
 
 
 @app.command()
-def cancel(session: int, operation: int) -> None:
+def cancel(operation: OperationArgument, session: SessionOption = None, as_json: JsonOption = False) -> None:
     """Stop an operation."""
-    typer.echo(ask(lambda api: api.cancel(session, operation))["status"])
+    _changed(operation, session, "cancel", as_json=as_json)
 
 
 @app.command()
-def retry(session: int, operation: int) -> None:
+def retry(operation: OperationArgument, session: SessionOption = None, as_json: JsonOption = False) -> None:
     """Run a failed or cancelled operation again."""
-    typer.echo(ask(lambda api: api.retry(session, operation))["status"])
+    _changed(operation, session, "retry", as_json=as_json)
+
+
+@app.command()
+def delete(operation: OperationArgument, session: SessionOption = None) -> None:
+    """Delete an operation; one that runs is stopped."""
+
+    async def remove(api: Datalab) -> None:
+        await api.delete_operation(await _session_of(api, operation, session), operation)
+
+    ask(remove)
+
+
+def _changed(operation: int, session: int | None, what: str, *, as_json: bool) -> None:
+    async def change(api: Datalab) -> JsonObject:
+        number = await _session_of(api, operation, session)
+        changed: JsonObject = await getattr(api, what)(number, operation)
+        return changed
+
+    found = ask(change)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(found["status"])
+
+
+async def _described(api: Datalab, name: str) -> JsonObject:
+    try:
+        return operation_named(name, await api.available_operations())
+    except InputError as error:
+        raise CommandError(str(error), ExitCode.NOT_FOUND) from error
+
+
+async def _start(
+    api: Datalab, name: str, files: Sequence[str], settings: Sequence[str], session: int | None
+) -> tuple[JsonObject, JsonObject]:
+    """Start an operation in the session, the newest one, or a new one; return both."""
+    described = await _described(api, name)
+    chosen = await api.session(session) if session is not None else next(iter(await api.sessions()), None)
+    try:
+        inputs = input_data(described, files, settings, chosen["input_data"] if chosen else [])
+    except InputError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
+    if chosen is None:
+        frames = [item for value in inputs.values() if isinstance(value, list) for item in value]
+        chosen = await api.add_session(f"{described['name']} {datetime.now(UTC):%Y-%m-%d %H:%M}", frames)
+    return await api.start(chosen["id"], described["name"], inputs), chosen
+
+
+async def _session_of(api: Datalab, operation: int, session: int | None) -> int:
+    """Return the session an operation is in. Raises `CommandError`."""
+    found = session if session is not None else await api.session_of(operation)
+    if found is None:
+        raise CommandError(f"there is no operation {operation}, or it is not yours", ExitCode.NOT_FOUND)
+    return found

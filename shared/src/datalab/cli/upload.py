@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from datalab.cli.connection import CommandError
+from datalab.cli.connection import CommandError, demand_servers
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.output import JsonOption
 
 
-def upload(files: list[Path], site: str = typer.Option(help="site the files come from")) -> None:
-    """Upload files into the archive and announce them as `site` would."""
+def upload(
+    files: Annotated[list[Path], typer.Argument(help="the files; what belongs to one frame may come in any order")],
+    site: Annotated[str, typer.Option(metavar="CODE", help="site the files come from")],
+    timeout: Annotated[float, typer.Option(min=0, help="longest wait for the archive's word on a file, in s")] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload files into the archive, announce them as a site would, and tell what became of each."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", site):  # as it stands in subjects of the bus
+        raise CommandError(f"{site!r} is no code of a site: 1 to 64 letters, digits, _ and -", ExitCode.USAGE)
+    folders = [str(path) for path in files if path.is_dir()]
+    if folders:
+        raise CommandError(f"{folders[0]} is a folder; name the files in it: {folders[0]}/*", ExitCode.USAGE)
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
-        raise CommandError(f"no such file: {', '.join(missing)}")
+        raise CommandError(f"no such file: {', '.join(missing)}", ExitCode.USAGE)
+    demand_servers("DATALAB_NATS_URL", "DATALAB_S3_URL")
     from datalab.cli.work.upload import upload_files  # noqa: PLC0415 - loaded when called
 
-    upload_files(files, site=site)
+    upload_files(files, site=site, timeout_s=timeout, as_json=as_json)

@@ -14,7 +14,10 @@ Everything is returned as the API says it: see `/api/openapi.json`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
@@ -35,6 +38,12 @@ _FIRST_RETRY_S: Final = 0.25
 _TRY_AGAIN: Final = frozenset({502, 503, 504})
 #: Events tell of the end; this is how often it is looked for all the same, should they not.
 _LOOK_S: Final = 10.0
+#: Texts of the API that are part of its contract, and what they mean.
+_KNOWN_TEXTS: Final = {
+    "No DataSession matches the given query.": "There is no such session, or it is not yours.",
+    "No DataOperation matches the given query.": "There is no such operation, or it is not yours.",
+    "No User matches the given query.": "There is no such user.",
+}
 
 
 class DatalabApiError(Exception):
@@ -46,23 +55,30 @@ class ApiUnreachableError(DatalabApiError):
 
 
 class ApiRefusedError(DatalabApiError):
-    """The answer is an error: `status` is that of HTTP, `body` what was said, JSON if it was."""
+    """The answer is an error: `status` is that of HTTP, `body` what was said, JSON if it was, `reason` is in words."""
 
     def __init__(self, method: str, path: str, reply: httpx.Response) -> None:
         super().__init__(f"{method} {path}: {reply.status_code} {reply.text[:500]}")
         self.status = reply.status_code
-        self.body: Any = reply.json() if reply.headers.get("content-type", "").startswith("application/json") else None
+        self.body: Any = _json(reply)
+        self.reason = _in_words(self.body) or f"{method} {path} was answered with HTTP status {reply.status_code}"
 
 
 class Datalab:
     """The REST API at `url`. Every method raises `ApiUnreachableError` and `ApiRefusedError`."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/")
-        self._token = token
+    def __init__(self, url: str, token: str | None) -> None:
+        """Talk to the system at `url`; that of its API, which ends in `/api`, is as good.
+
+        Without a token there is little to see: `health` and `version`.
+        """
+        self._url = url.rstrip("/").removesuffix("/api")
+        self._token = token or ""
         #: For what has no method here; paths are relative to `/api/`.
         self.http = httpx.AsyncClient(
-            base_url=f"{self._url}/api/", headers={"Authorization": f"Token {token}"}, timeout=_TIMEOUT_S
+            base_url=f"{self._url}/api/",
+            headers={"Authorization": f"Token {token}"} if token else {},
+            timeout=_TIMEOUT_S,
         )
 
     async def __aenter__(self) -> Self:
@@ -87,15 +103,33 @@ class Datalab:
 
     async def sessions(self) -> list[JsonObject]:
         """Return your latest sessions, the newest first."""
-        return await self._listed("datasessions/")
+        page: list[JsonObject] = (await self.call("GET", "datasessions/"))["results"]
+        return page
+
+    async def session(self, session_id: int) -> JsonObject:
+        """Return a session with its operations."""
+        return await self.call("GET", f"datasessions/{session_id}/")
+
+    async def session_of(self, operation_id: int) -> int | None:
+        """Return the number of the session an operation of yours is in, None if there is no such operation."""
+        async with aclosing(self._each("datasessions/")) as sessions:
+            async for session in sessions:
+                if any(operation["id"] == operation_id for operation in session["operations"]):
+                    number: int = session["id"]
+                    return number
+        return None
 
     async def add_session(self, name: str, input_data: Sequence[JsonObject] = ()) -> JsonObject:
         """Make a session on some frames or outputs."""
         return await self.call("POST", "datasessions/", json={"name": name, "input_data": list(input_data)})
 
+    async def delete_session(self, session_id: int) -> None:
+        """Delete a session with its operations."""
+        await self.call("DELETE", f"datasessions/{session_id}/")
+
     async def operations(self, session_id: int) -> list[JsonObject]:
         """Return the operations of a session."""
-        return await self._listed(f"datasessions/{session_id}/operations/")
+        return [operation async for operation in self._each(f"datasessions/{session_id}/operations/")]
 
     async def operation(self, session_id: int, operation_id: int) -> JsonObject:
         """Return an operation, with signed links to what it made."""
@@ -115,14 +149,33 @@ class Datalab:
         """Run an operation again that failed or was cancelled."""
         return await self.call("POST", f"datasessions/{session_id}/operations/{operation_id}/retry/")
 
+    async def delete_operation(self, session_id: int, operation_id: int) -> None:
+        """Delete an operation, stopping it if it runs."""
+        await self.call("DELETE", f"datasessions/{session_id}/operations/{operation_id}/")
+
     async def ended(self, session_id: int, operation_id: int) -> JsonObject:
-        """Wait until an operation has ended, and return it. The feed tells when to look; what REST says is true."""
+        """Wait until an operation has ended, and return it."""
+        async with aclosing(self.states(session_id, operation_id)) as states:
+            async for operation in states:
+                ended = operation
+        return ended
+
+    async def states(self, session_id: int, operation_id: int) -> AsyncGenerator[JsonObject, None]:
+        """Yield an operation as it is now, and again whenever there is news of it; the last time when it has ended.
+
+        The feed tells when to look; what REST says is true.
+        """
+        operation = await self.operation(session_id, operation_id)
+        if operation["status"] in ENDED:
+            yield operation
+            return
         async with self.feed() as feed:
             await feed.subscribe(sessions=[session_id])
             while True:
                 operation = await self.operation(session_id, operation_id)
+                yield operation
                 if operation["status"] in ENDED:
-                    return operation
+                    return
                 try:
                     async with asyncio.timeout(_LOOK_S):
                         while getattr((await anext(feed)).event, "operation_id", None) != operation_id:
@@ -146,11 +199,37 @@ class Datalab:
             raise ApiRefusedError("GET", link.partition("?")[0], reply)
         return reply.content
 
+    async def save(self, link: str, path: Path) -> int:
+        """Write what a signed link leads to into a file, however large it is; return its size in bytes.
+
+        The file appears when it is complete. Raises `OSError` if it cannot be written.
+        """
+        draft = path.with_name(f"{path.name}.part")
+        shown = link.partition("?")[0]
+        try:
+            async with (
+                httpx.AsyncClient(timeout=_TIMEOUT_S) as anonymous,
+                anonymous.stream("GET", link) as reply,
+            ):
+                if not reply.is_success:
+                    await reply.aread()
+                    raise ApiRefusedError("GET", shown, reply)
+                with draft.open("wb") as file:
+                    async for part in reply.aiter_bytes():
+                        file.write(part)
+                    size_bytes = file.tell()
+            draft.replace(path)
+        except httpx.TransportError as error:
+            raise ApiUnreachableError(f"{shown} cannot be read: {error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return size_bytes
+
     # --- users, for superusers --------------------------------------------------------------------------------
 
     async def users(self) -> list[JsonObject]:
         """Return the users."""
-        return await self._listed("users/")
+        return [user async for user in self._each("users/")]
 
     async def add_user(self, name: str, *, proposals: Collection[str] = (), superuser: bool = False) -> str:
         """Add a user and return the first token, which is shown this once."""
@@ -167,6 +246,23 @@ class Datalab:
         """Change what is kept of a user."""
         return await self.call("PATCH", f"users/{name}/", json=changes)
 
+    # --- the system itself ------------------------------------------------------------------------------------
+
+    async def health(self) -> JsonObject:
+        """Return whether the API can do its work: `status`, and `dependencies` by name. Needs no token."""
+        try:
+            return await self.call("GET", f"{self._url}/readyz", repeat=False)
+        except ApiRefusedError as error:
+            if error.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error.body, dict):
+                return error.body
+            raise
+
+    async def version(self) -> str:
+        """Return the version of the system. Needs no token."""
+        described = await self.call("GET", "asyncapi.json")
+        version: str = described["info"]["version"]
+        return version
+
     # --- asking -----------------------------------------------------------------------------------------------
 
     async def call(self, method: str, path: str, *, repeat: bool | None = None, **options: Any) -> JsonObject:
@@ -179,16 +275,45 @@ class Datalab:
                 reply = await self.http.request(method, path, **options)
             except httpx.TransportError as error:
                 if not tries or isinstance(error, httpx.UnsupportedProtocol):
-                    raise ApiUnreachableError(f"the API does not answer: {error}") from error
+                    raise ApiUnreachableError(f"the API at {self._url} does not answer: {error}") from error
             else:
                 if reply.is_success:
-                    answer: JsonObject = reply.json() if reply.content else {}
+                    answer = _json(reply) if reply.content else {}
+                    if not isinstance(answer, dict):
+                        raise ApiUnreachableError(f"what answers at {self._url} is no Datalab")
                     return answer
                 if not tries or reply.status_code not in _TRY_AGAIN:
                     raise ApiRefusedError(method, path, reply)
             await asyncio.sleep(delay_s)
             delay_s *= 2
 
-    async def _listed(self, path: str) -> list[JsonObject]:
-        results: list[JsonObject] = (await self.call("GET", path))["results"]
-        return results
+    async def _each(self, path: str) -> AsyncGenerator[JsonObject, None]:
+        """Yield the entries of a list, page by page, however many there are."""
+        offset = 0
+        while True:
+            page = await self.call("GET", path, params={"offset": offset})
+            for entry in page["results"]:
+                yield entry
+            offset += len(page["results"])
+            if page["next"] is None or not page["results"]:
+                return
+
+
+def _json(reply: httpx.Response) -> Any:
+    """Return the decoded body, None if it is no JSON."""
+    try:
+        return reply.json()
+    except ValueError:
+        return None
+
+
+def _in_words(body: Any) -> str:
+    """Return what an error says, whichever of the API's forms it has: one text, or texts for each field."""
+    if not isinstance(body, dict):
+        return ""
+    for key in ("error", "detail"):
+        text = body.get(key)
+        if isinstance(text, str):
+            return _KNOWN_TEXTS.get(text, text)
+    fields = {name: texts if isinstance(texts, list) else [texts] for name, texts in body.items()}
+    return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in fields.items())

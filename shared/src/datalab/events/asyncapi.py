@@ -17,7 +17,7 @@ from datalab.events.feed import (
     SessionChanged,
     SessionDeleted,
 )
-from datalab.events.frames import FileRejected, FileStored, FrameIngested
+from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FrameIngested
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
@@ -56,6 +56,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FileStored, "observatory.{site}.image.new"),
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
+    (FileUnchanged, "datalab.file.unchanged.v1.{site}"),
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),

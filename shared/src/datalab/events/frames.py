@@ -48,13 +48,11 @@ class FrameIngested(Event):
         return f"datalab.{self.type}.{self.site}"
 
 
-class FileRejected(Event):
-    """A file cannot become part of a frame, and why."""
+class _FileTold(Event):
+    """Something an observatory is told about its file."""
 
-    type: Literal["file.rejected.v1"] = "file.rejected.v1"
     site: SubjectToken
     key: str
-    reason: str = Field(description="what is wrong, where, and what would be right")
 
     @field_validator("key")
     @classmethod
@@ -65,3 +63,17 @@ class FileRejected(Event):
     @property
     def subject(self) -> str:
         return f"datalab.{self.type}.{self.site}"
+
+
+class FileRejected(_FileTold):
+    """A file cannot become part of a frame, and why."""
+
+    type: Literal["file.rejected.v1"] = "file.rejected.v1"
+    reason: str = Field(description="what is wrong, where, and what would be right")
+
+
+class FileUnchanged(_FileTold):
+    """An announced file changes nothing, and why: so that whoever announced it need not wait."""
+
+    type: Literal["file.unchanged.v1"] = "file.unchanged.v1"
+    reason: str

@@ -67,6 +67,9 @@ class OutputFile(WireModel):
     basename: str
     type: Literal["fits", "image"]
     files: dict[Literal["fits", "large", "small", "tif"], StoredFile]
+    inputs: tuple[str, ...] | None = Field(
+        None, description="basenames of the input files it was made of, the image itself first; null stands for all"
+    )
     filter_name: str | None = None
     observation_date: UtcDatetime | None = None
     target_name: str | None = None

@@ -88,8 +88,8 @@ FILES = Stream(
 )
 FRAMES = Stream(
     name="FRAMES",
-    description="frames ingested and files rejected",
-    subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*"),
+    description="what became of files: frames ingested, files rejected, files that change nothing",
+    subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", "datalab.file.unchanged.v1.*"),
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE,
 )
@@ -144,7 +144,7 @@ FRAME_FEED = Consumer(
     name="frame-feed",
     description="session API: tells the feed about frames",
     stream=FRAMES.name,
-    filter_subjects=FRAMES.subjects,
+    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*"),
     ack_wait_s=10,
     max_tries=20,
 )

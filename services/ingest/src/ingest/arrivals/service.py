@@ -9,11 +9,11 @@ from time import perf_counter
 from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
-from datalab.events.frames import FileRejected
+from datalab.events.frames import FileRejected, FileUnchanged
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
-from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, site_of
+from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, site_of
 from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
 from ingest.frames.names import FileName, frame_file_name, parse_file_name
@@ -26,6 +26,11 @@ EVERY_SITE = "*"
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
 _MOST_RACES = 50
+#: Outcomes that no other event tells of, and what an observatory reads.
+_NOTHING_NEW = {
+    Outcome.UNCHANGED: "its frame has this file already",
+    Outcome.IGNORED: "a file of this name or folder belongs to no frame",
+}
 
 
 class Ingestion:
@@ -80,8 +85,23 @@ class Ingestion:
             await self.reject(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
             raise
+        if arrival.origin is Origin.OBSERVATORY and outcome in _NOTHING_NEW:
+            await self._tell_unchanged(arrival, _NOTHING_NEW[outcome])
         self._meter.settled(arrival.origin, outcome, perf_counter() - began)
         return outcome
+
+    async def _tell_unchanged(self, arrival: Arrival, reason: str) -> None:
+        """Tell whoever announced a file that nothing will be heard of it."""
+        await self._publisher.publish(
+            FileUnchanged(
+                event_id=derived_id("file.unchanged", arrival.key, arrival.correlation_id),
+                correlation_id=arrival.correlation_id,
+                producer=SERVICE,
+                site=_site_for_rejection(arrival),
+                key=arrival.key,
+                reason=reason,
+            )
+        )
 
     async def reject(self, arrival: Arrival, reason: str) -> None:
         """Tell everyone that a file cannot be part of a frame, and remember it. Raises `TransientError`."""

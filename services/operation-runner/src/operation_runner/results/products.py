@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,7 +84,7 @@ class ProductWriter:
     def _write_image(self, product: ImageProduct) -> LocalProduct:
         fits_path, large, small = self._paths(".fits", "-large.jpg", "-small.jpg")
         save_large_and_small_jpeg(rendered(product.pixels, auto_stretch(product.pixels)), large, small)
-        names = None if product.inputs is None else {image.basename for image in product.inputs}
+        names = None if product.inputs is None else tuple(dict.fromkeys(image.basename for image in product.inputs))
         write_image(
             fits_path,
             product.pixels,
@@ -93,7 +93,7 @@ class ProductWriter:
             extensions=product.extensions,
             catalogue=product.catalogue,
         )
-        return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small})
+        return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small}, made_of=names)
 
     def _write_picture(self, product: PictureProduct) -> LocalProduct:
         fits_path, tif, large, small = self._paths(".fits", ".tif", "-large.jpg", "-small.jpg")
@@ -107,7 +107,7 @@ class ProductWriter:
         save_jpeg(product.pixels, path, quality=_DIAGNOSTIC_QUALITY)
         return LocalPicture(field=product.field, name=product.name, file=LocalFile(path=path, media_type="image/jpeg"))
 
-    def _provenance(self, comment: str, *, made_of: set[str] | None = None) -> list[fits.Card]:
+    def _provenance(self, comment: str, *, made_of: Collection[str] | None = None) -> list[fits.Card]:
         """Return the cards that tell what a product was made of: the inputs of these names, or all.
 
         A thousand images made of a thousand others must not each list all of them.
@@ -127,18 +127,21 @@ class ProductWriter:
 _MEDIA_TYPES = {".fits": "application/fits", ".tif": "image/tiff", ".jpg": "image/jpeg"}
 
 
-def _described(kind: Any, header: fits.Header, files: Mapping[str, Path]) -> LocalProduct:
+def _described(
+    kind: Any, header: fits.Header, files: Mapping[str, Path], *, made_of: tuple[str, ...] | None = None
+) -> LocalProduct:
     described = describe_header(header)
     return LocalProduct(
         type=kind,
         files={role: LocalFile(path=path, media_type=_MEDIA_TYPES[path.suffix]) for role, path in files.items()},
+        inputs=made_of,
         filter_name=described.filter_name,
         observation_date=described.capture_time.isoformat() if described.capture_time else None,
         target_name=described.target_name,
     )
 
 
-def _only_files_of(value: Any, names: set[str] | None) -> Any:
+def _only_files_of(value: Any, names: Collection[str] | None) -> Any:
     """Return a parameter's value; of a list of files only those of these names, if any are given."""
     if names is None or not isinstance(value, list):
         return value

@@ -151,6 +151,7 @@ class StoredResult:
             basename=basename,
             type=product.type,
             files=dict(zip(roles, stored, strict=True)),
+            inputs=product.inputs,
             filter_name=product.filter_name,
             observation_date=datetime.fromisoformat(product.observation_date) if product.observation_date else None,
             target_name=product.target_name,

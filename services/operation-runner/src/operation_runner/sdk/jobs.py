@@ -33,10 +33,14 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalProduct:
-    """One product before it is stored, its renderings by role (fits, large, small, tif)."""
+    """One product before it is stored, its renderings by role (fits, large, small, tif).
+
+    `inputs` are the basenames of the input files it was made of, None for all there are.
+    """
 
     type: Literal["fits", "image"]
     files: dict[str, LocalFile]
+    inputs: tuple[str, ...] | None = None
     filter_name: str | None
     observation_date: str | None
     target_name: str | None

@@ -43,6 +43,7 @@ class OutputFileView(TypedDict):
     filter: NotRequired[str | None]
     observation_date: NotRequired[str | None]
     target_name: NotRequired[str | None]
+    inputs: NotRequired[list[str]]
 
 
 class OutputView(TypedDict):
@@ -137,4 +138,6 @@ class OperationPresenter:
             shown["observation_date"] = shown_datetime(output.observation_date)
         if output.target_name is not None:
             shown["target_name"] = output.target_name
+        if output.inputs is not None:
+            shown["inputs"] = list(output.inputs)
         return shown

@@ -4,42 +4,167 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
+from pydantic import ValidationError
 
 from datalab.cli.connection import CommandError
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.output import note, print_json, printable
 from datalab.cli.work.bus import connected_bus
-from datalab.errors import DatalabError
-from datalab.events.frames import FileStored
+from datalab.errors import DatalabError, UsageError
+from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FrameIngested
 from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import S3Settings
 
-
-async def store_and_announce(path: Path, *, site: str, store: ObjectStore, bus: Bus) -> FileStored:
-    """Put one file into the object store, then tell the archive about it. Raises `DatalabError`."""
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    stored = await store.put_file(data_key(path.name), path, content_type=media_type)
-    announcement = FileStored(
-        site=site, key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256, producer="datalab upload"
-    )
-    await bus.publish(announcement)
-    return announcement
+#: Files on their way at once: while one is looked at, others are sent.
+_AT_ONCE: Final = 4
 
 
-def upload_files(files: Sequence[Path], *, site: str) -> None:
-    """Bring in one file after the other, and print the key of each. Raises `CommandError`."""
+class Verdict(StrEnum):
+    """What became of a file."""
 
-    async def send() -> None:
+    INGESTED = "ingested"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A file, and what the archive says of it: the frame it is part of, or the reason why not."""
+
+    file: str
+    verdict: Verdict
+    frame: str | None = None
+    reason: str | None = None
+
+    @property
+    def line(self) -> str:
+        if self.verdict is Verdict.INGESTED:
+            return f"{self.file}  ingested, frame {self.frame}"
+        return f"{self.file}  {self.verdict}: {self.reason}"
+
+
+class Verdicts:
+    """Listens to what the archive says of a site's files, and knows what it said in answer to an announcement."""
+
+    def __init__(self, bus: Bus, *, site: str) -> None:
+        self._bus = bus
+        self._site = site
+        self._waiting: dict[str, asyncio.Future[FrameIngested | FileRejected | FileUnchanged]] = {}
+
+    async def start(self) -> None:
+        """Listen from now on. Raises `TransientError`."""
+        for event in (FrameIngested, FileRejected, FileUnchanged):
+            await self._bus.listen(f"datalab.{event.type_name()}.{self._site}", partial(self._take, event))
+
+    def expect(self, announcement: FileStored) -> None:
+        """Keep what is said of a file until somebody asks: from before it is announced."""
+        self._waiting[announcement.correlation_id] = asyncio.get_running_loop().create_future()
+
+    async def of(self, announcement: FileStored, *, within_s: float) -> FrameIngested | FileRejected | FileUnchanged:
+        """Return what was said of an expected file. Raises `TimeoutError`."""
+        async with asyncio.timeout(within_s):
+            return await self._waiting[announcement.correlation_id]
+
+    async def _take(self, kind: type[FrameIngested | FileRejected | FileUnchanged], body: bytes) -> None:
+        try:
+            event = kind.decode(body)
+        except ValidationError:
+            return  # of another version: the file is announced all the same
+        waiting = self._waiting.get(event.correlation_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(event)
+
+
+class Uploader:
+    """Stores and announces files of a site, and waits for the archive's word on each."""
+
+    def __init__(self, *, store: ObjectStore, bus: Bus, site: str, timeout_s: float) -> None:
+        self._store = store
+        self._bus = bus
+        self._site = site
+        self._timeout_s = timeout_s
+        self._verdicts = Verdicts(bus, site=site)
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def start(self) -> None:
+        await self._verdicts.start()
+
+    async def upload(self, path: Path) -> Told:
+        """Bring in one file. Raises `TransientError`."""
+        async with self._turn:
+            try:
+                announcement = await self._store_and_announce(path)
+            except UsageError as error:
+                return Told(file=str(path), verdict=Verdict.REFUSED, reason=error.message)
+            try:
+                said = await self._verdicts.of(announcement, within_s=self._timeout_s)
+            except TimeoutError:
+                reason = f"stored and announced, but the archive has not looked at it within {self._timeout_s:g} s"
+                return Told(file=str(path), verdict=Verdict.UNKNOWN, reason=reason)
+        match said:
+            case FrameIngested():
+                return Told(file=str(path), verdict=Verdict.INGESTED, frame=said.basename)
+            case FileRejected():
+                return Told(file=str(path), verdict=Verdict.REFUSED, reason=said.reason)
+            case FileUnchanged():
+                return Told(file=str(path), verdict=Verdict.UNCHANGED, reason=said.reason)
+
+    async def _store_and_announce(self, path: Path) -> FileStored:
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        stored = await self._store.put_file(data_key(path.name), path, content_type=media_type)
+        announcement = FileStored(
+            site=self._site,
+            key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            producer="datalab upload",
+        )
+        self._verdicts.expect(announcement)
+        await self._bus.publish(announcement)
+        return announcement
+
+
+def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json: bool) -> None:
+    """Bring in files, and tell what became of each as soon as it is known. Raises `CommandError` unless all are in."""
+
+    async def send() -> list[Told]:
+        told: list[Told] = []
         async with ObjectStore(S3Settings()) as store, connected_bus() as bus:
-            for path in files:
-                announcement = await store_and_announce(path, site=site, store=store, bus=bus)
-                typer.echo(f"{announcement.key}  {announcement.size_bytes} bytes")
+            uploader = Uploader(store=store, bus=bus, site=site, timeout_s=timeout_s)
+            await uploader.start()
+            for next_told in asyncio.as_completed([uploader.upload(path) for path in files]):
+                told.append(await next_told)
+                if not as_json:
+                    typer.echo(printable(told[-1].line))
+        return told
 
     try:
-        asyncio.run(send())
+        told = asyncio.run(send())
     except DatalabError as error:
-        raise CommandError(error.message) from error
+        raise CommandError(error.message, ExitCode.UNREACHABLE) from error
+    if as_json:
+        print_json([asdict(each) for each in told])
+    _end(told)
+
+
+def _end(told: Sequence[Told]) -> None:
+    counts = Counter(each.verdict for each in told)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    if counts[Verdict.REFUSED]:
+        raise CommandError(f"of {len(told)} files: {summary}")
+    if counts[Verdict.UNKNOWN]:
+        raise CommandError(f"of {len(told)} files: {summary}", ExitCode.TIMED_OUT)
+    if len(told) > 1:
+        note(f"{len(told)} files: {summary}")

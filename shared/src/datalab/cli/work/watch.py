@@ -3,42 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import typer
 
-from datalab.cli.connection import CommandError
+from datalab.cli.connection import CommandError, told
+from datalab.cli.output import printable
 from datalab.client.feed import FeedRefusedError
-from datalab.client.rest import Datalab
-from datalab.events.feed import FileRefused, FrameChanged, OperationChanged
+from datalab.client.rest import Datalab, DatalabApiError
+from datalab.events.feed import (
+    FeedEvent,
+    FileRefused,
+    FrameChanged,
+    OperationChanged,
+    OperationDeleted,
+    SessionChanged,
+    SessionDeleted,
+)
 
 
-def print_feed(api_url: str, *, token: str, sessions: Collection[int], sites: Collection[str]) -> None:
-    """Print a line for each event until Ctrl-C. Raises `CommandError`."""
+def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequence[str], as_json: bool) -> None:
+    """Print a line for each operation as it stands, then one for each event, until Ctrl-C. Raises `CommandError`."""
 
     async def listen() -> None:
-        async with Datalab(api_url, token).feed() as feed:
-            await feed.subscribe(sessions=sessions, sites=sites)
-            async for heard in feed:
-                typer.echo(f"{heard.sequence:>8}  {heard.event.occurred_at:%H:%M:%S}  {_line(heard.event)}")
+        async with Datalab(api_url, token) as api:
+            latest = [session["id"] for session in await api.sessions()]
+            watched = sessions if sessions or sites else latest
+            for session in sessions:
+                await api.session(session)  # what REST says of one that is not there is clearer than the feed
+            if not watched and not sites:
+                raise CommandError("you have no session to watch: `datalab sessions add NAME FRAME...` opens one")
+            async with api.feed() as feed:
+                # First subscribed, then read: what happens in between is heard, and nothing is missed.
+                await feed.subscribe(sessions=watched, sites=sites)
+                for session in watched:
+                    for operation in await api.operations(session):
+                        _print_state(session, operation, as_json=as_json)
+                async for heard in feed:
+                    event = heard.event
+                    text = event.model_dump_json() if as_json else f"{_clock(event.occurred_at)}  {_line(event)}"
+                    typer.echo(printable(text))
 
     try:
         asyncio.run(listen())
     except FeedRefusedError as error:
         raise CommandError(str(error)) from error
-    except KeyboardInterrupt:
+    except DatalabApiError as error:
+        raise told(error) from error
+
+
+def _print_state(session: int, operation: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"session_id": session, **operation}))
         return
+    line = _operation_line(
+        session,
+        operation["id"],
+        operation["name"],
+        operation["status"],
+        operation["operation_progress"],
+        operation["message"],
+    )
+    typer.echo(printable(f"{_clock(datetime.now(UTC))}  {line}"))
 
 
-def _line(event: object) -> str:
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}"
+
+
+def _operation_line(session: int, number: int, name: str, status: str, progress: float, message: str) -> str:  # noqa: PLR0917
+    return f"session {session} operation {number} {name}: {status} {progress:.0%} {message}".rstrip()
+
+
+def _line(event: FeedEvent) -> str:
     match event:
         case OperationChanged():
-            done = f"{event.operation_progress:.0%}"
-            what = f"session {event.session_id} operation {event.operation_id} {event.name}"
-            return f"{what}: {event.status} {done} {event.message}"
+            return _operation_line(
+                event.session_id,
+                event.operation_id,
+                event.name,
+                event.status,
+                event.operation_progress,
+                event.message,
+            )
+        case OperationDeleted():
+            return f"session {event.session_id} operation {event.operation_id}: deleted"
+        case SessionChanged():
+            return f"session {event.session_id}: {event.name}"
+        case SessionDeleted():
+            return f"session {event.session_id}: deleted"
         case FrameChanged():
             return f"frame {event.basename}: {', '.join(event.roles)}"
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
-        case _:
-            return repr(event)

@@ -10,6 +10,7 @@ from weakref import WeakSet
 from faststream import AckPolicy
 from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
@@ -117,6 +118,19 @@ class Bus:
 
     async def bury(self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str) -> None:
         await self._publisher.bury(consumer, body, subject=subject, sequence=sequence, reason=reason)
+
+    async def listen(self, subject: str, on_message: Callable[[bytes], Awaitable[None]]) -> None:
+        """Hand over the body of whatever is published on a subject from now on, until the connection is closed.
+
+        What comes while the connection is lost is not heard: for somebody who waits, not for a service.
+        Raises `TransientError`.
+        """
+
+        async def receive(message: Msg) -> None:
+            await on_message(message.data)
+
+        with bus_errors(f"{subject} cannot be listened to"):
+            await self._broker.connection.subscribe(subject, cb=receive)
 
     # --- questions --------------------------------------------------------------------------------------------
 

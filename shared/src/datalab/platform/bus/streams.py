@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import nats.js.errors
 from nats.aio.msg import Msg
@@ -31,6 +31,7 @@ class StoredMessage:
     sequence: int
     subject: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ async def stored_message(jetstream: JetStreamContext, stream: str, sequence: int
     """Return one message of a stream, or None if it is gone. Raises `TransientError`."""
     with bus_errors(f"the stream {stream} cannot be read"), suppress(nats.js.errors.NotFoundError):
         raw = await jetstream.get_msg(stream, sequence, direct=True)
-        return StoredMessage(sequence, raw.subject or "", raw.data or b"")
+        return StoredMessage(sequence, raw.subject or "", raw.data or b"", raw.headers or {})
     return None
 
 
@@ -157,4 +158,4 @@ class StreamFollower:
 
 
 def _stored(message: Msg) -> StoredMessage:
-    return StoredMessage(message.metadata.sequence.stream, message.subject, message.data)
+    return StoredMessage(message.metadata.sequence.stream, message.subject, message.data, message.headers or {})

@@ -1,0 +1,116 @@
+"""Saving what an operation made, under names people can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from datalab.cli.connection import CommandError
+from datalab.cli.output_names import data_stem, output_stems, safe_name
+from datalab.client.rest import Datalab
+
+JsonObject = dict[str, Any]
+
+
+class Rendering(StrEnum):
+    """The forms an output comes in."""
+
+    FITS = "fits"
+    TIF = "tif"
+    LARGE = "large"
+    SMALL = "small"
+
+
+_ENDS: Final = {
+    Rendering.FITS: ".fits",
+    Rendering.TIF: ".tif",
+    Rendering.LARGE: "-large.jpg",
+    Rendering.SMALL: "-small.jpg",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file to be: what a link leads to, or data that came with the answer."""
+
+    path: Path
+    link: str | None = None
+    data: Any = None
+
+
+def planned(operation: JsonObject, folder: Path, rendering: Rendering | None) -> list[Download]:
+    """Return the files to save: of every output one rendering, or the best one it has, and with that the data.
+
+    Raises `CommandError` when there is nothing to save.
+    """
+    output = operation["output"]
+    if output is None:
+        status, number = operation["status"], operation["id"]
+        raise CommandError(f"operation {number} is {status}: there is nothing to save (`datalab ops show {number}`)")
+    files = list(_files(operation, folder, rendering))
+    if rendering is None and output.get("output_data"):
+        files += _data(operation, folder)
+    if not files:
+        kind = f" as {rendering}" if rendering else ""
+        raise CommandError(f"operation {operation['id']} made nothing that can be saved{kind}")
+    return files
+
+
+async def save(api: Datalab, files: list[Download], *, overwrite: bool) -> None:
+    """Save the files. Raises `CommandError` before anything is written over, and `DatalabApiError`."""
+    present = [str(file.path) for file in files if file.path.exists()]
+    if present and not overwrite:
+        raise CommandError(f"{present[0]} exists already; --overwrite replaces it, --to names another folder")
+    try:
+        for file in files:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+            if file.link is not None:
+                await api.save(file.link, file.path)
+            else:
+                file.path.write_text(json.dumps(file.data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{error.filename or folder_of(files)} cannot be written: {error.strerror}") from error
+
+
+def folder_of(files: list[Download]) -> Path:
+    return files[0].path.parent
+
+
+def _files(operation: JsonObject, folder: Path, rendering: Rendering | None) -> Iterator[Download]:
+    for stem, output in zip(output_stems(operation), operation["output"]["output_files"], strict=True):
+        best = Rendering.FITS if output["type"] == "fits" else Rendering.TIF
+        chosen = rendering or best
+        link = output.get(f"{chosen}_url")
+        if link:
+            yield Download(folder / f"{stem}{_ENDS[chosen]}", link=link)
+
+
+def _data(operation: JsonObject, folder: Path) -> Iterator[Download]:
+    """Yield the pictures among the data, then the data with their names: a link is worth nothing in a week."""
+    stem = data_stem(operation)
+    items: list[Any] = []
+    for item in operation["output"]["output_data"]:
+        shown = dict(item) if isinstance(item, dict) else item
+        for field, value in item.items() if isinstance(item, dict) else ():
+            if not isinstance(value, dict):
+                continue
+            links = {name: link for name, link in value.items() if _is_link(link)}
+            names = {name: safe_name(f"{stem}_{field}_{name}") + _extension(link) for name, link in links.items()}
+            yield from (Download(folder / names[name], link=link) for name, link in links.items())
+            shown[field] = {**value, **names}
+        items.append(shown)
+    yield Download(folder / f"{stem}.json", data=items[0] if len(items) == 1 else items)
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://")) and "X-Amz-Signature=" in value
+
+
+def _extension(link: str) -> str:
+    """Return the extension of the object a link leads to."""
+    return Path(urlsplit(link).path).suffix

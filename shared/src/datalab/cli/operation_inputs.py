@@ -1,0 +1,181 @@
+"""From the words of a command line to the inputs of an operation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+JsonObject = dict[str, Any]
+
+#: `@12` stands for every image operation 12 makes, `@12.2` for the second one.
+_OUTPUT: Final = re.compile(r"@(?P<operation>[1-9]\d{0,17})(?:\.(?P<output>[1-9]\d{0,8}))?")
+#: How the API names outputs: by the key of their result.
+_OUTPUT_NAME: Final = re.compile(r"[0-9a-f]{64}(-\d+)?")
+#: A pattern the shell has filled in gives names of files instead of frames.
+_FITS_FILE: Final = re.compile(r"(?P<name>.+)\.fits(\.(fz|gz|bz2))?", re.IGNORECASE)
+#: In the Photon Ranch convention the last part tells the files of a frame from each other.
+_PHOTON_RANCH: Final = re.compile(r"(?P<name>[^-]+-[^-]+-\d{8}-\d{8})-[A-Za-z]+\d\d")
+
+
+class InputError(Exception):
+    """The words cannot be understood; the text says which, and what would be right."""
+
+
+def operation_named(name: str, available: Mapping[str, JsonObject]) -> JsonObject:
+    """Return the description of the operation; upper and lower case are the same. Raises `InputError`."""
+    by_lower = {known.lower(): known for known in available}
+    known = by_lower.get(name.strip().lower())
+    if known is not None:
+        return available[known]
+    near = [by_lower[each] for each in get_close_matches(name.lower(), by_lower, n=3)]
+    meant = f"did you mean {' or '.join(near)}?" if near else "`datalab ops available` lists them"
+    raise InputError(f"there is no operation {name!r}: {meant}")
+
+
+def frame_item(word: str) -> JsonObject:
+    """Return the item a word stands for: an output, or a frame by its basename or by the name of one of its files."""
+    if word.startswith("@"):
+        match = _OUTPUT.fullmatch(word)
+        if match is None:
+            raise InputError(f"{word!r} is no output: @12 is all that operation 12 makes, @12.2 the second of it")
+        item: JsonObject = {"source": "datalab", "operation": int(match["operation"])}
+        return item | ({"output": int(match["output"])} if match["output"] else {})
+    if _OUTPUT_NAME.fullmatch(word):
+        return {"source": "datalab", "basename": word}
+    return {"source": "archive", "basename": frame_name(word)}
+
+
+def frame_name(word: str) -> str:
+    """Return the basename of a frame for its own name, or for the name or path of a FITS file of it."""
+    file = _FITS_FILE.fullmatch(word.rpartition("/")[2])
+    if file is None:
+        return word
+    photon_ranch = _PHOTON_RANCH.fullmatch(file["name"])
+    return photon_ranch["name"] if photon_ranch else file["name"]
+
+
+def has_pattern(word: str) -> bool:
+    return any(character in word for character in "*?[")
+
+
+def frame_items(words: Sequence[str], frames: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return the items the words stand for; `*`, `?` and `[]` choose among `frames`, the items of a session.
+
+    Raises `InputError` for a pattern that fits none.
+    """
+    items: list[JsonObject] = []
+    for word in words:
+        if not has_pattern(word):
+            items.append(frame_item(word))
+            continue
+        fitting = [each for each in frames if fnmatchcase(str(each.get("basename", "")), word)]
+        if not fitting:
+            raise InputError(f"no frame of the session fits {word!r}: `datalab sessions show` lists them")
+        items += [{key: each[key] for key in ("source", "basename") if key in each} for each in fitting]
+    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
+
+
+def input_data(
+    operation: JsonObject, files: Sequence[str], settings: Sequence[str], frames: Sequence[JsonObject]
+) -> JsonObject:
+    """Return the inputs as the API takes them.
+
+    Args:
+        operation: its description, from `available_operations`.
+        files: words for the operation's first input of files.
+        settings: `KEY=VALUE` for any input.
+        frames: what patterns choose from.
+
+    Raises `InputError`.
+    """
+    inputs: Mapping[str, JsonObject] = operation["inputs"]
+    data: JsonObject = {}
+    if files:
+        first = next((key for key, described in inputs.items() if described["type"] == "fits"), None)
+        if first is None:
+            raise InputError(f"{operation['name']} takes no files")
+        data[first] = frame_items(files, frames)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {setting!r} is not KEY=VALUE")
+        described = inputs.get(key)
+        if described is None:
+            data[key] = _unlisted(key, text, operation)
+        elif described["type"] == "fits":
+            data[key] = [*data.get(key, []), *_files(key, text, frames)]
+        else:
+            data[key] = _value(key, text, described)
+    return {**_defaults(inputs), **data}
+
+
+def _defaults(inputs: Mapping[str, JsonObject]) -> JsonObject:
+    """Return what a form has filled in already, of the inputs the API wants to be given."""
+    return {
+        key: described["default"]
+        for key, described in inputs.items()
+        if described.get("required") and "default" in described
+    }
+
+
+def _unlisted(key: str, text: str, operation: JsonObject) -> Any:
+    """Return the value of an input no form shows; there are some, and the API knows them."""
+    near = get_close_matches(key, operation["inputs"], n=1)
+    if near:
+        raise InputError(f"{operation['name']} has no input {key!r}: did you mean {near[0]}?")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _files(key: str, text: str, frames: Sequence[JsonObject]) -> list[Any]:
+    if text.startswith(("[{", "{")):
+        value = _json(key, text)
+        return value if isinstance(value, list) else [value]
+    return frame_items([text], frames)
+
+
+def _value(key: str, text: str, described: JsonObject) -> Any:
+    options = described.get("options")
+    if options:
+        chosen = next((option for option in options if str(option).lower() == text.lower()), None)
+        if chosen is None:
+            raise InputError(f"{key} cannot be {text!r}: it is {' or '.join(map(str, options))}")
+        return chosen
+    match described["type"]:
+        case "int" | "float" as kind:
+            return _number(key, text, whole=kind == "int")
+        case "source":
+            return _position(key, text)
+        case _:
+            return text
+
+
+def _number(key: str, text: str, *, whole: bool) -> int | float:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        raise InputError(f"{key} has to be a {'whole ' if whole else ''}number, not {text!r}") from None
+
+
+def _position(key: str, text: str) -> Any:
+    """Return a place on the sky: `RA,DEC` in degrees ICRS, or JSON."""
+    if text.startswith("{"):
+        return _json(key, text)
+    try:
+        ra, dec = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{key} has to be RA,DEC in degrees, for example 132.846,11.814, not {text!r}") from None
+    return {"ra": ra, "dec": dec}
+
+
+def _json(key: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{key} is no JSON: {error}") from error

@@ -1,0 +1,234 @@
+"""The command, against a whole system: what people read, what scripts get, and how it ends."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from datalab.cli.exit_codes import ExitCode
+from datalab.client.rest import Datalab
+from support.guides import shell_environment
+from support.tour_sky import OBSERVATORY, VARIABLE
+from support.tour_system import PATIENCE_S
+
+FEW = 3
+
+
+@pytest.fixture
+def frames(tour):
+    """The basenames of a few frames of one filter."""
+    return [frame.basename for frame in tour.archive.of("colours", filter_name="rp")[:FEW]]
+
+
+@pytest.fixture
+def environment(tour):
+    """The variables of Alice, who may also reach bus and object store."""
+    alice = {"DATALAB_API_URL": tour.system.api_url, "DATALAB_TOKEN": token_of(tour.alice)}
+    return shell_environment() | dict(tour.system.addresses.environment()) | alice
+
+
+@pytest.fixture
+async def datalab(environment, tmp_path):
+    """Run the command as Alice in a folder of its own; returns exit code, output and what was said besides."""
+
+    async def run(*words, **variables):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from datalab.cli.main import app; app()",
+            *map(str, words),
+            cwd=tmp_path,
+            env=environment | variables,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, said = await asyncio.wait_for(process.communicate(), timeout=PATIENCE_S)
+        return process.returncode, output.decode(), said.decode()
+
+    return run
+
+
+def token_of(client):
+    return client.http.headers["Authorization"].removeprefix("Token ")
+
+
+async def completed(running):
+    code, output, said = await running
+    assert code == 0, said
+    return output
+
+
+async def test_from_a_session_to_saved_files(datalab, frames, tmp_path):
+    session = int(await completed(datalab("sessions", "add", "By hand", *frames)))
+    shown = await completed(datalab("sessions", "show"))
+    assert shown.startswith(f"session {session}  By hand  of alice\nframes ({FEW})\n")
+    operation = int(await completed(datalab("ops", "start", "normalization", frames[0], frames[1], "--wait")))
+    described = await completed(datalab("ops", "show", operation))
+    assert described.startswith(f"operation {operation}  Normalization  COMPLETED\n  session   {session}\n")
+    saved = (await completed(datalab("ops", "download", operation, "--to", "made"))).split()
+    assert sorted(saved) == [f"made/{name}_normalization.fits" for name in sorted(frames[:2])]
+    with fits.open(tmp_path / saved[0]) as hdus:
+        assert hdus["SCI"].data.ndim == 2
+    code, _, said = await datalab("ops", "download", operation, "--to", "made")
+    assert (code, "exists already; --overwrite replaces it" in said) == (ExitCode.FAILED, True)
+    large = await completed(datalab("ops", "download", operation, "--as", "large"))
+    assert all((tmp_path / name).read_bytes().startswith(b"\xff\xd8") for name in large.split())
+
+
+async def test_each_output_tells_what_it_was_made_of(datalab, frames):
+    await completed(datalab("sessions", "add", "Told", *frames))
+    shown = json.loads(
+        await completed(
+            datalab(
+                "ops", "start", "Subtraction", *frames[:2], "--set", f"subtraction_file={frames[2]}", "--wait", "--json"
+            )
+        )
+    )
+    made_of = [output["inputs"] for output in shown["output"]["output_files"]]
+    assert sorted(made_of) == [[name, frames[2]] for name in sorted(frames[:2])]
+
+
+async def test_operations_on_outputs_wait_and_are_waited_for(datalab, frames):
+    session = int(await completed(datalab("sessions", "add", "Chained", *frames)))
+    first = (await completed(datalab("ops", "start", "Normalization", "*", "--session", session))).strip()
+    second = (await completed(datalab("ops", "start", "Median", f"@{first}.1", f"@{first}.2"))).strip()
+    await completed(datalab("ops", "wait", first, second, "--timeout", PATIENCE_S))
+    listed = await completed(datalab("ops", "list", "--session", session))
+    assert [line.split()[0] for line in listed.splitlines()] == [second, first]
+    assert listed.count("COMPLETED  100%") == 2
+    (name,) = json.loads(await completed(datalab("ops", "download", second, "--json")))
+    assert name == f"op{first}_median.fits"
+
+
+async def test_without_a_session_one_is_made(datalab, tour, frames):
+    async with asyncio.timeout(PATIENCE_S):
+        carol = await tour_user(tour, "carol")
+    operation = (await completed(datalab("ops", "start", "Median", *frames, "--wait", DATALAB_TOKEN=carol))).strip()
+    shown = await completed(datalab("sessions", "show", DATALAB_TOKEN=carol))
+    assert f"frames ({FEW})" in shown
+    assert f"  {operation}  session" in shown
+
+
+async def tour_user(tour, name):
+    async with Datalab(tour.system.api_url, tour.system.admin_token) as admin:
+        return await admin.add_user(name, proposals=[OBSERVATORY.proposal])
+
+
+async def test_data_are_saved_with_their_pictures(datalab, tour, tmp_path):
+    names = [frame.basename for frame in tour.archive.of("colours", filter_name="rp")]
+    await completed(datalab("sessions", "add", "Light", *names))
+    target = f"source={VARIABLE.ra_deg},{VARIABLE.dec_deg}"
+    words = ("ops", "start", "Aperture Photometry", *names, "--set", target, "--wait")
+    operation = (await completed(datalab(*words))).strip()
+    saved = (await completed(datalab("ops", "download", operation))).split()
+    (data,) = [name for name in saved if name.endswith(".json")]
+    told = json.loads((tmp_path / data).read_text())
+    pictures = [value for value in json.dumps(told).split('"') if value.endswith(".jpg")]
+    assert pictures
+    assert all((tmp_path / name).read_bytes().startswith(b"\xff\xd8") for name in pictures)
+    assert "X-Amz-Signature" not in (tmp_path / data).read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("ops start Medain a b", ExitCode.NOT_FOUND, "there is no operation 'Medain': did you mean Median?"),
+        ("ops start Median nothing-1 nothing-2", ExitCode.FAILED, "nothing-1"),
+        ("ops start Median 'nothing*'", ExitCode.USAGE, "no frame of the session fits"),
+        ("ops start Stacking a b --set combine=product", ExitCode.USAGE, "sum or average or median"),
+        ("ops show 999999", ExitCode.NOT_FOUND, "there is no operation 999999, or it is not yours"),
+        ("ops show 1 --session 999999", ExitCode.NOT_FOUND, "There is no such"),
+        ("sessions show 999999", ExitCode.NOT_FOUND, "There is no such session, or it is not yours."),
+        ("ops list --session 999999", ExitCode.NOT_FOUND, "There is no such session, or it is not yours."),
+        ("ops describe Medain", ExitCode.NOT_FOUND, "did you mean Median?"),
+        ("watch --session 999999", ExitCode.NOT_FOUND, "There is no such session, or it is not yours."),
+    ],
+)
+async def test_what_cannot_be_is_told_in_a_line(datalab, frames, words, code, said):
+    await completed(datalab("sessions", "add", "Refused", *frames))
+    ended, output, told = await datalab(*(word.strip("'") for word in words.split()))
+    assert (ended, output) == (code, ""), told
+    assert said in told
+    assert told.count("\n") == 1
+    assert "{" not in told
+
+
+async def test_a_token_that_is_not_valid_is_told(datalab):
+    for words in (("ops", "list"), ("watch", "--site", "sim"), ("status",)):
+        code, _, said = await datalab(*words, DATALAB_TOKEN="0" * 40)
+        assert code == ExitCode.NOT_ALLOWED, words
+        assert "DATALAB_TOKEN has to be a valid one" in said
+
+
+async def test_a_user_is_no_administrator(datalab, tour):
+    code, _, said = await datalab("users", "list", DATALAB_ADMIN_TOKEN=token_of(tour.alice))
+    assert code == ExitCode.NOT_ALLOWED
+    assert "You do not have permission" in said
+
+
+async def test_an_operation_that_fails_ends_the_wait_with_its_message(datalab, tour):
+    one, other = (tour.archive.of("colours", filter_name=name)[0].basename for name in ("rp", "gp"))
+    await completed(datalab("sessions", "add", "Fails", one, other))
+    code, output, said = await datalab("ops", "start", "Light Curve", one, "--set", "source=1,-80", "--wait")
+    assert code == ExitCode.FAILED
+    assert "FAILED: " in said
+    assert (await datalab("ops", "wait", output.strip()))[0] == ExitCode.FAILED
+    code, _, said = await datalab("ops", "download", output.strip())
+    assert (code, "is FAILED: there is nothing to save" in said) == (ExitCode.FAILED, True)
+
+
+async def test_a_wait_has_an_end(datalab, frames, tour):
+    await completed(datalab("sessions", "add", "Late", *frames))
+    tour.system.supervisor.kill("operation-runner-1", signal.SIGSTOP)
+    try:
+        code, output, said = await datalab("ops", "start", "Stacking", *frames, "--wait", "--timeout", "0.5")
+        assert code == ExitCode.TIMED_OUT
+        assert f"goes on: `datalab ops wait {output.strip()}`" in said
+    finally:
+        tour.system.supervisor.kill("operation-runner-1", signal.SIGCONT)
+    await completed(datalab("ops", "wait", output.strip()))
+
+
+async def test_the_verdict_on_each_file_reaches_whoever_uploads(datalab, tmp_path):
+    good, bad, text = tmp_path / "upload_1.fits", tmp_path / "broken.fits", tmp_path / "README.md"
+    fits.writeto(good, np.arange(64, dtype="f4").reshape(8, 8))
+    bad.write_bytes(good.read_bytes()[:1000])
+    text.write_text("no image")
+    code, output, said = await datalab("upload", "--site", "dem", good, bad, text)
+    assert code == ExitCode.FAILED
+    verdicts = dict(line.split("  ", 1) for line in output.splitlines())
+    assert verdicts[str(good)] == "ingested, frame upload_1"
+    assert verdicts[str(bad)].startswith("refused: ")
+    assert "nor a FITS file's" in verdicts[str(text)]
+    assert "of 3 files: 1 ingested, 2 refused" in said
+    (again,) = json.loads(await completed(datalab("upload", "--site", "dem", good, "--json")))
+    assert (again["verdict"], again["reason"]) == ("unchanged", "its frame has this file already")
+    code, output, _ = await datalab("upload", "--site", "mrc", good)
+    assert (code, "belongs to site 'dem', not to 'mrc'" in output) == (ExitCode.FAILED, True)
+
+
+async def test_watching_begins_with_how_things_stand(datalab, environment, frames):
+    session = int(await completed(datalab("sessions", "add", "Watched", *frames)))
+    operation = (await completed(datalab("ops", "start", "Median", *frames, "--wait"))).strip()
+    process = await asyncio.create_subprocess_exec(
+        "datalab", "watch", "--session", str(session), env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    line = (await asyncio.wait_for(process.stdout.readline(), timeout=PATIENCE_S)).decode()
+    assert line.strip().partition("  ")[2] == f"session {session} operation {operation} Median: COMPLETED 100%"
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), timeout=PATIENCE_S) == 130
+
+
+async def test_the_status_tells_what_works_and_what_waits(datalab):
+    told = json.loads(await completed(datalab("status", "--json")))
+    assert told["status"] == "ready"
+    assert set(told["dependencies"].values()) == {"ok"}
+    assert told["operations"] >= 19
+    assert {queue["consumer"] for queue in told["queues"]} >= {"runner-fast", "projector", "file-ingest"}
+    as_text = await completed(datalab("status", DATALAB_TOKEN="", DATALAB_NATS_URL=""))
+    assert "state      ready" in as_text
+    assert "operations" not in as_text
