@@ -132,7 +132,7 @@ def test_commands_exist_with_their_options(root, document):
         command = group
         for word in path:
             command = command.commands[word]
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= options, line
 
 

@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -29,6 +30,8 @@ JsonObject = dict[str, Any]
 #: Statuses of an operation that nothing follows.
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _TIMEOUT_S: Final = 30.0
+#: Entries of a list asked for at once.
+_PAGE: Final = 1000
 #: A request that is safe to repeat is sent again when its connection was lost, or the server is not available now.
 _TRIES: Final = 4
 _FIRST_RETRY_S: Final = 0.25
@@ -149,8 +152,17 @@ class Datalab:
     # --- users, for superusers --------------------------------------------------------------------------------
 
     async def users(self) -> list[JsonObject]:
-        """Return the users."""
-        return await self._listed("users/")
+        """Return all users, by name."""
+        users: list[JsonObject] = []
+        while True:
+            page = await self.call("GET", "users/", params={"limit": _PAGE, "offset": len(users)})
+            users += page["results"]
+            if not page["results"] or len(users) >= page["count"]:
+                return users
+
+    async def user(self, name: str) -> JsonObject:
+        """Return a user."""
+        return await self.call("GET", _user_path(name))
 
     async def add_user(self, name: str, *, proposals: Collection[str] = (), superuser: bool = False) -> str:
         """Add a user and return the first token, which is shown this once."""
@@ -160,12 +172,20 @@ class Datalab:
 
     async def add_token(self, name: str) -> str:
         """Return another token of a user; older ones stay valid."""
-        token: str = (await self.call("POST", f"users/{name}/tokens/"))["token"]
+        token: str = (await self.call("POST", f"{_user_path(name)}tokens/"))["token"]
         return token
 
+    async def revoke_tokens(self, name: str) -> None:
+        """Make every token of a user invalid."""
+        await self.call("DELETE", f"{_user_path(name)}tokens/")
+
     async def change_user(self, name: str, **changes: Any) -> JsonObject:
-        """Change what is kept of a user."""
-        return await self.call("PATCH", f"users/{name}/", json=changes)
+        """Change what is kept of a user: `active`, `superuser`, `proposals`."""
+        return await self.call("PATCH", _user_path(name), json=changes)
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user, with their sessions and operations."""
+        await self.call("DELETE", _user_path(name))
 
     # --- asking -----------------------------------------------------------------------------------------------
 
@@ -192,3 +212,7 @@ class Datalab:
     async def _listed(self, path: str) -> list[JsonObject]:
         results: list[JsonObject] = (await self.call("GET", path))["results"]
         return results
+
+
+def _user_path(name: str) -> str:
+    return f"users/{quote(name, safe='')}/"
