@@ -80,7 +80,12 @@ class Ingestion:
             await self.reject(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
             raise
-        self._meter.settled(arrival.origin, outcome, perf_counter() - began)
+        elapsed_s = perf_counter() - began
+        self._meter.settled(arrival.origin, outcome, elapsed_s)
+        if outcome is Outcome.INGESTED:
+            _log.info(
+                "ingest.taken_in", key=arrival.key, origin=str(arrival.origin), elapsed_ms=round(1000 * elapsed_s, 1)
+            )
         return outcome
 
     async def reject(self, arrival: Arrival, reason: str) -> None:
