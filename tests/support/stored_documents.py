@@ -118,7 +118,9 @@ def session():
 
 
 def account():
-    return Account(username="ada", active=True, superuser=False, proposals=("P1", "P2"), created=BEGINNING)
+    return Account(
+        username="Ada", canonical="ada", active=True, superuser=False, proposals=("P1", "P2"), created=BEGINNING
+    )
 
 
 def full_frame():

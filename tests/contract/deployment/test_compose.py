@@ -107,6 +107,24 @@ def test_the_runner_knows_no_database_and_can_be_scaled(compose):
     assert compose["operation-runner"]["volumes"] == ["/scratch"]  # a named volume would be shared by all of them
 
 
+def test_only_runners_reach_the_internet_and_nobody_is_reached_that_way(compose):
+    """The stars of Gaia come from outside; every other network but the one of published ports is internal."""
+    networks = compose.content["networks"]
+    assert [name for name, network in networks.items() if (network or {}).get("internal")] == ["inside"]
+    assert [name for name in compose.services if "egress" in compose[name]["networks"]] == ["operation-runner"]
+    published = {name for name in compose.services if "edge" in compose[name]["networks"]}
+    assert published == {name for name in compose.services if "ports" in compose[name]}
+
+
+def test_the_command_reaches_the_api_as_administrator_and_never_starts_by_itself(compose):
+    command = compose["datalab"]
+    assert command["profiles"]
+    assert command["image"] == compose["setup"]["image"]
+    assert set(command["networks"]) & set(compose["session-api"]["networks"])
+    assert command["environment"]["DATALAB_ADMIN_TOKEN"] == compose.environment("session-api")["DATALAB_ADMIN_TOKEN"]
+    assert {key: command[key] for key in ("read_only", "cap_drop")} == {"read_only": True, "cap_drop": ["ALL"]}
+
+
 def test_a_full_runner_stays_within_its_memory(compose, read_settings):
     settings = read_settings("operation-runner")
     operations = settings.fast_slots + settings.slow_slots

@@ -13,6 +13,7 @@ import operation_runner.settings
 from datalab.cli.main import app
 from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
+from datalab.platform.known_settings import KNOWN
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from ingest.arrivals.metrics import IngestMetrics
 from ingest.frames.names import Convention, parse_file_name
@@ -92,6 +93,25 @@ def test_the_tables_of_the_operator_guide_are_the_code(root, update_goldens, nam
     assert pattern.search(path.read_text())[2].strip() == table()
 
 
+def test_every_setting_is_known_by_name(root, update_goldens):
+    path = root / "shared/src/datalab/platform/known_settings.py"
+    pattern = re.compile(r"(# settings: [^\n]*\n)(.*?)(# end\n)", re.DOTALL)
+    names = sorted({f"DATALAB_{field.upper()}" for settings in SETTINGS.values() for field in settings.model_fields})
+    lines = "".join(f'    "{name}",\n' for name in names)
+    listed = f"_SETTINGS: Final = (\n{lines})\n"
+    if update_goldens:
+        path.write_text(pattern.sub(lambda match: f"{match[1]}{listed}{match[3]}", path.read_text()))
+    assert pattern.search(path.read_text())[2] == listed
+
+
+def test_every_variable_in_the_code_is_known(root):
+    """Whoever adds one that is no setting, names it there: or every start would warn of it."""
+    sources = [*root.glob("shared/src/**/*.py"), *root.glob("services/*/src/**/*.py")]
+    named = {name for path in sources for name in re.findall(r'"(DATALAB_[A-Z0-9_]+[A-Z0-9])"', path.read_text())}
+    assert {"DATALAB_TOKEN", "DATALAB_NATS_URL"} <= named
+    assert named <= KNOWN
+
+
 def code_blocks(path, language=""):
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
 
@@ -132,7 +152,7 @@ def test_commands_exist_with_their_options(root, document):
         command = group
         for word in path:
             command = command.commands[word]
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= options, line
 
 

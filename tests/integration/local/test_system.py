@@ -1,6 +1,7 @@
 """A system others reach: a link that was handed out works from elsewhere, and after a restart."""
 
 import json
+import os
 import socket
 
 import httpx
@@ -46,18 +47,21 @@ async def test_links_lead_to_this_machine_and_survive_a_restart(tmp_path):
         assert (await downloaded(link)).content == FILE
 
 
-async def test_a_store_whose_port_is_taken_says_that_old_links_are_lost(tmp_path):
+async def test_a_store_whose_port_is_taken_says_that_old_links_are_lost_and_a_mistyped_setting_is_named(tmp_path):
     with socket.socket() as occupant:
         occupant.bind(("127.0.0.1", 0))
         occupant.listen()
         taken = occupant.getsockname()[1]
         (tmp_path / "ports.json").write_text(json.dumps({"s3": taken}))
         said = []
-        async with running_system(tmp_path, reach=Reach(api_port=free_port()), say=said.append) as system:
+        environ = {**os.environ, "DATALAB_SLOW_SLOT": "1"}
+        reach = Reach(api_port=free_port())
+        async with running_system(tmp_path, reach=reach, say=said.append, environ=environ) as system:
             assert not system.addresses.s3_url.endswith(f":{taken}")
             assert system.others_url is None
             assert S3Settings(s3_url=system.addresses.s3_url).s3_public_url is None
-    (line,) = said
+    mistyped, line = said
+    assert mistyped.startswith("ATTENTION: DATALAB_SLOW_SLOT is no setting")
     assert line.startswith(f"ATTENTION: port {taken}")
     assert json.loads((tmp_path / "ports.json").read_text()) == {"s3": taken}  # it may be free again
 

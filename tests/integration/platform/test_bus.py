@@ -257,6 +257,28 @@ async def test_a_failure_nobody_is_told_becomes_a_dead_letter(bus):
     assert (raw.headers["Datalab-Stream"], raw.headers["Datalab-Sequence"]) == (WORK.name, "1")
 
 
+@pytest.mark.parametrize(
+    ("error", "counted"), [(UsageError("No FITS file."), "refusals"), (RuntimeError("a bug"), "dead_letters")]
+)
+async def test_what_the_sender_did_wrong_is_counted_apart_from_what_an_operator_has_to_look_at(
+    bus, registry, error, counted
+):
+    def counts():
+        labels = {"consumer": CONSUMER.name}
+        return {
+            name: registry.get_sample_value(f"datalab_bus_{name}_total", labels)
+            for name in ("refusals", "dead_letters")
+        }
+
+    handler = Handler(error)
+    await consume(bus, handler, keep_failed=True)
+    assert counts() == {"refusals": 0.0, "dead_letters": 0.0}
+    await bus.publish(requested())
+    await settled(bus)
+    assert len(await dead_letters(bus)) == 1  # both are kept
+    assert counts() == {"refusals": 0.0, "dead_letters": 0.0} | {counted: 1.0}
+
+
 @pytest.mark.parametrize("decode", [None, UnreadableMessageError("none of ours")])
 async def test_an_unreadable_message_is_kept_and_ends_there(bus, decode):
     handler = Handler()

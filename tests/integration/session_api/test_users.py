@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from support.session_api import body_of
+from session_api.accounts.repository import AccountRepository
+from support.session_api import BEGINNING, body_of
 
 USERS = "/api/users/"
 
@@ -32,6 +33,87 @@ async def test_names_are_taken_once(root, username):
         400,
         {"username": ["A user with that username already exists."]},
     )
+
+
+@pytest.mark.parametrize(
+    ("username", "fault"),
+    [
+        ("ADMIN", "A user exists whose name looks the same: admin"),
+        ("аdmin", "A user exists whose name looks the same: admin"),  # noqa: RUF001 - the first letter is Cyrillic
+        ("ａdmin", "Write it in plain characters: admin"),  # noqa: RUF001 - of full width
+        ("Bob", "A user exists whose name looks the same: bob"),
+        ("bοb", "A user exists whose name looks the same: bob"),  # noqa: RUF001 - Greek in the middle
+        (".", "Enter a valid value."),
+        ("..", "Enter a valid value."),
+        ("-superuser", "Enter a valid value."),
+        ("@", "Enter a valid value."),
+        ("zero\u200bwidth", "Enter a valid value."),
+    ],
+)
+async def test_a_name_looks_like_nobody_elses(root, username, fault):
+    reply = await root.post(USERS, json={"username": username})
+    assert (reply.status_code, body_of(reply)) == (400, {"username": [fault]})
+
+
+async def test_accounts_of_earlier_versions_get_their_canonical_names(world, root):
+    for username in ("Old.User", "OLD.user"):
+        account = {"_id": username, "active": True, "superuser": False, "proposals": [], "created": BEGINNING}
+        await world.database["users"].insert_one(account)
+    repository = AccountRepository(world.database)
+    for _ in range(2):
+        await repository.ensure_indexes()
+    rows = world.database["users"].find({"_id": {"$in": ["Old.User", "OLD.user"]}})
+    names = [row["canonical"] async for row in rows if "canonical" in row]
+    assert names == ["old.user"]  # the other one was told apart before, and stays so
+    assert (await root.post(USERS, json={"username": "old.user"})).status_code == 400
+    for username in ("Old.User", "OLD.user"):
+        assert body_of(await root.get(f"{USERS}{username}/"))["username"] == username
+
+
+async def test_a_deleted_user_is_gone_at_once_and_all_that_was_theirs_before_the_name_is_free(world, root):
+    await world.add_user("gail")
+    async with world.client("gail") as client:
+        session = await world.session(client)
+        operation = await world.operation(client, session)
+        reply = await root.delete(f"{USERS}gail/")
+        assert (reply.status_code, reply.content) == (204, b"")
+        assert (await client.get("/api/datasessions/")).status_code == 401
+    for again in (
+        await root.delete(f"{USERS}gail/"),
+        await root.get(f"{USERS}gail/"),
+        await root.patch(f"{USERS}gail/", json={"active": True}),
+        await root.post(f"{USERS}gail/tokens/"),
+    ):
+        assert again.status_code == 404
+    listed = body_of(await root.get(USERS, params={"limit": 1000}))
+    assert "gail" not in [user["username"] for user in listed["results"]]
+    assert listed["count"] == len(listed["results"])
+    being_deleted = {"username": ["The user of that name is still being deleted: try again in a minute."]}
+    for _ in range(2):
+        assert body_of(await root.post(USERS, json={"username": "gail"})) == being_deleted
+        await world.work("deleted users", "deleted sessions")
+    assert not await world.database["sessions"].find_one({"_id": session, "deleted": False})
+    assert not await world.database["operations"].find_one({"_id": operation, "deleted": False})
+    # Kept for a minute: a request of theirs may have been under way.
+    await world.database["users"].update_one({"_id": "gail"}, {"$set": {"deleted_at": BEGINNING}})
+    await world.work("deleted users")
+    await world.add_user("gail")
+    async with world.client("gail") as client:
+        assert body_of(await client.get("/api/datasessions/"))["count"] == 0
+
+
+async def test_a_deleted_user_is_kept_as_long_as_anything_of_theirs_is(world, root):
+    await world.add_user("hugh")
+    async with world.client("hugh") as client:
+        operation = await world.operation(client, await world.session(client))
+    await root.delete(f"{USERS}hugh/")
+    await world.database["users"].update_one({"_id": "hugh"}, {"$set": {"deleted_at": BEGINNING}})
+    await world.work("deleted users")  # the session goes
+    await world.work("deleted users")  # its operation is there still: interrupted, say
+    assert await world.database["operations"].find_one({"_id": operation, "deleted": False})
+    assert await world.database["users"].find_one({"_id": "hugh"})
+    await world.work("deleted sessions", "deleted users")
+    assert await world.database["users"].find_one({"_id": "hugh"}) is None
 
 
 @pytest.mark.parametrize(
@@ -86,6 +168,8 @@ async def test_tokens_are_added_and_revoked(world, root):
 
 async def test_unknown_users(root):
     for reply in (
+        await root.get(f"{USERS}nobody/"),
+        await root.delete(f"{USERS}nobody/"),
         await root.patch(f"{USERS}nobody/", json={"active": False}),
         await root.post(f"{USERS}nobody/tokens/"),
         await root.delete(f"{USERS}nobody/tokens/"),

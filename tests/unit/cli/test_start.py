@@ -32,7 +32,9 @@ HTTP_COMMANDS = [
     "users add ada",
     "users token ada",
     "users list",
-    "users deactivate ada",
+    "users edit ada --inactive",
+    "users revoke ada",
+    "users delete ada --yes",
 ]
 #: Runs the command lines given as JSON; prints exit code and heavy modules loaded after each, as JSON.
 PROBE = f"""

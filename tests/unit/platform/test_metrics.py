@@ -25,6 +25,29 @@ def test_a_handled_message_is_counted_and_timed():
     assert value("datalab_bus_handling_seconds_bucket", {"consumer": "runner-slow", "le": "0.5"}) == 1.0
 
 
+def counters(registry):
+    """Return how many samples each counter with labels has."""
+    return {
+        metric.name: len([sample for sample in metric.samples if sample.name.endswith("_total")])
+        for metric in registry.collect()
+        if metric.type == "counter" and metric.name.startswith("datalab_bus")
+    }
+
+
+def test_whatever_can_be_counted_is_there_from_the_start():
+    registry = create_registry()
+    metrics = BusMetrics(registry)
+    metrics.serves("file-ingest")
+    value = registry.get_sample_value
+    for name in ("redeliveries", "dead_letters", "refusals"):
+        assert value(f"datalab_bus_{name}_total", {"consumer": "file-ingest"}) == 0.0
+    for outcome in ("done", "retry", "unreadable", "fatal", "usage"):
+        labels = {"consumer": "file-ingest", "outcome": outcome}
+        assert value("datalab_bus_messages_handled_total", labels) == 0.0
+    assert value("datalab_bus_publishes_total", {"stream": "DEAD", "duplicate": "false"}) == 0.0
+    assert all(counters(registry).values())
+
+
 def test_publishes_tell_duplicates_apart():
     registry = create_registry()
     metrics = BusMetrics(registry)

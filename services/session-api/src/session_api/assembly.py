@@ -28,13 +28,13 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     owners = sessions_assembly.repository(core)
-    accounts, authenticator = accounts_assembly.build(core, settings=settings)
+    accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
     operations = operations_assembly.build(
         core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners, owners=authenticator
     )
-    sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations)
+    sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations, users=users)
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     others = [accounts, offers, operations.capability, sessions, analysis, feed]

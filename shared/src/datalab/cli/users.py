@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from datalab.cli.connection import ask
+from datalab.cli.connection import CommandError, ask
+from datalab.client.rest import Datalab
 
 app = typer.Typer(help="Users and their tokens (needs the administrator's token).", no_args_is_help=True)
 
+ProposalsOption = Annotated[list[str], typer.Option(help="proposal whose frames the user may read; repeatable")]
+SuperuserOption = Annotated[bool, typer.Option(help="may read everything and manage users")]
+
 
 @app.command()
-def add(
-    name: str,
-    proposal: Annotated[list[str], typer.Option(help="proposal whose frames the user may read; repeatable")] = [],  # noqa: B006
-    superuser: Annotated[bool, typer.Option(help="may read everything and manage users")] = False,
-) -> None:
+def add(name: str, proposal: ProposalsOption = [], superuser: SuperuserOption = False) -> None:  # noqa: B006
     """Add a user and print a token. The token is shown this once; only its hash is stored."""
     typer.echo(ask(lambda api: api.add_user(name, proposals=proposal, superuser=superuser), as_admin=True))
 
 
 @app.command()
-def token(name: str) -> None:
-    """Print a new token for a user; older ones stay valid."""
-    typer.echo(ask(lambda api: api.add_token(name), as_admin=True))
+def token(
+    name: str, replace: Annotated[bool, typer.Option("--replace", help="older ones become invalid")] = False
+) -> None:
+    """Print a new token for a user; older ones stay valid unless they are replaced."""
+
+    async def new(api: Datalab) -> str:
+        if replace:
+            await api.revoke_tokens(name)
+        return await api.add_token(name)
+
+    typer.echo(ask(new, as_admin=True))
+
+
+@app.command()
+def revoke(name: str) -> None:
+    """Make every token of a user invalid; nothing of theirs is deleted."""
+    ask(lambda api: api.revoke_tokens(name), as_admin=True)
 
 
 @app.command("list")
 def list_() -> None:
-    """List the users."""
-    for user in ask(lambda api: api.users(), as_admin=True):
+    """List the users: name, proposals, and what else is particular."""
+    users = ask(lambda api: api.users(), as_admin=True)
+    for user in users:
         marks = [mark for mark in ("superuser",) if user.get(mark)] + ([] if user["active"] else ["inactive"])
         typer.echo("  ".join([user["username"], *user["proposals"], *marks]))
+    if not users:
+        typer.echo("no users yet: `datalab users add NAME` makes one", err=True)
 
 
 @app.command()
-def deactivate(name: str) -> None:
-    """Keep a user from using the system; nothing of theirs is deleted."""
-    ask(lambda api: api.change_user(name, active=False), as_admin=True)
+def edit(
+    name: str,
+    add_proposal: Annotated[list[str], typer.Option(help="proposal to add; repeatable")] = [],  # noqa: B006
+    remove_proposal: Annotated[list[str], typer.Option(help="proposal to take away; repeatable")] = [],  # noqa: B006
+    superuser: Annotated[bool | None, typer.Option(help="may read everything and manage users")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="may use the system")] = None,
+) -> None:
+    """Change a user, and print what is known of them then. What is not named stays as it is."""
+
+    async def change(api: Datalab) -> list[str]:
+        wanted: dict[str, Any] = {"superuser": superuser, "active": active}
+        changes = {key: value for key, value in wanted.items() if value is not None}
+        if add_proposal or remove_proposal:
+            present = (await api.user(name))["proposals"]
+            unknown = sorted(set(remove_proposal) - set(present))
+            if unknown:
+                raise CommandError(f"{name} is not in {', '.join(unknown)}, but in {', '.join(present) or 'none'}")
+            kept = [proposal for proposal in present if proposal not in remove_proposal]
+            changes["proposals"] = list(dict.fromkeys([*kept, *add_proposal]))
+        if not changes:
+            raise CommandError("name something to change: see `datalab users edit --help`")
+        user = await api.change_user(name, **changes)
+        return [user["username"], *user["proposals"], *[mark for mark in ("superuser", "active") if user[mark]]]
+
+    typer.echo("  ".join(ask(change, as_admin=True)))
+
+
+@app.command()
+def delete(name: str, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
+    """Delete a user with all their sessions and operations, for ever."""
+    if not yes and not typer.confirm(f"Delete {name} with all their sessions and results?"):
+        raise CommandError("nothing was deleted")
+    ask(lambda api: api.delete_user(name), as_admin=True)

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -32,6 +33,7 @@ JsonObject = dict[str, Any]
 #: Statuses of an operation that nothing follows.
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _TIMEOUT_S: Final = 30.0
+#: Entries of a list asked for at once.
 #: A request that is safe to repeat is sent again when its connection was lost, or the server is not available now.
 _TRIES: Final = 4
 _FIRST_RETRY_S: Final = 0.25
@@ -228,8 +230,12 @@ class Datalab:
     # --- users, for superusers --------------------------------------------------------------------------------
 
     async def users(self) -> list[JsonObject]:
-        """Return the users."""
+        """Return all users, by name."""
         return [user async for user in self._each("users/")]
+
+    async def user(self, name: str) -> JsonObject:
+        """Return a user."""
+        return await self.call("GET", _user_path(name))
 
     async def add_user(self, name: str, *, proposals: Collection[str] = (), superuser: bool = False) -> str:
         """Add a user and return the first token, which is shown this once."""
@@ -239,12 +245,20 @@ class Datalab:
 
     async def add_token(self, name: str) -> str:
         """Return another token of a user; older ones stay valid."""
-        token: str = (await self.call("POST", f"users/{name}/tokens/"))["token"]
+        token: str = (await self.call("POST", f"{_user_path(name)}tokens/"))["token"]
         return token
 
+    async def revoke_tokens(self, name: str) -> None:
+        """Make every token of a user invalid."""
+        await self.call("DELETE", f"{_user_path(name)}tokens/")
+
     async def change_user(self, name: str, **changes: Any) -> JsonObject:
-        """Change what is kept of a user."""
-        return await self.call("PATCH", f"users/{name}/", json=changes)
+        """Change what is kept of a user: `active`, `superuser`, `proposals`."""
+        return await self.call("PATCH", _user_path(name), json=changes)
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user, with their sessions and operations."""
+        await self.call("DELETE", _user_path(name))
 
     # --- the system itself ------------------------------------------------------------------------------------
 
@@ -317,3 +331,7 @@ def _in_words(body: Any) -> str:
             return _KNOWN_TEXTS.get(text, text)
     fields = {name: texts if isinstance(texts, list) else [texts] for name, texts in body.items()}
     return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in fields.items())
+
+
+def _user_path(name: str) -> str:
+    return f"users/{quote(name, safe='')}/"

@@ -22,6 +22,7 @@ from datalab.local.supervisor import Supervisor
 from datalab.local.unit_supervisor import ChildStatus
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
+from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import MongoSettings, NatsSettings, S3Settings
@@ -80,6 +81,8 @@ async def running_system(
     Raises `AddressUnusableError`, `BinaryUnavailableError`, `ChildFailedError`, `DataFolderError`, `ReachError`.
     """
     reach = reach.checked(environ)
+    for line in mistyped_settings(environ):
+        say(f"ATTENTION: {line}")
     with DataFolder(root) as folder:
         api_port = reach.chosen_api_port(say)
         admin_token = environ.get("DATALAB_ADMIN_TOKEN") or secrets.token_hex(20)

@@ -7,6 +7,7 @@ One registry per application, handed to whoever counts; the library's global reg
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -18,6 +19,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+
+from datalab.events.operations import FailureKind
+from datalab.events.topology import STREAMS
 
 NAMESPACE: Final = "datalab"
 
@@ -38,8 +42,16 @@ def exposition(registry: CollectorRegistry) -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
+#: How a delivery can be settled, beside the kinds of failure.
+_SETTLED: Final = ("done", "retry", "outage", "postponed", "unreadable")
+
+
 class BusMetrics:
-    """What passes over the bus. Labels are names from the topology, never subjects: those carry ids without end."""
+    """What passes over the bus. Labels are names from the topology, never subjects: those carry ids without end.
+
+    Whatever can be counted is there from the start, at 0: an alarm on a rise misses the first event of a counter that
+    begins with it.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, namespace=NAMESPACE, registry=registry)
@@ -60,9 +72,24 @@ class BusMetrics:
         self._dead_letters = counter(
             "bus_dead_letters", "Messages kept aside because nobody could handle them", ["consumer"]
         )
+        self._refusals = counter(
+            "bus_refusals",
+            "Messages kept aside because what they ask for cannot be done: the sender's mistake",
+            ["consumer"],
+        )
         self._publishes = counter(
             "bus_publishes", "Publishes the server acknowledged; a duplicate was stored before", ["stream", "duplicate"]
         )
+        for stream, duplicate in product(STREAMS, ("false", "true")):
+            self._publishes.labels(stream.name, duplicate)
+
+    def serves(self, consumer: str) -> None:
+        """Begin to count what becomes of a consumer's messages."""
+        for outcome in (*_SETTLED, *FailureKind):
+            self._handled.labels(consumer, str(outcome))
+        self._handling_seconds.labels(consumer)
+        for counter in (self._redeliveries, self._dead_letters, self._refusals):
+            counter.labels(consumer)
 
     def handled(self, consumer: str, outcome: str, seconds: float) -> None:
         """Count one settled delivery and how long it took."""
@@ -74,6 +101,9 @@ class BusMetrics:
 
     def dead_letter(self, consumer: str) -> None:
         self._dead_letters.labels(consumer).inc()
+
+    def refusal(self, consumer: str) -> None:
+        self._refusals.labels(consumer).inc()
 
     def published(self, stream: str, *, duplicate: bool) -> None:
         self._publishes.labels(stream, str(duplicate).lower()).inc()

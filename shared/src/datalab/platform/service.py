@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,8 +14,11 @@ from starlette.routing import Route
 
 from datalab.platform.assembly import Capability, Core, running
 from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
-from datalab.platform.logging import configure_logging
+from datalab.platform.known_settings import mistyped_settings
+from datalab.platform.logging import configure_logging, get_logger
 from datalab.platform.settings import ServiceSettings
+
+_log = get_logger(__name__)
 
 #: After this long without an answer to a closing websocket, the process ends all the same.
 _CONNECTIONS_GRACE_S = 5
@@ -39,6 +43,8 @@ def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_o
     one service.
     """
     configure_logging(settings, service=service)
+    for line in mistyped_settings(os.environ):
+        _log.warning("settings.unknown", reason=line)
     config = uvicorn.Config(
         _with_short_reasons(app),
         host=settings.http_host,

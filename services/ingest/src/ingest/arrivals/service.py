@@ -87,7 +87,12 @@ class Ingestion:
             raise
         if arrival.origin is Origin.OBSERVATORY and outcome in _NOTHING_NEW:
             await self._tell_unchanged(arrival, _NOTHING_NEW[outcome])
-        self._meter.settled(arrival.origin, outcome, perf_counter() - began)
+        elapsed_s = perf_counter() - began
+        self._meter.settled(arrival.origin, outcome, elapsed_s)
+        if outcome is Outcome.INGESTED:
+            _log.info(
+                "ingest.taken_in", key=arrival.key, origin=str(arrival.origin), elapsed_ms=round(1000 * elapsed_s, 1)
+            )
         return outcome
 
     async def _tell_unchanged(self, arrival: Arrival, reason: str) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from datalab.events.operations import FailureKind
 from datalab.platform.metrics import HANDLING_BUCKETS_S, NAMESPACE
+
+_OUTCOMES: Final = ("computed", "reused", "cancelled", *map(str, FailureKind))
 
 
 class ExecutionMetrics:
@@ -29,6 +33,8 @@ class ExecutionMetrics:
 
     def ended(self, operation: str, outcome: str, compute_s: float = 0.0) -> None:
         """Count one attempt; `compute_s` (seconds) counts only if something was computed."""
+        for possible in _OUTCOMES:  # what else may become of it begins at 0
+            self._ended.labels(operation, possible)
         self._ended.labels(operation, outcome).inc()
         if compute_s > 0:
             self._compute_seconds.labels(operation).observe(compute_s)

@@ -11,12 +11,12 @@ from session_api.accounts.service import UserService
 from session_api.accounts.settings import AccountSettings
 
 
-def build(core: DocumentCore, *, settings: AccountSettings) -> tuple[Capability, Authenticator]:
-    """Return the capability, and what tells the user behind a token."""
+def build(core: DocumentCore, *, settings: AccountSettings) -> tuple[Capability, Authenticator, AccountRepository]:
+    """Return the capability, what tells the user behind a token, and the accounts."""
     users = AccountRepository(core.documents.database)
     token = settings.admin_token
     authenticator = Authenticator(users=users, admin_token=None if token is None else token.get_secret_value())
     capability = Capability(
         routes=http.router.routes, services=[UserService(users=users)], indexes=[users.ensure_indexes]
     )
-    return capability, authenticator
+    return capability, authenticator, users

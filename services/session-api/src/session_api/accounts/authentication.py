@@ -7,11 +7,10 @@ import hmac
 
 from session_api.accounts.model import Account
 from session_api.accounts.repository import AccountRepository
+from session_api.accounts.usernames import ADMIN_USERNAME
 from session_api.web.failures import AuthenticationError
 from session_api.web.user import User
 
-#: The name the operator's own token acts under; no account can have it.
-ADMIN_USERNAME = "admin"
 _ADMIN = User(ADMIN_USERNAME, superuser=True)
 
 

@@ -17,7 +17,8 @@ from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
 
-Username = Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,150}$", max_length=150)]
+#: `.` and `..` would be no part of an address, and what begins with `-` looks like an option.
+Username = Annotated[str, StringConstraints(pattern=r"^\w[\w.@+-]{0,149}$", max_length=150)]
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
 Users = Annotated[UserService, provided(UserService)]
 
@@ -54,11 +55,26 @@ async def create_user(form: NewUser, users: Users) -> Response:
     return JsonReply(TokenView(username=form.username, token=token), 201)
 
 
+@router.get("/{username}", response_model=UserView, responses=NOT_FOUND, summary="Read a user")
+@access(Access.SUPERUSER)
+async def get_user(username: str, users: Users) -> Response:
+    return JsonReply(user_view(await users.get(username)))
+
+
 @router.patch("/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user")
 @access(Access.SUPERUSER)
 async def change_user(username: str, form: UserChange, users: Users) -> Response:
     account = await users.change(username, active=form.active, superuser=form.superuser, proposals=form.proposals)
     return JsonReply(user_view(account))
+
+
+@router.delete(
+    "/{username}", status_code=204, responses=NOT_FOUND, summary="Delete a user with their sessions and operations"
+)
+@access(Access.SUPERUSER)
+async def delete_user(username: str, users: Users) -> Response:
+    await users.delete(username)
+    return empty_reply()
 
 
 @router.post(

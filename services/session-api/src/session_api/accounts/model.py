@@ -10,13 +10,19 @@ from session_api.web.user import User
 
 
 class Account(StoredDocument):
-    """What is kept about a user."""
+    """What is kept about a user.
+
+    No two accounts have the same `canonical` name. A `deleted` one is kept until nothing of its user is left, so that
+    nobody of the same name finds what was theirs.
+    """
 
     username: str = Field(alias="_id")
+    canonical: str | None = None
     active: bool
     superuser: bool
     proposals: tuple[str, ...]
     created: UtcDatetime
+    deleted_at: UtcDatetime | None = None
 
     def user(self) -> User:
         """Return the account as a caller."""

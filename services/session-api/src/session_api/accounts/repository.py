@@ -6,21 +6,48 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from datalab.documents.document import ASCENDING, Document, Index
-from datalab.platform.documents.client import Database, aggregated
+from datalab.platform.documents.client import Database, DuplicateKeyError, aggregated
 from datalab.platform.documents.collection import Collection
 from session_api.accounts.model import Account, Token
+from session_api.accounts.usernames import canonical
 from session_api.web.window import Window
+
+_PRESENT: Document = {"deleted_at": None}
 
 
 class AccountRepository:
-    """Collections `users` and `tokens`."""
+    """Collections `users` and `tokens`. A deleted user is not found, unless the method says so."""
 
     def __init__(self, database: Database) -> None:
-        self._users = Collection(database, "users", Account)
+        self._users = Collection(
+            database,
+            "users",
+            Account,
+            indexes=[
+                Index(
+                    fields=(("canonical", ASCENDING),),
+                    name="canonical",
+                    unique=True,
+                    where={"canonical": {"$type": "string"}},
+                ),
+                Index(fields=(("deleted_at", ASCENDING),), name="deleted", where={"deleted_at": {"$type": "date"}}),
+            ],
+        )
         self._tokens = Collection(
             database, "tokens", Token, indexes=[Index(fields=(("username", ASCENDING),), name="username")]
         )
-        self.ensure_indexes = self._tokens.ensure_indexes
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes that are missing, and give accounts of earlier versions their canonical names."""
+        await self._tokens.ensure_indexes()
+        await self._users.ensure_indexes()
+        for row in await self._users.rows({"canonical": None}, {"_id": True}):
+            try:
+                await self._users.update(
+                    {"_id": row["_id"], "canonical": None}, {"$set": {"canonical": canonical(row["_id"])}}
+                )
+            except DuplicateKeyError:  # they were told apart then, and stay so
+                continue
 
     async def find_any_by_token_hash(self, token_hash: str) -> Account | None:
         # One question instead of two: every request begins with it.
@@ -37,14 +64,19 @@ class AccountRepository:
         return Account.read(documents[0]) if documents else None
 
     async def find_any(self, username: str) -> Account | None:
-        return await self._users.find_one({"_id": username})
+        return await self._users.find_one({"_id": username, **_PRESENT})
+
+    async def find_any_like(self, canonical_name: str) -> Account | None:
+        """Return the account whose name looks like this, deleted or not."""
+        return await self._users.find_one({"canonical": canonical_name})
 
     async def page_of_all(self, window: Window) -> tuple[int, list[Account]]:
         """Return how many accounts there are, and the window of them, by name."""
-        return await self._users.count({}), await self._users.find({}, skip=window.offset, limit=window.limit)
+        count = await self._users.count(_PRESENT)
+        return count, await self._users.find(_PRESENT, skip=window.offset, limit=window.limit)
 
     async def insert(self, account: Account) -> bool:
-        """Store a new account; return False if the name is taken."""
+        """Store a new account; return False if its name is taken, or one that looks the same."""
         return await self._users.insert(account)
 
     async def update(
@@ -59,7 +91,25 @@ class AccountRepository:
         changes = {name: value for name, value in wanted.items() if value is not None}
         if not changes:
             return await self.find_any(username)
-        return await self._users.change_and_find({"_id": username}, {"$set": changes})
+        return await self._users.change_and_find({"_id": username, **_PRESENT}, {"$set": changes})
+
+    async def mark_deleted(self, username: str, *, now: datetime) -> bool:
+        """Delete a user, whose tokens are invalid from then on; return whether there was one."""
+        changes = {"$set": {"active": False, "deleted_at": now}}
+        marked = await self._users.update({"_id": username, **_PRESENT}, changes)
+        await self.remove_token_hashes(username)
+        return marked
+
+    async def find_any_deleted(self, *, limit: int) -> list[tuple[str, datetime]]:
+        """Return the names of deleted users of whom something may be left, and when they were deleted."""
+        query = {"deleted_at": {"$type": "date"}}
+        rows = await self._users.rows(query, {"deleted_at": True}, sort=[("deleted_at", ASCENDING)], limit=limit)
+        return [(row["_id"], row["deleted_at"]) for row in rows]
+
+    async def remove_any_deleted(self, username: str) -> None:
+        """Forget a deleted user: somebody else may have the name."""
+        await self.remove_token_hashes(username)
+        await self._users.delete({"_id": username, "deleted_at": {"$type": "date"}})
 
     async def add_token_hash(self, username: str, token_hash: str, *, created: datetime) -> None:
         await self._tokens.insert(Token(token_hash=token_hash, username=username, created=created))

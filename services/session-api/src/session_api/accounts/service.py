@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Sequence
 
 from datalab.events.envelope import utc_now
-from session_api.accounts.authentication import ADMIN_USERNAME, token_hash
+from session_api.accounts.authentication import token_hash
 from session_api.accounts.model import Account
 from session_api.accounts.repository import AccountRepository
+from session_api.accounts.usernames import canonical, check_username, name_taken
 from session_api.web.failures import FieldError, UserNotFoundError
 from session_api.web.window import Window
 
@@ -26,13 +27,29 @@ class UserService:
         return await self._users.page_of_all(window)
 
     async def create(self, *, username: str, proposals: Sequence[str], superuser: bool) -> str:
-        """Make a user and return the first token. Raises `FieldError` if the name is taken."""
+        """Make a user and return the first token. Raises `FieldError` if nobody may have the name, or somebody has."""
+        check_username(username)
         account = Account(
-            username=username, active=True, superuser=superuser, proposals=tuple(proposals), created=utc_now()
+            username=username,
+            canonical=canonical(username),
+            active=True,
+            superuser=superuser,
+            proposals=tuple(proposals),
+            created=utc_now(),
         )
-        if username == ADMIN_USERNAME or not await self._users.insert(account):
-            raise FieldError({"username": ["A user with that username already exists."]})
+        if not await self._users.insert(account):
+            other = await self._users.find_any_like(canonical(username))
+            if other is not None and other.deleted_at is not None:
+                raise FieldError({"username": ["The user of that name is still being deleted: try again in a minute."]})
+            raise name_taken(username, by=username if other is None else other.username)
         return await self._new_token(username)
+
+    async def get(self, username: str) -> Account:
+        """Return a user's account. Raises `UserNotFoundError`."""
+        account = await self._users.find_any(username)
+        if account is None:
+            raise UserNotFoundError
+        return account
 
     async def change(
         self,
@@ -50,16 +67,20 @@ class UserService:
 
     async def add_token(self, username: str) -> str:
         """Return another token for the user; it is shown this once. Raises `UserNotFoundError`."""
-        await self._demand_known(username)
+        await self.get(username)
         return await self._new_token(username)
 
     async def revoke_tokens(self, username: str) -> None:
         """Make every token of the user invalid. Raises `UserNotFoundError`."""
-        await self._demand_known(username)
+        await self.get(username)
         await self._users.remove_token_hashes(username)
 
-    async def _demand_known(self, username: str) -> None:
-        if await self._users.find_any(username) is None:
+    async def delete(self, username: str) -> None:
+        """Delete a user; nobody can act as them from then on. Raises `UserNotFoundError`.
+
+        Their sessions and operations go soon after; the name is free again when nothing of theirs is left.
+        """
+        if not await self._users.mark_deleted(username, now=utc_now()):
             raise UserNotFoundError
 
     async def _new_token(self, username: str) -> str:

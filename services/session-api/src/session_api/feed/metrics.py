@@ -20,6 +20,8 @@ class FeedMetrics:
         self._sent = counter("feed_events_sent", "Events sent, one for each client")
         self._replayed = counter("feed_events_replayed", "Of the events sent, those read from the stored feed")
         self._closed = counter("feed_clients_closed", "Connections the server ended, by reason", ["reason"])
+        for code in CloseCode:
+            self._closed.labels(code.name.lower())
         self._unreadable = counter("feed_unreadable_events", "Stored messages that are no feed events")
         self._high_water = gauge("feed_queue_high_water", "Most events that ever waited for one client")
         self._highest = 0

@@ -20,6 +20,11 @@ class OperationMetrics:
         self._finished = counter(
             "operations_finished", "Attempts that ended, by status and kind of failure", ["status", "kind"]
         )
+        # From the start at 0: an alarm on a rise misses the first event of a counter that begins with it.
+        for status in (OperationStatus.COMPLETED, OperationStatus.CANCELLED):
+            self._finished.labels(status.value, "")
+        for kind in FailureKind:
+            self._finished.labels(OperationStatus.FAILED.value, kind.value)
         self._unfinished = Gauge(
             "operations_unfinished",
             "Operations that wait or run, as of the last reconciliation",

@@ -90,6 +90,10 @@ class OperationRepository:
         """Return every operation of some sessions, by id."""
         return await self._operations.find({"session_id": {"$in": list(session_ids)}, "owner": owner, "deleted": False})
 
+    async def any_of(self, owner: str) -> bool:
+        """Tell whether the owner has operations."""
+        return bool(await self._operations.rows({"owner": owner, "deleted": False}, {"_id": True}, limit=1))
+
     async def find_outputs(
         self, owner: str, basenames: Sequence[str]
     ) -> dict[str, tuple[OutputFile, tuple[Restriction, ...]]]:

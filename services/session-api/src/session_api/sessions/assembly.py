@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
+from session_api.accounts.repository import AccountRepository
 from session_api.operations.assembly import Operations
 from session_api.operations.settings import OperationSettings
 from session_api.sessions import http
@@ -19,11 +20,21 @@ def repository(core: DocumentCore) -> SessionRepository:
     return SessionRepository(database=core.documents.database, relay=core.relay)
 
 
-def build(*, settings: OperationSettings, sessions: SessionRepository, operations: Operations) -> Capability:
+def build(
+    *, settings: OperationSettings, sessions: SessionRepository, operations: Operations, users: AccountRepository
+) -> Capability:
     """Put them together; what is deleted is looked after as operations are."""
     maintenance = SessionMaintenance(
-        sessions=sessions, deletion=operations.deletion, purge_after_s=settings.purge_after_s
+        sessions=sessions,
+        operations=operations.repository,
+        deletion=operations.deletion,
+        users=users,
+        purge_after_s=settings.purge_after_s,
     )
+    works = {
+        "deleted sessions": maintenance.finish_deletions,
+        "deleted users": maintenance.forget_deleted_users,
+    }
     return Capability(
         routes=http.router.routes,
         services=[
@@ -32,6 +43,6 @@ def build(*, settings: OperationSettings, sessions: SessionRepository, operation
         ],
         indexes=[sessions.ensure_indexes],
         periodic=[
-            Periodic(name="deleted sessions", every_s=settings.reconcile_interval_s, work=maintenance.finish_deletions)
+            Periodic(name=name, every_s=settings.reconcile_interval_s, work=work) for name, work in works.items()
         ],
     )

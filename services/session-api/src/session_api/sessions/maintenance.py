@@ -1,12 +1,19 @@
-"""Finishes what the deletion of a session left half done, and clears away."""
+"""Finishes what the deletion of a session or of a user left half done, and clears away."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from datalab.events.envelope import utc_now
+from datalab.events.envelope import new_id, utc_now
+from datalab.events.feed import SessionDeleted
+from datalab.platform.logging import get_logger
+from session_api import SERVICE
+from session_api.accounts.repository import AccountRepository
 from session_api.operations.deletion import OperationDeletion
+from session_api.operations.repository import OperationRepository
 from session_api.sessions.repository import SessionRepository
+
+_log = get_logger(__name__)
 
 #: How much one look takes on; the next look goes on.
 _BATCH = 200
@@ -15,9 +22,19 @@ _BATCH = 200
 class SessionMaintenance:
     """Any number of processes may do this at the same time: every change is conditional."""
 
-    def __init__(self, *, sessions: SessionRepository, deletion: OperationDeletion, purge_after_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: SessionRepository,
+        operations: OperationRepository,
+        deletion: OperationDeletion,
+        users: AccountRepository,
+        purge_after_s: float,
+    ) -> None:
         self._sessions = sessions
+        self._operations = operations
         self._deletion = deletion
+        self._users = users
         self._purge_after = timedelta(seconds=purge_after_s)
 
     async def finish_deletions(self) -> None:
@@ -31,3 +48,20 @@ class SessionMaintenance:
             await self._deletion.delete(owner, session_id, announce=False)
         purged = [session_id for _, session_id in deleted]
         await self._sessions.purge_any(purged, deleted_before=now - self._purge_after)
+
+    async def forget_deleted_users(self) -> None:
+        """Delete the sessions deleted users still have, then the users of whom nothing is left.
+
+        Raises `TransientError`.
+        """
+        now = utc_now()
+        for username, deleted_at in await self._users.find_any_deleted(limit=_BATCH):
+            sessions = await self._sessions.ids_of(username, limit=_BATCH)
+            for session_id in sessions:
+                event = SessionDeleted(session_id=session_id, owner=username, correlation_id=new_id(), producer=SERVICE)
+                await self._sessions.mark_deleted(username, session_id, now=now, events=[event])
+            # A request that was under way when the user was deleted may still have made something.
+            settled = deleted_at < now - self._purge_after
+            if settled and not sessions and not await self._operations.any_of(username):
+                await self._users.remove_any_deleted(username)
+                _log.info("user.forgotten", username=username)

@@ -57,6 +57,11 @@ class SessionRepository:
         query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}
         return {row["_id"] for row in await self._sessions.rows(query, {"_id": True})}
 
+    async def ids_of(self, owner: str, *, limit: int) -> list[int]:
+        """Return ids of the owner's sessions, `limit` at the most."""
+        rows = await self._sessions.rows({"owner": owner, "deleted": False}, {"_id": True}, limit=limit)
+        return [row["_id"] for row in rows]
+
     async def replace(self, session: Session, *, revision: int, events: Sequence[Event]) -> None:
         """Store name, input data and times. Raises `LostRaceError` if the session no longer has this revision."""
         await self._sessions.replace(

@@ -110,6 +110,7 @@ class Consumers:
         """Handle a consumer's messages from the broker's start on."""
         consumer = subscription.consumer
         self._served.append(consumer)
+        self.metrics.serves(consumer.name)
 
         async def decoded(message: NatsMessage) -> Any:
             return subscription.decode(message.raw_message.subject, message.raw_message.data)
@@ -237,7 +238,7 @@ class _Delivery(BaseMiddleware[Any, Any]):
             if self._subscription.on_failure is not None:
                 await self._subscription.on_failure(content, failure)
             if self._subscription.on_failure is None or keep:
-                await self._bury(f"{failure.kind}: {failure.message}")
+                await self._bury(f"{failure.kind}: {failure.message}", refused=failure.kind is FailureKind.USAGE)
         except TransientError as error:
             return await self._retry(error)
         await self.msg.ack()
@@ -268,9 +269,14 @@ class _Delivery(BaseMiddleware[Any, Any]):
             await self.msg.nak(delay=delay_s)
         return "retry"
 
-    async def _bury(self, reason: str) -> None:
+    async def _bury(self, reason: str, *, refused: bool = False) -> None:
         await self._publisher.bury(
-            self._consumer, self.msg.data, subject=self.msg.subject, sequence=self._sequence, reason=reason
+            self._consumer,
+            self.msg.data,
+            subject=self.msg.subject,
+            sequence=self._sequence,
+            reason=reason,
+            refused=refused,
         )
 
 

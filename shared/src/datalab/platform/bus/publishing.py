@@ -41,9 +41,18 @@ class Publisher:
             )
         self._metrics.published(stream, duplicate=bool(acknowledgement.duplicate))
 
-    async def bury(self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str) -> None:
-        """Keep a message nobody could handle among the dead letters, with the reason."""
-        _log.error("bus.dead_letter", consumer=consumer.name, subject=subject, sequence=sequence, reason=reason)
+    async def bury(
+        self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str, refused: bool = False
+    ) -> None:
+        """Keep a message nobody could handle among the dead letters, with the reason.
+
+        One that was `refused` is its sender's business, and counted apart: it calls no operator.
+        """
+        described = {"consumer": consumer.name, "subject": subject, "sequence": sequence, "reason": reason}
+        if refused:
+            _log.warning("bus.refused", **described)
+        else:
+            _log.error("bus.dead_letter", **described)
         await self.publish_encoded(
             subject=dead_letter_subject(consumer),
             body=body,
@@ -55,7 +64,10 @@ class Publisher:
                 "Datalab-Sequence": str(sequence),
             },
         )
-        self._metrics.dead_letter(consumer.name)
+        if refused:
+            self._metrics.refusal(consumer.name)
+        else:
+            self._metrics.dead_letter(consumer.name)
 
 
 def _header_text(text: str) -> str:
