@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from datalab.cli import ops, topology, up, upload, users, watch
+from datalab.cli import ops, sites, topology, up, upload, users, watch
 from datalab.cli.connection import use_local_system
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
@@ -32,6 +32,7 @@ app.command()(watch.watch)
 app.add_typer(users.app, name="users")
 app.add_typer(ops.sessions, name="sessions")
 app.add_typer(ops.app, name="ops")
+app.add_typer(sites.app, name="sites")
 app.add_typer(topology.app, name="topology")
 
 
