@@ -1,16 +1,21 @@
 """An observatory that comes to a running system, by what the documents say and the command prints."""
 
 import asyncio
+import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from datalab.client.rest import Datalab
+from datalab.local.data_folder import MARK_VARIABLE
 from datalab.local.ports import free_port
+from datalab.local.reach import Reach
 from datalab.local.system import running_system
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +26,7 @@ PATIENCE_S = 60
 
 @pytest.fixture(scope="module")
 async def system(tmp_path_factory):
-    async with running_system(tmp_path_factory.mktemp("system"), api_port=free_port()) as system:
+    async with running_system(tmp_path_factory.mktemp("system"), reach=Reach(api_port=free_port())) as system:
         yield system
 
 
@@ -101,3 +106,25 @@ async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, cr
     assert ended.returncode == 1
     again = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
     assert (again.returncode, "site tst has no credentials" in again.stderr) == (1, True)
+
+
+async def test_no_process_has_secrets_in_its_environment_that_are_not_its_own(system):
+    """Neither servers nor services, nor what inspects, describes, analyses and computes."""
+    stored = json.loads((system.folder.root / "credentials.json").read_text())
+    secrets = {name: value for name, value in stored.items() if name.endswith(("_password", "_secret_key"))}
+    secrets["admin_token"] = system.admin_token
+    names = {status.pid: status.name for status in system.supervisor.statuses}
+    found = {}
+    seen = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            environment = process.environ()
+            if environment.get(MARK_VARIABLE) != str(system.folder.root):
+                continue  # of another system of these tests
+            seen += 1
+            text = "\n".join(environment.values())
+            held = {name for name, value in secrets.items() if value in text}
+            if held:
+                found[names.get(process.pid, f"child {process.pid}: {process.cmdline()}")] = held
+    assert found == {"session-api": {"admin_token"}, "s3": {"s3_secret_key"}}
+    assert seen > len(names)

@@ -23,6 +23,7 @@ from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.ports import LOOPBACK, free_port, lasting_port, reachable, url_host
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint, unavailable
 from datalab.platform.bus.accounts import SERVICES_ACCOUNT, Login
+from datalab.platform.environment import without_secrets
 from datalab.platform.objects.bucket import Bucket
 from datalab.platform.objects.errors import known_failures
 from datalab.platform.settings import S3Settings
@@ -114,7 +115,7 @@ class NatsServer:
         )
         configuration = self._folder.run / "nats.conf"
         write_private(configuration, self._configuration())
-        return Launch(argv=(str(self._program), "--config", str(configuration)), env=os.environ)
+        return Launch(argv=(str(self._program), "--config", str(configuration)), env=without_secrets(os.environ))
 
     async def why_not_ready(self) -> str | None:
         if self._client_port is None:
@@ -196,7 +197,7 @@ class MongoServer:
         argv = [str(self._program), "--bind_ip", LOOPBACK, "--port", str(self._port), "--nounixsocket", "--auth"]
         argv += ["--dbpath", str(self._folder.mongo), "--wiredTigerCacheSizeGB", MONGO_CACHE_GB]
         argv += ["--logpath", log, "--logappend"]
-        return Launch(argv=tuple(argv), env=os.environ)
+        return Launch(argv=tuple(argv), env=without_secrets(os.environ))
 
     async def why_not_ready(self) -> str | None:
         if not await _accepts_connections(self._port):
@@ -287,7 +288,7 @@ class S3Server:
         # NOTICE, because rclone says no more about a port in use or a bad flag than that.
         argv += ["--allow-origin", "*", "--dir-cache-time", "1s", "--log-level", "NOTICE", str(self._folder.s3)]
         # Every RCLONE_* variable is a flag; the user's are meant for another rclone. Ours is not seen by `ps`.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+        env = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith("RCLONE_")}
         keys = [(credentials.s3_access_key, credentials.s3_secret_key)]
         keys += [(site.s3_access_key, site.s3_secret_key) for site in AccessFolder(self._folder.access).sites()]
         env["RCLONE_AUTH_KEY"] = ",".join(f'"{access},{secret}"' for access, secret in keys)

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from datalab.events.topology import inbox_prefix
+from datalab.platform.observers import ObservedFrom
 
 
 class LogSettings(BaseSettings):
@@ -81,6 +82,10 @@ class HttpSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     http_host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
+    observed_from: ObservedFrom = Field(
+        ObservedFrom.PRIVATE,
+        description="who may ask for `/readyz` and `/metrics`: `loopback`, `private` addresses too, or `anyone`",
+    )
     http_port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
 
 
