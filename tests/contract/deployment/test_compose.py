@@ -6,10 +6,9 @@ import pytest
 
 import ingest.settings
 import operation_runner.settings
-from datalab.events.topology import FILES, stream_for
+from datalab.events.topology import BUCKET_NOTIFICATIONS, FILES, stream_for
 from datalab.platform import service
-from datalab.platform.settings import NatsSettings, S3Settings
-from ingest.arrivals.announcements import BUCKET_NOTIFICATION_SUBJECT
+from datalab.platform.settings import AccessSettings, NatsSettings, S3Settings
 from session_api.settings import SessionApiSettings
 
 SETTINGS = {
@@ -17,8 +16,9 @@ SETTINGS = {
     "ingest": (ingest.settings.IngestSettings,),
     "operation-runner": (operation_runner.settings.OperationRunnerSettings,),
     "setup": (NatsSettings, S3Settings),
+    "sites": (NatsSettings, S3Settings, AccessSettings),
 }
-LONG_RUNNING = [name for name in SETTINGS if name != "setup"]
+LONG_RUNNING = [name for name in SETTINGS if name not in {"setup", "sites"}]
 #: Their defaults suit one machine only: in a container each must be given.
 CONNECTION_FIELDS = {
     "nats_url",
@@ -205,7 +205,7 @@ def test_volumes_networks_and_configs_are_declared_and_used(compose, root):
 
 def test_the_object_store_announces_where_ingest_listens(compose):
     subject = compose.environment("minio")["MINIO_NOTIFY_NATS_SUBJECT_DATALAB"]
-    assert subject == BUCKET_NOTIFICATION_SUBJECT
+    assert subject == BUCKET_NOTIFICATIONS
     assert stream_for(subject) is FILES
 
 
@@ -220,3 +220,20 @@ def test_the_example_environment_has_every_variable_and_no_secret(compose, examp
         secret = name.endswith(("PASSWORD", "KEY", "TOKEN"))
         assert (example_env[name] is None) == secret, name
         assert kind == ("-" if name.endswith("_BIND") else "?"), name
+
+
+def test_what_the_sites_command_writes_is_what_the_servers_read(compose, root):
+    """The bus includes it before it starts; a bus or store that cannot change it."""
+    folder = compose.environment("sites")["DATALAB_ACCESS_DIR"]
+    assert compose["sites"]["volumes"] == [f"access:{folder}"]
+    assert "access:/etc/nats/access:ro" in compose["nats"]["volumes"]
+    assert compose["nats"]["configs"] == [{"source": "nats", "target": "/etc/nats/nats.conf"}]
+    assert compose["nats"]["depends_on"]["sites"]["condition"] == "service_completed_successfully"
+    assert compose["minio-setup"]["volumes"] == ["access:/access:ro"]
+
+
+def test_the_object_store_is_the_user_the_bus_knows(compose):
+    notify = compose.environment("minio")
+    assert notify["MINIO_NOTIFY_NATS_USERNAME_DATALAB"] == AccessSettings.model_fields["nats_store_user"].default
+    password = compose.environment("sites")["DATALAB_NATS_STORE_PASSWORD"]
+    assert notify["MINIO_NOTIFY_NATS_PASSWORD_DATALAB"] == password

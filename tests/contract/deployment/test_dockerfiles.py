@@ -21,6 +21,7 @@ CONTENTS = {
     "ingest": {"datalab-shared[platform,astro]", "datalab-ingest"},
     "operation-runner": {"datalab-shared[platform,astro]", "datalab-operation-runner"},
     "setup": {"datalab-shared[cli]"},
+    "sites": {"datalab-shared[cli]"},
 }
 WORKERS = ["ingest", "operation-runner"]
 

@@ -15,6 +15,7 @@ from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
 from datalab.platform.known_settings import KNOWN
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from datalab.platform.settings import AccessSettings
 from ingest.arrivals.metrics import IngestMetrics
 from ingest.frames.names import Convention, parse_file_name
 from operation_runner.execution.metrics import ExecutionMetrics
@@ -26,7 +27,15 @@ DOCUMENTS = [
     "CHANGELOG.md",
     *(
         f"docs/{name}.md"
-        for name in ("architecture", "contributing", "feed", "observatory-guide", "operations", "writing-an-operation")
+        for name in (
+            "architecture",
+            "contributing",
+            "feed",
+            "observatory-guide",
+            "operations",
+            "threat-model",
+            "writing-an-operation",
+        )
     ),
 ]
 DOCUMENTS += ["docs/operator-guide.md", "docs/user-guide.md"]
@@ -164,7 +173,7 @@ def test_the_documents_do_name_commands(root):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_variables_are_settings(root, document):
-    fields = {field for settings in SETTINGS.values() for field in settings.model_fields}
+    fields = {field for settings in (*SETTINGS.values(), AccessSettings) for field in settings.model_fields}
     known = {f"DATALAB_{field.upper()}" for field in fields}
     known |= {"DATALAB_TOKEN", "DATALAB_API_URL"}  # of the command line
     assert set(re.findall(r"DATALAB_[A-Z0-9_]+[A-Z0-9]\b", (root / document).read_text())) - {"DATALAB_FEED"} <= known
@@ -204,3 +213,14 @@ def test_the_storage_the_operator_guide_names_is_the_topology(root):
 def test_python_in_the_documents_compiles(root, document):
     for block in code_blocks(root / document, "python"):
         compile(block, document, "exec")
+
+
+def test_every_line_of_the_threat_model_is_held_by_a_test(root):
+    rows = [line for line in (root / "docs/threat-model.md").read_text().splitlines() if line.count("|") == 5]
+    claims = [row for row in rows if not row.startswith(("| who |", "|---|"))]
+    assert len(claims) >= 20
+    for claim in claims:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", claim)
+        assert named, claim
+        for file, test in named:
+            assert re.search(rf"^(async )?def {test}\(", (root / file).read_text(), re.MULTILINE), f"{file}::{test}"

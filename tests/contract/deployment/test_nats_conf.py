@@ -1,36 +1,55 @@
-"""deploy/nats/nats.conf, tried on the server it is for."""
+"""deploy/nats/nats.conf with what `datalab sites` writes, tried on the server it is for."""
 
 import asyncio
 import json
 import os
-import re
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import urlopen
 
 import nats
 import pytest
 
-from datalab.events.frames import FileStored
-from datalab.events.topology import STREAMS
+from datalab.events.topology import STREAMS, inbox_prefix
 from datalab.local.binaries import NATS_SERVER, locate
 from datalab.local.ports import free_port
 from datalab.platform.bus.topology import apply_topology, check_topology
 from session_api.settings import SessionApiSettings
 
 #: One that looks like a number, one that looks like a size: the server must not take them for that.
-PASSWORDS = {"datalab": "1234567890", "observatory": "12k", "minio": "1e9a-b_c"}
+PASSWORDS = {"datalab": "1234567890", "minio": "12k"}
 
 
 @pytest.fixture(scope="module")
 async def bus(compose, root, tmp_path_factory):
     """Start the server as docker-compose.yml does; yields what connects as one of its users, and its monitor."""
-    environment = {
-        name: re.sub(r'(?<=")[^"]*(?=")', PASSWORDS[_user(name)], value, count=1)
-        for name, value in compose.environment("nats").items()
-    }
     port, monitor_port = free_port(), free_port()
     folder = tmp_path_factory.mktemp("nats")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DATALAB_")},
+        **compose.environment("sites"),
+        "DATALAB_NATS_URL": f"nats://127.0.0.1:{port}",
+        "DATALAB_NATS_PASSWORD": PASSWORDS["datalab"],
+        "DATALAB_NATS_STORE_PASSWORD": PASSWORDS["minio"],
+        "DATALAB_ACCESS_DIR": str(folder / "access"),
+    }
+
+    async def datalab(*command):
+        return await asyncio.to_thread(
+            subprocess.run,
+            [Path(sys.executable).with_name("datalab"), *command],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    first = await datalab(*compose["sites"]["command"])
+    assert "could not be told" in first.stderr  # there is no server yet
     text = (root / "deploy/nats/nats.conf").read_text()
     for container_place, here in (
         ("0.0.0.0:4222", f"127.0.0.1:{port}"),
@@ -40,17 +59,15 @@ async def bus(compose, root, tmp_path_factory):
         assert text.count(f'"{container_place}"') == 1
         text = text.replace(f'"{container_place}"', json.dumps(here))
     (folder / "nats.conf").write_text(text)
-    process = await asyncio.create_subprocess_exec(
-        locate(NATS_SERVER), "--config", folder / "nats.conf", env={**os.environ, **environment}
-    )
+    process = await asyncio.create_subprocess_exec(locate(NATS_SERVER), "--config", folder / "nats.conf")
     connections = []
 
-    async def connect(user, **options):
+    async def connect(user, password=None, **options):
         # The first connection waits for the server to listen: 100 times 0.05 s at most.
         connection = await nats.connect(
             f"nats://127.0.0.1:{port}",
             user=user,
-            password=PASSWORDS[user],
+            password=password or PASSWORDS[user],
             max_reconnect_attempts=100,
             reconnect_time_wait=0.05,
             **options,
@@ -59,18 +76,12 @@ async def bus(compose, root, tmp_path_factory):
         return connection
 
     try:
-        yield SimpleNamespace(connect=connect, monitor=f"http://127.0.0.1:{monitor_port}")
+        yield SimpleNamespace(connect=connect, datalab=datalab, monitor=f"http://127.0.0.1:{monitor_port}")
     finally:
         for connection in connections:
             await connection.close()
         process.terminate()
         await process.wait()
-
-
-def _user(variable):
-    return {"": "datalab", "OBSERVATORY_": "observatory", "MINIO_": "minio"}[
-        variable.removeprefix("NATS_").removesuffix("PASSWORD")
-    ]
 
 
 def disk_allowance(monitor):
@@ -95,29 +106,30 @@ async def test_the_largest_request_fits_into_a_message(bus):
     assert connection.max_payload > SessionApiSettings.model_fields["max_request_bytes"].default
 
 
-@pytest.mark.parametrize(
-    ("user", "subject"),
-    [("observatory", "observatory.tst.image.new"), ("minio", "datalab.bucket.notification")],
-)
-async def test_announcements_are_stored(bus, user, subject):
+async def test_notifications_of_the_object_store_are_stored(bus):
     await apply_topology((await bus.connect("datalab")).jetstream())
-    body = FileStored(site="tst", key="data/a.fits", producer="test", event_id=uuid.uuid4().hex).encode()
-    stored = await (await bus.connect(user)).jetstream().publish(subject, body)
+    body = json.dumps({"Event": "s3:TestEvent", "Id": uuid.uuid4().hex}).encode()
+    stored = await (await bus.connect("minio")).jetstream().publish("datalab.bucket.notification", body)
     assert stored.stream == "FILES"
 
 
-@pytest.mark.parametrize(
-    ("user", "subject"),
-    [
-        ("observatory", "datalab.operation.requested.v1.fast"),
-        ("observatory", "datalab.bucket.notification"),
-        ("minio", "observatory.tst.image.new"),
-        ("minio", "$JS.API.STREAM.DELETE.FILES"),
-    ],
-)
-async def test_who_announces_may_do_nothing_else(bus, user, subject):
-    refusals = asyncio.Queue()
-    connection = await bus.connect(user, error_cb=refusals.put)
-    await connection.publish(subject, json.dumps({}).encode())
-    refusal = await asyncio.wait_for(refusals.get(), timeout=5)
-    assert subject.lower() in str(refusal).lower()
+async def test_a_site_added_while_it_runs_is_known_and_one_removed_is_not(bus):
+    await bus.connect("datalab")  # so that the server is up
+    printed = (await bus.datalab("sites", "add", "tst")).stdout
+    given = dict(line.split("=", 1) for line in printed.splitlines())
+    assert given["DATALAB_NATS_INBOX_PREFIX"] == inbox_prefix("observatory-tst")
+    connection = await bus.connect(
+        given["DATALAB_NATS_USER"],
+        given["DATALAB_NATS_PASSWORD"],
+        inbox_prefix=given["DATALAB_NATS_INBOX_PREFIX"],
+        allow_reconnect=False,
+    )
+    assert "tst" in (await bus.datalab("sites", "list")).stdout
+    closed = asyncio.Event()
+
+    async def note():
+        closed.set()
+
+    connection._closed_cb = note
+    await bus.datalab("sites", "remove", "tst")
+    await asyncio.wait_for(closed.wait(), timeout=5)

@@ -16,7 +16,9 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
+from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
+from ingest.arrivals.refusals import Refusals
 from ingest.frames.model import frame_ingested, new_frame, with_file
 from ingest.frames.names import parse_file_name
 from ingest.frames.repository import FrameRepository
@@ -112,7 +114,13 @@ async def test_an_announced_file_that_never_comes_is_given_up_with_the_reason(se
     content = await observatory.put(f"{base}-EX01.fits", b"half")
     async with arrivals(settings) as here:
         bus.subscribe(
-            file_subscription(ingestion=here.ingestion, bucket=settings.s3_bucket, concurrency=1, consumer=impatient)
+            file_subscription(
+                ingestion=here.ingestion,
+                refusals=Refusals(publisher=bus, allowance=Allowance(per_s=1, burst_s=1)),
+                bucket=settings.s3_bucket,
+                concurrency=1,
+                consumer=impatient,
+            )
         )
         await bus.start()
         await observatory.announce(never, site="late")

@@ -170,6 +170,13 @@ async def test_a_file_announced_again_is_told_to_change_nothing(observatory):
     assert (event.site, event.reason) == ("tst", "its frame has this file already")
 
 
+async def test_a_message_that_is_no_announcement_is_told_to_its_site(observatory):
+    await observatory.send({"site": "tst", "key": "data/half-said.fits", "size_bytes": -1})
+    (event,) = await observatory.told("data/half-said.fits", FileRejected)
+    assert event.site == "tst"
+    assert event.reason == "not an announcement: Input should be greater than or equal to 0 (at size_bytes)"
+
+
 async def test_an_observatory_cannot_announce_the_frames_of_another(observatory):
     base = base_name(site="mrc")
     key = await observatory.upload(f"{base}-EX10.jpg", JPEG, site="tst")

@@ -42,7 +42,7 @@ def responder(answer, *, concurrency=10):
     return Responder(
         group=ANALYSTS,
         subject=analysis_subject("look"),
-        decode=AnalysisRequested.decode,
+        decode=lambda _, body: AnalysisRequested.decode(body),
         answer=answer,
         refuse=lambda kind, message: AnalysisAnswered(failure=kind, message=message),
         concurrency=concurrency,

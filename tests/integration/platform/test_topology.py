@@ -1,7 +1,7 @@
 import pytest
 from nats.js.api import ConsumerConfig, StreamConfig
 
-from datalab.events.topology import BUCKETS, CONSUMERS, PROJECTOR, STREAMS, WORK
+from datalab.events.topology import BUCKETS, CONSUMERS, FILE_INGEST, FILES, PROJECTOR, STREAMS, WORK
 from datalab.platform.bus.topology import TopologyMismatchError, apply_topology, check_topology
 from support.servers import nats_connection
 
@@ -53,3 +53,17 @@ async def test_what_the_server_has_beyond_is_left_alone(jetstream):
     await apply_topology(jetstream)
     await check_topology(jetstream)
     assert (await jetstream.stream_info("THEIRS")).config.subjects == ["theirs.>"]
+
+
+async def test_a_stream_of_announcements_from_before_becomes_a_backlog_that_keeps_what_waits(jetstream):
+    await jetstream.add_stream(
+        StreamConfig(name=FILES.name, subjects=list(FILES.subjects), max_age=FILES.max_age_s, max_bytes=FILES.max_bytes)
+    )
+    await jetstream.add_consumer(
+        FILES.name, ConsumerConfig(durable_name=FILE_INGEST.name, ack_policy="explicit", filter_subjects=FILES.subjects)
+    )
+    await jetstream.publish("observatory.tst.image.new", b"waits")
+    changes = await apply_topology(jetstream)
+    assert {"stream FILES: retention is 'limits', should be 'interest', changed"} <= set(changes)
+    await check_topology(jetstream)
+    assert (await jetstream.get_msg(FILES.name, 1)).data == b"waits"

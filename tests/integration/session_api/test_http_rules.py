@@ -226,6 +226,16 @@ async def test_a_bug_of_ours_is_answered_without_internals_and_counted(world, al
     )
 
 
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+async def test_how_the_process_is_is_not_told_through_a_proxy(world, path):
+    async with world.client() as anyone:
+        assert (await anyone.get(path)).status_code == 200
+        handed_on = await anyone.get(path, headers={"X-Forwarded-For": "127.0.0.1"})
+        alive = await anyone.get("/healthz", headers={"X-Forwarded-For": "127.0.0.1"})
+    assert (handed_on.status_code, alive.status_code) == (403, 200)
+    assert handed_on.json() == {"detail": "not for your address: DATALAB_OBSERVED_FROM is private"}
+
+
 async def test_the_process_tells_whether_it_works(world):
     async with world.client() as client:
         wrong = await client.get("/healthz", headers={"Authorization": "Token wrong"})

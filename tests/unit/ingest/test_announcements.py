@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datalab.events.frames import FileStored
+from datalab.events.topology import BUCKET_NOTIFICATIONS
 from datalab.platform.bus.consuming import UnreadableMessageError
-from ingest.arrivals.announcements import BUCKET_NOTIFICATION_SUBJECT, AnnouncementReader
+from ingest.arrivals.announcements import AnnouncementReader
 from ingest.arrivals.model import Origin
 
 READER = AnnouncementReader(bucket="datalab")
@@ -46,7 +47,7 @@ def notification(*records):
     return {"EventName": "s3:ObjectCreated:Put", "Key": "datalab/data/a.jpg", "Records": list(records)}
 
 
-def read(message, subject=BUCKET_NOTIFICATION_SUBJECT):
+def read(message, subject=BUCKET_NOTIFICATIONS):
     return READER.decode(subject, json.dumps(message).encode())
 
 
@@ -84,13 +85,13 @@ def test_another_bucket_is_not_ours():
 
 
 @pytest.mark.parametrize("message", [{}, {"temperature_c": 4.5}, [], None, 3, "text", {"Records": [{}]}])
-@pytest.mark.parametrize("subject", [BUCKET_NOTIFICATION_SUBJECT, "observatory.tst.image.new"])
+@pytest.mark.parametrize("subject", [BUCKET_NOTIFICATIONS, "observatory.tst.image.new"])
 def test_foreign_json_is_unreadable(message, subject):
     with pytest.raises((ValidationError, UnreadableMessageError)):
         read(message, subject)
 
 
-@given(st.binary(max_size=200), st.sampled_from([BUCKET_NOTIFICATION_SUBJECT, "observatory.tst.image.new"]))
+@given(st.binary(max_size=200), st.sampled_from([BUCKET_NOTIFICATIONS, "observatory.tst.image.new"]))
 def test_any_bytes_are_unreadable_at_worst(body, subject):
     with pytest.raises((ValidationError, UnreadableMessageError)):
         READER.decode(subject, body)

@@ -5,8 +5,10 @@ import pytest
 from datalab.errors import UsageError
 from datalab.events.operations import FailureKind
 from datalab.platform.bus.consuming import Failure
+from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.announcements import AnnouncedFiles
 from ingest.arrivals.bus import file_subscription
+from ingest.arrivals.refusals import NO_KEY, Refusals
 from support.ingest import BASE, FITS, TEXT, World, announced
 
 
@@ -19,7 +21,8 @@ def world():
 
 @pytest.fixture
 def subscription(world):
-    return file_subscription(ingestion=world.ingestion, bucket="datalab", concurrency=4)
+    refusals = Refusals(publisher=world.publisher, allowance=Allowance(per_s=0.05, burst_s=60))
+    return file_subscription(ingestion=world.ingestion, refusals=refusals, bucket="datalab", concurrency=4)
 
 
 async def test_every_file_of_a_message_is_ingested(world, subscription):
@@ -45,3 +48,29 @@ async def test_a_usage_error_is_told_once(world, subscription):
 
 def test_failed_messages_are_kept_for_an_operator(subscription):
     assert subscription.keep_failed
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [(b'{"key": "data/x.fits"}', "data/x.fits"), (b"[" * 9999, NO_KEY), (b"\xff", NO_KEY), (b'{"key": 3}', NO_KEY)],
+    ids=["with a key", "deep", "no text", "a number"],
+)
+async def test_what_is_no_announcement_is_told_to_the_site_it_came_from(world, subscription, body, key):
+    await subscription.on_unreadable("observatory.tst.image.new", body, "Field required (at site)")
+    (event,) = world.publisher.events.values()
+    assert (event.site, event.key) == ("tst", key)
+    assert event.reason == "not an announcement: Field required (at site)"
+
+
+@pytest.mark.parametrize("subject", ["observatory.no site.image.new", "datalab.bucket.notification"])
+async def test_what_comes_from_no_site_is_told_to_none(world, subscription, subject):
+    await subscription.on_unreadable(subject, b"x", "why")
+    assert world.publisher.events == {}
+
+
+async def test_a_site_hears_of_so_many_refusals_and_another_of_its_own(world, subscription):
+    for number in range(10):
+        await subscription.on_unreadable("observatory.bad.image.new", b"%d" % number, "why")
+    await subscription.on_unreadable("observatory.tst.image.new", b"1", "why")
+    sites = [event.site for event in world.publisher.events.values()]
+    assert sites == ["bad"] * 3 + ["tst"]

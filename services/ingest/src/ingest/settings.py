@@ -28,6 +28,12 @@ class IngestSettings(DocumentServiceSettings):
         description="sites whose frames are public when no header says from when on, as a JSON list; `*` is every site",
     )
     ingest_concurrency: int = Field(4, gt=0, description="announced files ingested at once")
+    site_announcements_per_s: float = Field(
+        20.0, gt=0, description="announcements taken from one site, on average; a minute's worth at once"
+    )
+    site_refusals_per_s: float = Field(
+        1.0, gt=0, description="refused announcements of one site told on the feed, likewise"
+    )
     inspection_processes: int = Field(2, gt=0, description="processes that look inside files")
     inspection_time_limit_s: float = Field(120.0, gt=0, description="longest look inside one file, in seconds")
     inspection_memory_bytes: int = Field(2 * _GIBIBYTE, gt=0, description="memory of one inspecting process, in bytes")

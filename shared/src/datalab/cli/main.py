@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 import datalab
-from datalab.cli import dead_letters, ops, sessions, status, topology, up, upload, users, watch
+from datalab.cli import dead_letters, ops, sessions, sites, status, topology, up, upload, users, watch
 from datalab.cli.connection import with_data_dir
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
@@ -30,6 +30,7 @@ _GROUPS: Final[Mapping[str, typer.Typer]] = {
     "sessions": sessions.app,
     "ops": ops.app,
     "users": users.app,
+    "sites": sites.app,
     "dead-letters": dead_letters.app,
     "topology": topology.app,
 }

@@ -33,7 +33,6 @@ JsonObject = dict[str, Any]
 #: Statuses of an operation that nothing follows.
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _TIMEOUT_S: Final = 30.0
-#: Entries of a list asked for at once.
 #: A request that is safe to repeat is sent again when its connection was lost, or the server is not available now.
 _TRIES: Final = 4
 _FIRST_RETRY_S: Final = 0.25

@@ -40,8 +40,8 @@ from datalab.events.topology import (
     subject_matches,
 )
 
-#: Where answers go: an inbox of whoever asked, named by the request.
-INBOX = "_INBOX.{request}"
+#: Where answers go: an inbox of whoever asked, below the prefix of its user, named by the request.
+INBOX = "{inbox_prefix}.{request}"
 
 #: Every event and the subjects it is published on, with the parts that vary in braces.
 EVENTS: tuple[tuple[type[Event], str], ...] = (

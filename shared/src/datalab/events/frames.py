@@ -27,6 +27,11 @@ class FileStored(Event):
         return f"observatory.{self.site}.image.new"
 
 
+def announced_subject(site: str) -> str:
+    """Return where announcements of a site's own user arrive; within the site's account it is the event's subject."""
+    return f"datalab.file.announced.v1.{site}"
+
+
 class FrameIngested(Event):
     """A frame is known to the archive, or known better than before."""
 

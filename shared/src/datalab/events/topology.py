@@ -10,6 +10,9 @@ _MINUTE_S = 60.0
 _DAY_S = 86_400.0
 _GIBIBYTE = 1024**3
 
+#: Where the object store tells of new objects.
+BUCKET_NOTIFICATIONS = "datalab.bucket.notification"
+
 
 class _Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,11 +22,19 @@ class _Declaration(BaseModel):
 
 
 class Stream(_Declaration):
-    """A stored sequence of messages. Messages stay until they are too old or too many, acknowledged or not."""
+    """A stored sequence of messages. Messages stay until they are too old or too many, acknowledged or not.
+
+    A `backlog` keeps only what its consumers have still to take, and refuses what there is no room for instead of
+    dropping what is oldest: whoever sends hears of it, and nobody's messages push out those of others.
+    """
 
     subjects: tuple[str, ...]
     max_age_s: float
     max_bytes: int
+    backlog: bool = False
+    max_messages_per_subject: int | None = Field(
+        None, description="beyond it a backlog refuses, others drop the oldest"
+    )
     dedupe_window_s: float = Field(10 * _MINUTE_S, description="a repeated event id within this time is dropped")
 
 
@@ -82,9 +93,12 @@ REPORTS = Stream(
 FILES = Stream(
     name="FILES",
     description="new files, announced by observatories or by the object store itself",
-    subjects=("observatory.*.image.new", "datalab.bucket.notification"),
+    subjects=("observatory.*.image.new", BUCKET_NOTIFICATIONS),
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE,
+    backlog=True,
+    # One subject is one site: three nights of a busy one, while nobody takes its files in.
+    max_messages_per_subject=20_000,
 )
 FRAMES = Stream(
     name="FRAMES",
@@ -106,6 +120,8 @@ DEAD = Stream(
     subjects=("datalab.dead.*",),
     max_age_s=90 * _DAY_S,
     max_bytes=_GIBIBYTE,
+    # One subject is one consumer: a flood in one of them does not push out what is kept of the others.
+    max_messages_per_subject=50_000,
 )
 STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, FEED, DEAD)
 
@@ -138,7 +154,8 @@ FILE_INGEST = Consumer(
     filter_subjects=FILES.subjects,
     ack_wait_s=30,
     max_tries=12,
-    max_ack_pending=10_000,
+    # Above what a site may have waiting, so that one whose files are missing does not stop the others.
+    max_ack_pending=50_000,
 )
 FRAME_FEED = Consumer(
     name="frame-feed",
@@ -166,6 +183,14 @@ ANALYSTS = QueueGroup(
     subjects=("datalab.analysis.requested.v1.*",),
 )
 
+#: Sites announce their files here; what is taken goes into FILES under the site's name. The last token is the site, and
+#: the bus sees to it that only that site's user can send it.
+ANNOUNCERS = QueueGroup(
+    name="announcements",
+    description="ingest: announcements of observatories",
+    subjects=("datalab.file.announced.v1.*",),
+)
+
 
 def stream_for(subject: str) -> Stream:
     """Return the stream that stores `subject`. Raises `LookupError` if none does."""
@@ -184,6 +209,11 @@ def subject_matches(pattern: str, subject: str) -> bool:
         if position >= len(given) or part not in ("*", given[position]):
             return False
     return len(wanted) == len(given)
+
+
+def inbox_prefix(user: str) -> str:
+    """Return the subject below which answers to a user of the bus arrive."""
+    return f"_INBOX_{user}"
 
 
 def dead_letter_subject(consumer: Consumer) -> str:

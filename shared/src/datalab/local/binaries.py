@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datalab.errors import UsageError
+from datalab.platform.environment import without_secrets
 
 VERSION_TIMEOUT_S = 30.0  # a cold 140 MB mongod on a slow disk
 
@@ -103,7 +104,7 @@ def why_not_executable(path: Path) -> str | None:
             errors="replace",
             timeout=VERSION_TIMEOUT_S,
             check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**without_secrets(os.environ), "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         return f"it did not answer --version within {VERSION_TIMEOUT_S:.0f} s"

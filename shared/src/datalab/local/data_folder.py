@@ -126,6 +126,11 @@ class DataFolder:
         return self.root / "s3"
 
     @property
+    def access(self) -> Path:
+        """Credentials of observatories, and what the servers read of them."""
+        return self.root / "access"
+
+    @property
     def scratch(self) -> Path:
         return self.root / "scratch"
 

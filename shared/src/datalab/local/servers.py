@@ -17,10 +17,13 @@ from pydantic import SecretStr
 from urllib3 import PoolManager
 
 from datalab.errors import TransientError
+from datalab.local.access import AccessFolder
 from datalab.local.binaries import MONGOD, NATS_SERVER, RCLONE, locate
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.ports import LOOPBACK, free_port, lasting_port, reachable, url_host
 from datalab.local.unit import PROBE_TIMEOUT_S, Launch, StopRank, http_complaint, unavailable
+from datalab.platform.bus.accounts import SERVICES_ACCOUNT, Login
+from datalab.platform.environment import without_secrets
 from datalab.platform.objects.bucket import Bucket
 from datalab.platform.objects.errors import known_failures
 from datalab.platform.settings import S3Settings
@@ -66,7 +69,7 @@ class ServerAddresses:
 
 
 class NatsServer:
-    """nats-server with JetStream, for one user, on ports it chooses itself at the first start."""
+    """nats-server with JetStream, on ports it chooses itself at the first start."""
 
     name = "nats"
     stop_rank = StopRank.BUS
@@ -79,6 +82,7 @@ class NatsServer:
         """
         self._program = locate(NATS_SERVER)
         self._folder = folder
+        self._access = AccessFolder(folder.access)
         self._client_port: int | None = None
         self._monitor_port: int | None = None
 
@@ -103,9 +107,15 @@ class NatsServer:
     async def launch(self) -> Launch:
         for stale in self._ports_files():
             stale.unlink()
+        self._adopt_streams_without_account()
+        self._access.write_configuration(
+            services=Login(self._folder.credentials.nats_user, self._folder.credentials.nats_password),
+            object_store=None,
+            bucket=S3Settings.model_fields["s3_bucket"].default,
+        )
         configuration = self._folder.run / "nats.conf"
         write_private(configuration, self._configuration())
-        return Launch(argv=(str(self._program), "--config", str(configuration)), env=os.environ)
+        return Launch(argv=(str(self._program), "--config", str(configuration)), env=without_secrets(os.environ))
 
     async def why_not_ready(self) -> str | None:
         if self._client_port is None:
@@ -123,8 +133,7 @@ class NatsServer:
         return True
 
     def _configuration(self) -> str:
-        credentials = self._folder.credentials
-        # A JSON string is a valid string of this format; -1 means "any free port".
+        # A JSON string is a valid string of this format; -1 means "any free port". The path of an include is relative.
         return f"""\
 server_name: "datalab"
 listen: "{LOOPBACK}:{self._client_port or -1}"
@@ -136,11 +145,14 @@ jetstream {{
   max_file: {NATS_MAX_FILE}
   max_mem: {NATS_MAX_MEMORY}
 }}
-authorization {{
-  user: {json.dumps(credentials.nats_user)}
-  password: {json.dumps(credentials.nats_password)}
-}}
+include {json.dumps(os.path.relpath(self._access.accounts_file, self._folder.run))}
 """
+
+    def _adopt_streams_without_account(self) -> None:
+        """Give our services the streams of a data folder from when the bus had no accounts."""
+        former, present = (self._folder.nats / "jetstream" / account for account in ("$G", SERVICES_ACCOUNT))
+        if former.is_dir() and not present.exists():
+            former.rename(present)
 
     def _read_ports(self) -> None:
         for path in self._ports_files():
@@ -185,7 +197,7 @@ class MongoServer:
         argv = [str(self._program), "--bind_ip", LOOPBACK, "--port", str(self._port), "--nounixsocket", "--auth"]
         argv += ["--dbpath", str(self._folder.mongo), "--wiredTigerCacheSizeGB", MONGO_CACHE_GB]
         argv += ["--logpath", log, "--logappend"]
-        return Launch(argv=tuple(argv), env=os.environ)
+        return Launch(argv=tuple(argv), env=without_secrets(os.environ))
 
     async def why_not_ready(self) -> str | None:
         if not await _accepts_connections(self._port):
@@ -276,8 +288,10 @@ class S3Server:
         # NOTICE, because rclone says no more about a port in use or a bad flag than that.
         argv += ["--allow-origin", "*", "--dir-cache-time", "1s", "--log-level", "NOTICE", str(self._folder.s3)]
         # Every RCLONE_* variable is a flag; the user's are meant for another rclone. Ours is not seen by `ps`.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
-        env["RCLONE_AUTH_KEY"] = f'"{credentials.s3_access_key},{credentials.s3_secret_key}"'
+        env = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith("RCLONE_")}
+        keys = [(credentials.s3_access_key, credentials.s3_secret_key)]
+        keys += [(site.s3_access_key, site.s3_secret_key) for site in AccessFolder(self._folder.access).sites()]
+        env["RCLONE_AUTH_KEY"] = ",".join(f'"{access},{secret}"' for access, secret in keys)
         return Launch(argv=tuple(argv), env=env)
 
     async def why_not_ready(self) -> str | None:

@@ -13,11 +13,22 @@ from datalab.local.data_folder import DataFolder
 from datalab.local.ports import LOOPBACK, free_port, reachable, url_host
 from datalab.local.servers import ServerAddresses
 from datalab.local.unit import Launch, StopRank, http_complaint
+from datalab.platform.environment import without_secrets
+
+#: Who alone is told: a service cannot lose, or be robbed of, what it does not have.
+_TOLD_ONLY_TO = {
+    "DATALAB_ADMIN_TOKEN": {"session_api"},
+    "DATALAB_MONGO_URL": {"session_api", "ingest"},
+}
+
+
+def _is_foreign(variable: str, module: str) -> bool:
+    return module not in _TOLD_ONLY_TO.get(variable, {module})
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service: what to run, what to add to our own environment, where it says that it is ready."""
+    """A service: what to run, what to add to our own environment less its secrets, where it says that it is ready."""
 
     name: str
     argv: tuple[str, ...]
@@ -33,7 +44,7 @@ class ServiceSpec:
         return f"http://{urlsplit(self.readiness_url).netloc}"
 
     async def launch(self) -> Launch:
-        return Launch(argv=self.argv, env={**os.environ, **self.env})
+        return Launch(argv=self.argv, env={**without_secrets(os.environ), **self.env})
 
     async def why_not_ready(self) -> str | None:
         return await http_complaint(self.readiness_url)
@@ -74,7 +85,11 @@ def default_services(
             name=name,
             argv=(sys.executable, "-m", *(early if isinstance(addresses, Path) else (module,))),
             env={
-                **(extra_env or {}),
+                **{
+                    variable: value
+                    for variable, value in (extra_env or {}).items()
+                    if not _is_foreign(variable, module)
+                },
                 **({} if isinstance(addresses, Path) else addresses.environment()),
                 "DATALAB_HTTP_HOST": host,
                 "DATALAB_HTTP_PORT": str(port),

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datalab.local.access import AccessFolder
 from datalab.local.connection import connection_file
 from datalab.local.data_folder import DataFolder, write_private
 from datalab.local.embedded import HERE, Server, embedded_servers, start_embedded
+from datalab.local.following_sites import LOOK_EVERY_S, SiteFollower
 from datalab.local.reach import Reach
 from datalab.local.servers import S3Server, ServerAddresses
 from datalab.local.services import ServiceSpec, default_services
@@ -25,6 +27,7 @@ from datalab.platform.bus.topology import apply_topology
 from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from datalab.platform.periodic import Periodic
 from datalab.platform.settings import MongoSettings, NatsSettings, S3Settings
 from datalab.platform.tasks import end_tasks
 
@@ -115,7 +118,8 @@ async def running_system(
             finally:
                 await end_tasks(starting)
             _write_connection(system)
-            yield system
+            async with _following_sites(system, own_store=not environ.get("DATALAB_S3_URL")):
+                yield system
 
 
 def _keep_ports(servers: Sequence[Server], say: Callable[[str], None]) -> None:
@@ -137,8 +141,25 @@ async def prepare_servers(nats: NatsSettings, s3: S3Settings) -> list[str]:
     return changes
 
 
+@asynccontextmanager
+async def _following_sites(system: System, *, own_store: bool) -> AsyncIterator[None]:
+    """Have the object store of this machine know the sites of the moment, for as long as the block lasts."""
+    follower = SiteFollower(access=AccessFolder(system.folder.access), supervisor=system.supervisor)
+    work = Periodic(name="sites", every_s=LOOK_EVERY_S, work=follower.look)
+    tasks = [asyncio.create_task(work.repeat(), name=work.name)] if own_store else []
+    try:
+        yield
+    finally:
+        await end_tasks(*tasks)
+
+
 def _write_connection(system: System) -> None:
-    content = {"api_url": system.api_url, "admin_token": system.admin_token, **system.addresses.environment()}
+    content = {
+        "api_url": system.api_url,
+        "admin_token": system.admin_token,
+        "DATALAB_ACCESS_DIR": str(system.folder.access),
+        **system.addresses.environment(),
+    }
     write_private(connection_file(system.folder.root), json.dumps(content))
 
 

@@ -63,6 +63,7 @@ class Core:
     def __init__(self, settings: ServiceSettings, *, service: str, graceful_timeout_s: float = 15.0) -> None:
         self.service = service
         self.registry: CollectorRegistry = create_registry()
+        self.observed_from = settings.observed_from
         self.bus = Bus(
             settings=settings,
             service=service,

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from datalab.errors import DatalabError
 from datalab.platform.logging import get_logger, masked_text
 from datalab.platform.metrics import exposition
+from datalab.platform.observers import ObservedFrom, may_observe
 
 #: Returns when the dependency works, raises when it does not.
 HealthCheck: TypeAlias = Callable[[], Awaitable[None]]
@@ -82,12 +83,16 @@ class GetEndpoint:
     An object rather than a function: Starlette's `Route` takes a function for a request handler, an object for ASGI.
     """
 
-    def __init__(self, answer: Callable[[], Awaitable[Reply]]) -> None:
+    def __init__(self, answer: Callable[[], Awaitable[Reply]], *, to: ObservedFrom) -> None:
         self._answer = answer
+        self._to = to
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 ASGI's signature
         allowed = scope["method"] in {"GET", "HEAD"}
-        reply = await self._answer() if allowed else _json_reply(405, {"detail": "Method Not Allowed"})
+        if not may_observe(scope, self._to):
+            reply = _json_reply(403, {"detail": f"not for your address: DATALAB_OBSERVED_FROM is {self._to}"})
+        else:
+            reply = await self._answer() if allowed else _json_reply(405, {"detail": "Method Not Allowed"})
         headers = [
             (b"content-type", reply.content_type.encode()),
             (b"content-length", str(len(reply.body)).encode()),
@@ -99,8 +104,13 @@ class GetEndpoint:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
 
-def health_routes(health: Health, registry: CollectorRegistry) -> Sequence[tuple[str, AsgiApp]]:
-    """Return `/healthz` (the event loop answers), `/readyz` (every dependency answers) and `/metrics`."""
+def health_routes(
+    health: Health, registry: CollectorRegistry, *, observed_from: ObservedFrom = ObservedFrom.PRIVATE
+) -> Sequence[tuple[str, AsgiApp]]:
+    """Return `/healthz` (the event loop answers), `/readyz` (every dependency answers) and `/metrics`.
+
+    The first says nothing, so anyone may ask; the others say how the system is, and make it work.
+    """
 
     async def alive() -> Reply:
         return _json_reply(200, {"status": "alive"})
@@ -116,7 +126,11 @@ def health_routes(health: Health, registry: CollectorRegistry) -> Sequence[tuple
         body, content_type = exposition(registry)
         return Reply(200, body, content_type)
 
-    return [("/healthz", GetEndpoint(alive)), ("/readyz", GetEndpoint(ready)), ("/metrics", GetEndpoint(metrics))]
+    return [
+        ("/healthz", GetEndpoint(alive, to=ObservedFrom.ANYONE)),
+        ("/readyz", GetEndpoint(ready, to=observed_from)),
+        ("/metrics", GetEndpoint(metrics, to=observed_from)),
+    ]
 
 
 def _json_reply(status: int, content: Mapping[str, object]) -> Reply:

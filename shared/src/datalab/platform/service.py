@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from datalab.platform.assembly import Capability, Core, running
+from datalab.platform.environment import forget_secrets
 from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
 from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.logging import configure_logging, get_logger
@@ -32,7 +33,7 @@ def worker_app(core: Core, capabilities: Sequence[Capability]) -> Starlette:
         async with running(core, capabilities):
             yield
 
-    health = health_routes(core.health(capabilities), core.registry)
+    health = health_routes(core.health(capabilities), core.registry, observed_from=core.observed_from)
     return Starlette(routes=[Route(path, endpoint) for path, endpoint in health], lifespan=lifespan)
 
 
@@ -45,6 +46,7 @@ def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_o
     configure_logging(settings, service=service)
     for line in mistyped_settings(os.environ):
         _log.warning("settings.unknown", reason=line)
+    forget_secrets()  # they were read into the settings; processes that look at files have no use for them
     config = uvicorn.Config(
         _with_short_reasons(app),
         host=settings.http_host,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from datalab.events.topology import inbox_prefix
+from datalab.platform.observers import ObservedFrom
 
 
 class LogSettings(BaseSettings):
@@ -25,6 +29,16 @@ class NatsSettings(BaseSettings):
     nats_url: str = Field("nats://127.0.0.1:4222", description="server list, comma separated")
     nats_user: str | None = Field(None, description="user name, if not in the URL")
     nats_password: SecretStr | None = Field(None, description="password, if not in the URL")
+    nats_inbox_prefix: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+        description="subject below which answers arrive; `_INBOX_<user>` if not given",
+    )
+
+    @property
+    def inbox_prefix(self) -> str:
+        """The subject below which answers to this client arrive: nobody else may listen there."""
+        return self.nats_inbox_prefix or (inbox_prefix(self.nats_user) if self.nats_user else "_INBOX")
 
 
 class MongoSettings(BaseSettings):
@@ -52,12 +66,26 @@ class S3Settings(BaseSettings):
     s3_threads: int = Field(16, gt=0, description="most S3 calls under way at once in one process")
 
 
+class AccessSettings(BaseSettings):
+    """Who may connect to the bus and the object store: what `datalab sites` needs, and no service."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    access_dir: Path = Field(description="folder with the list of sites and what the servers read of it")
+    nats_store_user: str = Field("minio", description="user of the bus with which the object store tells of new files")
+    nats_store_password: SecretStr | None = Field(None, description="its password; not given: it may not connect")
+
+
 class HttpSettings(BaseSettings):
     """Where a service listens: the API itself, or a worker's health and metrics."""
 
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     http_host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
+    observed_from: ObservedFrom = Field(
+        ObservedFrom.PRIVATE,
+        description="who may ask for `/readyz` and `/metrics`: `loopback`, `private` addresses too, or `anyone`",
+    )
     http_port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
 
 

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from datalab.events.envelope import WireModel, derived_id
 from datalab.events.frames import FileStored
+from datalab.events.topology import BUCKET_NOTIFICATIONS
 from datalab.platform.bus.consuming import UnreadableMessageError
 from ingest.arrivals.model import Arrival, Origin
-
-BUCKET_NOTIFICATION_SUBJECT = "datalab.bucket.notification"
 
 #: What S3 servers send once when notifications are switched on.
 _TEST_EVENT = "s3:TestEvent"
@@ -63,9 +62,10 @@ class AnnouncementReader:
 
     def decode(self, subject: str, body: bytes) -> AnnouncedFiles:
         """Return what a message says. Raises `ValidationError` or `UnreadableMessageError` for what is not ours."""
-        if subject == BUCKET_NOTIFICATION_SUBJECT:
+        if subject == BUCKET_NOTIFICATIONS:
             return self._notification(body)
-        return _announcement(subject, body)
+        event = read_announcement(subject, body)
+        return AnnouncedFiles(arrivals=(arrival_of(event),), correlation_id=event.correlation_id)
 
     def _notification(self, body: bytes) -> AnnouncedFiles:
         message = _BucketNotification.model_validate_json(body)
@@ -95,13 +95,19 @@ def _arrival(created: _Object) -> Arrival:
     )
 
 
-def _announcement(subject: str, body: bytes) -> AnnouncedFiles:
+def read_announcement(subject: str, body: bytes) -> FileStored:
+    """Return what a site says. Raises `ValidationError` or `UnreadableMessageError` for what is no announcement."""
     event = FileStored.decode(body)
     if subject != event.subject:
         raise UnreadableMessageError(
             f"announces a file of site {event.site!r} on {subject!r}, not on {event.subject!r}"
         )
-    arrival = Arrival(
+    return event
+
+
+def arrival_of(event: FileStored) -> Arrival:
+    """Return the file a site tells of."""
+    return Arrival(
         key=event.key,
         origin=Origin.OBSERVATORY,
         correlation_id=event.correlation_id,
@@ -109,4 +115,3 @@ def _announcement(subject: str, body: bytes) -> AnnouncedFiles:
         size_bytes=event.size_bytes,
         sha256=event.sha256,
     )
-    return AnnouncedFiles(arrivals=(arrival,), correlation_id=event.correlation_id)

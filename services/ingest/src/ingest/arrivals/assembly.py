@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
+from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
+from ingest.arrivals.gate import AnnouncementGate, announcement_responder
 from ingest.arrivals.metrics import IngestMetrics
 from ingest.arrivals.reconciler import Reconciler
+from ingest.arrivals.refusals import Refusals
 from ingest.arrivals.scratch import ScratchFolder
 from ingest.arrivals.service import Ingestion
 from ingest.frames.repository import FrameRepository
@@ -19,6 +22,8 @@ from ingest.uploads.repository import UploadRepository
 
 #: Looking must not become the main work: a million objects take minutes to list, and then the pause grows with them.
 _LARGEST_SHARE_OF_TIME = 0.1
+#: A night's files may be announced together.
+_BURST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,12 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         meter=metrics,
         open_sites=settings.open_sites,
     )
+    refusals = Refusals(publisher=core.bus, allowance=Allowance(per_s=settings.site_refusals_per_s, burst_s=_BURST_S))
+    gate = AnnouncementGate(
+        store=core.bus,
+        refusals=refusals,
+        allowance=Allowance(per_s=settings.site_announcements_per_s, burst_s=_BURST_S),
+    )
     reconciler = Reconciler(
         objects=core.objects,
         frames=frames,
@@ -70,8 +81,14 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         resources=[scratch, inspector],
         indexes=[frames.ensure_indexes, uploads.ensure_indexes],
         subscriptions=[
-            file_subscription(ingestion=ingestion, bucket=settings.s3_bucket, concurrency=settings.ingest_concurrency)
+            file_subscription(
+                ingestion=ingestion,
+                refusals=refusals,
+                bucket=settings.s3_bucket,
+                concurrency=settings.ingest_concurrency,
+            )
         ],
+        responders=lambda: [announcement_responder(gate)],
         periodic=[
             Periodic(
                 name="reconciler",

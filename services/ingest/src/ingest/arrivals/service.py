@@ -131,7 +131,7 @@ class Ingestion:
         _log.warning("ingest.rejected", key=arrival.key, site=site, origin=str(arrival.origin), reason=reason)
         await self._publisher.publish(
             FileRejected(
-                event_id=derived_id("file.rejected", arrival.key, arrival.correlation_id, reason),
+                event_id=derived_id("file.rejected", site, arrival.key, arrival.correlation_id, reason),
                 correlation_id=arrival.correlation_id,
                 producer=SERVICE,
                 site=site,

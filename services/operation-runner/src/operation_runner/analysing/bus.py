@@ -27,7 +27,7 @@ def responders(analyses: Analyses) -> list[Responder[AnalysisRequested]]:
         Responder(
             group=ANALYSTS,
             subject=analysis_subject(action),
-            decode=AnalysisRequested.decode,
+            decode=lambda _, body: AnalysisRequested.decode(body),
             answer=answer,
             refuse=refuse,
             concurrency=_CONCURRENCY,

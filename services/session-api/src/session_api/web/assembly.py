@@ -31,7 +31,10 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
     """Put it together for an application with these other capabilities."""
     return Web(
         capability=Capability(
-            routes=[*http.process_routes(core.health(others), core.registry), *http.router.routes],
+            routes=[
+                *http.process_routes(core.health(others), core.registry, observed_from=core.observed_from),
+                *http.router.routes,
+            ],
             services=[Paging(page_size=settings.page_size, max_page_size=settings.max_page_size)],
         ),
         middleware=[

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from datalab.events.asyncapi import document
 from datalab.platform.health import Health, health_routes
+from datalab.platform.observers import ObservedFrom
 from session_api.web.access import Access, access
 from session_api.web.bodies import ANY_ROUTE
 from session_api.web.replies import JsonReply
@@ -34,6 +35,7 @@ async def asyncapi() -> Response:
     return JsonReply(document())
 
 
-def process_routes(health: Health, registry: CollectorRegistry) -> Sequence[BaseRoute]:
-    """Return the routes of whoever looks after the process."""
-    return [Route(path, access(Access.PUBLIC)(endpoint)) for path, endpoint in health_routes(health, registry)]
+def process_routes(health: Health, registry: CollectorRegistry, *, observed_from: ObservedFrom) -> Sequence[BaseRoute]:
+    """Return the routes of whoever looks after the process; who that is they ask themselves."""
+    endpoints = health_routes(health, registry, observed_from=observed_from)
+    return [Route(path, access(Access.PUBLIC)(endpoint)) for path, endpoint in endpoints]

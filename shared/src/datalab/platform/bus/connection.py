@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakSet
 
 from faststream import AckPolicy
-from faststream.nats import NatsBroker
+from faststream.nats import NatsBroker, PubAck
 from faststream.security import SASLPlaintext
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -55,6 +55,7 @@ class Bus:
             [url.strip() for url in settings.nats_url.split(",")],
             name=f"datalab-{service}",
             security=security,
+            inbox_prefix=settings.inbox_prefix,
             max_reconnect_attempts=-1,  # the default of 60 gives up for good
             reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]  # handed to nats-py, which takes a float
             reconnected_cb=self._reconnected,
@@ -112,6 +113,9 @@ class Bus:
 
     async def publish(self, event: Event) -> None:
         await self._publisher.publish(event)
+
+    async def publish_acknowledged(self, event: Event) -> PubAck:
+        return await self._publisher.publish_acknowledged(event)
 
     async def publish_encoded(self, *, subject: str, body: bytes, event_id: str) -> None:
         await self._publisher.publish_encoded(subject=subject, body=body, event_id=event_id)

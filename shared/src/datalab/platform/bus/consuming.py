@@ -81,8 +81,9 @@ class Subscription(Generic[ContentT]):
     """What to do with the messages of one durable consumer.
 
     `decode` gets subject and body, and raises `pydantic.ValidationError` or `UnreadableMessageError` for what is not
-    ours. `on_failure` says the outcome to whoever waits for it; without it, the message becomes a dead letter. With
-    `keep_failed` it becomes one all the same, for an operator to look at. `on_outage` says what is waited for.
+    ours; `on_unreadable` hears of it, with subject, body and reason. `on_failure` says the outcome to whoever waits
+    for it; without it, the message becomes a dead letter. With `keep_failed` it becomes one all the same, for an
+    operator to look at. `on_outage` says what is waited for.
     `concurrency` messages are in hand at once, each fetched by itself, so none waits behind another.
     """
 
@@ -91,6 +92,7 @@ class Subscription(Generic[ContentT]):
     handle: Callable[[ContentT], Awaitable[None]]
     on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
     on_outage: Callable[[ContentT, str], Awaitable[None]] | None = None
+    on_unreadable: Callable[[str, bytes, str], Awaitable[None]] | None = None
     keep_failed: bool = False
     concurrency: int = 1
 
@@ -190,6 +192,8 @@ class _Delivery(BaseMiddleware[Any, Any]):
             content = await message.decode()
         except (ValidationError, UnreadableMessageError) as error:
             reason = explain_validation(error) if isinstance(error, ValidationError) else str(error)
+            if self._subscription.on_unreadable is not None:
+                await self._subscription.on_unreadable(self.msg.subject, self.msg.data, reason)
             await self._bury(f"unreadable: {reason}")
             await self.msg.term()
             return "unreadable"

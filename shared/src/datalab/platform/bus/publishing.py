@@ -24,12 +24,16 @@ class Publisher:
 
     async def publish(self, event: Event) -> None:
         """Publish an event."""
-        await self.publish_encoded(subject=event.subject, body=event.encode(), event_id=event.event_id)
+        await self.publish_acknowledged(event)
+
+    async def publish_acknowledged(self, event: Event) -> PubAck:
+        """Publish an event; return where it is stored."""
+        return await self.publish_encoded(subject=event.subject, body=event.encode(), event_id=event.event_id)
 
     async def publish_encoded(
         self, *, subject: str, body: bytes, event_id: str, headers: dict[str, str] | None = None
-    ) -> None:
-        """Publish a body that was encoded before, for example into an outbox."""
+    ) -> PubAck:
+        """Publish a body that was encoded before, for example into an outbox; return where it is stored."""
         stream = stream_for(subject).name
         with bus_errors(f"publishing on {subject} failed"):
             acknowledgement: PubAck = await self._broker.publish(
@@ -40,6 +44,7 @@ class Publisher:
                 timeout=_PUBLISH_TIMEOUT_S,
             )
         self._metrics.published(stream, duplicate=bool(acknowledgement.duplicate))
+        return acknowledgement
 
     async def bury(
         self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str, refused: bool = False

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import nats.js.api
 from faststream.nats import NatsBroker
@@ -43,7 +43,21 @@ _PART_TIMEOUT_S = 5.0
 _FLUSH_TIMEOUT_S = 5
 _NO_RESPONDERS = "503"  # the status with which a server answers for a subject nobody listens to
 
-EventT = TypeVar("EventT", bound=Event)
+
+class Request(Protocol):
+    """What is asked, decoded."""
+
+    @property
+    def correlation_id(self) -> str: ...
+
+
+class Head(Protocol):
+    """What an answer begins with: an event, or what a foreign client reads."""
+
+    def encode(self) -> bytes: ...
+
+
+RequestT = TypeVar("RequestT", bound=Request)
 
 
 class NobodyThereError(TransientError):
@@ -58,7 +72,7 @@ class NoAnswerError(TransientError):
 class Answer:
     """What is answered: a head, and the body as it is."""
 
-    head: Event
+    head: Head
     body: bytes = b""
 
 
@@ -71,19 +85,19 @@ class RawAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Responder(Generic[EventT]):
+class Responder(Generic[RequestT]):
     """How a queue group's requests on one subject are answered.
 
-    `answer` raises as the handlers of a `Subscription` do; `refuse` makes the head of an answer from the kind of
-    failure and a text. More than `concurrency` requests at once are refused as transient: whoever asks waits for no
-    queue.
+    `decode` gets subject and body, and `answer` raises, as in a `Subscription`; `refuse` makes the head of an answer
+    from the kind of failure and a text. More than `concurrency` requests at once are refused as transient: whoever
+    asks waits for no queue.
     """
 
     group: QueueGroup
     subject: str
-    decode: Callable[[bytes], EventT]
-    answer: Callable[[EventT], Awaitable[Answer]]
-    refuse: Callable[[FailureKind, str], Event]
+    decode: Callable[[str, bytes], RequestT]
+    answer: Callable[[RequestT], Awaitable[Answer]]
+    refuse: Callable[[FailureKind, str], Head]
     concurrency: int
 
 
@@ -127,7 +141,8 @@ class RunningResponder:
         began = perf_counter()
         answer, outcome = await self._answer(message, crowded=crowded)
         try:
-            await self._send(answer, message.reply)
+            if message.reply:  # else nobody wants to know
+                await self._send(answer, message.reply)
         except BUS_ERRORS as error:  # whoever asked does not wait any more, or asks again
             _log.info("bus.answer_not_taken", consumer=self._consumer, subject=message.subject, reason=reason_of(error))
             outcome = "not taken"
@@ -136,7 +151,7 @@ class RunningResponder:
     async def _answer(self, message: Msg, *, crowded: bool) -> tuple[Answer, str]:
         responder = self._responder
         try:
-            request = responder.decode(message.data)
+            request = responder.decode(message.subject, message.data)
         except ValidationError as error:
             reason = explain_validation(error)
             _log.error("bus.unreadable_request", consumer=self._consumer, subject=message.subject, reason=reason)

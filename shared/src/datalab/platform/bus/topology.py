@@ -99,15 +99,29 @@ def _stream_config(stream: Stream, replicas: int) -> StreamConfig:
         name=stream.name,
         description=stream.description,
         subjects=list(stream.subjects),
-        retention=RetentionPolicy.LIMITS,
+        retention=_retention(stream),
         storage=StorageType.FILE,
-        discard=DiscardPolicy.OLD,
+        discard=_discard(stream),
+        discard_new_per_subject=stream.backlog and stream.max_messages_per_subject is not None,
+        max_msgs_per_subject=_most_per_subject(stream),
         max_age=stream.max_age_s,
         max_bytes=stream.max_bytes,
         duplicate_window=stream.dedupe_window_s,
         num_replicas=replicas,
         allow_direct=True,
     )
+
+
+def _retention(stream: Stream) -> RetentionPolicy:
+    return RetentionPolicy.INTEREST if stream.backlog else RetentionPolicy.LIMITS
+
+
+def _discard(stream: Stream) -> DiscardPolicy:
+    return DiscardPolicy.NEW if stream.backlog else DiscardPolicy.OLD
+
+
+def _most_per_subject(stream: Stream) -> int:
+    return -1 if stream.max_messages_per_subject is None else stream.max_messages_per_subject
 
 
 def _consumer_config(consumer: Consumer) -> ConsumerConfig:
@@ -141,6 +155,9 @@ def _stream_differences(stream: Stream, present: StreamConfig) -> list[str]:
         ("max_age", stream.max_age_s, present.max_age),
         ("max_bytes", stream.max_bytes, present.max_bytes),
         ("duplicate_window", stream.dedupe_window_s, present.duplicate_window),
+        ("retention", _retention(stream).value, present.retention),
+        ("discard", _discard(stream).value, present.discard),
+        ("max_msgs_per_subject", _most_per_subject(stream), present.max_msgs_per_subject),
     )
 
 

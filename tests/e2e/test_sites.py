@@ -1,0 +1,130 @@
+"""An observatory that comes to a running system, by what the documents say and the command prints."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from datalab.client.rest import Datalab
+from datalab.local.data_folder import MARK_VARIABLE
+from datalab.local.ports import free_port
+from datalab.local.reach import Reach
+from datalab.local.system import running_system
+
+ROOT = Path(__file__).parents[2]
+BASE = "tst-cam01-20260504-00000042"
+JPEG = b"\xff\xd8\xff\xe0 picture"
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+async def system(tmp_path_factory):
+    async with running_system(tmp_path_factory.mktemp("system"), reach=Reach(api_port=free_port())) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def credentials(system):
+    """What `datalab sites add tst` prints beside the running system."""
+    printed = await program(system.folder.root.parent, DATALAB, "sites", "add", "tst", data_dir=system.folder.root)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stderr == ""
+    return dict(line.split("=", 1) for line in printed.stdout.splitlines())
+
+
+DATALAB = str(Path(sys.executable).with_name("datalab"))
+
+
+async def program(folder, *command, data_dir=None, env=None):
+    """Run a command in a folder, with nothing of ours in its environment but `env`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DATALAB_")}
+    if data_dir is not None and not (folder / ".datalab").exists():
+        (folder / ".datalab").symlink_to(data_dir)
+    return await asyncio.to_thread(
+        subprocess.run,
+        command,
+        cwd=folder,
+        env={**inherited, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+async def seen(system, act, wanted):
+    """Do something while the feed of the site is heard; return the first event of it that is wanted."""
+    async with Datalab(system.api_url, system.admin_token).feed() as feed:
+        await feed.subscribe(sites=["tst"])
+        await act
+        async with asyncio.timeout(PATIENCE_S):
+            return await anext(heard.event async for heard in feed if wanted(heard.event))
+
+
+async def test_the_program_of_the_observatory_guide_sends_a_frame(system, credentials, tmp_path):
+    guide = (ROOT / "docs/observatory-guide.md").read_text()
+    (sample,) = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "send.py").write_text(sample)
+    (tmp_path / f"{BASE}-EX10.jpg").write_bytes(JPEG)
+
+    async def send():
+        ended = await program(tmp_path, sys.executable, "send.py", "tst", f"{BASE}-EX10.jpg", env=credentials)
+        assert (ended.returncode, ended.stdout) == (0, f"{BASE}-EX10.jpg\n"), ended.stderr
+
+    await seen(system, send(), lambda event: getattr(event, "basename", None) == BASE)
+    foreign = tmp_path / f"mrc{BASE[3:]}-EX10.jpg"
+    foreign.write_bytes(JPEG)
+    refused = await program(tmp_path, sys.executable, "send.py", "tst", foreign.name, env=credentials)
+    assert refused.returncode == 1
+    assert "says site 'mrc', it was announced by 'tst'" in refused.stderr
+
+
+async def test_the_upload_command_needs_no_more_than_the_site_has(system, credentials, tmp_path):
+    name = f"{BASE.replace('42', '43')}-EX10.jpg"
+    (tmp_path / name).write_bytes(JPEG)
+
+    async def send():
+        ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
+        assert ended.returncode == 0, ended.stderr
+
+    await seen(system, send(), lambda event: getattr(event, "basename", None) == name[:-9])
+
+
+async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, credentials, tmp_path):
+    removed = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
+    assert removed.returncode == 0, removed.stderr
+    name = f"{BASE.replace('42', '44')}-EX10.jpg"
+    (tmp_path / name).write_bytes(JPEG)
+    ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
+    assert ended.returncode == 1
+    again = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
+    assert (again.returncode, "site tst has no credentials" in again.stderr) == (1, True)
+
+
+async def test_no_process_has_secrets_in_its_environment_that_are_not_its_own(system):
+    """Neither servers nor services, nor what inspects, describes, analyses and computes."""
+    stored = json.loads((system.folder.root / "credentials.json").read_text())
+    secrets = {name: value for name, value in stored.items() if name.endswith(("_password", "_secret_key"))}
+    secrets["admin_token"] = system.admin_token
+    names = {status.pid: status.name for status in system.supervisor.statuses}
+    found = {}
+    seen = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            environment = process.environ()
+            if environment.get(MARK_VARIABLE) != str(system.folder.root):
+                continue  # of another system of these tests
+            seen += 1
+            text = "\n".join(environment.values())
+            held = {name for name, value in secrets.items() if value in text}
+            if held:
+                found[names.get(process.pid, f"child {process.pid}: {process.cmdline()}")] = held
+    assert found == {"session-api": {"admin_token"}, "s3": {"s3_secret_key"}}
+    assert seen > len(names)
