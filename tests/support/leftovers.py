@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 
 LIST = [1, 2]
 NESTED = {"deep": {"er": [1]}}
@@ -107,6 +108,7 @@ CHANGES = {
     "socket timeout": lambda: socket.setdefaulttimeout(1.0),
     "logging": lambda: logging.disable(logging.CRITICAL),
     "random state of numpy": lambda: np.random.seed(1),  # noqa: NPY002 - the one that everybody shares
+    "settings of astropy": lambda: setattr(fits.conf, "use_memmap", not fits.conf.use_memmap),
     "function of a library": lambda: setattr(np, "median", np.mean),
     "builtin": lambda: setattr(builtins, "open", None),
     "temporary folder": lambda: setattr(tempfile, "tempdir", "/"),
@@ -179,6 +181,7 @@ def look():
         ),
         "locale": locale.setlocale(locale.LC_ALL),
         "numpy": (np.geterr(), np.get_printoptions(), np.median is np.mean),
+        "astropy": fits.conf.use_memmap,
         "variable": VARIABLE.get(),
         "tempdir": tempfile.gettempdir(),
         "json": sys.modules["json"] is json,

@@ -5,6 +5,7 @@ import signal
 import pytest
 from nats.js.api import ConsumerConfig
 
+from datalab.events.object_keys import manifest_key
 from datalab.events.topology import LEASES, RUNNERS, WORK
 from support.runner import chosen, pids_in, process_exists, stars
 from support.runner_service import RunnerProcess, world
@@ -105,7 +106,7 @@ async def test_a_result_whose_manifest_is_missing_is_made_again_byte_for_byte(la
         outcome = await lab.outcome(await lab.request("Median", {"input_files": chosen(files)}, files))
         assert not outcome.reused
         results.append(outcome.result)
-        await lab.objects.delete(f"results/{outcome.result.result_key}/manifest.json")
+        await lab.objects.delete(manifest_key(outcome.result.result_key))
         runner.send(signal.SIGTERM)
         await runner.ended()
         leases = await lab.bus.key_value(LEASES)

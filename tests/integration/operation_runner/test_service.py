@@ -56,9 +56,9 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
     key = outcome.result.result_key
     assert output.basename == key
     assert {role: file.key for role, file in output.files.items()} == {
-        "fits": f"results/{key}/{key}-1.fits",
-        "large": f"results/{key}/{key}-1-large.jpg",
-        "small": f"results/{key}/{key}-1-small.jpg",
+        "fits": f"results/{key[:2]}/{key}/{key}-1.fits",
+        "large": f"results/{key[:2]}/{key}/{key}-1-large.jpg",
+        "small": f"results/{key[:2]}/{key}/{key}-1-small.jpg",
     }
     for file in output.files.values():
         content = await stored(lab, file.key)
@@ -68,7 +68,7 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
         frames = [stars(40, 50, seed=seed).astype("u2") for seed in (100, 101)]
         np.testing.assert_array_equal(hdus["SCI"].data, np.median(frames, axis=0))
         assert hdus[0].header["DLAB_KEY"] == key
-    manifest = json.loads(await stored(lab, f"results/{key}/manifest.json"))
+    manifest = json.loads(await stored(lab, f"results/{key[:2]}/{key}/manifest.json"))
     assert manifest["result"] == outcome.result.model_dump(mode="json")
     assert manifest["parameters"] == parameters
     assert [file["basename"] for file in manifest["inputs"]] == ["a100", "b100"]

@@ -25,8 +25,9 @@ from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.types import Pixels
 from datalab.errors import UsageError
 from datalab.fits.files import BLOCK_BYTES, opened, packing, unpacked_stream
+from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.rice import RiceRows
-from datalab.fits.science import CATALOGUE, science_hdu, with_primary_cards
+from datalab.fits.science import CATALOGUE, add_primary_cards, science_hdu
 from datalab.fits.tables import plain_table
 
 _ReadRows = Callable[[int, int], Pixels]
@@ -47,6 +48,8 @@ class FitsImage:
     def __init__(self, basename: str, path: Path, *, work_dir: Path) -> None:
         """Open the image. Raises `UsageError` if the file is damaged or has no science image."""
         self.basename = basename
+        self.shape: tuple[int, int]
+        self._read: _ReadRows
         #: By process: a forked one must not share a file position.
         self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
         with _damage_reported(f"The input file {basename} cannot be read"):
@@ -81,11 +84,21 @@ class FitsImage:
             self._opened.pop(os.getpid())[0].close()
 
     def _open(self, work_dir: Path) -> None:
+        frame = read_raw_frame(self._path)
+        if frame is not None:
+            self.header, self.shape = frame.header, frame.shape
+            add_primary_cards(self.header, frame.primary)
+            self._check_pixel_bytes(frame.rows.dtype.itemsize)
+            self._catalogue_offset = frame.catalogue_offset
+            self._read, self.dtype = frame.rows.read, frame.rows.dtype
+            return
         with opened(self._path, **_OPTIONS) as hdus:
             index = science_hdu([hdu.header for hdu in hdus])
             hdu = hdus[index]
-            self.header = hdu.header.copy() if index == 0 else with_primary_cards(hdu.header, hdus[0].header)
-            self.shape: tuple[int, int] = (int(hdu.shape[0]), int(hdu.shape[1]))
+            self.header = hdu.header.copy()
+            if index:
+                add_primary_cards(self.header, hdus[0].header)
+            self.shape = (int(hdu.shape[0]), int(hdu.shape[1]))
             self._check_size(hdu)
             catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == CATALOGUE]
             self._catalogue_offset = catalogues[0].fileinfo()["hdrLoc"] if catalogues else None
@@ -114,9 +127,14 @@ class FitsImage:
         place = hdu.fileinfo()
         if size <= place["datLoc"] + place["datSpan"] - BLOCK_BYTES:
             raise ValueError("the file ends before its image does")
-        pixel_bytes = self.shape[0] * self.shape[1] * abs(hdu.header["BITPIX"]) // 8
-        if pixel_bytes > size * _DENSEST_PACKING:
-            raise ValueError(f"{self.shape[0]} x {self.shape[1]} pixels cannot be in a file of {size} bytes")
+        self._check_pixel_bytes(abs(hdu.header["BITPIX"]) // 8)
+
+    def _check_pixel_bytes(self, pixel_bytes: int) -> None:
+        """Raise `ValueError` if no codec packs so many pixels into the file."""
+        rows, columns = self.shape
+        size = self._path.stat().st_size
+        if rows * columns * pixel_bytes > size * _DENSEST_PACKING:
+            raise ValueError(f"{rows} x {columns} pixels cannot be in a file of {size} bytes")
 
     def _reopened(self, index: int) -> _ReadRows:
         """Read through astropy from a handle that stays open: a thousand headers must not be read for each band."""

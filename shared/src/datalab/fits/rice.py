@@ -8,6 +8,7 @@ row. Everything that is not exactly this form is left to astropy. FITS standard 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.hdu.compressed._compression import decompress_rice_1_c
 
+from datalab.astro.headers.cards import parse_header_text
 from datalab.astro.types import Pixels
+from datalab.fits.files import read_header
 
 #: By BITPIX: the type stored; the type meant when BZERO says that the sign is the other way (FITS standard, 4.4.2.5);
 #: that BZERO; and the one bit in which the two differ.
@@ -45,38 +48,31 @@ class RiceRows:
     @classmethod
     def of(cls, path: Path, image: fits.CompImageHDU) -> Self | None:
         """Return a reader for an image of an open file, or None if it is not in the form described above."""
-        image_header, place = image.header, image.fileinfo()
+        place = image.fileinfo()
         with path.open("rb") as file:
             file.seek(place["hdrLoc"])
-            header = fits.Header.fromfile(file)  # that of the table the image is in
-        columns, bitpix = header["ZNAXIS1"], header["ZBITPIX"]
-        options = {header[f"ZNAME{n}"]: header[f"ZVAL{n}"] for n in range(1, 10) if f"ZNAME{n}" in header}
-        scale, zero = image_header.get("BSCALE", 1), image_header.get("BZERO", 0)
-        plain = (
-            header["ZCMPTYPE"] == "RICE_1"
-            and header["ZNAXIS"] == 2
-            and bitpix in _STORED
-            and (header.get("ZTILE1", columns), header.get("ZTILE2", 1)) == (columns, 1)
-            and header["TFIELDS"] == 1
-            and header["TFORM1"].lstrip("1")[:1] in _DESCRIPTOR
-            and scale == 1
-            and zero in (0, _OTHER_SIGN_BZERO[bitpix])
-            and not {"ZBLANK", "BLANK", "ZSCALE", "ZZERO"} & {*header, *image_header}
-            and options.get("BYTEPIX", 4) == abs(bitpix) // 8
-        )
-        if not plain:
+            text = read_header(file.read, hdu="the image")  # that of the table the image is in
+        return cls.of_cards(path, parse_header_text(text).cards, table_offset=place["datLoc"])
+
+    @classmethod
+    def of_cards(cls, path: Path, cards: Mapping[str, Any], *, table_offset: int) -> Self | None:
+        """Return a reader for the image in the table these cards describe, or None as `of` does."""
+        options: dict[Any, Any] = {
+            cards[f"ZNAME{n}"]: cards.get(f"ZVAL{n}") for n in range(1, 10) if f"ZNAME{n}" in cards
+        }
+        if not _is_plain(cards, options):
             return None
         return cls(
             path=path,
-            columns=columns,
-            bitpix=bitpix,
-            other_sign=zero != 0,
+            columns=cards["ZNAXIS1"],
+            bitpix=cards["ZBITPIX"],
+            other_sign=cards.get("BZERO", 0) != 0,
             block_size=options.get("BLOCKSIZE", 32),
             bytes_per_pixel=options.get("BYTEPIX", 4),
-            table_offset=place["datLoc"],
-            row_bytes=header["NAXIS1"],
-            heap_offset=place["datLoc"] + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"]),
-            descriptor=_DESCRIPTOR[header["TFORM1"].lstrip("1")[:1]],
+            table_offset=table_offset,
+            row_bytes=cards["NAXIS1"],
+            heap_offset=table_offset + cards.get("THEAP", cards["NAXIS1"] * cards["NAXIS2"]),
+            descriptor=_DESCRIPTOR[cards["TFORM1"].lstrip("1")[:1]],
         )
 
     @property
@@ -116,6 +112,24 @@ def rice_decoded(packed: bytes, pixels: int, *, block_size: int, bytes_per_pixel
     """
     decoded: bytes = decompress_rice_1_c(packed, block_size, bytes_per_pixel, pixels)
     return decoded
+
+
+def _is_plain(cards: Mapping[str, Any], options: Mapping[Any, Any]) -> bool:
+    numbers = [cards.get(keyword) for keyword in ("ZNAXIS1", "ZNAXIS2", "NAXIS1", "NAXIS2", "ZBITPIX")]
+    numbers += [cards.get("THEAP", 0), options.get("BLOCKSIZE", 32)]
+    return (
+        all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+        and cards.get("ZCMPTYPE") == "RICE_1"
+        and cards.get("ZNAXIS") == 2
+        and cards["ZBITPIX"] in _STORED
+        and (cards.get("ZTILE1", cards["ZNAXIS1"]), cards.get("ZTILE2", 1)) == (cards["ZNAXIS1"], 1)
+        and cards.get("TFIELDS") == 1
+        and str(cards.get("TFORM1")).lstrip("1")[:1] in _DESCRIPTOR
+        and cards.get("BSCALE", 1) == 1
+        and cards.get("BZERO", 0) in (0, _OTHER_SIGN_BZERO[cards["ZBITPIX"]])
+        and not {"ZBLANK", "BLANK", "ZSCALE", "ZZERO"} & cards.keys()
+        and options.get("BYTEPIX", 4) == abs(cards["ZBITPIX"]) // 8
+    )
 
 
 def _read_exactly(descriptor: int, length: int, offset: int) -> bytes:

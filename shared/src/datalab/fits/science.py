@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import cast
 
 from astropy.io import fits
 
 from datalab.astro.headers.cards import image_axes, readable
-from datalab.errors import UsageError
-from datalab.fits.files import opened
 
 #: Extension names of the science image and of the catalogue of its sources.
 SCIENCE, CATALOGUE = "SCI", "CAT"
@@ -51,10 +47,9 @@ def is_of_the_exposure(keyword: str) -> bool:
     return not _OF_THE_FILE.fullmatch(keyword)
 
 
-def with_primary_cards(header: fits.Header, primary: fits.Header) -> fits.Header:
-    """Return a science header, and of the primary header what it lacks, but not how the file was made."""
-    result = header.copy()
-    result.extend(
+def add_primary_cards(header: fits.Header, primary: fits.Header) -> None:
+    """Add to a science header what it lacks of the primary header, but not how the file was made."""
+    header.extend(
         [
             card
             for card in primary.cards
@@ -62,21 +57,3 @@ def with_primary_cards(header: fits.Header, primary: fits.Header) -> fits.Header
         ],
         unique=True,
     )
-    return result
-
-
-def decodable_header(path: Path, index: int, *, hdu: str) -> fits.Header:
-    """Return the header of a tile-compressed image, after decoding its first and last row.
-
-    Raises `UsageError` if they cannot be; `hdu` is what the message calls the image.
-    """
-    try:
-        # Mapped, the rows between are not read; scaled, all pixels would be.
-        with opened(path, memmap=True, do_not_scale_image_data=True) as hdus:
-            image = hdus[index]
-            for row in {0, image.shape[0] - 1}:
-                _ = image.section[row : row + 1, :]
-            return cast("fits.Header", image.header.copy())
-    except Exception as error:
-        # Whatever the decompressor stumbles over in a file from outside is the file's fault.
-        raise UsageError(f"{hdu}: the compressed pixels cannot be decoded: {type(error).__name__}: {error}") from error

@@ -44,7 +44,7 @@ def process_state() -> dict[str, Any]:
 
 
 def interpreter_state() -> dict[str, Any]:
-    """Return what Python and numpy keep for the whole process."""
+    """Return what Python, numpy and astropy keep for the whole process."""
     root = logging.getLogger()
     return {
         "warning filters": list(warnings.filters),
@@ -59,6 +59,7 @@ def interpreter_state() -> dict[str, Any]:
         "socket timeout": socket.getdefaulttimeout(),
         "logging": (root.level, list(root.handlers), list(root.filters), root.manager.disable),
         **_numpy_state(),
+        **_astropy_state(),
     }
 
 
@@ -72,6 +73,11 @@ def _numpy_state() -> dict[str, Any]:
         "print options of numpy": numpy.get_printoptions(),
         "random state of numpy": (kind, keys.tobytes(), rest),
     }
+
+
+def _astropy_state() -> dict[str, Any]:
+    fits = sys.modules.get("astropy.io.fits")
+    return {} if fits is None else {"settings of astropy.io.fits": {name: item() for name, item in fits.conf.items()}}
 
 
 def _umask() -> int:

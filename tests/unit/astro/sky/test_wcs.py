@@ -6,7 +6,7 @@ from astropy.wcs import WCS
 from reproject.mosaicking import find_optimal_celestial_wcs
 
 from datalab.astro.mosaics.common_wcs import WcsError, common_wcs, moved_origin
-from datalab.astro.sky.wcs import between, celestial_wcs, pixel_scale_arcsec, position_angle_deg
+from datalab.astro.sky.wcs import between, celestial_wcs, footprint, pixel_scale_arcsec, position_angle_deg
 from datalab.astro.sky.wcs_header import cutout_header, wcs_cards, with_wcs
 from datalab.simulation.camera import Camera, Conditions, Pointing
 from datalab.simulation.conditions import tangent_wcs
@@ -51,7 +51,75 @@ def old_header():
     )
 
 
-@pytest.mark.parametrize("header", [pointing(33.0).to_header(), sip_header(), old_header()])
+def tpv_header():
+    header = pointing(10.0).to_header()
+    header.update(
+        {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV", "PV1_0": 1e-5, "PV1_1": 1.001, "PV2_1": 0.999, "PV2_5": 1e-5}
+    )
+    return header
+
+
+def swapped_header():
+    """Return a header whose first axis is the declination."""
+    wcs = pointing(25.0)
+    header = wcs.to_header()
+    for first, second in (("CTYPE1", "CTYPE2"), ("CRVAL1", "CRVAL2"), ("PC1_1", "PC2_1"), ("PC1_2", "PC2_2")):
+        header[first], header[second] = header[second], header[first]
+    header["CDELT1"], header["CDELT2"] = header["CDELT2"], header["CDELT1"]
+    return header
+
+
+def galactic_header():
+    header = old_header()
+    header.update({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"})
+    return header
+
+
+def of_an_exposure(header):
+    """Return a header as exposures have it: with everything else that telescopes write, and when it was taken."""
+    header = header.copy()
+    header.update({"OBJECT": "M 51", "FILTER": "rp", "GAIN": 1.5, "TELESCOP": "0m4a", "AIRMASS": 1.1, "BZERO": 32768})
+    header.update({"DATE-OBS": "2026-05-04T22:00:01.417", "MJD-OBS": 61164.9166831829, "TIMESYS": "UTC"})
+    header["OBSGEO-X"], header["OBSGEO-Y"], header["OBSGEO-Z"] = -1463969.3, -5166673.2, 3434985.7
+    header.add_history("flat-fielded")
+    return header
+
+
+NOTATIONS = {
+    "PC": pointing(33.0).to_header(),
+    "SIP": sip_header(),
+    "CROTA, FK5": old_header(),
+    "TPV": tpv_header(),
+    "declination first": swapped_header(),
+    "galactic": galactic_header(),
+}
+
+
+@pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_nothing_a_header_says_about_coordinates_is_left_out(notation):
+    header = of_an_exposure(NOTATIONS[notation])
+    assert repr(celestial_wcs(header, SHAPE).to_header(relax=True)) == repr(WCS(header).to_header(relax=True))
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_the_footprint_is_where_astropy_has_the_outer_corners(notation):
+    rows, columns = SHAPE
+    corners = footprint(NOTATIONS[notation], SHAPE)
+    right, top = columns - 0.5, rows - 0.5
+    expected = WCS(NOTATIONS[notation]).pixel_to_world([-0.5, right, right, -0.5], [-0.5, -0.5, top, top]).icrs
+    np.testing.assert_allclose(corners, np.transpose([expected.ra.deg, expected.dec.deg]), rtol=0, atol=1e-11)
+
+
+def test_reading_world_coordinates_changes_nothing_of_the_header():
+    header = of_an_exposure(fits.Header({"NAXIS": 3, "NAXIS1": 300, "NAXIS2": 200, "NAXIS3": 1}))
+    header.extend(pointing().to_header())
+    before = header.tostring()
+    assert celestial_wcs(header, SHAPE) is not None
+    assert header.tostring() == before
+
+
+@pytest.mark.parametrize("header", NOTATIONS.values(), ids=NOTATIONS)
 def test_every_usual_notation_is_read_as_astropy_reads_it(header):
     wcs = celestial_wcs(header, SHAPE)
     expected = WCS(header)

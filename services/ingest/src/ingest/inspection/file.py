@@ -20,8 +20,9 @@ from datalab.astro.headers.description import describe
 from datalab.astro.sky.wcs import footprint
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
+from datalab.fits.decodable import decodable_header
 from datalab.fits.files import MOST_HEADER_BYTES, Packing, packing, unpacked_stream
-from datalab.fits.science import decodable_header, is_of_the_exposure, science_hdu
+from datalab.fits.science import is_of_the_exposure, science_hdu
 from datalab.fits.structure import hdu_name, read_structure
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.frames.names import Content

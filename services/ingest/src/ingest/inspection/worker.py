@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from datalab.fits.configuration import remember_settings
 from datalab.processes.limits import limit_memory
 from datalab.processes.worker import Parent
 from ingest.frames.model import Inspection
@@ -17,6 +18,7 @@ def inspecting(
 ) -> Callable[[tuple[Path, Content, str]], Inspection]:
     """Return the function that looks inside a file, given with its content and compression."""
     limit_memory(memory_bytes)
+    remember_settings()
 
     def inspect(file: tuple[Path, Content, str]) -> Inspection:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from astropy.utils.exceptions import AstropyWarning
 
+from datalab.fits.configuration import remember_settings
 from datalab.processes.limits import limit_memory
 from datalab.processes.worker import Parent
 from operation_runner.analysing.decoded_image import DecodedImage, decode
@@ -25,6 +26,7 @@ _MOST_OPEN = 8
 def analysing(_: Parent, packages: tuple[str, ...], memory_bytes: int) -> Callable[[Question], bytes]:
     """Return the function that answers a question as JSON."""
     warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error
+    remember_settings()
     actions = analyses_of(packages)
     limit_memory(memory_bytes)
     opened: OrderedDict[Path, DecodedImage] = OrderedDict()

@@ -8,6 +8,7 @@ from time import monotonic, perf_counter
 
 from astropy.table import Table
 
+from datalab.fits.configuration import remember_settings
 from datalab.processes.limits import allow_many_files, keep_freed_memory, limit_memory
 from datalab.processes.worker import Parent
 from operation_runner.computing.model import StarsWanted
@@ -30,6 +31,7 @@ def computing(
     """
     allow_many_files()
     keep_freed_memory()
+    remember_settings()
     operations = operations_of(packages)
 
     def compute(job: Job) -> Computed:

@@ -43,7 +43,7 @@ _EXTENSION = {"fits": ".fits", "large": "-large.jpg", "small": "-small.jpg", "ti
 
 
 class Manifest(BaseModel):
-    """What `results/<result key>/manifest.json` says."""
+    """What the `manifest.json` in the folder of a result says."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
 
 
 class ObjectResultStore:
-    """Results under `results/<result key>/`."""
+    """Results, each in a folder named by its key."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

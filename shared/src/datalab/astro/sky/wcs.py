@@ -5,6 +5,7 @@ Pixel coordinates are those of numpy and astropy: x is the column, y the row, wh
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import TypeGuard
@@ -33,6 +34,13 @@ _ASTROPY_ERRORS = (
 )
 #: Points along each side of an image that stand for its outline: straight sides need one, SIP bends them little.
 _OUTLINE_POINTS_PER_SIDE = 16
+#: How all keywords begin that say where, in which frame and when (FITS Standard 4.0, sections 8 and 9; SIP, distortion
+#: tables, SCAMP's PV, as astropy.wcs reads them). It is given no others: it formats each card, and an exposure has 80.
+_OF_COORDINATES = re.compile(
+    r"NAXIS\d|WCS|CRPIX|CRVAL|CTYPE|CUNIT|CD|PC|CROTA|PV|PS|CRDER|CSYER|CNAME|CZPHS|CPERI|LONPOLE|LATPOLE|RADE|EQUINOX|"
+    r"EPOCH|[JB]EPOCH|VEL|VSOURCE|ZSOURCE|SPECSYS|SSYS|REST|OBSGEO|OBSORBIT|MJD|DATE|TIM|TREF|TRPOS|TRDIR|PLEPHEM|TSTART|"
+    r"TSTOP|TELAPSE|XPOSURE|[AB]P?_|C[PQ]DIS|C[PQ]ERR|DVERR|D[PQ]\d|D2IM|AXISCORR|WAT|LTM|LTV"
+)
 #: A pixel taken to the sky and back must return.
 _ROUND_TRIP_PX = 0.1
 
@@ -52,14 +60,15 @@ def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
         try:
             if not (_is_solved(header) and _has_small_counts(header)):
                 return None
-            wcs = WCS(_with_two_axes(header))
+            wcs = WCS(_cards_of_two_axes(header))
             if not wcs.has_celestial:
                 return None
             wcs = wcs if wcs.naxis == 2 else wcs.celestial
-            corners = wcs.pixel_to_world([0, columns - 1, 0, columns - 1], [0, 0, rows - 1, rows - 1]).icrs
+            x, y = np.array([0.0, columns - 1, 0, columns - 1]), np.array([0.0, 0, rows - 1, rows - 1])
+            right_ascensions, declinations = _icrs_deg(wcs, x, y)
         except _ASTROPY_ERRORS:
             return None
-        if not (np.isfinite(corners.ra.deg).all() and np.isfinite(corners.dec.deg).all() and _returns(wcs, shape)):
+        if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all() and _returns(wcs, shape)):
             return None
     wcs.array_shape = shape
     return wcs
@@ -97,11 +106,7 @@ def between(target: WCS, source: WCS) -> PixelMapping:
 
 def outline(wcs: WCS, shape: tuple[int, int], *, points_per_side: int = _OUTLINE_POINTS_PER_SIDE) -> SkyCoord:
     """Return places along the outer edge of an image of the shape (rows, columns), all corners included."""
-    rows, columns = shape
-    part = np.arange(points_per_side) / points_per_side
-    x = np.concatenate([part, np.ones_like(part), 1 - part, np.zeros_like(part)]) * columns - 0.5
-    y = np.concatenate([np.zeros_like(part), part, np.ones_like(part), 1 - part]) * rows - 0.5
-    return wcs.pixel_to_world(x, y).icrs
+    return wcs.pixel_to_world(*_edge(shape, points_per_side)).icrs
 
 
 def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
@@ -117,10 +122,32 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
     wcs = celestial_wcs(header, shape)
     if wcs is None:
         return None
-    corners = outline(wcs, shape, points_per_side=1)
-    if not (np.isfinite(corners.ra.deg).all() and np.isfinite(corners.dec.deg).all()):
+    right_ascensions, declinations = _icrs_deg(wcs, *_edge(shape, points_per_side=1))
+    if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
         return None
-    return list(zip((corners.ra.deg % 360.0).tolist(), corners.dec.deg.tolist(), strict=True))
+    return list(zip((right_ascensions % 360.0).tolist(), declinations.tolist(), strict=True))
+
+
+def _edge(shape: tuple[int, int], points_per_side: int) -> tuple[FloatArray, FloatArray]:
+    """Return x and y of points along the outer edge of an image of the shape (rows, columns), all corners included."""
+    rows, columns = shape
+    part = np.arange(points_per_side) / points_per_side
+    x = np.concatenate([part, np.ones_like(part), 1 - part, np.zeros_like(part)]) * columns - 0.5
+    y = np.concatenate([np.zeros_like(part), part, np.ones_like(part), 1 - part]) * rows - 0.5
+    return x, y
+
+
+def _icrs_deg(wcs: WCS, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return right ascension and declination of pixels, in degrees.
+
+    Where the axes are those of the ICRS they are read off; astropy's coordinate objects take 2 ms for four points.
+    """
+    axes = wcs.wcs
+    if axes.radesys.strip().upper() == "ICRS" and (axes.lngtyp.strip(), axes.lattyp.strip()) == ("RA", "DEC"):
+        world = wcs.pixel_to_world_values(x, y)
+        return np.asarray(world[axes.lng]), np.asarray(world[axes.lat])
+    sky = wcs.pixel_to_world(x, y).icrs
+    return sky.ra.deg, sky.dec.deg
 
 
 def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
@@ -146,8 +173,8 @@ def _has_small_counts(header: fits.Header) -> bool:
     return all(isinstance(count, int) and 0 <= count <= 9 for count in counts)
 
 
-def _with_two_axes(header: fits.Header) -> fits.Header:
-    two_axes = header.copy()
+def _cards_of_two_axes(header: fits.Header) -> fits.Header:
+    two_axes = fits.Header([card for card in header.cards if _OF_COORDINATES.match(card.keyword)])
     two_axes["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
     return two_axes
 
