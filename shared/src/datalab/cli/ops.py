@@ -33,7 +33,7 @@ def list_operations(session: int) -> None:
     for operation in ask(lambda api: api.operations(session)):
         done = f"{operation['operation_progress']:.0%}"
         typer.echo(
-            f"{operation['id']:>6}  {operation['status']:<12}{done:>5}  {operation['name']}  {operation['message']}"
+            f"{operation['id']:>6}  {operation['state']:<12}{done:>5}  {operation['name']}  {operation['message']}"
         )
 
 
@@ -68,10 +68,10 @@ def show(session: int, operation: int) -> None:
 @app.command()
 def cancel(session: int, operation: int) -> None:
     """Stop an operation."""
-    typer.echo(ask(lambda api: api.cancel(session, operation))["status"])
+    typer.echo(ask(lambda api: api.cancel(session, operation))["state"])
 
 
 @app.command()
 def retry(session: int, operation: int) -> None:
     """Run a failed or cancelled operation again."""
-    typer.echo(ask(lambda api: api.retry(session, operation))["status"])
+    typer.echo(ask(lambda api: api.retry(session, operation))["state"])
