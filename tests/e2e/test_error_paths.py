@@ -72,6 +72,10 @@ def inputs(**changes):
     return change
 
 
+def positions(*places, times=(MJD, MJD + 0.1)):
+    return [{"ra": ra, "dec": dec, "mjd": mjd} for (ra, dec), mjd in zip(places, times, strict=False)]
+
+
 REFUSED = {
     "too few files": (
         "Median",
@@ -141,7 +145,7 @@ REFUSED = {
     "a colour without an image": (
         "Color Image",
         inputs(color_channels=[{"color": {"r": 0, "g": 0, "b": 255}}]),
-        'Every file of Color Channel needs a "basename", a text of 1 to 256 characters.',
+        "Channel 1 has no image: choose one or remove the channel.",
     ),
     "an image without a colour": (
         "Color Image",
@@ -184,17 +188,35 @@ REFUSED = {
     "an aperture of nothing": (APERTURE, inputs(aperture_radius=0), "aperture_radius must be > 0."),
     "no comparison stars": (APERTURE, inputs(min_comparisons=0), COUNTS_OF_STARS),
     "no position": (MOVING, inputs(target_positions=None), TOO_FEW_POSITIONS),
+    "one position": (MOVING, inputs(target_positions=positions((172.9, 24.7))), TOO_FEW_POSITIONS),
+    "one position in words": (MOVING, inputs(target_positions="172.9 24.7 61114.25"), TOO_FEW_POSITIONS),
+    "a position that is not in a list": (
+        MOVING,
+        inputs(target_positions={"ra": 172.9, "dec": 24.7, "mjd": MJD}),
+        f"Operation {MOVING} requires target_positions to be a text or a list of positions with ra, dec and mjd.",
+    ),
+    "positions in other words": (
+        MOVING,
+        inputs(target_positions="172.9 24.7 61114.25; near Regulus"),
+        f'Operation {MOVING}: Target Positions entry 2 ("near Regulus") is not "RA Dec time", RA and Dec in degrees …',
+    ),
+    "a position without a time": (
+        MOVING,
+        inputs(target_positions=[*positions((172.9, 24.7)), {"ra": 172.9, "dec": 24.7}]),
+        f"Operation {MOVING}: Target Positions 2 needs mjd.",
+    ),
+    "a position nowhere on the sky": (
+        MOVING,
+        inputs(target_positions=positions((172.9, 120.0), (172.9, 24.7))),
+        f"Operation {MOVING}: Target Positions 1 dec must be at most 90.",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_a_request_that_cannot_be_is_refused_in_words(bench, case):
     name, change, text = REFUSED[case]
-    assert await bench.client.refused(bench.session, name, bench.broken(name, change)) == text
-
-
-def positions(*places, times=(MJD, MJD + 0.1)):
-    return [{"ra": ra, "dec": dec, "mjd": mjd} for (ra, dec), mjd in zip(places, times, strict=False)]
+    assert reads(await bench.client.refused(bench.session, name, bench.broken(name, change)), text)
 
 
 FAILED = {
@@ -269,23 +291,10 @@ FAILED = {
         inputs(input_files=lambda b: b.red[:3]),
         f"… is not an image of a non-sidereal target (SRCTYPE is EXTRASOLAR): use {MOVING} and give its positions.",
     ),
-    "one position": (MOVING, inputs(target_positions=positions((172.9, 24.7))), TOO_FEW_POSITIONS),
-    "one position in words": (MOVING, inputs(target_positions="172.9 24.7 61114.25"), TOO_FEW_POSITIONS),
-    "one position alone": (MOVING, inputs(target_positions={"ra": 172.9, "dec": 24.7, "mjd": MJD}), TOO_FEW_POSITIONS),
     "positions of one time": (
         MOVING,
         inputs(target_positions=positions((172.9, 24.7), (172.91, 24.7), times=(MJD, MJD))),
         "Target positions 1 and 2 are of the same time.",
-    ),
-    "a position without a time": (
-        MOVING,
-        inputs(target_positions=[*positions((172.9, 24.7)), {"ra": 172.9, "dec": 24.7}]),
-        "Target position 2 has no mjd.",
-    ),
-    "a position nowhere on the sky": (
-        MOVING,
-        inputs(target_positions=positions((172.9, 120.0), (172.9, 24.7))),
-        "Target position 1: dec 120 is not between -90 and 90 degrees.",
     ),
     "positions on two sides of the sky": (
         MOVING,
@@ -497,11 +506,6 @@ BAD_ANALYSES = {
         "raw-data Error: Could not find nobody-took-this in the archive",
     ),
     "no coordinates": ("wcs", {"basename": BARE.basename}, "wcs Error: No WCS solution found for this image"),
-    "no catalogue": (
-        "source-catalog",
-        {"basename": BARE.basename, **DISPLAY},
-        "source-catalog Error: CAT Header not found in fits file at archive_odd_bare.fits.fz",
-    ),
     "no display": (
         "source-catalog",
         {"basename": BARE.basename},
@@ -535,6 +539,11 @@ BAD_ANALYSES = {
 async def test_an_analysis_that_cannot_be_says_why(tour, case):
     action, body, text = BAD_ANALYSES[case]
     assert await tour.alice.post(f"analysis/{action}/", body, status=400) == {"error": text}
+
+
+async def test_an_image_without_a_catalogue_has_no_sources(tour):
+    body = {"basename": BARE.basename, **DISPLAY}
+    assert await tour.alice.post("analysis/source-catalog/", body, status=200) == []
 
 
 async def test_an_analysis_is_asked_by_post(tour):

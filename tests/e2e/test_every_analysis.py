@@ -142,10 +142,11 @@ async def test_centroiding_finds_the_beacon(subject):
 async def test_raw_data_is_a_square_with_the_top_row_first(subject):
     side = 100
     answer = await subject.ask("raw-data", max_size=side)
-    assert set(answer) == {"data", "height", "width", "histogram", "bins", "zmin", "zmax", "bitdepth"}
+    assert set(answer) == {"data", "height", "width", "histogram", "bins", "zmin", "zmax", "step", "bitdepth"}
     assert (answer["height"], answer["width"], len(answer["data"])) == (side, side, side * side)
     assert len(answer["histogram"]) == len(answer["bins"]) > 20
-    assert all(isinstance(answer[key], int) for key in ("zmin", "zmax", "bitdepth"))
+    assert isinstance(answer["bitdepth"], int)
+    assert all((answer[key] / answer["step"]) % 1 == pytest.approx(0, abs=1e-6) for key in ("zmin", "zmax"))
     assert answer["zmin"] == pytest.approx(np.median(subject.pixels), abs=10)
     assert answer["zmax"] > answer["zmin"]
     assert answer["bitdepth"] == 8 * subject.pixels.itemsize

@@ -304,13 +304,13 @@ class World:
     async def report_cancelled(self, operation_id, **fields):
         return await self.report(OperationCancelled, operation_id, **fields)
 
-    async def wait_for(self, client, session_id, operation_id, status):
-        """Return the operation as REST shows it, once it has the status."""
+    async def wait_for(self, client, session_id, operation_id, state):
+        """Return the operation as REST shows it, once it has the state."""
         path = f"/api/datasessions/{session_id}/operations/{operation_id}/"
 
         async def shown():
             operation = (await client.get(path)).json()
-            return operation if operation.get("status") == status else None
+            return operation if operation.get("state") == state else None
 
         return await until(shown)
 
@@ -356,5 +356,5 @@ async def running_world(environment, **changes):
 
 def body_of(reply):
     """Return a reply's JSON; every reply must say how long it is."""
-    assert int(reply.headers["Content-Length"]) == len(reply.content) > 0
+    assert int(reply.headers["Content-Length"]) == reply.num_bytes_downloaded > 0
     return json.loads(reply.content)

@@ -21,6 +21,8 @@ _LINKS = {
     "image": {"large_url", "small_url", "fits_url", "tif_url"},
 }
 _SMALL_SIDE_PX = 200
+#: What existing clients draw a picture from that is not square.
+_LEAST_SIDE_PX = 1024
 #: Half of the box that a star is looked for in.
 _BOX_PX = 4
 
@@ -76,7 +78,8 @@ async def opened_outputs(client, operation, checksums):
 
 async def _opened(client, operation, item, checksums):
     assert item["source"] == "datalab"
-    assert isinstance(item["filter"], str)
+    assert isinstance(item.get("filter", ""), str)
+    assert item["id"] > 10**12
     assert datetime.fromisoformat(item["observation_date"]).tzinfo is not None
     assert {key for key in item if key.endswith("_url")} == _LINKS[item["type"]]
     await _check_pictures(client, item)
@@ -92,12 +95,14 @@ async def _check_pictures(client, item):
     small = Picture.open(io.BytesIO(await client.download(item["small_url"])))
     assert (large.format, large.mode, small.format) == ("JPEG", "RGB", "JPEG")
     assert max(small.size) <= _SMALL_SIDE_PX
+    assert large.width == large.height or min(large.size) >= _LEAST_SIDE_PX or max(large.size) > 10 * _LEAST_SIDE_PX
     (width, height), (small_width, small_height) = large.size, small.size
     assert abs(small_width * height - small_height * width) <= max(large.size), "the small picture is distorted"
     assert np.ptp(np.asarray(large)) > 0, "the picture shows nothing"
     if "tif_url" in item:
         tif = Picture.open(io.BytesIO(await client.download(item["tif_url"])))
-        assert (tif.format, tif.mode, tif.size) == ("TIFF", "RGB", large.size)
+        assert (tif.format, tif.mode) == ("TIFF", "RGB")
+        assert tif.size[0] * large.size[1] == tif.size[1] * large.size[0]
 
 
 def _read(item, content):

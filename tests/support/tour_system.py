@@ -29,7 +29,7 @@ def strict(reply):
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
-    assert int(reply.headers["Content-Length"]) == len(reply.content) > 0
+    assert int(reply.headers["Content-Length"]) == reply.num_bytes_downloaded > 0
     return json.loads(reply.content, parse_constant=refuse)
 
 

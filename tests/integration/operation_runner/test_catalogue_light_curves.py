@@ -124,6 +124,16 @@ def test_the_output_has_what_clients_read(tmp_path):
     assert [row["mag"] for row in content["light_curve"]] == pytest.approx([13.0, 13.1, 13.2])
 
 
+@pytest.mark.parametrize(
+    ("telescope", "prefix"),
+    [("0m4a", "0m4a/"), ("1m0-01", "1m0-01/"), (None, ""), ("../../etc", ""), ("a b", ""), ("x" * 60, "")],
+)
+def test_clients_read_the_telescope_before_the_name_of_a_frame(tmp_path, telescope, prefix):
+    path = frame(tmp_path, 0, TELID=telescope)
+    (row,) = light_curve([path], tmp_path).content["light_curve"]
+    assert row["fits_path"] == prefix + name(path)
+
+
 def test_rows_are_in_order_of_time_whatever_the_files_are_called(tmp_path):
     late = frame(tmp_path, 1, mag=13.1, **{"DATE-OBS": "2026-05-05T01:00:00"})
     early = frame(tmp_path, 2, mag=13.2)

@@ -44,7 +44,7 @@ def test_each_image_is_divided_by_its_own_median(tmp_path, processes):
         np.testing.assert_allclose(sources["flux"], np.array([1e4, 2e4]) / np.median(image))
         assert list(sources["mag"]) == [14.0, 13.2]
     assert [fraction for fraction, _ in made.progress] == [1 / 3, 2 / 3, 1.0]
-    assert made.products[0].filter_name == "rp"
+    assert {(product.filter_name, product.is_exposure) for product in made.products} == {("rp", False)}
 
 
 def test_blank_pixels_do_not_count_and_stay_blank(tmp_path):

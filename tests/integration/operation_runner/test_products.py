@@ -14,8 +14,12 @@ from PIL import Image
 
 import datalab
 from operation_runner.operations.median import Median
+from operation_runner.operations.pixel_arithmetic import PixelArithmetic
+from operation_runner.operations.stacking import Stacking
+from operation_runner.operations.subtraction import Subtraction
 from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import DataProduct, DiagnosticPicture, ImageProduct, PictureProduct
+from support.operations import run
 from support.runner import WCS_CARDS, input_file, job, median_job, stars, write_fits
 
 KEY = "ab" * 32
@@ -28,6 +32,13 @@ def collected(tmp_path, *products):
     files = []
     data = ProductWriter(operation=Median(), job=the_job).collect(products, deliver=files.append)
     return tuple(files), data
+
+
+def new_folder(folder):
+    """Return a folder of its own for another job."""
+    made = folder / f"another{len(list(folder.iterdir()))}"
+    made.mkdir()
+    return made
 
 
 def written(tmp_path, *products):
@@ -74,7 +85,7 @@ def test_the_file_tells_how_it_was_made(tmp_path):
         assert "input one" in history
         assert hashlib.sha256((tmp_path / "one.fits").read_bytes()).hexdigest() in history
         assert json.dumps({"x": 1}, separators=(",", ":")) in history
-    assert (product.filter_name, product.target_name) == ("rp", "M 51")
+    assert (product.filter_name, product.target_name, product.is_exposure) == ("rp", "M 51", True)
     assert product.observation_date == "2026-05-04T22:00:01.417000+00:00"
     assert {role: file.media_type for role, file in product.files.items()} == {
         "fits": "application/fits",
@@ -108,27 +119,41 @@ def test_the_picture_shows_the_image_whatever_its_byte_order(tmp_path, dtype):
 
 
 def test_large_pictures_are_not_shrunk_and_small_ones_fit_200_pixels(tmp_path):
-    (product,) = written(tmp_path, image(stars(300, 500, seed=1).astype(">f4")))
-    assert picture(product, "large").size == (500, 300)
+    (product,) = written(tmp_path, image(stars(1100, 1833, seed=1).astype(">f4")))
+    assert picture(product, "large").size == (1833, 1100)
     assert picture(product, "small").size == (200, 120)
     assert picture(product, "large").mode == "RGB"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (100, 100)])
-def test_pictures_are_never_enlarged_and_never_vanish(tmp_path, shape):
+def test_pictures_never_vanish_and_those_of_squares_are_never_enlarged(tmp_path, shape):
     (product,) = written(tmp_path, image(np.ones(shape, ">f4")))
-    assert picture(product, "large").size == shape[::-1]
+    times = 1 if shape[0] == shape[1] else 5  # a strip is enlarged no further than to 16384 pixels
+    assert picture(product, "large").size == tuple(side * times for side in shape[::-1])
     small = picture(product, "small").size
     assert small == tuple(min(side, 200) for side in shape[::-1])
 
 
+@pytest.mark.parametrize("shape", [(300, 500), (1023, 1024), (2000, 1000), (40, 30), (512, 700)])
+def test_large_pictures_that_are_not_square_fill_what_clients_draw_them_from(tmp_path, shape):
+    (product,) = written(tmp_path, image(stars(*shape, seed=1).astype(">f4")))
+    width, height = picture(product, "large").size
+    assert min(width, height) >= 1024
+    assert (height / shape[0], width / shape[1]) == (width // shape[1],) * 2  # whole pixels, nothing distorted
+    rgb = np.zeros((*shape, 3), "u1")
+    colours = PictureProduct(pixels=rgb, planes={"rp": np.ones(shape)}, header=fits.Header(WCS_CARDS), comment="")
+    (coloured,) = written(new_folder(tmp_path), colours)
+    assert picture(coloured, "large").size == (width, height)
+    assert picture(coloured, "tif").size == shape[::-1]
+
+
 def test_the_top_of_the_picture_is_the_last_row_of_the_image(tmp_path):
-    pixels = np.random.default_rng(1).normal(100, 1, (600, 400)).astype(">f4")
-    pixels[570:590, 40:60] = 5000  # large y, small x
+    pixels = np.random.default_rng(1).normal(100, 1, (1500, 1100)).astype(">f4")
+    pixels[1470:1490, 40:60] = 5000  # large y, small x
     (product,) = written(tmp_path, image(pixels))
     shown = np.asarray(picture(product, "large").convert("L")).astype(int)
     assert shown[10:30, 40:60].min() > 240
-    assert shown[570:590, 40:60].mean() < 200  # sky
+    assert shown[1470:1490, 40:60].mean() < 200  # sky
 
 
 def test_an_image_without_a_defined_pixel_is_black(tmp_path):
@@ -182,7 +207,8 @@ def test_a_picture_is_a_tiff_two_jpegs_and_a_cube(tmp_path):
         "small": "image/jpeg",
     }
     np.testing.assert_array_equal(np.asarray(picture(product, "tif")), rgb)
-    assert picture(product, "large").size == (40, 30)
+    assert picture(product, "large").size == (40 * 35, 30 * 35)
+    assert not product.is_exposure
     with fits.open(product.files["fits"].path, checksum=True) as hdus:
         hdus.verify("exception")
         np.testing.assert_array_equal(hdus["SCI"].data, np.stack(list(planes.values())))
@@ -202,6 +228,48 @@ def test_a_diagnostic_picture_goes_with_the_data_that_follows(tmp_path):
         assert opened.size == (30, 20)
     with pytest.raises(TypeError, match="belongs to no data"):
         collected(tmp_path, pictures[0])
+
+
+def test_what_is_cut_from_no_exposure_is_none_either(tmp_path):
+    combined = dataclasses.replace(image(np.ones((3, 4), ">f4")), is_exposure=False)
+    (product,) = written(tmp_path, combined)
+    assert (product.filter_name, product.is_exposure) == ("rp", False)
+    header = fits.getheader(product.files["fits"].path, "SCI")
+    (cut_from_it,) = written(new_folder(tmp_path), dataclasses.replace(combined, header=header, is_exposure=True))
+    assert not cut_from_it.is_exposure
+    again = fits.getheader(cut_from_it.files["fits"].path, "SCI")
+    assert again["DLABEXP"] is False
+    (exposure,) = written(new_folder(tmp_path), image(np.ones((3, 4), ">f4")))
+    assert exposure.is_exposure
+    assert "DLABEXP" not in fits.getheader(exposure.files["fits"].path, "SCI")
+
+
+COMBINED = {
+    "Median": (Median(), lambda paths: {"input_files": paths}),
+    "Stacking": (Stacking(), lambda paths: {"input_files": paths}),
+    "Subtraction": (Subtraction(), lambda paths: {"input_files": paths[:1], "subtraction_file": paths[1:2]}),
+    "Pixel Arithmetic": (PixelArithmetic(), lambda paths: {"a": paths[:1], "b": paths[1:2], "expression": "a - b"}),
+}
+
+
+@pytest.mark.parametrize("name", COMBINED)
+@pytest.mark.parametrize(("filters", "combined"), [(["rp", "gp"], "rp+gp"), (["rp", "rp"], "rp"), ([None, "gp"], "gp")])
+def test_the_header_of_images_of_several_filters_names_them_all(tmp_path, name, filters, combined):
+    """And none of them can be measured as an exposure of one."""
+    paths = []
+    for number, filter_name in enumerate(filters):
+        cards = {key: value for key, value in WCS_CARDS.items() if key != "FILTER"}
+        cards |= {} if filter_name is None else {"FILTER": filter_name}
+        paths.append(write_fits(tmp_path / f"{number}.fits", stars(30, 40, seed=number).astype("f4"), header=cards))
+    operation, parameters = COMBINED[name]
+    made = run(operation, parameters(paths), work_dir=tmp_path / "work")
+    (product,) = made.products
+    shown = fits.getheader(made.fits(), "SCI").get("FILTER")
+    if filters[0] is None:  # one name only: nothing is said that the first image does not say
+        assert shown in (None, combined)
+    else:
+        assert shown == product.filter_name == combined
+    assert not product.is_exposure
 
 
 # --- Median, from files to files --------------------------------------------------------------------------------------

@@ -156,6 +156,53 @@ async def test_answers_of_any_size_come_through(runner, alice):
     assert len(reply.content) > 16 * 1024**2  # more than four messages of the bus may hold
 
 
+async def test_numbers_are_sent_compressed_to_who_can_read_that_and_once_only(runner, alice):
+    body = {"basename": "plain", "max_size": 300}
+    reply = await alice.post("/api/analysis/raw-data/", json=body)
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert int(reply.headers["Content-Length"]) == reply.num_bytes_downloaded < len(reply.content) / 2
+    plain = await alice.post("/api/analysis/raw-data/", json=body, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert (body_of(plain), plain.content) == (body_of(reply), reply.content)
+    for first in (reply, plain):
+        accepted = {"Accept-Encoding": first.request.headers["Accept-Encoding"]}
+        seen = {"If-None-Match": first.headers["ETag"], **accepted}
+        again = await alice.post("/api/analysis/raw-data/", json=body, headers=seen)
+        assert (again.status_code, again.content) == (304, b"")
+        other = await alice.post("/api/analysis/raw-data/", json={**body, "max_size": 299}, headers=seen)
+        assert other.status_code == 200
+
+
+async def test_pictures_are_answered_with_what_they_have(runner, world, alice, bob):
+    session = await world.session(alice)
+    await world.describe(MEDIAN)
+    operation = await world.operation(alice, session, input_data={"input_files": [archive("plain"), archive("solved")]})
+    picture = Picture.new("RGB", (30, 20), (200, 100, 50))
+    files = {}
+    for role, kind in {"tif": "TIFF", "large": "JPEG"}.items():
+        content = io.BytesIO()
+        picture.save(content, kind)
+        key = f"results/picture/{role}"
+        await world.objects.put_bytes(key, content.getvalue(), content_type=f"image/{kind.lower()}")
+        files[role] = StoredFile(
+            key=key, sha256="ab" * 32, size_bytes=len(content.getvalue()), media_type=f"image/{kind.lower()}"
+        )
+    output = OutputFile(basename="colours", type="image", files=files, is_exposure=False)
+    await world.succeed(alice, session, operation, result().model_copy(update={"output_files": (output,)}))
+    named = {"basename": "colours", "source": "datalab"}
+
+    status, answer = await ask(alice, "get-tif", **named)
+    assert status == 200
+    shown = body_of(await alice.get(f"/api/datasessions/{session}/operations/{operation}/"))
+    assert answer == {"tif_url": shown["output"]["output_files"][0]["tif_url"]}
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert Picture.open(io.BytesIO((await anybody.get(answer["tif_url"])).content)).size == (30, 20)
+    status, answer = await ask(alice, "get-jpg", **named, zmin=None, zmax=None)
+    assert Picture.open(io.BytesIO(base64.b64decode(answer["jpg_base64"]))).size == (30, 20)
+    for action in ("get-tif", "get-jpg"):
+        assert (await ask(bob, action, **named))[0] == 400
+
+
 async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
     session = await world.session(alice)
     await world.describe(MEDIAN)

@@ -347,12 +347,12 @@ async def test_a_waiting_operation_can_be_cancelled_and_retried(world, alice, se
     assert early.status_code == 409
     assert body_of(early)["detail"].startswith("The operation is PENDING;")
     cancelled = body_of(await alice.post(path_of(session_id, child, "cancel")))
-    assert (cancelled["status"], cancelled["message"]) == ("CANCELLED", "")
+    assert (cancelled["state"], cancelled["message"]) == ("CANCELLED", "Cancelled")
     waits = body_of(await alice.post(path_of(session_id, child, "retry")))
     assert (waits["status"], waits["message"]) == ("PENDING", f"Waiting for operation {parent} (Median)")
     await alice.post(path_of(session_id, child, "cancel"))
     await world.succeed(alice, session_id, parent, made("late"))
-    assert (await shown(alice, session_id, child))["status"] == "CANCELLED"
+    assert (await shown(alice, session_id, child))["state"] == "CANCELLED"
     started = body_of(await alice.post(path_of(session_id, child, "retry")))
     assert (started["status"], started["message"]) == ("PENDING", "")
     (request,) = await requests_for(world, child)

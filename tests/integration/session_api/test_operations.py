@@ -10,7 +10,7 @@ from datalab.events.operations import OperationCancelRequested
 from datalab.events.topology import CANCELLATIONS
 from support.session_api import archive, body_of, frame_document, frame_file, result, stored_file
 
-KEYS = ["id", "name", "status", "message", "operation_progress", "output", "input_data", "created"]
+KEYS = ["id", "name", "status", "message", "operation_progress", "output", "input_data", "created", "state"]
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ async def test_outputs_carry_links_signed_at_the_moment_of_reading(world, alice,
         "filter": "rp",
         "target_name": "M 33",
     }
+    assert file["id"] == 10**12 + number * 10_000_000 + 1  # no frame's, and the same whenever it is read
     assert file.keys() >= {"large_url", "small_url", "fits_url"}
     assert "tif_url" not in file
     assert "observation_date" not in file
@@ -95,6 +96,62 @@ async def test_outputs_carry_links_signed_at_the_moment_of_reading(world, alice,
     assert 'filename="out-1.fits"' in link["response-content-disposition"][0]
     document = await world.database["operations"].find_one({"_id": number})
     assert "X-Amz" not in str(document)
+
+
+async def test_only_outputs_that_can_be_measured_as_exposures_have_a_filter_and_any_can_be_chosen(
+    world, alice, session_id
+):
+    """Wizards begin with every image that has the filter; what is chosen by hand is taken all the same."""
+    number = await world.operation(alice, session_id)
+    made = result("stack-1")
+    (output,) = made.output_files
+    files = (output.model_copy(update={"is_exposure": False}), output.model_copy(update={"basename": "aligned-1"}))
+    shown = await world.succeed(alice, session_id, number, made.model_copy(update={"output_files": files}))
+    stack, aligned = shown["output"]["output_files"]
+    assert "filter" not in stack
+    assert (aligned["filter"], stack["target_name"]) == ("rp", "M 33")
+    assert aligned["id"] == stack["id"] + 1
+    chosen = [{"basename": "stack-1", "source": "datalab"}, archive("f1")]
+    inputs = {"input_files": chosen, "source": {"ra": 1.0, "dec": 2.0}}
+    assert await world.operation(alice, session_id, "Light Curve", inputs)
+
+
+async def test_a_poll_that_has_seen_the_answer_is_told_so(world, alice, bob, session_id):
+    number = await world.operation(alice, session_id)
+    await world.succeed(alice, session_id, number)
+    paths = ["/api/datasessions/", operations_path(session_id), operations_path(session_id, number)]
+    for path in [*paths, "/api/available_operations/"]:
+        first = await alice.get(path)
+        seen = {"If-None-Match": first.headers["ETag"]}
+        again = await alice.get(path, headers=seen)
+        assert (again.status_code, again.content) == (304, b""), path
+        assert again.headers["ETag"] == first.headers["ETag"]
+        assert (await alice.get(path, headers={"If-None-Match": '"other"'})).content == first.content
+        plain = await alice.get(path, headers={"Accept-Encoding": "identity"})
+        assert plain.content == first.content
+        assert len(plain.content) == int(plain.headers["Content-Length"])
+        assert "Content-Encoding" not in plain.headers
+        assert (await alice.get(path, headers=seen | {"Accept-Encoding": "identity"})).status_code == 304
+        anybody = await bob.get(path, headers=seen)
+        assert anybody.status_code == (304 if "available" in path else 200 if path == paths[0] else 404)
+    other = await world.operation(alice, session_id)
+    for path in paths[:2]:
+        seen = {"If-None-Match": (await alice.get(path)).headers["ETag"]}
+        await world.start(alice, session_id, other) if path == paths[0] else await world.fail(alice, session_id, other)
+        assert (await alice.get(path, headers=seen)).status_code == 200
+
+
+async def test_long_lists_are_compressed_and_say_how_long_they_are(world, alice, session_id):
+    number = await world.operation(alice, session_id)
+    rows = [{"mag": 14.0 + point / 7, "fits_path": f"frame-{point}"} for point in range(1000)]
+    await world.succeed(alice, session_id, number, result(output_data=[{"light_curve": rows}]))
+    reply = await alice.get(operations_path(session_id))
+    sent = int(reply.headers["Content-Length"])
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert 0 < sent < len(reply.content) / 3
+    assert reply.headers["Vary"].startswith("Authorization, Accept-Encoding")
+    (shown,) = body_of(reply)["results"]
+    assert shown["output"]["output_data"] == [{"light_curve": rows}]
 
 
 async def test_an_operation_without_images_still_has_a_list_of_them(world, alice, session_id):
@@ -195,8 +252,11 @@ async def test_parameters_are_checked_against_the_operations_own_schema(alice, s
 
 async def test_inputs_that_name_no_file(alice, session_id):
     needs = 'Every file of Input Files needs a "basename", a text of 1 to 256 characters.'
-    for item in ({"source": "archive"}, {"basename": ""}, {"basename": 5}, {"basename": "x" * 257}, 7, None):
+    empty = 'Input Files: entry 1 has no image: choose one (its "basename") or remove the entry.'
+    for item in ({"basename": 5}, {"basename": "x" * 257}, 7, None):
         assert await refusal(alice, session_id, "Median", {"input_files": [item, archive("f1")]}) == needs, item
+    for item in ({"source": "archive"}, {"basename": ""}, {"basename": None}):
+        assert await refusal(alice, session_id, "Median", {"input_files": [item, archive("f1")]}) == empty, item
     assert await refusal(alice, session_id, "Median", {"input_files": "f1"}) == "Input Files must be a list of files."
     text = await refusal(
         alice, session_id, "Median", {"input_files": [archive("f1"), {"basename": "f2", "source": "ftp"}]}
@@ -324,7 +384,15 @@ async def test_cancelling_ends_an_operation_at_once(world, alice, session_id):
     number = await world.operation(alice, session_id)
     await world.start(alice, session_id, number)
     reply = await alice.post(operations_path(session_id, number, "cancel"))
-    assert (reply.status_code, body_of(reply)["status"]) == (200, "CANCELLED")
+    cancelled = body_of(reply)
+    assert (reply.status_code, cancelled["state"]) == (200, "CANCELLED")
+    # What clients that know no such state wait for, and show as an error.
+    assert (cancelled["status"], cancelled["message"]) == ("FAILED", "Cancelled")
+    sessions = body_of(await alice.get("/api/datasessions/"))["results"]
+    session = next(each for each in sessions if each["id"] == session_id)
+    listed = body_of(await alice.get(operations_path(session_id)))["results"]
+    assert session["operations"] == listed == [body_of(await alice.get(operations_path(session_id, number)))]
+    assert listed == [cancelled]
     again = await alice.post(operations_path(session_id, number, "cancel"))
     assert (again.status_code, body_of(again)) == (
         409,

@@ -70,19 +70,35 @@ def test_the_moving_target_form_can_be_filled_in_by_clients_that_only_know_text(
     assert list(inputs) == [*SHARED_BLOCK, "target_positions", "track_search_radius"]
     positions, radius = inputs["target_positions"], inputs["track_search_radius"]
     assert (positions["type"], positions["required"], positions["minimum"]) == ("string", True, 2)
+    assert positions["name"] == "Target Positions: RA Dec time; RA Dec time"
     assert (radius["name"], radius["type"], radius["default"]) == ("Target Search Radius", "float", 10.0)
 
 
-@pytest.mark.parametrize("positions", [POSITIONS, POSITIONS[0], "1 2 61114; 1.1 2 61114.1", [1, "two"]])
-def test_positions_may_come_as_text_or_objects(positions):
-    """What is wrong inside is said by the operation, which can name the entry."""
+@pytest.mark.parametrize("positions", [POSITIONS, [*POSITIONS, POSITIONS[0] | {"name": "Ceres", "more": 1}]])
+def test_positions_may_come_as_objects(positions):
     parameters = {"input_files": [FILE], "target_positions": positions} | RADII
     jsonschema.validate(parameters, MovingTargetAperturePhotometry.Parameters.model_json_schema())
-    assert MovingTargetAperturePhotometry.Parameters.model_validate(parameters).target_positions == positions
+    given = MovingTargetAperturePhotometry.Parameters.model_validate(parameters).given_positions()
+    assert [(each["ra"], each["dec"], each["mjd"]) for each in given] == [
+        (each["ra"], each["dec"], each["mjd"]) for each in positions
+    ]
 
 
-@pytest.mark.parametrize("positions", [None, 7, True])
-def test_positions_of_no_known_kind_break_the_schema(positions):
+def test_positions_may_come_as_text_whose_form_is_declared():
+    text = "1 2 61114; 1.1 2 61114.1"
+    parameters = {"input_files": [FILE], "target_positions": text} | RADII
+    schema = MovingTargetAperturePhotometry.Parameters.model_json_schema()
+    jsonschema.validate(parameters, schema)
+    assert MovingTargetAperturePhotometry.Parameters.model_validate(parameters).given_positions() == text
+    (form,) = [each["x-entries"] for each in schema["properties"]["target_positions"]["anyOf"] if "x-entries" in each]
+    assert (form["minimum"], set(form)) == (2, {"separator", "entry", "minimum", "right"})
+    assert "RA Dec time" in form["right"]
+
+
+@pytest.mark.parametrize(
+    "positions", [None, 7, True, POSITIONS[0], POSITIONS[:1], [1, "two"], [POSITIONS[0] | {"dec": 91}] * 2]
+)
+def test_other_positions_break_the_schema(positions):
     parameters = {"input_files": [FILE], "target_positions": positions} | RADII
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(parameters, MovingTargetAperturePhotometry.Parameters.model_json_schema())

@@ -7,7 +7,16 @@ from pydantic import Field, ValidationError
 
 from datalab.events.operations import InputSource
 from operation_runner.operations.median import Median
-from operation_runner.sdk import FitsFile, Lane, Operation, OperationParameters, Progress, WizardKeys
+from operation_runner.sdk import (
+    FitsFile,
+    Hint,
+    Lane,
+    Operation,
+    OperationParameters,
+    Progress,
+    SkyPosition,
+    WizardKeys,
+)
 
 
 class Toy(Operation):
@@ -68,10 +77,34 @@ def test_every_kind_of_field_has_its_wizard_input():
         "default": "simple",
     }
     assert inputs["label"] == {"name": "label", "description": "", "type": "string"}
-    assert inputs["note"] == {"name": "note", "description": "", "type": "string"}
+    assert inputs["note"] == {"name": "note (optional)", "description": "", "type": "string"}
     assert inputs["filtered"]["filter_options"] == ["rp", "ip"]
     assert inputs["filtered"]["single_filter"] is True
     assert inputs["filtered"]["required"] is True
+
+
+def test_the_label_says_what_the_form_does_not_show():
+    class Labels(OperationParameters):
+        formula: Annotated[str, Field(title="Formula"), Hint("for example a - b")]
+        extra: Annotated[list[FitsFile], Field(title="Extra", max_length=1, default_factory=list)]
+        place: Annotated[SkyPosition | None, Field(title="Place")] = None
+        target: Annotated[SkyPosition | None, Field(title="Target"), WizardKeys({"required": True})] = None
+        radius: Annotated[float, Field(title="Radius")] = 1.5
+
+    class Labelled(Operation):
+        name = "Labelled"
+        description = ""
+        Parameters = Labels
+
+    assert [described["name"] for described in Labelled.wizard()["inputs"].values()] == [
+        "Formula: for example a - b",
+        "Extra (optional)",
+        "Place (optional)",
+        "Target",
+        "Radius",
+    ]
+    titles = [described["title"] for described in Labels.model_json_schema()["properties"].values()]
+    assert titles == ["Formula", "Extra", "Place", "Target", "Radius"]  # what errors call them
 
 
 GOOD = {"images": [{"source": "archive", "basename": "a"}], "count": 2, "label": "x"}

@@ -1,14 +1,17 @@
 """Analyses in the session API: who may ask about what, what is asked of a runner, what the client is told."""
 
 import asyncio
+import base64
+import gzip
 import json
 
 import pytest
 
 from datalab.errors import TransientError
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed
-from datalab.events.operations import FailureKind, InputFile
+from datalab.events.operations import FailureKind, InputFile, OutputFile, StoredFile
 from session_api.analysis.model import AnalysisError, AnswerTimedOutError, RunnersAnswer
+from session_api.analysis.pictures import Pictures
 from session_api.analysis.service import AnalysisService
 from session_api.operations.inputs import FoundFile, NamedFile
 from session_api.web.failures import InputRefusedError
@@ -24,7 +27,11 @@ class Finder:
 
     def __init__(self):
         self.asked = []
+        self.pictures = {}
         self.error = None
+
+    async def find_picture(self, caller, named, *, now):
+        return self.pictures.get((caller, named))
 
     async def find(self, caller, named, *, now):
         if self.error is not None:
@@ -45,13 +52,14 @@ class Runners:
     def __init__(self):
         self.requests = []
         self.head = AnalysisAnswered()
+        self.body = b'{"answer":42}'
         self.error = None
         self.release = asyncio.Event()
         self.release.set()
         self.running = self.most_running = 0
 
     async def find(self, action):
-        return LOOK if action == "look" else None
+        return LOOK if action in {"look", "get-tif", "get-jpg"} else None
 
     async def described(self):
         return [LOOK]
@@ -66,7 +74,7 @@ class Runners:
             self.running -= 1
         if self.error is not None:
             raise self.error
-        return RunnersAnswer(self.head, b'{"answer":42}')
+        return RunnersAnswer(self.head, self.body)
 
 
 class Links:
@@ -74,14 +82,30 @@ class Links:
         return f"signed:{key}:{content_type}:{filename}"
 
 
+class Objects:
+    async def get_bytes(self, key, *, max_bytes):
+        assert max_bytes > 10 * 1024**2
+        return f"bytes of {key}".encode()
+
+
 class Desk:
     def __init__(self, **changes):
         self.finder = Finder()
         self.runners = Runners()
         limits = {"time_limit_s": 10.0, "concurrency": 2} | changes
-        self.service = AnalysisService(finder=self.finder, runners=self.runners, links=Links(), **limits)
+        self.service = AnalysisService(
+            finder=self.finder,
+            runners=self.runners,
+            pictures=Pictures(objects=Objects(), links=Links()),
+            links=Links(),
+            **limits,
+        )
 
     async def ask(self, action="look", **form):
+        answer = await self.answer(action, **form)
+        return await answer.unpacked()
+
+    async def answer(self, action, **form):
         return await self.service.analyse(ALICE, action, form, correlation_id="corr-7")
 
 
@@ -104,6 +128,48 @@ async def test_links_are_signed_here(desk):
     desk.runners.head = AnalysisAnswered(links=linked)
     answer = json.loads(await desk.ask(basename="f1", source="datalab"))
     assert answer == {"answer": 42, "tif_url": "signed:downloads/x.tif:image/tiff:f1.tif"}
+
+
+async def test_a_compressed_answer_stays_so_and_can_be_read(desk):
+    desk.runners.head = AnalysisAnswered(encoding="gzip")
+    desk.runners.body = gzip.compress(b'{"answer":42}')
+    answer = await desk.answer("look", basename="f1")
+    assert (answer.body, answer.encoding) == (desk.runners.body, "gzip")
+    assert await answer.unpacked() == b'{"answer":42}'
+    linked = {"tif_url": {"key": "downloads/x.tif", "media_type": "image/tiff", "filename": "f1.tif"}}
+    desk.runners.head = AnalysisAnswered(encoding="gzip", links=linked)
+    assert json.loads(await desk.ask(basename="f1"))["answer"] == 42
+
+
+def stored(key, media_type):
+    return StoredFile(key=key, sha256="ab" * 32, size_bytes=1, media_type=media_type)
+
+
+PICTURE = OutputFile(
+    basename="rgb",
+    type="image",
+    files={"tif": stored("r/rgb.tif", "image/tiff"), "large": stored("r/rgb-large.jpg", "image/jpeg")},
+)
+
+
+async def test_what_a_picture_has_already_is_answered_without_a_runner(desk):
+    desk.finder.pictures[ALICE, NamedFile("datalab", "rgb")] = PICTURE
+    tif = json.loads(await desk.ask("get-tif", basename="rgb-large", source="datalab"))
+    assert tif == {"tif_url": "signed:r/rgb.tif:image/tiff:rgb.tif"}
+    jpg = json.loads(await desk.ask("get-jpg", basename="rgb", source="datalab", zmin=None, zmax=5))
+    assert base64.b64decode(jpg["jpg_base64"]) == b"bytes of r/rgb-large.jpg"
+    assert desk.runners.requests == []
+    await desk.ask("look", basename="rgb", source="datalab")
+    await desk.ask("get-tif", basename="f1")
+    assert [request.action for request in desk.runners.requests] == ["look", "get-tif"]
+
+
+async def test_a_picture_that_lacks_what_is_asked_for_is_told(desk):
+    bare = PICTURE.model_copy(update={"files": {}})
+    desk.finder.pictures[ALICE, NamedFile("datalab", "rgb")] = bare
+    for action, text in (("get-tif", "no TIFF"), ("get-jpg", "no JPEG")):
+        with pytest.raises(AnalysisError, match=f"^{action} Error: rgb has {text}$"):
+            await desk.ask(action, basename="rgb", source="datalab")
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,75 @@ def test_lists_and_hidden_inputs_pass_as_they_are():
     assert clean.files == {}
 
 
+def offer_of(wizard, properties, name="Toy"):
+    schema = {"type": "object", "properties": properties}
+    return Offer.from_description(described(name, wizard).model_copy(update={"parameters_schema": schema}))
+
+
+def test_an_entry_without_a_file_is_told_by_its_place():
+    items = [archive("f2"), {"color": {"r": 1}}, archive("f1")]
+    assert refused(clean_inputs, median, {"input_files": items}) == (
+        'Input Files: entry 2 has no image: choose one (its "basename") or remove the entry.'
+    )
+    files = {"type": "array", "x-refusals": {"noFile": "Channel {number} has no image."}}
+    entry = offer_of({"channels": {"name": "Channel", "type": "fits"}}, {"channels": files})
+    for empty in ({}, {"basename": None, "zmin": 1}, {"basename": ""}, {"source": "archive"}, {"source": "datalab"}):
+        assert refused(clean_inputs, entry, {"channels": [archive("a"), archive("b"), empty]}) == (
+            "Channel 3 has no image."
+        )
+    assert "needs a" in refused(clean_inputs, entry, {"channels": [{"basename": 5}]})
+    assert "needs a" in refused(clean_inputs, entry, {"channels": ["f1"]})
+
+
+TEXT = {
+    "type": "string",
+    "x-entries": {"separator": "[;\n]+", "entry": r"\s*\d+ \d+\s*", "minimum": 2, "right": "two numbers, such as 1 2"},
+}
+PAIRS = {
+    "title": "Pairs",
+    "anyOf": [TEXT, {"type": "array", "minItems": 2, "items": {"type": "object", "required": ["x"]}}],
+    "x-refusals": {"minItems": "Two pairs at least.", "type": "A text or a list."},
+}
+pairs = offer_of({"pairs": {"name": "Pairs: x y; x y", "type": "string"}}, {"pairs": PAIRS})
+
+
+@pytest.mark.parametrize("given", ["1 2; 3 4", " 1 2;;\n3 4 ;", [{"x": 1}, {"x": 2}]])
+def test_a_text_that_has_the_form_the_operation_declares_is_taken(given):
+    check_inputs(pairs, clean_inputs(pairs, {"pairs": given}), {})
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("1 2; three 4", 'Operation Toy: Pairs entry 2 ("three 4") is not two numbers, such as 1 2.'),
+        ("1 2; 3 4; 5", 'Operation Toy: Pairs entry 3 ("5") is not two numbers, such as 1 2.'),
+        ("9" * 100, f'Operation Toy: Pairs entry 1 ("{"9" * 60}…") is not two numbers, such as 1 2.'),
+        ("1 2", "Two pairs at least."),
+        ("", "Two pairs at least."),
+        ([{"x": 1}], "Two pairs at least."),
+        (7, "A text or a list."),
+        ([{"x": 1}, {"y": 1}], "Operation Toy: Pairs 2 needs x."),
+    ],
+)
+def test_another_text_is_refused_with_what_would_be_right(given, text):
+    assert refused(check_inputs, pairs, clean_inputs(pairs, {"pairs": given}), {}) == text
+
+
+def test_a_long_text_is_refused_in_no_time():
+    many = "; ".join(["1 2"] * 100_000)
+    check_inputs(pairs, clean_inputs(pairs, {"pairs": many}), {})
+    assert "entry 100001" in refused(check_inputs, pairs, clean_inputs(pairs, {"pairs": f"{many}; x"}), {})
+
+
+def test_users_are_told_the_title_of_an_input_not_the_hint_in_its_label():
+    wizard = {"extra": {"name": "Dark Frame (optional)", "type": "fits", "minimum": 1}}
+    entry = offer_of(wizard, {"extra": {"type": "array", "title": "Dark Frame"}})
+    assert entry.inputs["extra"].name == "Dark Frame"
+    assert refused(check_inputs, entry, clean_inputs(entry, {}), {}) == (
+        "Operation Toy requires at least 1 Dark Frame input file(s)."
+    )
+
+
 def test_counts_have_limits_at_both_ends():
     def count(number):
         return clean_inputs(stacking, {"input_files": [archive(str(each)) for each in range(number)]})

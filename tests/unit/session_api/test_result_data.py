@@ -100,7 +100,7 @@ class Links:
 async def output_of(**fields):
     """Return the output of an operation as it is written."""
     presenter = OperationPresenter(links=Links(), data=StoredResultData(objects=Objects(*STORED), capacity_bytes=0))
-    shown = await presenter._output(OperationResult(result_key="a" * 64, **fields))
+    shown = await presenter._output(7, OperationResult(result_key="a" * 64, **fields))
     return JsonReply(shown).body.decode()
 
 

@@ -50,7 +50,7 @@ def planned(operation: JsonObject, folder: Path, rendering: Rendering | None) ->
     """
     output = operation["output"]
     if output is None:
-        status, number = operation["status"], operation["id"]
+        status, number = operation["state"], operation["id"]
         raise CommandError(f"operation {number} is {status}: there is nothing to save (`datalab ops show {number}`)")
     files = list(_files(operation, folder, rendering))
     if rendering is None and output.get("output_data"):

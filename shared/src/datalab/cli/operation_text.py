@@ -17,7 +17,7 @@ def operation_row(operation: JsonObject, session: int) -> tuple[str, ...]:
     return (
         str(operation["id"]),
         f"session {session}",
-        operation["status"],
+        operation["state"],
         done,
         operation["name"],
         operation["message"],
@@ -26,8 +26,8 @@ def operation_row(operation: JsonObject, session: int) -> tuple[str, ...]:
 
 def operation_lines(operation: JsonObject, session: int) -> Iterator[str]:
     """Yield everything about an operation: state, inputs, and what it made of them."""
-    progress = f"  {operation['operation_progress']:.0%}" if operation["status"] == "IN_PROGRESS" else ""
-    yield f"operation {operation['id']}  {operation['name']}  {operation['status']}{progress}"
+    progress = f"  {operation['operation_progress']:.0%}" if operation["state"] == "IN_PROGRESS" else ""
+    yield f"operation {operation['id']}  {operation['name']}  {operation['state']}{progress}"
     if operation["message"]:
         yield printable(f"  message   {operation['message']}")
     yield f"  session   {session}"

@@ -38,9 +38,9 @@ async def waited_for(api: Datalab, session: int, operation: int, *, timeout_s: f
 
 def demand_completed(operation: JsonObject) -> None:
     """Raise `CommandError` for an operation that ended without a result."""
-    if operation["status"] != "COMPLETED":
+    if operation["state"] != "COMPLETED":
         reason = f": {printable(operation['message'])}" if operation["message"] else ""
-        raise CommandError(f"operation {operation['id']} ({operation['name']}) {operation['status']}{reason}")
+        raise CommandError(f"operation {operation['id']} ({operation['name']}) {operation['state']}{reason}")
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def _bar(console: Console) -> Iterator[Show]:
         task = progress.add_task("", total=1.0, message="")
 
         def show(state: JsonObject) -> None:
-            done = 1.0 if state["status"] == "COMPLETED" else state["operation_progress"]
-            message = printable(state["message"] or state["status"])
+            done = 1.0 if state["state"] == "COMPLETED" else state["operation_progress"]
+            message = printable(state["message"] or state["state"])
             progress.update(task, description=printable(state["name"]), completed=done, message=message)
 
         yield show

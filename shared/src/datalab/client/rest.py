@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # most who ask one question need no feed, and should not wait
 
 JsonObject = dict[str, Any]
 
-#: Statuses of an operation that nothing follows.
+#: States of an operation that nothing follows.
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _TIMEOUT_S: Final = 30.0
 #: A request that is safe to repeat is sent again when its connection was lost, or the server is not available now.
@@ -167,7 +167,7 @@ class Datalab:
         The feed tells when to look; what REST says is true.
         """
         operation = await self.operation(session_id, operation_id)
-        if operation["status"] in ENDED:
+        if operation["state"] in ENDED:
             yield operation
             return
         async with self.feed() as feed:
@@ -175,7 +175,7 @@ class Datalab:
             while True:
                 operation = await self.operation(session_id, operation_id)
                 yield operation
-                if operation["status"] in ENDED:
+                if operation["state"] in ENDED:
                     return
                 try:
                     async with asyncio.timeout(_LOOK_S):

@@ -50,13 +50,15 @@ class LinkedObject(WireModel):
 class AnalysisAnswered(Event):
     """The head of an answer, sent to the inbox named by the request; a JSON text follows it if nothing failed.
 
-    `failure` and `message` say what went wrong and for whom; `links` are further keys of the JSON object.
+    `failure` and `message` say what went wrong and for whom; `links` are further keys of the JSON object. The text may
+    come compressed, as `encoding` says.
     """
 
     type: Literal["analysis.answered.v1"] = "analysis.answered.v1"
     failure: FailureKind | None = None
     message: str = ""
     links: dict[str, LinkedObject] = Field(default_factory=dict)
+    encoding: Literal["gzip"] | None = None
 
 
 def analysis_subject(action: str) -> str:

@@ -62,7 +62,10 @@ class StoredFile(WireModel):
 
 
 class OutputFile(WireModel):
-    """One product of an operation, in one or more renderings. Clients see the renderings as signed links."""
+    """One product of an operation, in one or more renderings. Clients see the renderings as signed links.
+
+    `is_exposure` tells whether its pixels are those of one exposure, however corrected, so that it is measured as one.
+    """
 
     basename: str
     type: Literal["fits", "image"]
@@ -73,6 +76,7 @@ class OutputFile(WireModel):
     filter_name: str | None = None
     observation_date: UtcDatetime | None = None
     target_name: str | None = None
+    is_exposure: bool = True
 
 
 class LinkedFile(WireModel):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from datalab.astro.display.resizing import enlarged_picture
 from datalab.astro.types import Picture
 
 #: The small picture fits a square of this side; JPEG quality. Both as existing clients know them.
@@ -22,9 +23,9 @@ def save_jpeg(pixels: Picture, target: Path, *, quality: int = _QUALITY) -> None
 
 
 def save_large_and_small_jpeg(pixels: Picture, large: Path, small: Path) -> None:
-    """Write a picture in full size, and one that fits 200 x 200 pixels, never enlarged."""
+    """Write a picture in full size or as large as clients need it, and one that fits 200 x 200 pixels."""
+    _save_jpeg(_image(enlarged_picture(pixels)), large, _QUALITY)
     picture = _image(pixels)
-    _save_jpeg(picture, large, _QUALITY)
     picture.thumbnail((_SMALL_SIDE_PX, _SMALL_SIDE_PX))
     _save_jpeg(picture, small, _QUALITY)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from astropy.visualization import ZScaleInterval
 
-from datalab.astro.display.levels import even_histogram, iraf_zscale, level_histogram
+from datalab.astro.display.levels import even_histogram, iraf_zscale, level_histogram, level_step
 from datalab.astro.display.resizing import DisplayScale, area_resized
-from datalab.astro.display.stretch import sample
+from datalab.astro.display.stretch import sample, zscale_limits
 
 
 def noise(shape, *, dtype="f4", level=1000.0, seed=1):
@@ -72,6 +72,28 @@ def test_levels_are_counted_finely_between_the_limits(level):
     np.testing.assert_allclose(10**histogram.log_counts, np.maximum(expected, 1))
     middle = np.abs(histogram.middles - level) < 100
     assert middle.sum() > 10
+
+
+@pytest.mark.parametrize(
+    ("scale", "step"), [(1.0, 1.0), (1000.0, 1.0), (0.1, 0.1), (0.033, 0.01), (1e-3, 1e-3), (1e-5, 1e-5), (1e-12, 1e-7)]
+)
+def test_limits_are_chosen_in_steps_of_which_the_display_has_a_hundred_or_more(scale, step):
+    samples = sample(scale * noise((100, 100), dtype="f8"))
+    assert level_step(samples) == pytest.approx(step)
+    low, high = zscale_limits(samples)
+    assert (high - low) / step >= 100 or step == 1e-7
+    assert level_step(np.full(50, 7.0)) == 1.0
+
+
+def test_levels_of_small_values_are_counted_finely_too():
+    """A normalized image: 1 with a scatter of 3 %."""
+    pixels = noise((100, 100), dtype="f8") / 1000
+    histogram = level_histogram(pixels, sample(pixels), bits=32, saturation=65.0, step=1e-3)
+    expected = np.histogram(pixels, bins=histogram.edges * 1e-3)[0]
+    np.testing.assert_array_equal(histogram.counts, expected)
+    assert histogram.middles[-1] < 65
+    assert (np.abs(histogram.middles - 1) < 0.1).sum() > 25
+    assert {len(repr(float(middle)).partition(".")[2]) for middle in histogram.middles} <= {1, 2, 3}
 
 
 @pytest.mark.parametrize(

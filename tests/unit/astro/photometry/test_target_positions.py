@@ -1,3 +1,7 @@
+import re
+from contextlib import suppress
+from datetime import date
+
 import pytest
 from astropy.io import fits
 from astropy.time import Time
@@ -5,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datalab.astro.photometry.target_positions import (
+    ENTRY,
     PositionError,
     TimedPosition,
     header_position,
@@ -42,6 +47,52 @@ def test_text_says_the_same_in_every_notation():
 def test_numbers_survive_the_text(ra, dec, mjd):
     (position,) = timed_positions(f"{ra:.9f} {dec:.9f} {mjd:.9f}")
     assert (position.ra_deg, position.dec_deg, position.mjd) == pytest.approx((ra, dec, mjd), abs=1e-8)
+
+
+DEGREES = st.floats(0, 359.9, allow_nan=False).map(lambda ra: f"{ra:.{int(ra) % 7}f}")
+HOURS = st.tuples(st.integers(0, 23), st.integers(0, 59), st.floats(0, 59.4)).map(
+    lambda t: f"{t[0]}:{t[1]:02d}:{t[2]:.1f}"
+)
+DECLINATION = st.floats(-89.9, 89.9, allow_nan=False).map(lambda dec: f"{dec:+.3f}")
+ARCS = st.tuples(st.sampled_from(["", "+", "-"]), st.integers(0, 89), st.integers(0, 59), st.integers(0, 59)).map(
+    lambda t: f"{t[0]}{t[1]:02d}:{t[2]:02d}:{t[3]:02d}"
+)
+MJDS = st.floats(0, 399_999, allow_nan=False).map(lambda mjd: f"{mjd:.4f}")
+DAYS = st.dates(date(1900, 1, 1), date(2900, 1, 1)).map(str)
+DATES = DAYS | st.tuples(DAYS, st.times()).map(lambda moment: f"{moment[0]}T{moment[1].isoformat()}")
+GAPS = st.sampled_from([" ", ", ", ",", "   "])
+
+
+@given(ra=DEGREES | HOURS, dec=DECLINATION | ARCS, time=MJDS | DATES, gaps=st.tuples(GAPS, GAPS))
+def test_what_has_the_form_of_an_entry_can_be_read(ra, dec, time, gaps):
+    entry = f"{ra}{gaps[0]}{dec}{gaps[1]}{time}"
+    assert re.fullmatch(ENTRY, entry, re.ASCII), entry
+    (position,) = timed_positions(entry)
+    assert -90 <= position.dec_deg <= 90
+
+
+@given(st.text("0123456789:.+-TZ ,ab", max_size=40))
+def test_what_has_not_is_never_more_than_a_date_that_is_in_no_calendar(entry):
+    """The other way round: what the form lets through is read, or its date does not exist."""
+    if re.fullmatch(ENTRY, entry, re.ASCII):
+        with suppress(PositionError):
+            (position,) = timed_positions(entry)
+            assert 0 <= position.ra_deg < 360
+        assert not re.search(r"[ab]", entry)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "", "here", "1", "1 2", "1 2 tomorrow", "M 33 61114", "361 2 61114", "1 91 61114", "1 2 2461114.5",
+        "24:10:10 -04:10:20 61114", "12:60:00 1 61114", "12:30 -04:10 61114", "1 2 61114 3", "nan 2 61114", "1 2 3 4 5",
+    ],
+)  # fmt: skip
+def test_other_entries_have_not(entry):
+    assert not re.fullmatch(ENTRY, entry, re.ASCII)
+    if entry:
+        with pytest.raises(PositionError):
+            timed_positions(entry)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datalab.astro.pixels.noise import pixel_noise
+from datalab.astro.pixels.noise import array_noise, pixel_noise
 from support.array_rows import ArrayRows
 
 
@@ -12,6 +12,7 @@ def test_stars_slopes_and_blanks_do_not_count(shape):
     pixels[:, ::50] += 5000
     pixels[rng.random(shape) < 0.02] = np.nan
     assert pixel_noise(ArrayRows(pixels)) == pytest.approx(12, rel=0.06)
+    assert array_noise(pixels) == pixel_noise(ArrayRows(pixels))
 
 
 def test_integers_and_images_without_noise():

@@ -4,18 +4,25 @@ import math
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from datalab.astro.display.levels import level_histogram
+from datalab.astro.display.levels import level_histogram, level_step, step_digits
 from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import zscale_limits
+from datalab.astro.pixels.noise import array_noise
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
+
+#: Beyond, float32 has no more digits to round.
+_MOST_DIGITS = 12
+_LARGEST_WHOLE = 2**31
 
 
 class RawData(Analysis):
     name = "raw-data"
     description = (
-        "The image resized to a square of max_size pixels, top row first, with a histogram to choose limits by."
+        "The image resized to a square of max_size pixels, top row first, rounded to its noise, with a histogram and "
+        "the step to choose limits by."
     )
 
     class Parameters(AnalysisParameters):
@@ -27,16 +34,40 @@ class RawData(Analysis):
         _, highest_shown = zscale_limits(samples)
         data = area_resized(image.pixels, (side, side))
         bits = abs(int(image.number("BITPIX") or 0))
-        histogram = level_histogram(data, samples, bits=bits, saturation=image.number("SATURATE"))
-        with np.errstate(over="ignore"):  # what no display can show becomes null
-            shown = np.ascontiguousarray(data[::-1], np.float32).ravel()
+        step = level_step(samples)
+        histogram = level_histogram(data, samples, bits=bits, saturation=image.number("SATURATE"), step=step)
         return {
-            "data": shown,
+            "data": shown_levels(data[::-1]).ravel(),
             "height": side,
             "width": side,
             "histogram": histogram.log_counts,
             "bins": histogram.middles,
-            "zmin": round(float(np.median(samples))),
-            "zmax": math.ceil(highest_shown),
+            "zmin": _level(round(float(np.median(samples)) / step), step),
+            "zmax": _level(math.ceil(highest_shown / step), step),
+            "step": step,
             "bitdepth": bits,
         }
+
+
+def shown_levels(data: NDArray[np.floating]) -> NDArray[np.generic]:
+    """Return levels with the digits that their noise leaves to be told apart: half as much to send.
+
+    They are rounded to a power of ten of half the noise or less, which adds 1 % to it; to no more than whole numbers.
+    Levels without noise, and levels that no display can show, are left as float32 has them.
+    """
+    noise = array_noise(data)
+    with np.errstate(over="ignore"):  # what no display can show becomes null
+        levels = np.ascontiguousarray(data, np.float32)
+    if not (math.isfinite(noise) and noise > 0):
+        return levels
+    digits = max(0, math.ceil(-math.log10(noise / 2)))
+    if digits > _MOST_DIGITS:
+        return levels
+    if digits == 0 and np.isfinite(levels).all() and np.abs(levels).max() < _LARGEST_WHOLE:
+        return np.rint(levels).astype(np.int32)
+    return np.round(levels, digits)
+
+
+def _level(steps: int, step: float) -> float:
+    """Return a whole number of steps in units of the image: itself a whole number if the step is one."""
+    return steps if step == 1.0 else round(steps * step, step_digits(step))

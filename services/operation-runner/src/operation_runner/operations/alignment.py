@@ -47,7 +47,7 @@ class Alignment(Operation):
         "The alignment operation shifts, rotates and scales images so that each star lies on the same pixel as in the "
         "reference image. Images that are aligned already stay as they are."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -36,16 +36,16 @@ class Calibration(Operation):
         "The calibration operation subtracts the bias and the dark current of the camera from each input image and "
         "divides it by a flat field. The frames can be single ones, or those the operation Master Frame makes."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
         input_files: Annotated[InputFiles, Field(description="The raw images")]
-        bias_file: Annotated[OptionalFile, Field(title="Bias Frame", description="To be subtracted; optional")]
-        dark_file: Annotated[OptionalFile, Field(title="Dark Frame", description="To be subtracted; optional")]
+        bias_file: Annotated[OptionalFile, Field(title="Bias Frame", description="To be subtracted")]
+        dark_file: Annotated[OptionalFile, Field(title="Dark Frame", description="To be subtracted")]
         flat_file: Annotated[
             OptionalFile,
-            Field(title="Flat Frame", description="To be divided by, of the same filter as the images; optional"),
+            Field(title="Flat Frame", description="To be divided by, of the same filter as the images"),
         ]
         scale_dark: Annotated[
             Literal["yes", "no"],

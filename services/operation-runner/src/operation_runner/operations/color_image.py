@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field
 
 from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
@@ -21,6 +20,7 @@ from datalab.astro.mosaics.alignment import (
     unmoved,
 )
 from datalab.astro.types import Pixels
+from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
     FitsFile,
@@ -32,6 +32,7 @@ from operation_runner.sdk import (
     PictureProduct,
     Product,
     Progress,
+    Refusals,
     UsageError,
     WizardKeys,
 )
@@ -70,13 +71,14 @@ class ColorImage(Operation):
         "The color image operation combines images of the same field taken in different filters into a color picture. "
         "The images are aligned first; every image is shown in the color and between the limits chosen for it."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
         color_channels: Annotated[
             list[ColorChannel],
             WizardKeys({"include_custom_scale": True, "color_picker": True}),
+            Refusals({"noFile": "Channel {number} has no image: choose one or remove the channel."}),
             Field(
                 title="Color Channel",
                 description="The images to combine, each with its color",
@@ -98,7 +100,7 @@ class ColorImage(Operation):
         yield PictureProduct(
             pixels=colour_picture(layers, progress=progress.part(0.6, 0.9)),
             planes=dict(zip(names, planes, strict=True)),
-            header=cube_header(reference, images),
+            header=with_filters(reference.header, images),
             comment=f"Datalab Color Image on {', '.join(image.basename for image in images)}",
         )
 
@@ -157,13 +159,3 @@ def color_layer(plane: Pixels, channel: ColorChannel) -> ColourLayer:
 def plane_name(image: Image) -> str:
     filter_name = image.description.filter_name
     return f"{filter_name} {image.basename}" if filter_name else image.basename
-
-
-def cube_header(reference: Image, images: Sequence[Image]) -> fits.Header:
-    """Return the header of the reference, whose grid all planes are on, with all the filters."""
-    header = reference.header.copy()
-    filters = dict.fromkeys(image.description.filter_name for image in images)
-    names = [name for name in filters if name]
-    if names:
-        header["FILTER"] = ("+".join(names), "filters of the planes")
-    return header

@@ -33,7 +33,7 @@ class CosmicRayRemoval(Operation):
         "The cosmic ray removal operation finds pixels that cosmic rays hit, by their edges, which are sharper than "
         "those of stars, and replaces them by the mean of their neighbours. Best used on single exposures."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -39,7 +39,7 @@ class Cropping(Operation):
         "The cropping operation cuts the same rectangle out of each input image. Its pixels, world coordinates and "
         "source catalog stay what they were."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -60,18 +60,16 @@ class MasterFrame(Operation):
         "The master frame operation combines bias, dark or flat frames into one with little noise, to be used by the "
         "operation Calibration. Bias and dark frames given below are first subtracted."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
         input_files: Annotated[InputFiles, Field(description="Frames of one kind", min_length=2)]
         kind: Annotated[Kind, Field(title="Kind", description="What the input files are")] = "bias"
         bias_file: Annotated[
-            OptionalFile, Field(title="Bias Frame", description="To be subtracted from darks or flats; optional")
+            OptionalFile, Field(title="Bias Frame", description="To be subtracted from darks or flats")
         ]
-        dark_file: Annotated[
-            OptionalFile, Field(title="Dark Frame", description="To be subtracted from flats; optional")
-        ]
+        dark_file: Annotated[OptionalFile, Field(title="Dark Frame", description="To be subtracted from flats")]
         combine: Annotated[
             Literal["sigma-clipped", "median"],
             Field(title="Combine", description="The average without outliers, or the middle value, of each pixel"),
@@ -100,6 +98,7 @@ class MasterFrame(Operation):
         yield ImageProduct(
             pixels=relative_sensitivity(pixels) if kind == "flat" else pixels,
             header=master_header(frames, kind),
+            is_exposure=False,
             comment=f"Datalab Master Frame ({kind}) on {names}",
         )
 

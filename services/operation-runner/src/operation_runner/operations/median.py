@@ -9,6 +9,7 @@ from pydantic import Field
 
 from datalab.astro.pixels.combine import median_dtype, median_rows
 from operation_runner.recipes.catalogues import stacked_catalogue
+from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     ImageProduct,
@@ -29,7 +30,7 @@ class Median(Operation):
         "The median operation outputs the middle value of each pixel across all input images. "
         "Objects that move or flicker vanish, so it is commonly used to obtain background images."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -42,7 +43,8 @@ class Median(Operation):
         first = stack.images[0]
         yield ImageProduct(
             pixels=pixels,
-            header=first.header,
+            header=with_filters(first.header, stack.images),
+            is_exposure=False,
             comment=f"Datalab Median on {basenames}",
             catalogue=stacked_catalogue(first, pixels, expected_scale=1.0),
         )

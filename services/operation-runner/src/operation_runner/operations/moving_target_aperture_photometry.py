@@ -6,23 +6,62 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
+from datalab.astro.headers.exposure_times import LATEST_MJD
 from datalab.astro.photometry.comparison_stars import CatalogueSources
 from datalab.astro.photometry.following import follow, near_track
-from datalab.astro.photometry.target_positions import PositionError, TimedPosition, timed_positions
+from datalab.astro.photometry.target_positions import (
+    ENTRY,
+    ENTRY_END,
+    PositionError,
+    TimedPosition,
+    timed_positions,
+)
 from datalab.astro.photometry.tracks import Vectors, fit_track
 from datalab.astro.sky.cross_match import unit_vectors
 from operation_runner.recipes.aperture_frames import Frame, Frames
 from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve
 from operation_runner.recipes.aperture_parameters import ApertureParameters
-from operation_runner.sdk import Inputs, Lane, Operation, Product, Progress, Refusals, UsageError, WizardKeys
+from operation_runner.sdk import (
+    Hint,
+    Inputs,
+    Lane,
+    Operation,
+    Product,
+    Progress,
+    Refusals,
+    TextEntries,
+    UsageError,
+    WizardKeys,
+)
 
 _TOO_FEW = "Operation Moving Target Aperture Photometry requires at least 2 target_positions"
 _NO_POSITIONS = (
     "Operation Moving Target Aperture Photometry requires target_positions to be a text "
     "or a list of positions with ra, dec and mjd."
 )
+_EXAMPLE = "12:30:05.1 -04:10:20 2026-03-14T22:00:00; 187.5325 -4.1781 61114.0417"
+_TEXT = TextEntries(
+    separator=ENTRY_END,
+    entry=ENTRY,
+    minimum=2,
+    right=(
+        '"RA Dec time", RA and Dec in degrees or as h:m:s and d:m:s, the time as MJD or ISO date (UTC); '
+        f"for example {_EXAMPLE}"
+    ),
+)
+
+
+class Position(BaseModel):
+    """A place, ICRS degrees, and the MJD (UTC) the target was there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str | None = None
+    ra: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+    dec: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+    mjd: Annotated[float, Field(ge=0, le=LATEST_MJD, allow_inf_nan=False)]
 
 
 class MovingTargetAperturePhotometry(Operation):
@@ -41,18 +80,18 @@ class MovingTargetAperturePhotometry(Operation):
         operation = "Moving Target Aperture Photometry"
 
         target_positions: Annotated[
-            str | list[JsonValue] | dict[str, JsonValue],
+            Annotated[str, _TEXT] | Annotated[list[Position], Field(min_length=2)],
             Field(
                 title="Target Positions",
                 description=(
                     'Two positions or more, separated by ";", each as "RA Dec time": RA and Dec in degrees or as '
-                    "h:m:s and d:m:s, the time as MJD or ISO date (UTC). Example: "
-                    "12:30:05.1 -04:10:20 2026-03-14T22:00:00; 187.5325 -4.1781 61114.0417"
+                    f"h:m:s and d:m:s, the time as MJD or ISO date (UTC). Example: {_EXAMPLE}"
                 ),
             ),
+            Hint("RA Dec time; RA Dec time"),
             # Clients that cannot draw a list of positions draw the text.
             WizardKeys({"type": "string", "required": True, "minimum": 2}),
-            Refusals({"required": _TOO_FEW, "*": _NO_POSITIONS}),
+            Refusals({"required": _TOO_FEW, "minItems": _TOO_FEW, "type": _NO_POSITIONS}),
         ]
         track_search_radius: Annotated[
             float,
@@ -64,9 +103,14 @@ class MovingTargetAperturePhotometry(Operation):
             ),
         ] = 10.0
 
+        def given_positions(self) -> str | list[dict[str, Any]]:
+            """Return the positions as the user gave them."""
+            given = self.target_positions
+            return given if isinstance(given, str) else [position.model_dump() for position in given]
+
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         try:
-            positions = timed_positions(parameters.target_positions)
+            positions = timed_positions(parameters.given_positions())
         except PositionError as error:
             raise UsageError(str(error)) from error
         if len(positions) < 2:

@@ -31,7 +31,7 @@ class Normalization(Operation):
         "The normalization operation divides each input image by its own median, so that images of different exposure "
         "or sky brightness can be compared or combined."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -52,6 +52,7 @@ def normalized(image: Image) -> ImageProduct:
     return ImageProduct(
         pixels=np.divide(pixels, median, dtype=exact_dtype(image.dtype)),
         header=scaled_header(image.header, 1 / median),
+        is_exposure=False,
         comment=f"Datalab Normalization on file {image.basename}",
         inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),

@@ -16,8 +16,10 @@ from datalab.astro.pixels.expression import Expression, ExpressionError, parse
 from datalab.astro.pixels.geometry import bands, common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
+    Hint,
     Image,
     ImageProduct,
     Inputs,
@@ -41,7 +43,7 @@ _FURTHER = ("b", "c", "d")
 def _one_more(letter: str) -> Any:
     return Field(
         title=f"Image {letter.upper()}",
-        description=f"Optional: the image called {letter} in the expression",
+        description=f"The image called {letter} in the expression",
     )
 
 
@@ -55,7 +57,7 @@ class PixelArithmetic(Operation):
         "sqrt, exp, log, log10, sin, cos, floor, isnan, minimum(a, b), maximum(a, b), clip(a, low, high), "
         "where(condition, then, else), and of a whole image mean, median, std, sum, min and max."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -66,6 +68,7 @@ class PixelArithmetic(Operation):
         expression: Annotated[
             str,
             Field(title="Expression", description="The formula, for example (a - b) / median(b)", min_length=1),
+            Hint("for example (a - b) / median(b)"),
             WizardKeys({"required": True}),
         ]
 
@@ -94,7 +97,8 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         raise UsageError(f"The expression {expression.text} has no value in any pixel where a is {image.basename}.")
     return ImageProduct(
         pixels=pixels,
-        header=image.header,
+        header=with_filters(image.header, used.values()),
+        is_exposure=False,
         comment=f"Datalab Pixel Arithmetic: {expression.text} with "
         + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
         inputs=list(used.values()),

@@ -53,7 +53,7 @@ class PlateSolving(Operation):
         "with those of the Gaia catalogue, and writes these world coordinates (WCS) into it. "
         "Needed is a rough position, from the header of the image or as a source."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -38,7 +38,7 @@ class SourceExtraction(Operation):
         "The source extraction operation finds the sources of each input image and measures their positions, fluxes "
         "and shapes. The output is the same image with them as its source catalog, which photometric operations use."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -24,6 +24,7 @@ from datalab.astro.pixels.stacked_header import effective_images, stacked_header
 from datalab.astro.sky.wcs_header import with_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
+from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
@@ -53,7 +54,7 @@ class Stacking(Operation):
         "in the mode reproject each is first moved to a common grid by the world coordinates in its header, and the "
         "result is the part of the sky that all images cover."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -112,11 +113,12 @@ class Stacking(Operation):
         yield ImageProduct(
             pixels=pixels,
             header=stacked_header(
-                header,
+                with_filters(header, images),
                 exposure_times_s=[image.description.exposure_time_s for image in images],
                 effective=effective_images(len(images), weights=weights, is_median=parameters.combine == "median"),
                 is_sum=is_sum,
             ),
+            is_exposure=False,
             comment=f"Datalab Stacking on {basenames}",
             catalogue=stacked_catalogue(images[0], pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
         )

@@ -14,6 +14,7 @@ from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.geometry import common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
@@ -37,7 +38,7 @@ class Subtraction(Operation):
         "The subtraction operation takes the pixels of one image away from each input image, for instance to remove a "
         "background, or to show what has changed."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -84,7 +85,8 @@ def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:
         )
     return ImageProduct(
         pixels=pixels,
-        header=image.header,
+        header=with_filters(image.header, [image, subtracted.image]),
+        is_exposure=False,
         comment=f"Datalab Subtraction of {subtracted.image.basename} subtracted from {image.basename}",
         inputs=[image, subtracted.image],
         catalogue=carried_catalogue(image, shape=pixels.shape),

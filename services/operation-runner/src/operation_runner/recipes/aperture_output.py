@@ -17,7 +17,7 @@ from datalab.astro.photometry.frame_photometry import FramePhotometry
 from datalab.astro.photometry.period import period_search
 from datalab.astro.robust import over_known
 from operation_runner.recipes.aperture_frames import Frame
-from operation_runner.recipes.shown_filter import shown_filter
+from operation_runner.recipes.shown_frames import shown_filter, shown_path
 
 #: Clients recognise the two kinds of rows by how they begin.
 _HEADING = (
@@ -77,7 +77,7 @@ def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
     calibrated, photometry, times = output.calibrated, output.measured[number], output.frames[number].times
     magnitude, error = calibrated.mag[number], calibrated.mag_sigma[number]
     return {
-        "fits_path": output.frames[number].basename,
+        "fits_path": shown_path(output.frames[number].basename, output.frames[number].image.description),
         "date_obs": times.date_obs,
         "observation_date": iso_utc(times.start),
         "target_centroid_x": photometry.x[0],

@@ -9,7 +9,7 @@ from typing import Any
 
 from datalab.astro.catalogues.lookup import catalogue_magnitude
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
-from operation_runner.recipes.shown_filter import shown_filter
+from operation_runner.recipes.shown_frames import shown_filter, shown_path
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
 
 
@@ -17,7 +17,7 @@ from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageE
 class LightCurvePoint:
     """The source in one frame. `observation_date` is the start of the exposure, `julian_date` (UTC) its middle."""
 
-    basename: str
+    fits_path: str
     filter_name: str | None
     julian_date: float
     observation_date: str
@@ -30,7 +30,7 @@ class LightCurvePoint:
             "magerr": self.error,
             "julian_date": self.julian_date,
             "observation_date": self.observation_date,
-            "fits_path": self.basename,
+            "fits_path": self.fits_path,
             "filter": shown_filter([self.filter_name]),
         }
 
@@ -81,7 +81,7 @@ def _point(inputs: Inputs, source: SkyPosition, file: FitsFile) -> LightCurvePoi
     if start is None or middle is None or brightness is None:
         return None
     return LightCurvePoint(
-        basename=image.basename,
+        fits_path=shown_path(image.basename, image.description),
         filter_name=image.description.filter_name,
         julian_date=julian_date(middle),
         observation_date=iso_utc(start),

@@ -32,6 +32,8 @@ Value = TypeVar("Value")
 
 #: Of pictures that belong to data, as existing clients know them.
 _DIAGNOSTIC_QUALITY = 90
+#: The card of an image that is none, or is made of one that is none.
+_IS_EXPOSURE = "DLABEXP"
 
 
 class ProductWriter:
@@ -85,22 +87,26 @@ class ProductWriter:
         fits_path, large, small = self._paths(".fits", "-large.jpg", "-small.jpg")
         save_large_and_small_jpeg(rendered(product.pixels, auto_stretch(product.pixels)), large, small)
         names = None if product.inputs is None else tuple(dict.fromkeys(image.basename for image in product.inputs))
+        is_exposure = product.is_exposure and product.header.get(_IS_EXPOSURE) is not False
+        header = product.header if is_exposure else _no_exposure(product.header)
         write_image(
             fits_path,
             product.pixels,
-            header=product.header,
+            header=header,
             cards=self._provenance(product.comment, made_of=names),
             extensions=product.extensions,
             catalogue=product.catalogue,
         )
-        return _described("fits", product.header, {"fits": fits_path, "large": large, "small": small}, made_of=names)
+        files = {"fits": fits_path, "large": large, "small": small}
+        return _described("fits", header, files, made_of=names, is_exposure=is_exposure)
 
     def _write_picture(self, product: PictureProduct) -> LocalProduct:
         fits_path, tif, large, small = self._paths(".fits", ".tif", "-large.jpg", "-small.jpg")
         save_tiff(product.pixels, tif)
         save_large_and_small_jpeg(product.pixels, large, small)
         write_cube(fits_path, product.planes, header=product.header, cards=self._provenance(product.comment))
-        return _described("image", product.header, {"fits": fits_path, "tif": tif, "large": large, "small": small})
+        files = {"fits": fits_path, "tif": tif, "large": large, "small": small}
+        return _described("image", product.header, files, is_exposure=False)
 
     def _write_diagnostic(self, product: DiagnosticPicture) -> LocalPicture:
         (path,) = self._paths("-diagnostic.jpg")
@@ -127,8 +133,20 @@ class ProductWriter:
 _MEDIA_TYPES = {".fits": "application/fits", ".tif": "image/tiff", ".jpg": "image/jpeg"}
 
 
+def _no_exposure(header: fits.Header) -> fits.Header:
+    """Return a header that says so, also to those who cut or move what it describes."""
+    marked = header.copy()
+    marked[_IS_EXPOSURE] = (False, "combined or rescaled, not one exposure")
+    return marked
+
+
 def _described(
-    kind: Any, header: fits.Header, files: Mapping[str, Path], *, made_of: tuple[str, ...] | None = None
+    kind: Any,
+    header: fits.Header,
+    files: Mapping[str, Path],
+    *,
+    is_exposure: bool,
+    made_of: tuple[str, ...] | None = None,
 ) -> LocalProduct:
     described = describe_header(header)
     return LocalProduct(
@@ -138,6 +156,7 @@ def _described(
         filter_name=described.filter_name,
         observation_date=described.capture_time.isoformat() if described.capture_time else None,
         target_name=described.target_name,
+        is_exposure=is_exposure,
     )
 
 

@@ -29,6 +29,7 @@ from datalab.events.operations import (
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
+from operation_runner.results.names import product_name
 from operation_runner.sdk.jobs import Computed, Job, LocalFile, LocalProduct
 
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
@@ -114,7 +115,7 @@ class StoredResult:
         key = self._job.result_key
         pictures, files = await asyncio.gather(self._store_pictures(computed), asyncio.gather(*self._products))
         if len(files) == 1:
-            files = [files[0].model_copy(update={"basename": key})]
+            files = [files[0].model_copy(update={"basename": files[0].basename.rpartition("-")[0]})]
         content = tuple(data.content for data in computed.data)
         data_file = await self._store_data(content)
         result = OperationResult(
@@ -142,19 +143,28 @@ class StoredResult:
         await end_tasks(*self._products)
 
     async def _store_product(self, product: LocalProduct, number: int) -> OutputFile:
-        basename = f"{self._job.result_key}-{number}"
+        key = self._job.result_key
         roles = list(product.files)
         stored = await asyncio.gather(
-            *(self._store_file(product.files[role], f"{basename}{_EXTENSION[role]}") for role in roles)
+            *(self._store_file(product.files[role], f"{key}-{number}{_EXTENSION[role]}") for role in roles)
+        )
+        observation_date = datetime.fromisoformat(product.observation_date) if product.observation_date else None
+        name = product_name(
+            operation=self._job.operation,
+            result_key=key,
+            target_name=product.target_name,
+            filter_name=product.filter_name,
+            observation_date=observation_date,
         )
         return OutputFile(
-            basename=basename,
+            basename=f"{name}-{number}",
             type=product.type,
             files=dict(zip(roles, stored, strict=True)),
             inputs=product.inputs,
             filter_name=product.filter_name,
-            observation_date=datetime.fromisoformat(product.observation_date) if product.observation_date else None,
+            observation_date=observation_date,
             target_name=product.target_name,
+            is_exposure=product.is_exposure,
         )
 
     async def _store_data(self, content: tuple[JsonValue, ...]) -> StoredFile | None:

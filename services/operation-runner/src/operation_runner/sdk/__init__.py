@@ -5,7 +5,16 @@ from datalab.errors import TransientError, UsageError
 from datalab.events.operations import Lane
 from operation_runner.sdk.inputs import Combine, Image, ImageStack, Inputs, Progress
 from operation_runner.sdk.operation import Operation
-from operation_runner.sdk.parameters import FitsFile, Hidden, OperationParameters, Refusals, SkyPosition, WizardKeys
+from operation_runner.sdk.parameters import (
+    FitsFile,
+    Hidden,
+    Hint,
+    OperationParameters,
+    Refusals,
+    SkyPosition,
+    TextEntries,
+    WizardKeys,
+)
 from operation_runner.sdk.products import (
     DataProduct,
     DiagnosticPicture,
@@ -21,6 +30,7 @@ __all__ = [
     "DiagnosticPicture",
     "FitsFile",
     "Hidden",
+    "Hint",
     "Image",
     "ImageProduct",
     "ImageStack",
@@ -34,6 +44,7 @@ __all__ = [
     "Refusals",
     "SkyPosition",
     "SkyRegion",
+    "TextEntries",
     "TransientError",
     "UsageError",
     "WizardKeys",

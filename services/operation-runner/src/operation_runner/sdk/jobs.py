@@ -44,6 +44,7 @@ class LocalProduct:
     filter_name: str | None
     observation_date: str | None
     target_name: str | None
+    is_exposure: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

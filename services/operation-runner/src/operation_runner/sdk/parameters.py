@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -66,6 +66,31 @@ class Refusals:
         return handler(core_schema) | {"x-refusals": dict(self.texts)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextEntries:
+    """The form of a text that is a list of entries; what does not have it is refused before anybody computes.
+
+    `separator` and `entry` are regular expressions: of what stands between entries, and of a whole entry. There are
+    `minimum` entries or more. `right` tells users what would be right.
+    """
+
+    separator: str
+    entry: str
+    minimum: int
+    right: str
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Put the form into the schema, for whoever checks requests against it."""
+        return handler(core_schema) | {"x-entries": asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is to be put into a field, in a few words: user interfaces show the descriptions of numbers only."""
+
+    text: str
+
+
 class OperationParameters(BaseModel):
     """Base of every operation's parameters. They decide the result, so nothing else may be in them."""
 
@@ -89,7 +114,7 @@ class OperationParameters(BaseModel):
 
 
 def wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
-    described: dict[str, JsonValue] = {"name": info.title or name, "description": info.description or ""}
+    described: dict[str, JsonValue] = {"name": _label(name, info), "description": info.description or ""}
     if not any(isinstance(given, WizardKeys) and "type" in given.keys for given in info.metadata):
         kind, options = _wizard_type(name, info.annotation)
         described["type"] = kind
@@ -100,6 +125,17 @@ def wizard_input(name: str, info: FieldInfo) -> dict[str, JsonValue]:
     if info.default is not PydanticUndefined and info.default is not None:
         described["default"] = info.default
     return described
+
+
+def _label(name: str, info: FieldInfo) -> str:
+    """Return the label users see: with the hint, and with what cannot be seen otherwise, that nothing need be given."""
+    label = info.title or name
+    hints = [given.text for given in info.metadata if isinstance(given, Hint)]
+    if hints:
+        return f"{label}: {hints[0]}"
+    is_required = any(isinstance(given, WizardKeys) and given.keys.get("required") for given in info.metadata)
+    may_be_empty = info.default is None or info.default_factory is not None
+    return f"{label} (optional)" if may_be_empty and not is_required else label
 
 
 def _wizard_limit(constraint: object) -> dict[str, JsonValue]:

@@ -23,12 +23,15 @@ class ImageProduct:
     `header` is the science header it inherits from; scaling and compression cards in it do not matter. `comment` goes
     into the FITS file. `inputs` are the images it was made of, for its provenance: every input of the operation, if
     not given. `catalogue` becomes the CAT extension; `extensions` are further images of the same shape by extension
-    name, such as a mask.
+    name, such as a mask. `is_exposure` is whether it can be measured in the place of an exposure, as one that was
+    corrected, cut or moved can: not what is combined of several or rescaled. Wizards begin with all exposures of a
+    filter.
     """
 
     pixels: Pixels
     header: fits.Header
     comment: str
+    is_exposure: bool = True
     inputs: Sequence[Image] | None = None
     catalogue: Table | None = None
     extensions: Mapping[str, Pixels] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability, Core
 from datalab.platform.objects.links import Links
 from session_api.analysis import http
+from session_api.analysis.pictures import Pictures
 from session_api.analysis.runners import BusAnalysisRunners
 from session_api.analysis.service import AnalysisService
 from session_api.analysis.settings import AnalysisSettings
@@ -15,6 +16,7 @@ def build(core: Core, *, settings: AnalysisSettings, links: Links, finder: Input
     service = AnalysisService(
         finder=finder,
         runners=BusAnalysisRunners(bus=core.bus, max_answer_bytes=settings.analysis_max_answer_bytes),
+        pictures=Pictures(objects=core.objects, links=links),
         links=links,
         time_limit_s=settings.analysis_time_limit_s,
         concurrency=settings.analysis_concurrency,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Body
+from fastapi import Body, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -14,6 +14,7 @@ from session_api.analysis.model import AnalysisError
 from session_api.analysis.service import AnalysisService
 from session_api.web.access import Access, access
 from session_api.web.bodies import ANY_ROUTE, ErrorResponses, JsonObject
+from session_api.web.delivery import UNCHANGED, accepts_gzip, delivered
 from session_api.web.dependencies import Caller, CorrelationId, provided
 from session_api.web.replies import JsonReply
 from session_api.web.strict_json import json_router
@@ -68,14 +69,27 @@ async def list_actions(analyses: Analyses) -> Response:
     )
 
 
-@router.post("/{action}", response_model=Any, responses=_FAILURES, summary="Look at a file")
+@router.post("/{action}", response_model=Any, responses={**_FAILURES, **UNCHANGED}, summary="Look at a file")
 @access(Access.USER)
 async def analyse(
-    caller: Caller, correlation_id: CorrelationId, action: str, form: AnalysisForm, analyses: Analyses
+    request: Request,
+    caller: Caller,
+    correlation_id: CorrelationId,
+    action: str,
+    form: AnalysisForm,
+    *,
+    analyses: Analyses,
 ) -> Response:
+    """Asking twice changes nothing, so what a client has need not be sent again, though this is a POST."""
     try:
         answer = await analyses.analyse(caller, action, form, correlation_id=correlation_id)
     except AnalysisError as error:
         # `error` is the only key the user interface shows to the user.
         return JsonReply(AnalysisFailure(error=error.message), _STATUS[error.kind])
-    return Response(answer, media_type="application/json")
+    if answer.encoding is None:
+        reply = Response(answer.body, media_type="application/json")
+    elif accepts_gzip(request):
+        reply = Response(answer.body, media_type="application/json", headers={"Content-Encoding": answer.encoding})
+    else:
+        reply = Response(await answer.unpacked(), media_type="application/json")
+    return await delivered(request, reply)

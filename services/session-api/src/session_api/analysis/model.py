@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from datalab.errors import DatalabError, UsageError
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
@@ -28,6 +30,18 @@ class RunnersAnswer:
 
     head: AnalysisAnswered
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON text, perhaps compressed."""
+
+    body: bytes
+    encoding: Literal["gzip"] | None = None
+
+    async def unpacked(self) -> bytes:
+        """Return the text as it is to be read."""
+        return self.body if self.encoding is None else await asyncio.to_thread(gzip.decompress, self.body)
 
 
 class AnalysisRunners(Protocol):

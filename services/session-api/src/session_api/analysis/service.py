@@ -14,7 +14,8 @@ from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind, InputFile, InputSource
 from datalab.platform.objects.links import Links
 from session_api import SERVICE
-from session_api.analysis.model import AnalysisError, AnalysisRunners, RunnersAnswer
+from session_api.analysis.model import AnalysisError, AnalysisRunners, Answer, RunnersAnswer
+from session_api.analysis.pictures import Pictures
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.inputs import NamedFile
 from session_api.web.failures import InputRefusedError
@@ -31,10 +32,18 @@ class AnalysisService:
     """What can be asked about one file."""
 
     def __init__(
-        self, *, finder: InputFinder, runners: AnalysisRunners, links: Links, time_limit_s: float, concurrency: int
+        self,
+        *,
+        finder: InputFinder,
+        runners: AnalysisRunners,
+        pictures: Pictures,
+        links: Links,
+        time_limit_s: float,
+        concurrency: int,
     ) -> None:
         self._finder = finder
         self._runners = runners
+        self._pictures = pictures
         self._links = links
         self._time_limit_s = time_limit_s
         #: Bounds the memory that answers take on their way through.
@@ -44,12 +53,17 @@ class AnalysisService:
         """Return every action there is. Raises `TransientError`."""
         return await self._runners.described()
 
-    async def analyse(self, caller: User, action: str, form: JsonObject, *, correlation_id: str) -> bytes:
-        """Return the answer, a JSON text. Raises `AnalysisError`."""
+    async def analyse(self, caller: User, action: str, form: JsonObject, *, correlation_id: str) -> Answer:
+        """Return the answer. Raises `AnalysisError`."""
         try:
             if await self._runners.find(action) is None:
                 raise AnalysisError(f"Analysis action '{action[:100]}' not found")
-            answer = await self._answered(caller, action, form, correlation_id)
+            named = _named_file(form)
+            if self._pictures.answers(action):
+                picture = await self._finder.find_picture(caller, named, now=utc_now())
+                if picture is not None:
+                    return Answer(await self._pictures.answer(action, picture))
+            answer = await self._answered(caller, action, form, named, correlation_id)
         except InputRefusedError as error:
             raise AnalysisError(f"{action} Error: {error.text}") from error
         except UsageError as error:
@@ -58,10 +72,12 @@ class AnalysisService:
             raise AnalysisError(f"{action} Error: {error.message}", kind=FailureKind.TRANSIENT) from error
         if answer.head.failure is not None:
             raise AnalysisError(f"{action} Error: {answer.head.message}", kind=answer.head.failure)
-        return self._linked(answer.body, answer.head.links) if answer.head.links else answer.body
+        given = Answer(answer.body, answer.head.encoding)
+        return Answer(self._linked(await given.unpacked(), answer.head.links)) if answer.head.links else given
 
-    async def _answered(self, caller: User, action: str, form: JsonObject, correlation_id: str) -> RunnersAnswer:
-        named = _named_file(form)
+    async def _answered(
+        self, caller: User, action: str, form: JsonObject, named: NamedFile, correlation_id: str
+    ) -> RunnersAnswer:
         end = asyncio.get_running_loop().time() + self._time_limit_s
         found = await self._finder.find(caller, [named], now=utc_now())
         try:

@@ -31,7 +31,7 @@ class WizardInput(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(description="the label users see")
+    name: str = Field(description="what users are told it is called")
     type: str
     minimum: float | None = None
     maximum: float | None = None
@@ -57,6 +57,10 @@ class Offer:
     def from_description(cls, described: OperationDescribed) -> Self:
         """Read a description. Raises `pydantic.ValidationError` if its wizard cannot be understood."""
         inputs = _WizardInputs.model_validate(described.wizard).inputs
+        titles = described.parameters_schema.get("properties")
+        for key, title in _titles(titles).items():
+            if key in inputs:  # the name in the wizard may also hold a hint
+                inputs[key] = inputs[key].model_copy(update={"name": title})
         return cls(
             name=described.name,
             lane=described.lane,
@@ -81,7 +85,10 @@ class Offer:
         return frozenset(name for each in lists for name in self._resolved(each.get("items", {})).get("properties", {}))
 
     def refusals(self, key: str) -> dict[str, str]:
-        """Return what users are told when an input breaks its schema, by keyword of JSON schema; "*" is any other."""
+        """Return what users are told when an input breaks its schema, by keyword of JSON schema; "*" is any other.
+
+        "noFile" is an entry of a list of files that names none, with its `{number}`.
+        """
         texts: dict[str, str] = self._property(key).get("x-refusals", {})
         return texts
 
@@ -96,6 +103,13 @@ class Offer:
             return schema
         resolved: dict[str, Any] = self.parameters_schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
         return resolved
+
+
+def _titles(properties: JsonValue) -> dict[str, str]:
+    """Return what a schema calls its properties."""
+    given = properties.items() if isinstance(properties, dict) else ()
+    titles = {key: schema.get("title") for key, schema in given if isinstance(schema, dict)}
+    return {key: title for key, title in titles.items() if isinstance(title, str)}
 
 
 class _WizardInputs(BaseModel):

@@ -55,7 +55,7 @@ def changed_event(operation: Operation, *, event_id: str | None = None) -> Opera
         name=operation.name,
         status=operation.status.shown,
         operation_progress=operation.progress,
-        message=operation.message,
+        message=operation.shown_message,
         correlation_id=operation.correlation_id,
         producer=SERVICE,
     )

@@ -16,6 +16,7 @@ from session_api.operations.service import OperationService
 from session_api.operations.views import OperationPresenter, OperationView
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, Deleted, Form, JsonObject, Page
+from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
@@ -48,7 +49,7 @@ class OperationIds(Form):
     ids: Annotated[list[StrictInt], Field(max_length=10_000)]
 
 
-@router.get("", response_model=Page[OperationView], summary="List a session's operations")
+@router.get("", response_model=Page[OperationView], responses=UNCHANGED, summary="List a session's operations")
 @access(Access.USER)
 async def list_operations(
     request: Request,
@@ -60,7 +61,7 @@ async def list_operations(
     presenter: Presenter,
 ) -> Response:
     count, found = await operations.page(caller, session_id, window)
-    return page_reply(request, window, count, await presenter.operations(found))
+    return await delivered(request, page_reply(request, window, count, await presenter.operations(found)))
 
 
 @router.post(
@@ -98,12 +99,19 @@ async def delete_operations(caller: Caller, session_id: RowId, form: OperationId
     return JsonReply(Deleted(deleted=await operations.delete_many(caller, session_id, form.ids)))
 
 
-@router.get("/{operation_id}", response_model=OperationView, summary="Read an operation")
+@router.get("/{operation_id}", response_model=OperationView, responses=UNCHANGED, summary="Read an operation")
 @access(Access.USER)
 async def get_operation(
-    caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
+    request: Request,
+    caller: Caller,
+    session_id: RowId,
+    operation_id: RowId,
+    *,
+    operations: Operations,
+    presenter: Presenter,
 ) -> Response:
-    return JsonReply(await presenter.operation(await operations.get(caller, session_id, operation_id)))
+    operation = await operations.get(caller, session_id, operation_id)
+    return await delivered(request, JsonReply(await presenter.operation(operation)))
 
 
 @router.delete("/{operation_id}", status_code=204, summary="Delete an operation, stopping it if it runs")

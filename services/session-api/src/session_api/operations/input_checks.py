@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from session_api.offers.model import Offer, WizardInput
 from session_api.operations.input_cleaning import CleanInputs, FileItem
@@ -16,7 +18,10 @@ from session_api.web.failures import InputRefusedError
 
 #: An operation's largest input has 999 files (that is how a wizard says "many"), and a few have another one beside it.
 MAX_FILES = 1000
-_LONGEST_TEXT = 300
+_LONGEST_TEXT = 500
+#: An entry of a text is a few numbers; so much of it is repeated to who wrote it.
+_LONGEST_ENTRY = 200
+_LONGEST_SHOWN = 60
 
 #: What would be right, by the keyword of JSON schema that is not satisfied.
 _RULES: Mapping[str, str] = {
@@ -89,10 +94,11 @@ def _check_counts(offer: Offer, files: Mapping[str, Sequence[FileItem]]) -> None
 
 def _check_parameters(offer: Offer, parameters: JsonObject, unknown: Collection[str]) -> None:
     """Check the parameters against the operation's own schema."""
-    errors = Draft202012Validator(offer.parameters_schema).iter_errors(parameters)
+    errors = _Validator(offer.parameters_schema).iter_errors(parameters)
     error = best_match(each for each in errors if not each.absolute_path or each.absolute_path[0] not in unknown)
     if error is not None:
-        text = _refusal(offer, error) or f"Operation {offer.name}: {_where(offer, error)}{_what(error)}."
+        text = _entry_error(offer, error) or _refusal(offer, error)
+        text = text or f"Operation {offer.name}: {_where(offer, error)}{_what(error)}."
         raise InputRefusedError(text[:_LONGEST_TEXT])
 
 
@@ -137,10 +143,34 @@ def _refusal(offer: Offer, error: ValidationError) -> str | None:
     path, keywords = error.absolute_path, _keywords(error)
     for broken in [str(path[0])] if path else _missing(error):
         texts = offer.refusals(broken)
-        for keyword in (*keywords, "*"):
+        # What is wrong inside of an input is another keyword's matter.
+        for keyword in (*keywords, "*") if len(path) < 2 else ("*",):
             if keyword in texts:
                 return texts[keyword]
     return None
+
+
+def _entries(_validator: object, form: Mapping[str, Any], text: object, _schema: object) -> Iterator[ValidationError]:
+    """Check a text of entries: the keyword "x-entries" of an operation's schema."""
+    if not isinstance(text, str):
+        return
+    given = [entry.strip() for entry in re.split(form["separator"], text) if entry.strip()]
+    for number, entry in enumerate(given, start=1):
+        if len(entry) > _LONGEST_ENTRY or not re.fullmatch(form["entry"], entry, re.ASCII):
+            shown = f"{entry[:_LONGEST_SHOWN]}…" if len(entry) > _LONGEST_SHOWN else entry
+            yield ValidationError(f'entry {number} ("{shown}") is not {form["right"]}.', validator="x-entries")
+            return
+    if len(given) < form["minimum"]:
+        yield ValidationError(f"needs {form['minimum']} entries", validator="minItems")
+
+
+_Validator = extend(Draft202012Validator, {"x-entries": _entries})  # type: ignore[no-untyped-call]
+
+
+def _entry_error(offer: Offer, error: ValidationError) -> str | None:
+    """Return what is wrong with an entry of a text, and what would be right."""
+    wrong = next((each for each in (error, *_alternatives(error)) if each.validator == "x-entries"), None)
+    return None if wrong is None else f"Operation {offer.name}: {_where(offer, error)}{wrong.message}"
 
 
 def _keywords(error: ValidationError) -> list[str]:

@@ -26,6 +26,7 @@ SHOWN_ITEM_KEYS = frozenset(
 )  # fmt: skip
 _IDENTITY_KEYS = frozenset({"basename", "source"})
 _LONGEST_BASENAME = 256
+_NO_FILE = 'entry {number} has no image: choose one (its "basename") or remove the entry.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
             clean.shown[key] = clean.parameters[key] = value
     for key, wizard_input in file_inputs.items():
         meaningful = offer.item_keys(key) | _IDENTITY_KEYS
-        items = [_file_item(item, meaningful) for item in _objects(wizard_input, given.get(key, []))]
+        no_file = offer.refusals(key).get("noFile", f"{wizard_input.name}: {_NO_FILE}")
+        items = [_file_item(item, meaningful) for item in _objects(wizard_input, given.get(key, []), no_file=no_file)]
         clean.files[key] = items
         if key in given:
             clean.parameters[key] = [_only(item.shown, meaningful) for item in items]
@@ -93,11 +95,14 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     return clean
 
 
-def _objects(wizard_input: WizardInput, value: JsonValue) -> list[JsonObject]:
+def _objects(wizard_input: WizardInput, value: JsonValue, *, no_file: str) -> list[JsonObject]:
+    """Return the entries of an input, sorted. `no_file` is what users read of entry `{number}` that names none."""
     if not isinstance(value, list):
         raise InputRefusedError(f"{wizard_input.name} must be a list of files.")
     items: list[JsonObject] = []
-    for item in value:
+    for number, item in enumerate(value, start=1):
+        if isinstance(item, dict) and item.get("basename") in (None, "") and not _is_reference(item):
+            raise InputRefusedError(no_file.replace("{number}", str(number)))
         if not isinstance(item, dict) or not (_is_basename(item.get("basename")) or _is_reference(item)):
             raise InputRefusedError(
                 f'Every file of {wizard_input.name} needs a "basename", a text of 1 to {_LONGEST_BASENAME} characters.'

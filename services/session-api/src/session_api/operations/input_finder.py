@@ -53,6 +53,20 @@ class InputFinder:
             found[file] = _found(file, science, frame.filter_name, limits)
         return found
 
+    async def find_picture(self, caller: User, named: NamedFile, *, now: datetime) -> OutputFile | None:
+        """Return the output of the caller's that a name means, if it is a picture and no image to compute with.
+
+        Raises `InputRefusedError` for one made from what the caller may no longer read.
+        """
+        if named.source is not InputSource.DATALAB:
+            return None
+        found = (await self._operations.find_outputs(caller.username, [named.basename])).get(named.basename)
+        if found is None or data_of(found[0]) is not None:
+            return None
+        output, restrictions = found
+        demand_visible(caller, restrictions, now=now, what=output.basename)
+        return output
+
     async def find_outputs(
         self, caller: User, named: Iterable[NamedFile], *, now: datetime
     ) -> dict[NamedFile, FoundFile]:

@@ -44,6 +44,7 @@ _MOST_NAMED = 3
 #: Begins the message of an operation that waits for a server.
 _DELAYED = "Waiting: "
 _FOR_ITS_TURN = "Waiting for its turn, after your other operations"
+_CANCELLED = "Cancelled"
 
 
 class OperationStatus(StrEnum):
@@ -59,8 +60,13 @@ class OperationStatus(StrEnum):
 
     @property
     def shown(self) -> str:
-        """The status as clients know it: in version 1 of the API, an operation that waits is just not begun."""
+        """The state as clients are told it: in version 1 of the API, an operation that waits is just not begun."""
         return (OperationStatus.PENDING if self in UNASKED else self).value
+
+    @property
+    def classic(self) -> str:
+        """The state in the words of clients that do not know operations can be cancelled: they would wait for ever."""
+        return (OperationStatus.FAILED if self is OperationStatus.CANCELLED else self).shown
 
 
 #: A runner has been asked and has not reported an end.
@@ -266,6 +272,11 @@ class Operation(StoredDocument):
     def heard_of(self, *, now: datetime) -> Operation:
         """Return the operation as if there had been news of it."""
         return self._with(last_news_at=now)
+
+    @property
+    def shown_message(self) -> str:
+        """What users read beside the state."""
+        return _CANCELLED if self.status is OperationStatus.CANCELLED else self.message
 
     def looks_like(self, other: Operation) -> bool:
         """Tell whether a client sees the same state."""

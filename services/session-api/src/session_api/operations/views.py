@@ -13,13 +13,15 @@ from typing_extensions import TypedDict
 from datalab.events.operations import LinkedFile, OperationResult, OutputFile
 from datalab.platform.objects.links import Links
 from session_api.operations.model import Operation, OperationStatus
+from session_api.operations.output_ids import output_id
 from session_api.operations.result_data import StoredResultData
 from session_api.web.bodies import JsonObject
 from session_api.web.replies import shown_datetime
 
 Rendering: TypeAlias = Literal["fits", "large", "small", "tif"]
 RenderingUrl: TypeAlias = Literal["fits_url", "large_url", "small_url", "tif_url"]
-ShownStatus: TypeAlias = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
+ClassicStatus: TypeAlias = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
+State: TypeAlias = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
 
 #: Rendering of an output, its key for clients, what its file is called when it is saved.
 _RENDERINGS: Final[tuple[tuple[Rendering, RenderingUrl, str | None], ...]] = (
@@ -31,8 +33,13 @@ _RENDERINGS: Final[tuple[tuple[Rendering, RenderingUrl, str | None], ...]] = (
 
 
 class OutputFileView(TypedDict):
-    """A product of an operation; links are signed anew whenever it is read."""
+    """A product of an operation. `id` is no frame's; links are signed when it is read.
 
+    Clients start wizards with all images that have a `filter` in common: only what can be measured as an exposure can
+    has one here. Any other can be chosen all the same.
+    """
+
+    id: int
     basename: str
     source: Literal["datalab"]
     type: Literal["fits", "image"]
@@ -54,16 +61,17 @@ class OutputView(TypedDict):
 
 
 class OperationView(TypedDict):
-    """An operation."""
+    """An operation. `state` is what the feed says, too; `status` tells a cancelled one as failed, for older clients."""
 
     id: int
     name: str
-    status: ShownStatus
+    status: ClassicStatus
     message: str
     operation_progress: Annotated[float, Field(ge=0, le=1)]
     output: OutputView | None
     input_data: JsonObject
     created: str
+    state: State
 
 
 class OperationPresenter:
@@ -83,16 +91,22 @@ class OperationPresenter:
         return OperationView(
             id=operation.id,
             name=operation.name,
-            status=cast("ShownStatus", operation.status.shown),
-            message=operation.message,
+            status=cast("ClassicStatus", operation.status.classic),
+            message=operation.shown_message,
             operation_progress=operation.progress,
-            output=await self._output(operation.result) if completed and operation.result is not None else None,
+            output=await self._output(operation.id, operation.result) if completed and operation.result else None,
             input_data=operation.input_data,
             created=shown_datetime(operation.created),
+            state=cast("State", operation.status.shown),
         )
 
-    async def _output(self, result: OperationResult) -> OutputView:
-        output = OutputView(output_files=[self._output_file(file) for file in result.output_files])
+    async def _output(self, operation_id: int, result: OperationResult) -> OutputView:
+        output = OutputView(
+            output_files=[
+                self._output_file(file, output_id(operation_id, number))
+                for number, file in enumerate(result.output_files, start=1)
+            ]
+        )
         if result.output_data_file is not None:
             stored = await self._data.read(result.output_data_file)
             output["output_data"] = [] if stored is None else self._linked_text(stored, result.linked_files)
@@ -121,8 +135,8 @@ class OperationPresenter:
                 shown[position] = {**item, field: {**others, **added} if isinstance(others, dict) else added}
         return shown
 
-    def _output_file(self, output: OutputFile) -> OutputFileView:
-        shown = OutputFileView(basename=output.basename, source="datalab", type=output.type)
+    def _output_file(self, output: OutputFile, number: int) -> OutputFileView:
+        shown = OutputFileView(id=number, basename=output.basename, source="datalab", type=output.type)
         for rendering, key, extension in _RENDERINGS:
             stored = output.files.get(rendering)
             if stored is not None:
@@ -132,7 +146,7 @@ class OperationPresenter:
                     filename=None if extension is None else f"{output.basename}{extension}",
                 )
         # Clients take these for texts: what is not known is left out.
-        if output.filter_name is not None:
+        if output.filter_name is not None and output.is_exposure:
             shown["filter"] = output.filter_name
         if output.observation_date is not None:
             shown["observation_date"] = shown_datetime(output.observation_date)

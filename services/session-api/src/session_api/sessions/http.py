@@ -15,6 +15,7 @@ from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
+from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.replies import JsonReply, empty_reply
@@ -86,7 +87,7 @@ async def _chosen(
     )
 
 
-@router.get("", response_model=Page[SessionView], responses=BAD_FIELDS, summary="List your sessions")
+@router.get("", response_model=Page[SessionView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List your sessions")
 @access(Access.USER)
 async def list_sessions(
     request: Request,
@@ -98,7 +99,7 @@ async def list_sessions(
     presenter: Presenter,
 ) -> Response:
     count, found = await sessions.page(caller, chosen, window)
-    return page_reply(request, window, count, await presenter.sessions(found))
+    return await delivered(request, page_reply(request, window, count, await presenter.sessions(found)))
 
 
 @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")

@@ -44,7 +44,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id"],
+                expose_headers=["X-Correlation-Id", "ETag"],
             ),
             Middleware(PathRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),

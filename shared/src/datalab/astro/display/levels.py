@@ -20,6 +20,8 @@ _BAND_ROWS = 256
 _OUTER_STEPS = 10
 _INNER_STEPS = 100
 _MARGIN = 0.2
+#: As a power of ten: what float32 tells apart of 1.
+_SMALLEST_STEP = -7
 #: Highest level by bits per pixel, where the header names no saturation; the archive's interface counts up to there.
 _HIGHEST_LEVEL = {8: 255.0, 16: 65_504.0}
 #: IRAF fits its line to about this many samples, a share of which it rejects as outliers.
@@ -28,10 +30,11 @@ _ZSCALE_LEAST_SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class LevelHistogram:
-    """Pixels counted by level, in the units of the image: `counts[i]` from `edges[i]` to `edges[i + 1]`."""
+    """Pixels counted by level: `counts[i]` from `edges[i]` to `edges[i + 1]`, in steps of `step` units of the image."""
 
     edges: IntArray
     counts: IntArray
+    step: float
 
     @property
     def log_counts(self) -> FloatArray:
@@ -39,9 +42,10 @@ class LevelHistogram:
         return np.log10(np.maximum(self.counts, 1))
 
     @property
-    def middles(self) -> IntArray:
-        """The middle of each level's range, a whole number."""
-        return (self.edges[1:] + self.edges[:-1]) // 2
+    def middles(self) -> IntArray | FloatArray:
+        """The middle of each level's range in units of the image, a whole number of steps."""
+        middles = (self.edges[1:] + self.edges[:-1]) // 2
+        return middles if self.step == 1.0 else np.round(middles * self.step, step_digits(self.step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,29 @@ class EvenHistogram:
     undefined: int
 
 
+def level_step(samples: FloatArray) -> float:
+    """Return the step in which limits are worth choosing: 1, or a power of ten of which the display has a hundred.
+
+    Args:
+        samples: sorted finite values of the whole image, at least one, from which the display limits follow.
+    """
+    low, high = zscale_limits(samples)
+    span = high - low
+    return 10.0 ** max(_SMALLEST_STEP, math.floor(math.log10(span / _INNER_STEPS))) if 0 < span < _INNER_STEPS else 1.0
+
+
+def step_digits(step: float) -> int:
+    """Return how many decimal places a step has."""
+    return round(-math.log10(step))
+
+
 def level_histogram(
-    values: FloatArray | NDArray[np.floating], samples: FloatArray, *, bits: int, saturation: float | None
+    values: FloatArray | NDArray[np.floating],
+    samples: FloatArray,
+    *,
+    bits: int,
+    saturation: float | None,
+    step: float = 1.0,
 ) -> LevelHistogram:
     """Count values in steps that are fine between the display limits and coarse outside.
 
@@ -65,13 +90,15 @@ def level_histogram(
         samples: sorted finite values of the whole image, at least one, from which the limits follow.
         bits: bits per pixel of the image's file, which say how high its levels may be.
         saturation: highest level of the detector, if known.
+        step: smallest difference between edges, in units of the image.
 
     Returns:
-        Integer edges from the lowest sample (or 0, if that is lower) to the highest level.
+        Edges from the lowest sample (or 0, if that is lower) to the highest level.
     """
-    low, high = zscale_limits(samples)
+    low, high = (limit / step for limit in zscale_limits(samples))
     highest = saturation if saturation is not None else _HIGHEST_LEVEL.get(bits, float(np.finfo(np.float32).max))
-    start = math.floor(min(float(samples[0]), 0.0))
+    highest /= step
+    start = math.floor(min(float(samples[0]) / step, 0.0))
     first = max(start, int(math.floor(low) - _MARGIN * abs(math.floor(low))))
     second = max(first + 1, int(math.ceil(high) + _MARGIN * abs(math.ceil(high))))
     third = max(second + 1, int(highest))
@@ -84,10 +111,10 @@ def level_histogram(
         }
     )
     ordered = np.sort(values[np.isfinite(values)], axis=None)
-    below = np.searchsorted(ordered, np.array(edges, np.float64))
-    below[-1] = np.searchsorted(ordered, float(third), side="right")
+    below = np.searchsorted(ordered, np.array(edges, np.float64) * step)
+    below[-1] = np.searchsorted(ordered, third * step, side="right")
     as_integers = np.array([min(edge, np.iinfo(np.int64).max) for edge in edges], np.int64)
-    return LevelHistogram(edges=as_integers, counts=np.diff(below))
+    return LevelHistogram(edges=as_integers, counts=np.diff(below), step=step)
 
 
 def even_histogram(pixels: Pixels, *, bins: int, low: float | None, high: float | None) -> EvenHistogram:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datalab.astro.types import Pixels
+from datalab.astro.types import Picture, Pixels
+
+#: Of a picture that is not square, what clients need. A strip more than sixteen times as long as wide is not enlarged
+#: as much: it would be hundreds of megabytes to draw.
+_SHORTEST_SIDE_PX = 1024
+_LONGEST_SIDE_PX = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,18 @@ class DisplayScale:
     def radius(self) -> float:
         """Image pixels per display pixel for lengths without direction: a circle keeps its area."""
         return math.sqrt(self.x * self.y)
+
+
+def enlarged_picture(picture: Picture) -> Picture:
+    """Return a picture with every pixel so many times that clients can show it; the same one if they can already.
+
+    They draw the centre of pictures that are not square from a canvas of 1024 pixels, which it must fill.
+    """
+    short, long = sorted(picture.shape[:2])
+    if short == long or short >= _SHORTEST_SIDE_PX:
+        return picture
+    times = max(1, min(-(-_SHORTEST_SIDE_PX // short), _LONGEST_SIDE_PX // long))
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def area_resized(pixels: Pixels, shape: tuple[int, int]) -> NDArray[np.floating]:

@@ -15,7 +15,27 @@ from datalab.astro.headers.exposure_times import LATEST_MJD, modified_julian_dat
 
 #: The cards of a position that may be sexagesimal.
 _RA, _DEC = "OBJCTRA", "OBJCTDEC"
-_ENTRY_END = re.compile(r"[;\r\n]+")
+#: What stands between the entries of a text.
+ENTRY_END = r"[;\r\n]+"
+_SEXAGESIMAL_REST = r":[0-5]?\d:[0-5]?\d(?:\.\d*)?"
+_BETWEEN = r"(?:\s*,\s*|\s+)"
+#: One entry, as regular expression: what matches can be read, but for a date that is in no calendar. What does not is
+#: refused before anybody computes.
+ENTRY = (
+    r"\s*(?:(?:[01]?\d|2[0-3])"
+    + _SEXAGESIMAL_REST
+    + r"|\+?(?:[0-2]?\d?\d|3[0-5]\d)(?:\.\d*)?)"
+    + _BETWEEN
+    + r"(?:[+-]?[0-8]?\d"
+    + _SEXAGESIMAL_REST
+    + r"|[+-]?(?:[0-8]?\d(?:\.\d*)?|90(?:\.0*)?))"
+    + _BETWEEN
+    + r"(?:\+?[0-3]?\d{1,5}(?:\.\d*)?"
+    + r"|\d{4}-\d\d-\d\d(?:(?:T|"
+    + _BETWEEN
+    + r")\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)\s*"
+)
+_ENTRY_END = re.compile(ENTRY_END)
 _NUMBER = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from datalab.astro.robust import SIGMA_PER_MAD
-from datalab.astro.types import PixelRows
+from datalab.astro.types import PixelRows, Pixels
 
 #: Groups of rows, spread over the image, that the noise is measured in, and rows of each: a median of some 100000
 #: differences is good to half a percent.
@@ -24,10 +25,22 @@ def pixel_noise(image: PixelRows) -> float:
     the sky count. Reads some rows only.
     """
     rows = image.shape[0]
-    starts = sorted({int(start) for start in np.linspace(0, max(0, rows - _GROUP_ROWS), _GROUPS)})
+    return _noise(image.rows(start, min(start + _GROUP_ROWS, rows)) for start in _group_starts(rows))
+
+
+def array_noise(pixels: Pixels) -> float:
+    """Return `pixel_noise` of an image in memory, shape (rows, columns)."""
+    return _noise(pixels[start : start + _GROUP_ROWS] for start in _group_starts(pixels.shape[0]))
+
+
+def _group_starts(rows: int) -> list[int]:
+    return sorted({int(start) for start in np.linspace(0, max(0, rows - _GROUP_ROWS), _GROUPS)})
+
+
+def _noise(groups: Iterable[Pixels]) -> float:
     differences = []
-    for start in starts:
-        pixels = image.rows(start, min(start + _GROUP_ROWS, rows)).astype(np.float64)
+    for group in groups:
+        pixels = group.astype(np.float64)
         with np.errstate(invalid="ignore"):  # infinity less infinity counts no more than one of them
             difference = pixels[:, _DISTANCE_PX:] - pixels[:, :-_DISTANCE_PX]
         differences.append(difference[np.isfinite(difference)])

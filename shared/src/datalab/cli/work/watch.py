@@ -63,7 +63,7 @@ def _print_state(session: int, operation: dict[str, Any], *, as_json: bool) -> N
         session,
         operation["id"],
         operation["name"],
-        operation["status"],
+        operation["state"],
         operation["operation_progress"],
         operation["message"],
     )
