@@ -27,8 +27,10 @@ from datalab.events.topology import OPERATION_OFFERS, PROJECTOR, WORK
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.documents.client import DocumentStore
+from datalab.platform.http_server import HTTP_OPTIONS
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.main import create_app
 from session_api.offers.reader import OperationOffers
 from session_api.operations.service import OperationService
@@ -340,7 +342,16 @@ async def running_world(environment, **changes):
     await world.bus.connect()
     await apply_topology(world.bus.jetstream)
     server = uvicorn.Server(
-        uvicorn.Config(world.app, host="127.0.0.1", port=0, lifespan="on", log_config=None, access_log=False)
+        uvicorn.Config(
+            world.app,
+            host="127.0.0.1",
+            port=0,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            **HTTP_OPTIONS,
+            **WEBSOCKET_OPTIONS,
+        )
     )
     serving = asyncio.create_task(server.serve())
     try:

@@ -302,3 +302,11 @@ async def test_many_at_once_are_answered_alike(runner, alice):
     assert {status for status, _ in answers} == {200}, [body for status, body in answers if status != 200]
     assert all(answer == answers[0] for answer in answers)
     assert answers[0][0] == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"f"', b"null", b"{", b"\xff", b'{"basename": NaN}'])
+async def test_a_body_that_names_no_file_is_refused_in_the_shape_of_every_refusal(alice, body):
+    reply = await alice.post("/api/analysis/wcs/", content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 400
+    assert list(body_of(reply)) == ["error"]
+    assert body_of(reply)["error"].startswith("wcs Error: ")

@@ -122,7 +122,7 @@ class Exchange:
             assert not message["more_body"]
             assert (await receive())["type"] == "http.disconnect"
 
-        await BodyLimit(app, max_bytes=limit)(self.scope, self.receive, self.send)
+        await BodyLimit(app, max_bytes=limit, timeout_s=5)(self.scope, self.receive, self.send)
         return bodies
 
     @property

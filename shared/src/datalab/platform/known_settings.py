@@ -13,6 +13,7 @@ from typing import Final
 _PREFIX: Final = "DATALAB_"
 #: Of the command line, and what our own processes hand to their children.
 _NO_SETTINGS: Final = (
+    "DATALAB_ACCESS_DIR",
     "DATALAB_API_URL",
     "DATALAB_DATA_DIR",
     "DATALAB_LOCAL_FOLDER",
@@ -76,6 +77,7 @@ _SETTINGS: Final = (
     "DATALAB_RECONCILE_FIRST_DELAY_S",
     "DATALAB_RECONCILE_INTERVAL_S",
     "DATALAB_RECONCILE_MIN_AGE_S",
+    "DATALAB_REQUEST_BODY_TIMEOUT_S",
     "DATALAB_RESULT_CACHE_BYTES",
     "DATALAB_S3_ACCESS_KEY",
     "DATALAB_S3_BUCKET",
@@ -93,6 +95,7 @@ _SETTINGS: Final = (
     "DATALAB_SITE_REFUSALS_PER_S",
     "DATALAB_SLOW_SLOTS",
     "DATALAB_STALE_OPERATION_S",
+    "DATALAB_STORE_TIMEOUT_S",
     "DATALAB_UPLOAD_LOG_KEEP_S",
 )
 # end

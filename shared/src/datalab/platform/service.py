@@ -15,6 +15,7 @@ from starlette.routing import Route
 from datalab.platform.assembly import Capability, Core, running
 from datalab.platform.environment import forget_secrets
 from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
+from datalab.platform.http_server import HTTP_OPTIONS
 from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.logging import configure_logging, get_logger
 from datalab.platform.settings import ServiceSettings
@@ -56,7 +57,7 @@ def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_o
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_CONNECTIONS_GRACE_S,
-        **{"ws_ping_interval": 20.0, "ws_ping_timeout": 20.0, **server_options},
+        **{"ws_ping_interval": 20.0, "ws_ping_timeout": 20.0, **HTTP_OPTIONS, **server_options},
     )
     server = uvicorn.Server(config)
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 from fastapi import Body, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -17,7 +19,7 @@ from session_api.web.bodies import ANY_ROUTE, ErrorResponses, JsonObject
 from session_api.web.delivery import UNCHANGED, accepts_gzip, delivered
 from session_api.web.dependencies import Caller, CorrelationId, provided
 from session_api.web.replies import JsonReply
-from session_api.web.strict_json import json_router
+from session_api.web.strict_json import StrictJsonRoute, json_router
 
 Analyses = Annotated[AnalysisService, provided(AnalysisService)]
 AnalysisForm = Annotated[
@@ -42,6 +44,7 @@ class AnalysisFailure(TypedDict):
     error: str
 
 
+_WRONG_BODY = 'the body must be a JSON object that names a file: {"basename": "...", "source": "archive"}'
 _STATUS: Mapping[FailureKind, int] = {
     FailureKind.USAGE: 400,
     FailureKind.LIMIT: 400,
@@ -53,7 +56,28 @@ _FAILURES: ErrorResponses = {
     for status in sorted(set(_STATUS.values()))
 }
 
-router = json_router("/api/analysis", tag="analysis")
+
+class AnalysisRoute(StrictJsonRoute):
+    """A route whose every refusal has the one shape clients of analyses read, also that of a body that is none."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                reason = _WRONG_BODY
+            except HTTPException as error:
+                if error.status_code != 400:
+                    raise
+                reason = error.detail
+            return JsonReply(AnalysisFailure(error=f"{request.path_params['action'][:100]} Error: {reason}"), 400)
+
+        return answered
+
+
+router = json_router("/api/analysis", tag="analysis", route_class=AnalysisRoute)
 
 
 @router.get("", response_model=dict[str, AnalysisActionView], summary="The actions there are")

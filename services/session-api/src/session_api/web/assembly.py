@@ -17,6 +17,7 @@ from session_api.web.observation import Observation
 from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
 from session_api.web.settings import WebSettings
+from session_api.web.store_deadline import StoreDeadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
             ),
             Middleware(PathRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
+            Middleware(StoreDeadline, timeout_s=settings.store_timeout_s),
             Middleware(Authentication, authenticate=authenticate),
-            Middleware(BodyLimit, max_bytes=settings.max_request_bytes),
+            Middleware(BodyLimit, max_bytes=settings.max_request_bytes, timeout_s=settings.request_body_timeout_s),
         ],
     )

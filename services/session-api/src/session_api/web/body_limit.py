@@ -15,15 +15,17 @@ from session_api.web.replies import detail_reply
 #: A connection closed while the client still sends is reset, and many clients then never see the answer. So what comes
 #: after the limit is thrown away for a while, as web servers do: long enough for the usual mistake, a file of some MB.
 _LINGER_S = 5.0
+_CLOSE = {"Connection": "close"}
 _LINGER_BYTES = 64 * 1024**2
 
 
 class BodyLimit:
-    """ASGI middleware: hands bodies over complete, or answers 413. Routes that stream them count while they read."""
+    """ASGI middleware: hands bodies over complete, or answers 413 or 408. Routes that stream them count themselves."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,18 +44,37 @@ class BodyLimit:
         if rules.streams_body:
             await RequestBodyLimitMiddleware(self._app, max_body_size=max_bytes)(scope, receive, send)
             return
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > max_bytes:
-                await _refuse(max_bytes, scope, receive, send)
-                return
-        await self._app(scope, _replayed(bytes(body), receive), send)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                body = await _whole_body(receive, max_bytes)
+        except TimeoutError:
+            late = f"The request body did not arrive within {self._timeout_s:g} s."
+            await detail_reply(408, late, _CLOSE)(scope, receive, send)
+            return
+        except _BodyTooLargeError:
+            await _refuse(max_bytes, scope, receive, send)
+            return
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), send)
+
+
+class _BodyTooLargeError(Exception):
+    """More came than a route takes in."""
+
+
+async def _whole_body(receive: Receive, max_bytes: int) -> bytes | None:
+    """Return a body; None if the client leaves before its end. Raises `_BodyTooLargeError`."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > max_bytes:
+            raise _BodyTooLargeError
+    return bytes(body)
 
 
 async def _refuse(max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +88,7 @@ async def _refuse(max_bytes: int, scope: Scope, receive: Receive, send: Send) ->
         await _discard(receive)
         await send({"type": "http.response.body", "body": b""})
 
-    await detail_reply(413, detail, {"Connection": "close"})(scope, receive, lingering)
+    await detail_reply(413, detail, _CLOSE)(scope, receive, lingering)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -12,5 +12,9 @@ class WebSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     max_request_bytes: int = Field(2 * 1024**2, gt=0, description="largest request body accepted, in bytes")
+    request_body_timeout_s: float = Field(20.0, gt=0, description="time to send the body of a request, in seconds")
+    store_timeout_s: float = Field(
+        5.0, gt=0, description="time one request waits for the document store in all, in seconds"
+    )
     page_size: int = Field(100, gt=0, description="entries of a list when the client names no limit")
     max_page_size: int = Field(1000, gt=0, description="most entries of a list, whatever limit the client names")

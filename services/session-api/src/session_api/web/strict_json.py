@@ -60,12 +60,18 @@ class StrictJsonRoute(APIRoute):
         return strict
 
 
-def json_router(prefix: str, *, tag: str, errors: ErrorResponses | None = None) -> APIRouter:
+def json_router(
+    prefix: str,
+    *,
+    tag: str,
+    errors: ErrorResponses | None = None,
+    route_class: type[StrictJsonRoute] = StrictJsonRoute,
+) -> APIRouter:
     """Return a router for routes that take JSON from known users; `errors` are those that each of them can answer."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
-        route_class=StrictJsonRoute,
+        route_class=route_class,
         strict_content_type=False,
         responses={**ANY_ROUTE, **(errors or {})},
         dependencies=[Depends(caller_of)],

@@ -37,6 +37,9 @@ async def reload_configuration(urls: str, system: Login) -> None:
             password=system.password,
             inbox_prefix=inbox_prefix(system.user),
             connect_timeout=_CONNECT_TIMEOUT_S,
+            # A first connection is tried as often as a lost one, whatever `allow_reconnect` says: two minutes long.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             allow_reconnect=False,
             error_cb=_ignore,
         )
