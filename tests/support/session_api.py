@@ -357,6 +357,8 @@ async def running_world(environment, **changes):
     try:
         await until(lambda: server.started or serving.done())
         world.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        for lane in Lane:  # no runner is there, and most tests are not about turns
+            world.operations._turns._shares.counted(lane, 1000)
         yield world
     finally:
         server.should_exit = True
