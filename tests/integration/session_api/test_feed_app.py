@@ -3,7 +3,7 @@
 import pytest
 
 from datalab.client.feed import FeedClient, FeedRefusedError
-from datalab.events.envelope import derived_id
+from datalab.events.envelope import derived_id, utc_now
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged, SessionDeleted
 from datalab.events.frames import FileRejected, FrameIngested
 from support.feed import take
@@ -69,9 +69,10 @@ async def test_a_token_nobody_has_is_refused(world):
 
 
 async def test_news_of_the_archive_is_heard_once_by_those_who_may_know(world):
-    ingested = FrameIngested(site="tst", frame_id=7, basename="tst-7", key="data/tst-7.fits", roles=("fits",))
+    public = {"site": "tst", "roles": ("fits",), "public_date": utc_now()}
+    ingested = FrameIngested(frame_id=7, basename="tst-7", key="data/tst-7.fits", **public)
     rejected = FileRejected(site="tst", key="data/tst-8.fits", reason="truncated")
-    last = FrameIngested(site="tst", frame_id=9, basename="tst-9", key="data/tst-9.fits", roles=("fits",))
+    last = FrameIngested(frame_id=9, basename="tst-9", key="data/tst-9.fits", **public)
     async with feed_of(world, "bob") as bob, feed_of(world, "root") as root:
         await bob.subscribe(sites=["tst"])
         await root.subscribe(sites=["tst"])
