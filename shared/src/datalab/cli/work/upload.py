@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from datalab.cli.connection import CommandError
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.output import note, print_json, printable
-from datalab.cli.work.bus import connected_bus
+from datalab.cli.work.bus import connected_bus, server_error
 from datalab.errors import DatalabError, UsageError
 from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FrameIngested
 from datalab.events.object_keys import data_key
@@ -153,7 +153,7 @@ def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json:
     try:
         told = asyncio.run(send())
     except DatalabError as error:
-        raise CommandError(error.message, ExitCode.UNREACHABLE) from error
+        raise server_error(error) from error
     if as_json:
         print_json([asdict(each) for each in told])
     _end(told)

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from datalab.cli.connection import CommandError, told
+from datalab.cli.connection import CommandError, api_error
 from datalab.cli.output import printable
 from datalab.client.feed import FeedRefusedError
 from datalab.client.rest import Datalab, DatalabApiError
@@ -52,7 +52,7 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
     except FeedRefusedError as error:
         raise CommandError(str(error)) from error
     except DatalabApiError as error:
-        raise told(error) from error
+        raise api_error(error) from error
 
 
 def _print_state(session: int, operation: dict[str, Any], *, as_json: bool) -> None:
