@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from datalab.cli.connection import CommandError, api_error
-from datalab.cli.output import printable
+from datalab.cli.output import note, printable
 from datalab.client.feed import FeedRefusedError
 from datalab.client.rest import Datalab, DatalabApiError
 from datalab.events.feed import (
@@ -42,6 +42,7 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
                 for session in watched:
                     for operation in await api.operations(session):
                         _print_state(session, operation, as_json=as_json)
+                note("listening; Ctrl-C ends it")
                 async for heard in feed:
                     event = heard.event
                     text = event.model_dump_json() if as_json else f"{_clock(event.occurred_at)}  {_line(event)}"
