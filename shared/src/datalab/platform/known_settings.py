@@ -13,6 +13,7 @@ from typing import Final
 _PREFIX: Final = "DATALAB_"
 #: Of the command line, and what our own processes hand to their children.
 _NO_SETTINGS: Final = (
+    "DATALAB_ACCESS_DIR",
     "DATALAB_API_URL",
     "DATALAB_DATA_DIR",
     "DATALAB_LOCAL_FOLDER",
