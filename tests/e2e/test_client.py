@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 
+import datalab
 from datalab.client.rest import ApiRefusedError, ApiUnreachableError, Datalab
 from datalab.local.ports import free_port
 from support.tour_system import PATIENCE_S
@@ -75,9 +76,68 @@ async def test_a_link_that_does_not_work_is_told_without_its_signature(tour):
     assert "secret" not in str(refused.value)
 
 
+async def test_the_address_of_the_api_is_as_good_as_that_of_the_system(tour):
+    token = tour.alice.http.headers["Authorization"].removeprefix("Token ")
+    async with Datalab(f"{tour.system.api_url}/api/", token) as api:
+        assert "Median" in await api.available_operations()
+        assert (await api.health())["status"] == "ready"
+
+
+async def test_without_a_token_the_system_tells_how_it_is(tour):
+    async with Datalab(tour.system.api_url, None) as api:
+        assert await api.version() == datalab.__version__
+        assert set((await api.health())["dependencies"].values()) == {"ok"}
+
+
+async def test_a_large_file_is_saved_whole_or_not_at_all(tour, tmp_path):
+    api, frames = tour.alice.api, frames_of(tour)
+    session = await api.add_session("Saved", frames)
+    operation = await api.start(session["id"], "Median", {"input_files": frames})
+    async with asyncio.timeout(PATIENCE_S):
+        ended = await api.ended(session["id"], operation["id"])
+    link = ended["output"]["output_files"][0]["fits_url"]
+    size_bytes = await api.save(link, tmp_path / "median.fits")
+    assert (tmp_path / "median.fits").read_bytes() == await api.download(link)
+    assert size_bytes == (tmp_path / "median.fits").stat().st_size
+    with pytest.raises(ApiRefusedError):
+        await api.save(link.replace("X-Amz-Signature=", "X-Amz-Signature=0"), tmp_path / "other.fits")
+    assert [file.name for file in tmp_path.iterdir()] == ["median.fits"]
+
+
+async def test_the_session_of_an_operation_is_found_wherever_it_is(tour, monkeypatch):
+    api, frames = tour.alice.api, frames_of(tour)
+    old = await api.add_session("Old", frames)
+    operation = await api.start(old["id"], "Median", {"input_files": frames})
+    for number in range(3):
+        await api.add_session(f"Newer {number}")
+    request = api.http.request
+
+    async def by_twos(method, path, **options):
+        return await request(method, path, **options | {"params": {**options.get("params", {}), "limit": 2}})
+
+    monkeypatch.setattr(api.http, "request", by_twos)
+    assert await api.session_of(operation["id"]) == old["id"]
+    assert await api.session_of(10**9) is None
+    assert [each["id"] for each in await api.operations(old["id"])] == [operation["id"]]
+
+
+async def test_what_is_no_datalab_is_told_as_such():
+    web = await asyncio.start_server(_answer_with_a_page, "127.0.0.1", 0)
+    async with web, Datalab(f"http://127.0.0.1:{web.sockets[0].getsockname()[1]}", "a-token") as api:
+        with pytest.raises(ApiUnreachableError, match="is no Datalab"):
+            await api.sessions()
+
+
+async def _answer_with_a_page(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>")
+    await writer.drain()
+    writer.close()
+
+
 async def test_nobody_there_is_told_as_such():
     async with Datalab(f"http://127.0.0.1:{free_port()}", "a-token") as api:
-        with pytest.raises(ApiUnreachableError, match="the API does not answer"):
+        with pytest.raises(ApiUnreachableError, match=r"the API at http://127\.0\.0\.1:\d+ does not answer"):
             await api.sessions()
 
 

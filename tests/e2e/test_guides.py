@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from astropy.io import fits
 
 from datalab.local.ports import free_port
 from support.guides import PATIENCE_S, blocks, finished, running_datalab, shell, shell_blocks, shell_environment
+from support.operations import run
 
 README, USER_GUIDE = "README.md", "docs/user-guide.md"
 
@@ -43,6 +45,18 @@ async def test_the_readme_leads_to_files(newcomer):
     assert frame in said  # named by the frame it was made of
     with fits.open(normalized[0]) as hdus:
         assert np.isclose(np.nanmedian(hdus["SCI"].data), 1)
+
+
+def test_the_operation_of_the_readme_is_one(tmp_path):
+    (source,) = [block for block in blocks(README, "python") if "(Operation)" in block]
+    (tmp_path / "maximum.py").write_text(source)
+    operation = runpy.run_path(str(tmp_path / "maximum.py"))["Maximum"]()
+    images = [np.full((4, 5), value, dtype=np.float32) for value in (3, 7)]
+    files = [tmp_path / f"image_{number}.fits" for number in (1, 2)]
+    for file, image in zip(files, images, strict=True):
+        fits.writeto(file, image)
+    made = run(operation, {"input_files": files}, work_dir=tmp_path / "work")
+    np.testing.assert_array_equal(fits.getdata(made.fits(), "SCI"), images[1])
 
 
 async def test_every_block_of_the_user_guide_works_in_their_order(newcomer):

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from datalab.cli.exit_codes import ExitCode
 from datalab.client.rest import Datalab
 from datalab.local.data_folder import MARK_VARIABLE
 from datalab.local.ports import free_port
@@ -90,11 +91,12 @@ async def test_the_upload_command_needs_no_more_than_the_site_has(system, creden
     name = f"{BASE.replace('42', '43')}-EX10.jpg"
     (tmp_path / name).write_bytes(JPEG)
 
-    async def send():
-        ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
-        assert ended.returncode == 0, ended.stderr
-
-    await seen(system, send(), lambda event: getattr(event, "basename", None) == name[:-9])
+    (tmp_path / "notes.txt").write_text("no image")
+    ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, "notes.txt", env=credentials)
+    assert ended.returncode == ExitCode.FAILED, ended.stderr
+    verdicts = dict(line.split("  ", 1) for line in ended.stdout.splitlines())
+    assert verdicts[name] == f"ingested, frame {name[:-9]}"
+    assert verdicts["notes.txt"].startswith("refused: the file name 'notes.txt' is neither")
 
 
 async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, credentials, tmp_path):
@@ -103,7 +105,7 @@ async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, cr
     name = f"{BASE.replace('42', '44')}-EX10.jpg"
     (tmp_path / name).write_bytes(JPEG)
     ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
-    assert ended.returncode == 1
+    assert ended.returncode == ExitCode.UNREACHABLE
     again = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
     assert (again.returncode, "site tst has no credentials" in again.stderr) == (1, True)
 

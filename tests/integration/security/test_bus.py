@@ -10,7 +10,7 @@ import nats.errors
 import nats.js.errors
 import pytest
 
-from datalab.events.frames import FileRejected, FileStored
+from datalab.events.frames import VERDICTS, FileRejected, FileStored, FrameIngested, verdict_subject
 from datalab.events.topology import DEAD, FEED, FILE_INGEST, FILES, REPORTS, WORK
 from datalab.platform.bus.accounts import SITE_MAX_PAYLOAD_BYTES
 from datalab.platform.bus.connection import Bus
@@ -42,6 +42,7 @@ FOREIGN_SUBJECTS = (
 )
 #: A minute's worth of these is taken at once.
 PER_S = 1.0
+JPEG = b"\xff\xd8\xff\xe0 picture"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ async def sites(nats_server, server_folder, archive):
 
 async def test_a_site_announces_its_file(sites, archive):
     base = base_name()
-    key = await archive.put(f"{base}-EX10.jpg", b"\xff\xd8\xff\xe0 picture")
+    key = await archive.put(f"{base}-EX10.jpg", JPEG)
     async with as_site(sites, "tst") as site:
         acknowledged = await site.announce("tst", key)
     assert (acknowledged.stream, bool(acknowledged.duplicate)) == (FILES.name, False)
@@ -81,7 +82,7 @@ async def test_a_site_announces_its_file(sites, archive):
 
 async def test_our_own_client_uses_the_inbox_of_its_user(sites, archive):
     base = base_name()
-    key = await archive.put(f"{base}-EX10.jpg", b"\xff\xd8\xff\xe0 picture")
+    key = await archive.put(f"{base}-EX10.jpg", JPEG)
     (credentials,) = (each for each in sites.access.sites() if each.site == "tst")
     settings = site_settings(sites.settings, credentials)
     bus = Bus(settings=settings, service="test", metrics=BusMetrics(create_registry()))
@@ -125,13 +126,37 @@ async def test_the_object_store_publishes_nothing_but_its_notifications(sites, a
         "$SYS.>",
         "datalab.>",
         "datalab.file.announced.v1.tst",
+        "datalab.frame.ingested.v1.*",
+        "datalab.frame.ingested.v1.mrc",
+        "datalab.file.rejected.v1.mrc",
+        "datalab.file.unchanged.v1.>",
+        "datalab.feed.v1.site.tst",
         "observatory.>",
     ],
 )
-async def test_a_site_reads_nothing_but_its_acknowledgements(sites, subject):
+async def test_a_site_reads_nothing_but_its_acknowledgements_and_what_became_of_its_files(sites, subject):
     async with as_site(sites, "tst") as site:
         refusal = await site.refused(site.connection.subscribe(subject))
     assert "permissions violation for subscription" in refusal
+
+
+async def test_a_site_hears_what_became_of_its_files_and_of_no_others(sites, archive):
+    heard = asyncio.Queue()
+    mine, others = base_name(), base_name(site="mrc")
+    async with as_site(sites, "tst") as site, as_site(sites, "mrc") as other:
+        for verdict in VERDICTS:
+            await site.connection.subscribe(verdict_subject(verdict, "tst"), cb=heard.put)
+        await site.connection.flush()
+        foreign = await archive.put(f"{others}-EX10.jpg", JPEG)
+        await other.announce("mrc", foreign)
+        await archive.told(foreign, FrameIngested)
+        key = await archive.put(f"{mine}-EX10.jpg", JPEG)
+        for word in ("first", "second"):
+            await site.announce("tst", key, correlation_id=word)
+            message = await asyncio.wait_for(heard.get(), timeout=10)
+            assert json.loads(message.data)["correlation_id"] == word
+            assert message.subject.endswith(".tst")
+        assert heard.empty()
 
 
 async def test_what_the_store_may_listen_to_carries_nothing_of_others(sites, archive):
@@ -194,7 +219,7 @@ async def _foreign_bodies(bus):
 
 async def test_an_id_another_site_has_used_counts_for_that_site_only(sites, archive):
     base = base_name()
-    key = await archive.put(f"{base}-EX10.jpg", b"\xff\xd8\xff\xe0 picture")
+    key = await archive.put(f"{base}-EX10.jpg", JPEG)
     headers = {"Nats-Msg-Id": f"{base}/1"}
     async with as_site(sites, "mrc") as thief, as_site(sites, "tst") as site, as_store(sites) as store:
         await thief.announce("mrc", event_id=f"{base}/1", headers=headers)

@@ -1,12 +1,14 @@
 """`datalab users`, as an operator types it."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
 
 import pytest
 
+from datalab.cli.exit_codes import ExitCode
 from support.session_api import ADMIN_TOKEN, BEGINNING
 
 
@@ -46,14 +48,16 @@ async def test_the_life_of_a_user(world, users):
     _, third, _ = await users("token", "ida", "--replace")
     assert [await accepted(world, token) for token in (first, second, third)] == [False, False, True]
 
-    assert (await users("edit", "ida", "--add-proposal", "P2", "--remove-proposal", "P1"))[1] == "ida  P2  active"
-    assert (await users("edit", "ida", "--superuser", "--inactive"))[1] == "ida  P2  superuser"
+    assert (await users("edit", "ida", "--add-proposal", "P2", "--remove-proposal", "P1"))[1] == "ida  P2"
+    assert (await users("edit", "ida", "--superuser", "--inactive"))[1] == "ida  P2  superuser  inactive"
     assert not await accepted(world, third)
-    assert (await users("edit", "ida", "--no-superuser", "--active"))[1] == "ida  P2  active"
+    assert (await users("edit", "ida", "--no-superuser", "--active"))[1] == "ida  P2"
     assert await accepted(world, third)
     await users("revoke", "ida")
     assert not await accepted(world, third)
 
+    (shown,) = [user for user in json.loads((await users("list", "--json"))[1]) if user["username"] == "ida"]
+    assert (shown["proposals"], shown["active"]) == (["P2"], True)
     assert (await users("delete", "ida", answer="n\n"))[0] == 1
     assert "ida  P2" in (await users("list"))[1].splitlines()
     assert (await users("delete", "ida", answer="y\n"))[0] == 0
@@ -61,18 +65,18 @@ async def test_the_life_of_a_user(world, users):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "code", "words"),
     [
-        (["edit", "nobody", "--active"], "No User matches"),
-        (["delete", "nobody", "--yes"], "No User matches"),
-        (["edit", "alice"], "name something to change"),
-        (["edit", "alice", "--remove-proposal", "P9"], "alice is not in P9, but in P1"),
-        (["add", "Alice"], "looks the same: alice"),
+        (["edit", "nobody", "--active"], ExitCode.NOT_FOUND, "There is no such user."),
+        (["delete", "nobody", "--yes"], ExitCode.NOT_FOUND, "There is no such user."),
+        (["edit", "alice"], ExitCode.USAGE, "name something to change"),
+        (["edit", "alice", "--remove-proposal", "P9"], ExitCode.FAILED, "alice is not in P9, but in P1"),
+        (["add", "Alice"], ExitCode.FAILED, "looks the same: alice"),
     ],
 )
-async def test_what_cannot_be_is_said(users, arguments, words):
-    code, output, errors = await users(*arguments)
-    assert (code, output) == (1, "")
+async def test_what_cannot_be_is_said(users, arguments, code, words):
+    ended, output, errors = await users(*arguments)
+    assert (ended, output) == (code, "")
     assert words in errors
 
 

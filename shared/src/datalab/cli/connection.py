@@ -154,10 +154,10 @@ def asked(question: Callable[[Datalab], Awaitable[T]], url: str, token: str | No
     try:
         return asyncio.run(answer())
     except DatalabApiError as error:
-        raise told(error, variable) from error
+        raise api_error(error, variable) from error
 
 
-def told(error: DatalabApiError, variable: str = USER_TOKEN) -> CommandError:
+def api_error(error: DatalabApiError, variable: str = USER_TOKEN) -> CommandError:
     """Return the end of a command for what the API did not do, in words."""
     if isinstance(error, ApiRefusedError):
         code = _CODE_BY_STATUS.get(error.status, ExitCode.FAILED)

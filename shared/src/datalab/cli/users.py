@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from datalab.cli.connection import CommandError, ask
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.output import JsonOption, note, print_json
 from datalab.client.rest import Datalab
 
 app = typer.Typer(help="Users and their tokens (needs the administrator's token).", no_args_is_help=True)
@@ -42,27 +44,30 @@ def revoke(name: str) -> None:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: JsonOption = False) -> None:
     """List the users: name, proposals, and what else is particular."""
     users = ask(lambda api: api.users(), as_admin=True)
+    if as_json:
+        print_json(users)
+        return
     for user in users:
-        marks = [mark for mark in ("superuser",) if user.get(mark)] + ([] if user["active"] else ["inactive"])
-        typer.echo("  ".join([user["username"], *user["proposals"], *marks]))
+        typer.echo(_line(user))
     if not users:
-        typer.echo("no users yet: `datalab users add NAME` makes one", err=True)
+        note("no users yet: `datalab users add NAME` makes one")
 
 
 @app.command()
-def edit(
+def edit(  # noqa: PLR0917 - typer calls it by name
     name: str,
     add_proposal: Annotated[list[str], typer.Option(help="proposal to add; repeatable")] = [],  # noqa: B006
     remove_proposal: Annotated[list[str], typer.Option(help="proposal to take away; repeatable")] = [],  # noqa: B006
     superuser: Annotated[bool | None, typer.Option(help="may read everything and manage users")] = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="may use the system")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Change a user, and print what is known of them then. What is not named stays as it is."""
 
-    async def change(api: Datalab) -> list[str]:
+    async def change(api: Datalab) -> dict[str, Any]:
         wanted: dict[str, Any] = {"superuser": superuser, "active": active}
         changes = {key: value for key, value in wanted.items() if value is not None}
         if add_proposal or remove_proposal:
@@ -73,11 +78,14 @@ def edit(
             kept = [proposal for proposal in present if proposal not in remove_proposal]
             changes["proposals"] = list(dict.fromkeys([*kept, *add_proposal]))
         if not changes:
-            raise CommandError("name something to change: see `datalab users edit --help`")
-        user = await api.change_user(name, **changes)
-        return [user["username"], *user["proposals"], *[mark for mark in ("superuser", "active") if user[mark]]]
+            raise CommandError("name something to change: see `datalab users edit --help`", ExitCode.USAGE)
+        return await api.change_user(name, **changes)
 
-    typer.echo("  ".join(ask(change, as_admin=True)))
+    user = ask(change, as_admin=True)
+    if as_json:
+        print_json(user)
+    else:
+        typer.echo(_line(user))
 
 
 @app.command()
@@ -86,3 +94,8 @@ def delete(name: str, yes: Annotated[bool, typer.Option("--yes", help="do not as
     if not yes and not typer.confirm(f"Delete {name} with all their sessions and results?"):
         raise CommandError("nothing was deleted")
     ask(lambda api: api.delete_user(name), as_admin=True)
+
+
+def _line(user: dict[str, Any]) -> str:
+    marks = [mark for mark in ("superuser",) if user.get(mark)] + ([] if user["active"] else ["inactive"])
+    return "  ".join([user["username"], *user["proposals"], *marks])

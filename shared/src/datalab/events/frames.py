@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
@@ -82,3 +82,13 @@ class FileUnchanged(_FileTold):
 
     type: Literal["file.unchanged.v1"] = "file.unchanged.v1"
     reason: str
+
+
+#: What a site is told of its files; each carries the `correlation_id` of the announcement it answers.
+Verdict: TypeAlias = FrameIngested | FileRejected | FileUnchanged
+VERDICTS: tuple[type[Verdict], ...] = (FrameIngested, FileRejected, FileUnchanged)
+
+
+def verdict_subject(verdict: type[Verdict], site: str) -> str:
+    """Return where a site is told a kind of verdict; `*` is every site."""
+    return f"datalab.{verdict.type_name()}.{site}"

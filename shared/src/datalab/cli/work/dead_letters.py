@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from datalab.cli.connection import CommandError, demand_servers
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.output import note, print_json, print_table, printable
-from datalab.cli.work.bus import connected_bus
+from datalab.cli.work.bus import connected_bus, server_error
 from datalab.errors import DatalabError
 from datalab.events.envelope import new_id
 from datalab.events.topology import DEAD, RUNNERS, stream_for
@@ -162,4 +162,4 @@ def _on_the_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
     try:
         return asyncio.run(connected())
     except DatalabError as error:
-        raise CommandError(error.message, ExitCode.UNREACHABLE) from error
+        raise server_error(error) from error

@@ -8,8 +8,7 @@ from typing import Any
 from nats.js.errors import NotFoundError
 
 from datalab.cli.connection import CommandError
-from datalab.cli.exit_codes import ExitCode
-from datalab.cli.work.bus import connected_bus
+from datalab.cli.work.bus import connected_bus, server_error
 from datalab.errors import DatalabError
 from datalab.events.topology import CONSUMERS, DEAD, Consumer
 from datalab.platform.bus.connection import Bus
@@ -32,7 +31,7 @@ def queues() -> dict[str, Any]:
     try:
         return asyncio.run(look())
     except DatalabError as error:
-        raise CommandError(error.message, ExitCode.UNREACHABLE) from error
+        raise server_error(error) from error
 
 
 async def _queue(bus: Bus, consumer: Consumer) -> dict[str, Any]:

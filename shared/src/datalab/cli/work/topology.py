@@ -6,8 +6,7 @@ import asyncio
 
 import typer
 
-from datalab.cli.connection import CommandError
-from datalab.cli.work.bus import connected_bus
+from datalab.cli.work.bus import connected_bus, server_error
 from datalab.errors import DatalabError
 from datalab.local.system import prepare_servers
 from datalab.platform.bus.topology import check_topology
@@ -19,7 +18,7 @@ def apply_to_servers() -> None:
     try:
         changes = asyncio.run(prepare_servers(NatsSettings(), S3Settings()))
     except DatalabError as error:
-        raise CommandError(error.message) from error
+        raise server_error(error) from error
     for line in changes or ["nothing to change"]:
         typer.echo(line)
 
@@ -34,5 +33,5 @@ def compare_with_server() -> None:
     try:
         asyncio.run(compare())
     except DatalabError as error:
-        raise CommandError(error.message) from error
+        raise server_error(error) from error
     typer.echo("as declared")

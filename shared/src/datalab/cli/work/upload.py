@@ -13,14 +13,23 @@ from pathlib import Path
 from typing import Final
 
 import typer
+from nats.js.errors import BadRequestError
 from pydantic import ValidationError
 
 from datalab.cli.connection import CommandError
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.output import note, print_json, printable
-from datalab.cli.work.bus import connected_bus
-from datalab.errors import DatalabError, UsageError
-from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FrameIngested
+from datalab.cli.work.bus import connected_bus, server_error
+from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.events.frames import (
+    VERDICTS,
+    FileRejected,
+    FileStored,
+    FileUnchanged,
+    FrameIngested,
+    Verdict,
+    verdict_subject,
+)
 from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
 from datalab.platform.objects.store import ObjectStore
@@ -30,7 +39,7 @@ from datalab.platform.settings import S3Settings
 _AT_ONCE: Final = 4
 
 
-class Verdict(StrEnum):
+class Fate(StrEnum):
     """What became of a file."""
 
     INGESTED = "ingested"
@@ -44,13 +53,13 @@ class Told:
     """A file, and what the archive says of it: the frame it is part of, or the reason why not."""
 
     file: str
-    verdict: Verdict
+    verdict: Fate
     frame: str | None = None
     reason: str | None = None
 
     @property
     def line(self) -> str:
-        if self.verdict is Verdict.INGESTED:
+        if self.verdict is Fate.INGESTED:
             return f"{self.file}  ingested, frame {self.frame}"
         return f"{self.file}  {self.verdict}: {self.reason}"
 
@@ -61,23 +70,23 @@ class Verdicts:
     def __init__(self, bus: Bus, *, site: str) -> None:
         self._bus = bus
         self._site = site
-        self._waiting: dict[str, asyncio.Future[FrameIngested | FileRejected | FileUnchanged]] = {}
+        self._waiting: dict[str, asyncio.Future[Verdict]] = {}
 
     async def start(self) -> None:
         """Listen from now on. Raises `TransientError`."""
-        for event in (FrameIngested, FileRejected, FileUnchanged):
-            await self._bus.listen(f"datalab.{event.type_name()}.{self._site}", partial(self._take, event))
+        for kind in VERDICTS:
+            await self._bus.listen(verdict_subject(kind, self._site), partial(self._take, kind))
 
     def expect(self, announcement: FileStored) -> None:
         """Keep what is said of a file until somebody asks: from before it is announced."""
         self._waiting[announcement.correlation_id] = asyncio.get_running_loop().create_future()
 
-    async def of(self, announcement: FileStored, *, within_s: float) -> FrameIngested | FileRejected | FileUnchanged:
+    async def of(self, announcement: FileStored, *, within_s: float) -> Verdict:
         """Return what was said of an expected file. Raises `TimeoutError`."""
         async with asyncio.timeout(within_s):
             return await self._waiting[announcement.correlation_id]
 
-    async def _take(self, kind: type[FrameIngested | FileRejected | FileUnchanged], body: bytes) -> None:
+    async def _take(self, kind: type[Verdict], body: bytes) -> None:
         try:
             event = kind.decode(body)
         except ValidationError:
@@ -102,26 +111,27 @@ class Uploader:
         await self._verdicts.start()
 
     async def upload(self, path: Path) -> Told:
-        """Bring in one file. Raises `TransientError`."""
+        """Bring in one file, and return what became of it. Raises `TransientError`."""
         async with self._turn:
             try:
                 announcement = await self._store_and_announce(path)
             except UsageError as error:
-                return Told(file=str(path), verdict=Verdict.REFUSED, reason=error.message)
+                return Told(file=str(path), verdict=Fate.REFUSED, reason=error.message)
             try:
                 said = await self._verdicts.of(announcement, within_s=self._timeout_s)
             except TimeoutError:
                 reason = f"stored and announced, but the archive has not looked at it within {self._timeout_s:g} s"
-                return Told(file=str(path), verdict=Verdict.UNKNOWN, reason=reason)
+                return Told(file=str(path), verdict=Fate.UNKNOWN, reason=reason)
         match said:
             case FrameIngested():
-                return Told(file=str(path), verdict=Verdict.INGESTED, frame=said.basename)
+                return Told(file=str(path), verdict=Fate.INGESTED, frame=said.basename)
             case FileRejected():
-                return Told(file=str(path), verdict=Verdict.REFUSED, reason=said.reason)
+                return Told(file=str(path), verdict=Fate.REFUSED, reason=said.reason)
             case FileUnchanged():
-                return Told(file=str(path), verdict=Verdict.UNCHANGED, reason=said.reason)
+                return Told(file=str(path), verdict=Fate.UNCHANGED, reason=said.reason)
 
     async def _store_and_announce(self, path: Path) -> FileStored:
+        """Raises `UsageError` for a file that is refused at once, `TransientError`."""
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         stored = await self._store.put_file(data_key(path.name), path, content_type=media_type)
         announcement = FileStored(
@@ -132,7 +142,13 @@ class Uploader:
             producer="datalab upload",
         )
         self._verdicts.expect(announcement)
-        await self._bus.publish(announcement)
+        try:
+            await self._bus.publish(announcement)
+        except TransientError as error:
+            refusal = error.__cause__
+            if isinstance(refusal, BadRequestError):  # the archive has read it and says no, as it does to sites
+                raise UsageError(refusal.description or error.message) from error
+            raise
         return announcement
 
 
@@ -153,7 +169,7 @@ def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json:
     try:
         told = asyncio.run(send())
     except DatalabError as error:
-        raise CommandError(error.message, ExitCode.UNREACHABLE) from error
+        raise server_error(error) from error
     if as_json:
         print_json([asdict(each) for each in told])
     _end(told)
@@ -161,10 +177,10 @@ def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json:
 
 def _end(told: Sequence[Told]) -> None:
     counts = Counter(each.verdict for each in told)
-    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    if counts[Verdict.REFUSED]:
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Fate if counts[verdict])
+    if counts[Fate.REFUSED]:
         raise CommandError(f"of {len(told)} files: {summary}")
-    if counts[Verdict.UNKNOWN]:
+    if counts[Fate.UNKNOWN]:
         raise CommandError(f"of {len(told)} files: {summary}", ExitCode.TIMED_OUT)
     if len(told) > 1:
         note(f"{len(told)} files: {summary}")

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from datalab.cli.connection import CommandError, told
-from datalab.cli.output import printable
+from datalab.cli.connection import CommandError, api_error
+from datalab.cli.output import note, printable
 from datalab.client.feed import FeedRefusedError
 from datalab.client.rest import Datalab, DatalabApiError
 from datalab.events.feed import (
@@ -42,6 +42,7 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
                 for session in watched:
                     for operation in await api.operations(session):
                         _print_state(session, operation, as_json=as_json)
+                note("listening; Ctrl-C ends it")
                 async for heard in feed:
                     event = heard.event
                     text = event.model_dump_json() if as_json else f"{_clock(event.occurred_at)}  {_line(event)}"
@@ -52,7 +53,7 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
     except FeedRefusedError as error:
         raise CommandError(str(error)) from error
     except DatalabApiError as error:
-        raise told(error) from error
+        raise api_error(error) from error
 
 
 def _print_state(session: int, operation: dict[str, Any], *, as_json: bool) -> None:

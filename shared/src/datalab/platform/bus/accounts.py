@@ -5,7 +5,8 @@ but what is imported by name:
 
 =============  ====================================================================================================
 SERVICES       our services, with every stream; JetStream exists here only
-SITE_<site>    one observatory: may ask on the subject of its own announcements, and read the answers
+SITE_<site>    one observatory: may ask on the subject of its own announcements, read the answers, and hear what
+               became of its files
 OBJECT_STORE   the object store: may publish its notifications, and read the acknowledgements
 SYSTEM         the command that has the server read its configuration anew
 =============  ====================================================================================================
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from datalab.events.frames import FileStored, announced_subject
+from datalab.events.frames import VERDICTS, FileStored, announced_subject, verdict_subject
 from datalab.events.topology import ANNOUNCERS, BUCKET_NOTIFICATIONS, inbox_prefix
 
 SERVICES_ACCOUNT = "SERVICES"
@@ -61,7 +62,10 @@ def accounts_configuration(logins: Logins) -> str:
         SERVICES_ACCOUNT: {
             "jetstream": "enabled",
             "users": [_user(logins.services)],
-            "exports": [{"service": subject} for subject in (*ANNOUNCERS.subjects, BUCKET_NOTIFICATIONS)],
+            "exports": [
+                *({"service": subject} for subject in (*ANNOUNCERS.subjects, BUCKET_NOTIFICATIONS)),
+                *({"stream": verdict_subject(verdict, "*")} for verdict in VERDICTS),
+            ],
         },
     }
     if logins.object_store is not None:
@@ -82,14 +86,18 @@ def accounts_configuration(logins: Logins) -> str:
 
 def _site(site: str, login: Login) -> dict[str, Any]:
     said_on = FileStored(site=site, key="-").subject
+    told_on = [verdict_subject(verdict, site) for verdict in VERDICTS]
     return {
         "limits": {
             "max_payload": SITE_MAX_PAYLOAD_BYTES,
             "max_connections": SITE_MAX_CONNECTIONS,
             "max_subscriptions": SITE_MAX_SUBSCRIPTIONS,
         },
-        "users": [_user(login, publish=[said_on], subscribe=[f"{inbox_prefix(login.user)}.>"])],
-        "imports": [{**_service(announced_subject(site)), "to": said_on}],
+        "users": [_user(login, publish=[said_on], subscribe=[f"{inbox_prefix(login.user)}.>", *told_on])],
+        "imports": [
+            {**_service(announced_subject(site)), "to": said_on},
+            *({"stream": {"account": SERVICES_ACCOUNT, "subject": subject}} for subject in told_on),
+        ],
     }
 
 
