@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_o
         _log.warning("settings.unknown", reason=line)
     forget_secrets()  # they were read into the settings; processes that look at files have no use for them
     config = uvicorn.Config(
-        _with_short_reasons(app),
+        _with_short_reasons(app, packages=("datalab", type(settings).__module__.partition(".")[0])),
         host=settings.http_host,
         port=settings.http_port,
         lifespan="on",
@@ -67,14 +67,14 @@ def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_o
             sys.exit(1)  # uvicorn exits with a number of its own
 
 
-def _with_short_reasons(app: AsgiApp) -> AsgiApp:
-    """Leave the traceback out of a failed start whose reason is one of our own errors: its text says all there is."""
+def _with_short_reasons(app: AsgiApp, *, packages: Collection[str]) -> AsgiApp:
+    """Leave the traceback out of a failed start whose reason is an error of these packages: its text says all."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def shortened(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed":
                 kind, _, reason = message["message"].strip().rpartition("\n")[2].partition(": ")
-                if kind.startswith("datalab."):
+                if "." in kind and kind.partition(".")[0] in packages:
                     message = {**message, "message": reason}
             await send(message)
 

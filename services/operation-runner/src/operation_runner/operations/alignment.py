@@ -56,7 +56,8 @@ class Alignment(Operation):
             list[FitsFile] | None,
             Field(
                 title="Reference File",
-                description="The file whose pixel grid the others are put on; if none is given, the first input file",
+                description="The file whose pixel grid the others are put on; if none is given, the input file whose "
+                "name comes first in the alphabet",
                 max_length=1,
             ),
         ] = None
