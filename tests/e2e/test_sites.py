@@ -99,6 +99,14 @@ async def test_the_upload_command_needs_no_more_than_the_site_has(system, creden
     assert verdicts["notes.txt"].startswith("refused: the file name 'notes.txt' is neither")
 
 
+async def test_who_has_read_a_sites_credentials_cannot_make_the_services_that_site(system, credentials, tmp_path):
+    for command in (("sites", "add", "mrc"), ("sites", "apply")):
+        ended = await program(tmp_path, DATALAB, *command, data_dir=system.folder.root, env=credentials)
+        assert (ended.returncode, "the services' own user is needed" in ended.stderr) == (1, True)
+    listed = await program(tmp_path, DATALAB, "sites", "list", data_dir=system.folder.root)
+    assert "mrc" not in listed.stdout
+
+
 async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, credentials, tmp_path):
     removed = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
     assert removed.returncode == 0, removed.stderr

@@ -91,7 +91,7 @@ def test_values_are_valid_and_the_port_is_the_exposed_one(read_settings, dockerf
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_urls_name_services_on_a_common_network(compose, name):
     for key, value in compose.environment(name).items():
-        if key.endswith("_URL") and key != "DATALAB_S3_PUBLIC_URL":
+        if key.endswith("_URL") and not key.endswith("_PUBLIC_URL"):
             server = re.match(r"\w+://(?:[^@/]+@)?([\w-]+):\d+", value)[1]
             assert set(compose[server]["networks"]) & set(compose[name]["networks"]), key
 

@@ -5,6 +5,7 @@ import pytest
 
 from datalab.events.topology import FILE_INGEST, FILES
 from datalab.platform.bus.topology import apply_topology
+from support.bus_sites import as_site, bus_sites
 from support.servers import nats_connection
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
@@ -34,6 +35,12 @@ async def test_what_was_taken_in_takes_no_room(nats_server):
         await message.ack_sync()
         assert (await stream.stream_info(FILES.name)).state.messages == 0
         await puller.unsubscribe()
+
+
+async def test_while_no_ingest_runs_a_site_is_told_at_once(nats_server, server_folder):
+    async with bus_sites(nats_server, server_folder, "tst") as sites, as_site(sites, "tst") as site:
+        with pytest.raises(nats.js.errors.NoStreamResponseError):
+            await site.announce("tst")
 
 
 async def test_room_for_all_that_may_be_waiting(nats_server):

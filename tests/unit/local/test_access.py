@@ -59,6 +59,18 @@ def test_everything_is_private(access):
     assert "nats_password" not in repr(access.sites())
 
 
+@pytest.mark.parametrize(
+    ("services", "complaint"),
+    [("observatory-tst", "a site's: here the services' own user is needed"), ("system", "need users of their own")],
+)
+def test_services_under_a_name_that_may_do_less_are_refused_before_anything_is_written(access, services, complaint):
+    access.add("tst")
+    before = write(access)
+    with pytest.raises(UsageError, match=complaint):
+        access.write_configuration(services=Login(services, "x"), object_store=None, bucket="datalab")
+    assert write(access) == before
+
+
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "*", ">", "tst\n", "../x", "é", "x" * 65, 'a"b'])
 def test_a_name_that_is_no_token_of_a_subject_is_refused(access, name):
     with pytest.raises(UsageError, match="no name of a site"):

@@ -29,7 +29,7 @@ class IngestSettings(DocumentServiceSettings):
     )
     ingest_concurrency: int = Field(4, gt=0, description="announced files ingested at once")
     site_announcements_per_s: float = Field(
-        20.0, gt=0, description="announcements taken from one site, on average; a minute's worth at once"
+        20.0, gt=0, description="announcements one ingest takes from one site, on average; a minute's worth at once"
     )
     site_refusals_per_s: float = Field(
         1.0, gt=0, description="refused announcements of one site told on the feed, likewise"

@@ -108,6 +108,7 @@ class AccessFolder:
                 object_store=object_store,
                 sites={site: Login(each.nats_user, each.nats_password) for site, each in content.sites.items()},
             )
+            _check_users(logins)
             write_private(self.accounts_file, accounts_configuration(logins))
             sites = sorted(content.sites.values(), key=lambda each: each.site)
             lines = (f"{each.site} {each.s3_access_key} {each.s3_secret_key}\n" for each in sites)
@@ -150,6 +151,18 @@ class AccessFolder:
             raise UsageError(f"{self._list} is not there: `datalab sites apply` makes it") from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(f"{self._list} cannot be read: {error}") from error
+
+
+def _check_users(logins: Logins) -> None:
+    """Raise `UsageError` if the services would connect as somebody who may do less, and everything would stop."""
+    if logins.services.user.startswith(site_user("")):
+        raise UsageError(
+            f"DATALAB_NATS_USER is {logins.services.user}, a site's: here the services' own user is needed, as in a "
+            "shell that has not read a site's credentials"
+        )
+    users = [logins.system.user, logins.services.user, *([logins.object_store.user] if logins.object_store else [])]
+    if len(set(users)) < len(users):
+        raise UsageError(f"system, services and object store need users of their own, not {', '.join(users)}")
 
 
 def upload_policy(site: str, *, bucket: str) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class AccessSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     access_dir: Path = Field(description="folder with the list of sites and what the servers read of it")
+    nats_public_url: str | None = Field(None, description="where sites reach the bus, if not where this command does")
     nats_store_user: str = Field("minio", description="user of the bus with which the object store tells of new files")
     nats_store_password: SecretStr | None = Field(None, description="its password; not given: it may not connect")
 

@@ -10,7 +10,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from datalab.cli.connection import CommandError
-from datalab.errors import DatalabError, TransientError
+from datalab.errors import DatalabError, TransientError, UsageError
 from datalab.events.object_keys import data_key
 from datalab.events.topology import inbox_prefix
 from datalab.local.access import AccessFolder, SiteCredentials
@@ -31,7 +31,11 @@ def add_site(site: str) -> None:
     async def added() -> None:
         access = _folder()
         credentials = access.add(site)
-        await _told_to_servers(access)
+        try:
+            await _told_to_servers(access)
+        except (CommandError, UsageError):
+            access.remove(site)  # nobody knows it, so it can be added again
+            raise
         _print(credentials)
         await _wait_for_store(credentials)
 
@@ -111,7 +115,7 @@ async def _told_to_servers(access: AccessFolder) -> None:
 def _print(credentials: SiteCredentials) -> None:
     bus, store = NatsSettings(), S3Settings()
     for name, value in (
-        ("DATALAB_NATS_URL", bus.nats_url),
+        ("DATALAB_NATS_URL", _settings().nats_public_url or bus.nats_url),
         ("DATALAB_NATS_USER", credentials.nats_user),
         ("DATALAB_NATS_PASSWORD", credentials.nats_password),
         ("DATALAB_NATS_INBOX_PREFIX", inbox_prefix(credentials.nats_user)),
