@@ -113,9 +113,10 @@ def cpu_seconds() -> dict[str, float]:
 
 
 def _name_of(process: psutil.Process) -> str:
-    """Return the name of a program, of a Python program that of its module."""
+    """Return the name of a program, of a Python program that of the service it is."""
     command = process.cmdline()
-    return command[command.index("-m") + 1] if "-m" in command else Path(command[0]).name
+    modules = [part for part in command if part in ("session_api", "ingest", "operation_runner")]
+    return modules[0] if modules else Path(command[0]).name
 
 
 def _tree_seconds(process: psutil.Process) -> float:

@@ -45,6 +45,7 @@ SIDE_NAME = f"{SITE}-chaos-20260314"
 
 def frame(number):
     header = fits.Header({"DATE-OBS": "2026-03-14T01:02:03.000", "EXPTIME": 10.0, "FILTER": "rp", "OBSTYPE": "EXPOSE"})
+    header["L1PUBDAT"] = "2026-03-14"  # everybody's from then on
     buffer = BytesIO()
     image = fits.CompImageHDU(pixels_of(number), header=header, name="SCI")
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(buffer)

@@ -16,14 +16,16 @@ from astropy.visualization import ZScaleInterval
 from astropy.wcs import WCS
 from PIL import Image as Picture
 
+from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
 from datalab.astro.pixels.noise import array_noise
 from datalab.errors import UsageError
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from datalab.simulation.products import fits_bytes
+from operation_runner.analysing.decoded_image import DecodedImage, decode
 from support.analysis import analysis_job, looked_at, night_sky, running_pool, write_with_catalogue
-from support.runner import WCS_CARDS, write_fits
+from support.runner import WCS_CARDS, input_file, write_fits
 
 REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
 needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz")
@@ -291,6 +293,26 @@ async def test_without_a_catalog_there_are_no_sources_and_a_useless_one_is_told(
 
 
 # --- raw-data ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_look_in_one_size_changes_nothing_of_the_next(pool, tmp_path):
+    path = write_fits(tmp_path / "a.fits", night_sky((70, 90)))
+    sizes = [30, 60, 30, 30]
+    answers = [await looked_at(pool, "raw-data", path, max_size=size) for size in sizes]
+    assert [len(answer["data"]) for answer in answers] == [size**2 for size in sizes]
+    assert answers[0] == answers[2] == answers[3]
+
+
+async def test_what_was_resized_is_kept_and_cannot_be_written_to(tmp_path):
+    path = write_fits(tmp_path / "a.fits", night_sky((70, 90)))
+    decode(input_file(path), path, tmp_path / "decoded", limit_bytes=10**6)
+    image = DecodedImage(input_file(path), tmp_path / "decoded")
+    resized = image.resized((7, 9))
+    np.testing.assert_array_equal(resized, area_resized(image.pixels, (7, 9)))
+    assert image.resized((7, 9)) is resized
+    assert image.resized((9, 7)).shape == (9, 7)
+    with pytest.raises(ValueError, match="read-only"):
+        resized[0, 0] = 1
 
 
 async def test_raw_data_is_the_image_in_fewer_pixels(pool, frame, exposure):

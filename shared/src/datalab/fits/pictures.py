@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin  # noqa: F401 - has TIFF written without looking for a plugin that can
 
 from datalab.astro.display.resizing import enlarged_picture
 from datalab.astro.types import Picture

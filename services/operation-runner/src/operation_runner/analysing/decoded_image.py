@@ -13,7 +13,9 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
+from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
 from datalab.astro.headers.cards import readable
 from datalab.astro.pixels.geometry import bands
@@ -37,6 +39,7 @@ class DecodedImage:
         self.basename = file.basename
         self.source = str(file.source)
         self.pixels: Pixels = np.load(folder / _PIXELS, mmap_mode="r")
+        self._resized: NDArray[np.floating] | None = None
         self._header: fits.Header
         self._catalogue: Table | UsageError | None
         # Written by `decode` on this machine since the runner started, and by nobody else.
@@ -53,6 +56,13 @@ class DecodedImage:
         if isinstance(self._catalogue, UsageError):
             raise self._catalogue
         return self._catalogue
+
+    def resized(self, shape: tuple[int, int]) -> NDArray[np.floating]:
+        """Return the image resized. The last size is kept: every look of a viewer, and of all viewers, asks for it."""
+        if self._resized is None or self._resized.shape != shape:
+            self._resized = area_resized(self.pixels, shape)
+            self._resized.flags.writeable = False
+        return self._resized
 
     def wcs(self) -> WCS | None:
         """Return the celestial coordinates, or None."""

@@ -19,7 +19,8 @@ from operation_runner.analysing.model import Question
 from operation_runner.offers.loaded import analyses_of
 from operation_runner.sdk.analysis import Analysis, Rendering
 
-#: Images kept open; each costs its header and catalogue, the pixels stay on disk.
+#: Images kept open; each costs its header and catalogue and what was shown of it last (16 MB at most); the pixels stay
+#: on disk.
 _MOST_OPEN = 8
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datalab.astro.display.levels import level_histogram, level_step, step_digits
-from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import zscale_limits
 from datalab.astro.pixels.noise import array_noise
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
@@ -32,7 +31,7 @@ class RawData(Analysis):
         side = parameters.max_size
         samples = image.sample()
         _, highest_shown = zscale_limits(samples)
-        data = area_resized(image.pixels, (side, side))
+        data = image.resized((side, side))
         bits = abs(int(image.number("BITPIX") or 0))
         step = level_step(samples)
         histogram = level_histogram(data, samples, bits=bits, saturation=image.number("SATURATE"), step=step)

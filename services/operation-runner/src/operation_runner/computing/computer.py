@@ -30,7 +30,7 @@ _LEAST_PROCESS_BYTES = 256 * 1024**2
 #: Forking costs 30 ms of CPU, as much as the tiniest job; so it is a hundredth of that at most.
 _MOST_JOBS = 200
 #: What a job may leave in memory for ever; every job may use `memory_bytes` beyond it.
-_MOST_GROWTH_BYTES = 32 * 1024**2
+_MOST_GROWTH_BYTES = 64 * 1024**2
 
 
 class ProcessComputer:

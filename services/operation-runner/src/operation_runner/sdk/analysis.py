@@ -85,6 +85,13 @@ class AnalysedImage(Protocol):
         """Shape (rows, columns), native byte order, NaN where blank. On disk, and not to be written to."""
         ...
 
+    def resized(self, shape: tuple[int, int]) -> NDArray[np.floating]:
+        """Return the image with another number of pixels: see `datalab.astro.display.resizing.area_resized`.
+
+        Asked again for the same shape, it is there; not to be written to.
+        """
+        ...
+
     def sample(self) -> NDArray[np.float64]:
         """Return about 2000 values, sorted, none undefined: see `datalab.astro.display.stretch.sample`.
 

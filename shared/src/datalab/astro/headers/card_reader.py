@@ -10,7 +10,7 @@ from typing import Self
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import HeaderValue, header_cards, parse_float
+from datalab.astro.headers.cards import HeaderCards, HeaderValue, parse_float
 
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?P<zone>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -35,7 +35,7 @@ class CardReader:
 
     @classmethod
     def of(cls, header: fits.Header) -> Self:
-        return cls(header_cards(header))
+        return cls(HeaderCards(header))
 
     def text(self, keyword: str) -> str | None:
         value = self._value(keyword)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -77,21 +77,37 @@ def parse_header_text(text: str) -> ParsedHeader:
     return ParsedHeader(cards, tuple(problems))
 
 
-def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
-    """Return the values of a header by keyword, fit for strict JSON: undefined or unreadable values are None.
+class HeaderCards(Mapping[str, HeaderValue]):
+    """The values of a header by keyword, fit for strict JSON: undefined or unreadable values are None.
 
-    COMMENT and HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts.
+    COMMENT and HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts. A value is
+    read when it is asked for: astropy takes 10 microseconds for one, and most are not.
     """
-    cards: dict[str, HeaderValue] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)
+
+    def __init__(self, header: fits.Header) -> None:
+        self._cards: dict[str, list[fits.Card]] = {}
         for card in header.cards:
-            value = _card_value(card)
-            if card.keyword in _COMMENTARY_KEYWORDS:
-                _add_commentary(cards, card.keyword, str(value))
-            elif card.keyword:
-                cards[card.keyword] = value
-    return cards
+            if card.keyword:
+                self._cards.setdefault(card.keyword, []).append(card)
+
+    def __getitem__(self, keyword: str) -> HeaderValue:
+        cards = self._cards[keyword]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            if keyword in _COMMENTARY_KEYWORDS:
+                return "\n".join(str(_card_value(card)) for card in cards)
+            return _card_value(cards[-1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cards)
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+
+def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
+    """Return all values of a header by keyword, as `HeaderCards` has them."""
+    return dict(HeaderCards(header))
 
 
 def parse_float(token: str) -> float | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from astropy.io import fits
 
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.cards import HeaderValue, header_cards
+from datalab.astro.headers.cards import HeaderCards, HeaderValue
 
 #: Three years: no stack of exposures is as long.
 _LONGEST_EXPOSURE_S = 1e8
@@ -79,4 +79,4 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
 
 def describe_header(header: fits.Header) -> FrameDescription:
     """Return what the cards of a header say; see `describe`."""
-    return describe(header_cards(header))
+    return describe(HeaderCards(header))
