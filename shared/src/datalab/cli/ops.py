@@ -196,7 +196,7 @@ def _changed(operation: int, session: int | None, what: str, *, as_json: bool) -
     if as_json:
         print_json(found)
     else:
-        typer.echo(found["status"])
+        typer.echo(found["state"])
 
 
 async def _described(api: Datalab, name: str) -> JsonObject:
