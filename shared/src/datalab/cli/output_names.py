@@ -1,7 +1,8 @@
 """Names people can read for what operations made.
 
-The API names an output by the key of its result, 64 digits that are the same for everybody who asks for the same. A
-person who saves it knows it by what it was made of: `m31_1` and `m31_2` give `m31_median.fits`.
+The API names an output by its operation, target, filter and night, and the first digits of its result's key, so that no
+two are called the same. A person who saves it knows it by what it was made of: `m31_1` and `m31_2` give
+`m31_median.fits`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 JsonObject = dict[str, Any]
 
 _SEPARATORS: Final = "-_. "
+#: What outputs were called before they had names.
 _HEX_NAME: Final = re.compile(r"[0-9a-f]{64}(-\d+)?")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.,+()-]+")
 _LONGEST_STEM: Final = 100
@@ -34,7 +36,7 @@ def input_files(operation: JsonObject) -> Iterator[tuple[str, list[JsonObject]]]
 
 def file_label(item: JsonObject) -> str:
     """Return how an input file is shown: by its name, or as output of an operation."""
-    if item.get("operation") and (not item.get("basename") or _HEX_NAME.fullmatch(str(item["basename"]))):
+    if item.get("operation") and (not item.get("basename") or item.get("source") == "datalab"):
         number = f".{item['output']}" if item.get("output") else ""
         return f"@{item['operation']}{number}"
     return str(item["basename"])

@@ -29,7 +29,7 @@ async def waited_for(api: Datalab, session: int, operation: int, *, timeout_s: f
                     show(state)
     except TimeoutError:
         raise CommandError(
-            f"operation {operation} is {state.get('status', 'not known yet')} after {timeout_s:g} s and goes on: "
+            f"operation {operation} is {state.get('state', 'not known yet')} after {timeout_s:g} s and goes on: "
             f"`datalab ops wait {operation}`",
             ExitCode.TIMED_OUT,
         ) from None

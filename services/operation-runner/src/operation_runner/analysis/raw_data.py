@@ -51,15 +51,15 @@ class RawData(Analysis):
 def shown_levels(data: NDArray[np.floating]) -> NDArray[np.generic]:
     """Return levels with the digits that their noise leaves to be told apart: half as much to send.
 
-    They are rounded to a power of ten of half the noise or less, which adds 1 % to it; to no more than whole numbers.
-    Levels without noise, and levels that no display can show, are left as float32 has them.
+    They are rounded to a power of ten of no more than the noise, and no more than 1, which adds 4 % to it at most
+    (the square root of 1 + 1/12). Levels without noise are left as float32 has them.
     """
     noise = array_noise(data)
     with np.errstate(over="ignore"):  # what no display can show becomes null
         levels = np.ascontiguousarray(data, np.float32)
     if not (math.isfinite(noise) and noise > 0):
         return levels
-    digits = max(0, math.ceil(-math.log10(noise / 2)))
+    digits = max(0, math.ceil(-math.log10(noise)))
     if digits > _MOST_DIGITS:
         return levels
     if digits == 0 and np.isfinite(levels).all() and np.abs(levels).max() < _LARGEST_WHOLE:
