@@ -37,6 +37,7 @@ from datalab.events.operations import (
     OperationSucceeded,
 )
 from datalab.events.topology import REPORTS
+from datalab.local import early_start
 from datalab.local.data_folder import DataFolder
 from datalab.local.embedded import start_servers
 from datalab.local.services import ServiceSpec, default_services
@@ -107,6 +108,11 @@ def peak_memory(pid: int) -> Iterator[list[int]]:
         sampler.join()
 
 
+def child_running(module: str) -> int:
+    """Return the process id of the child that runs a Python module."""
+    return next(child.pid for child in psutil.Process().children() if _name_of(child) == module)
+
+
 def cpu_seconds() -> dict[str, float]:
     """Return the CPU time that each child of this process and its descendants, also those that ended, have used."""
     return {_name_of(child): _tree_seconds(child) for child in psutil.Process().children()}
@@ -115,8 +121,10 @@ def cpu_seconds() -> dict[str, float]:
 def _name_of(process: psutil.Process) -> str:
     """Return the name of a program, of a Python program that of the service it is."""
     command = process.cmdline()
-    modules = [part for part in command if part in ("session_api", "ingest", "operation_runner")]
-    return modules[0] if modules else Path(command[0]).name
+    if "-m" not in command:
+        return Path(command[0]).name
+    module, *arguments = command[command.index("-m") + 1 :]
+    return arguments[0] if module == early_start.__name__ else module
 
 
 def _tree_seconds(process: psutil.Process) -> float:

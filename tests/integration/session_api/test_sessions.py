@@ -27,7 +27,8 @@ async def test_a_new_session_looks_like_this(world, alice):
     reply = await alice.post(SESSIONS, json={"name": "  S1 ", "input_data": [archive("f1")], "user": "bob", "id": 7})
     assert reply.status_code == 201
     session = body_of(reply)
-    assert list(session) == ["id", "operations", "user", "name", "input_data", "created", "accessed", "modified"]
+    keys = ["id", "operations", "user", "name", "input_data", "created", "accessed", "modified", "operations_count"]
+    assert list(session) == keys
     assert isinstance(session["id"], int)
     assert session["id"] > 0
     assert (session["operations"], session["user"], session["name"]) == ([], "alice", "S1")
@@ -120,15 +121,15 @@ async def test_parallel_changes_lose_nothing(world, alice):
     assert sorted(item["basename"] for item in kept) == sorted(f"p{number}" for number in range(40))
 
 
-async def test_more_input_data_than_a_document_can_hold_is_refused(world, alice):
+async def test_more_input_data_than_a_session_can_hold_is_refused(world, alice):
     session_id = await world.session(alice)
     path = f"{SESSIONS}{session_id}/"
-    for number in range(4):
-        item = {"number": number, "text": "x" * 2_000_000}
-        assert (await alice.patch(path, json={"input_data": [item]})).status_code == 200
-    reply = await alice.patch(path, json={"input_data": [{"number": 4, "text": "x" * 2_000_000}]})
+    items = [{"number": number, "text": "x" * 4000} for number in range(600)]
+    for part in (items[:300], items[300:500]):
+        assert (await alice.patch(path, json={"input_data": part})).status_code == 200
+    reply = await alice.patch(path, json={"input_data": items[500:]})
     assert reply.status_code == 400
-    assert body_of(reply)["input_data"][0].endswith("8388608 are allowed.")
+    assert body_of(reply)["input_data"][0].endswith("2097152 are allowed.")
     assert (await alice.delete(path)).status_code == 204
 
 

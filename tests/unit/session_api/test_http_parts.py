@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from session_api.web.body_limit import BodyLimit
+from session_api.web.budget import ByteBudget
 from session_api.web.paging import Paging, page_reply
 from session_api.web.paths import PathRule, canonical_path
 from session_api.web.replies import JsonReply
@@ -68,7 +69,7 @@ async def test_the_path_rule_holds_for_websockets_too_and_leaves_the_servers_sco
     assert (seen, scope["path"]) == (["/api/feed"], "//api/feed/")
 
 
-def page(limit, offset, *, count=250):
+def page(limit, offset, *, count=250, fits=1000):
     window = Paging(page_size=100, max_page_size=120).window(limit, offset)
     scope = {
         "type": "http",
@@ -78,7 +79,8 @@ def page(limit, offset, *, count=250):
         "query_string": b"limit=x&b=%26+1&offset=y&a=",
         "headers": [(b"host", b"lab.example.org")],
     }
-    body = json.loads(page_reply(Request(scope), window, count, []).body)
+    results = [1] * min(window.limit, max(count - window.offset, 0), fits)
+    body = json.loads(page_reply(Request(scope), window, count, results).body)
     base = "https://lab.example.org/api/things/?a=&b=%26+1&"
     return window, *(body[key] and body[key].removeprefix(base) for key in ("next", "previous"))
 
@@ -88,6 +90,7 @@ def test_pages_stay_within_limits_and_know_their_neighbours():
     assert page("120", "120") == (Window(120, 120), "limit=120&offset=240", "limit=120")
     assert page("5000", "240") == (Window(120, 240), None, "limit=120&offset=120")
     assert page("100", "50") == (Window(100, 50), "limit=100&offset=150", "limit=100")
+    assert page("100", "50", fits=7) == (Window(100, 50), "limit=100&offset=57", "limit=100")
     assert page("0", "-1") == (Window(100, 0), "limit=100&offset=100", None)
     assert page("100", "9" * 18)[0] == Window(100, 2**31 - 1)
     assert page("100", "150", count=250) == (Window(100, 150), None, "limit=100&offset=50")
@@ -98,6 +101,8 @@ class Exchange:
 
     def __init__(self, *pieces, headers=()):
         self.scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers), "app": Starlette()}
+        self.scope["state"] = {}
+        self.budget = ByteBudget(total=100, per_user=100)
         self._pieces = list(pieces)
         self.taken = 0
         self.sent = []
@@ -122,7 +127,7 @@ class Exchange:
             assert not message["more_body"]
             assert (await receive())["type"] == "http.disconnect"
 
-        await BodyLimit(app, max_bytes=limit, timeout_s=5)(self.scope, self.receive, self.send)
+        await BodyLimit(app, budget=self.budget, max_bytes=limit, timeout_s=5)(self.scope, self.receive, self.send)
         return bodies
 
     @property
@@ -166,3 +171,9 @@ async def test_a_client_that_never_stops_sending_is_left(monkeypatch):
     await exchange.through(5)
     assert exchange.status == 413
     assert exchange.sent[-1] == {"type": "http.response.body", "body": b""}
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 100_000 + "[]]", '{"a":[' + "1," * 200_000 + '{"b":1}]}'])
+def test_a_text_of_countless_values_is_refused(text):
+    with pytest.raises(JsonParseError, match="more than 100000 values"):
+        parse_json(text.encode())

@@ -12,6 +12,7 @@ from session_api.operations.result_data import StoredResultData
 from session_api.operations.views import OperationPresenter
 from session_api.web.replies import JsonReply
 from support.session_api import stored_file
+from support.stored_documents import completed
 
 
 class Objects:
@@ -100,8 +101,9 @@ class Links:
 async def output_of(**fields):
     """Return the output of an operation as it is written."""
     presenter = OperationPresenter(links=Links(), data=StoredResultData(objects=Objects(*STORED), capacity_bytes=0))
-    shown = await presenter._output(7, OperationResult(result_key="a" * 64, **fields))
-    return JsonReply(shown).body.decode()
+    result = OperationResult(result_key="a" * 64, **fields)
+    shown = await presenter.operation(completed().model_copy(update={"result": result}))
+    return JsonReply(shown["output"]).body.decode()
 
 
 PICTURE = stored_file("p.jpg", media_type="image/jpeg")

@@ -14,6 +14,7 @@ from session_api.settings import SessionApiSettings
 from session_api.web.access import Access, access, declared_rules
 from session_api.web.authentication import Authentication
 from session_api.web.body_limit import BodyLimit
+from session_api.web.budget import ByteBudget
 from session_api.web.errors import add_error_handlers
 from session_api.web.failures import AuthenticationError
 from session_api.web.user import User
@@ -67,7 +68,10 @@ def application():
     app = FastAPI(
         openapi_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Authentication, authenticate=authenticate), Middleware(BodyLimit, max_bytes=10)],
+        middleware=[
+            Middleware(Authentication, authenticate=authenticate),
+            Middleware(BodyLimit, budget=ByteBudget(total=1000, per_user=1000), max_bytes=10, timeout_s=5),
+        ],
     )
     add_error_handlers(app)
     app.router.routes += [

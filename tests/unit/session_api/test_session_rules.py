@@ -43,8 +43,23 @@ def test_merging_loses_nothing_and_adds_nothing_twice(existing, submitted):
 
 
 def test_there_is_an_end_to_what_a_session_can_hold():
-    largest = {"text": "x" * (MAX_INPUT_DATA_BYTES - len('[{"text": ""}]'))}
-    assert merged_input_data([], [largest])
+    items = [{"n": number, "text": "x" * 4000} for number in range(MAX_INPUT_DATA_BYTES // 4000)]
     with pytest.raises(FieldError) as refused:
-        merged_input_data([], [{**largest, "n": 1}])
-    assert list(refused.value.fields) == ["input_data"]
+        merged_input_data([], items)
+    assert refused.value.fields["input_data"][0].endswith(f" bytes; {MAX_INPUT_DATA_BYTES} are allowed.")
+    assert merged_input_data([], items[: len(items) * 9 // 10])
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        ({"target_name": "x" * 4097}, "1.target_name: The text has 4097 characters; 4096 are allowed."),
+        ({"nested": [{"text": "x" * 20_000}]}, "1: The item has 20026 bytes; 16384 are allowed."),
+        ({"many": list(range(10_000))}, "1: The item has 58900 bytes; 16384 are allowed."),
+    ],
+    ids=["text", "nested", "many"],
+)
+def test_there_is_an_end_to_what_an_item_can_hold(item, text):
+    with pytest.raises(FieldError) as refused:
+        merged_input_data([], [{"basename": "f1", "url": "x" * 4096}, item])
+    assert refused.value.fields == {"input_data": [text]}

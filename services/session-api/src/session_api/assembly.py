@@ -27,12 +27,19 @@ def create_core(settings: SessionApiSettings) -> DocumentCore:
 def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
-    owners = sessions_assembly.repository(core)
+    owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
     operations = operations_assembly.build(
-        core, settings=settings, links=links, offers=offered, frames=frames, sessions=owners, owners=authenticator
+        core,
+        settings=settings,
+        max_answer_bytes=settings.max_answer_bytes,
+        links=links,
+        offers=offered,
+        frames=frames,
+        sessions=owners,
+        owners=authenticator,
     )
     sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations, users=users)
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)

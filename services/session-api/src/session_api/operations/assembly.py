@@ -45,13 +45,16 @@ def build(
     core: DocumentCore,
     *,
     settings: OperationSettings,
+    max_answer_bytes: int,
     links: Links,
     offers: OperationOffers,
     frames: FrameReader,
     sessions: SessionOwners,
     owners: Owners,
 ) -> Operations:
-    operations = OperationRepository(database=core.documents.database, relay=core.relay)
+    operations = OperationRepository(
+        database=core.documents.database, relay=core.relay, max_answer_bytes=max_answer_bytes
+    )
     metrics = OperationMetrics(core.registry)
     finder = InputFinder(frames=frames, operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)

@@ -50,7 +50,7 @@ class OperationIds(Form):
 
 
 @router.get("", response_model=Page[OperationView], responses=UNCHANGED, summary="List a session's operations")
-@access(Access.USER)
+@access(Access.USER, large_answer=True)
 async def list_operations(
     request: Request,
     caller: Caller,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
+from pydantic import JsonValue
 
 from session_api.offers.model import Offer, WizardInput
 from session_api.operations.input_cleaning import CleanInputs, FileItem
@@ -22,6 +24,10 @@ _LONGEST_TEXT = 500
 #: An entry of a text is a few numbers; so much of it is repeated to who wrote it.
 _LONGEST_ENTRY = 200
 _LONGEST_SHOWN = 60
+#: A name, a date, a colour: what a wizard says of one file.
+MAX_ITEM_VALUE_BYTES = 1024
+#: An expression, or positions of 1,000 targets.
+MAX_VALUE_BYTES = 256 * 1024
 
 #: What would be right, by the keyword of JSON schema that is not satisfied.
 _RULES: Mapping[str, str] = {
@@ -77,6 +83,26 @@ def check_total(count: int) -> None:
     """Raise `InputRefusedError` for more files than an operation can have."""
     if count > MAX_FILES:
         raise InputRefusedError(f"An operation takes at most {MAX_FILES} input files, not {count}.")
+
+
+def check_sizes(inputs: CleanInputs) -> None:
+    """Raise `InputRefusedError` for inputs too large to be shown again and again."""
+    for key, value in inputs.shown.items():
+        whole = _size(value)
+        if key not in inputs.files and whole > MAX_VALUE_BYTES:
+            raise InputRefusedError(f"{key} has {whole} bytes; {MAX_VALUE_BYTES} are allowed.")
+    for item in inputs.items():
+        for key, value in item.shown.items():
+            size = _size(value)
+            if size > MAX_ITEM_VALUE_BYTES:
+                name = str(item.shown.get("basename", ""))[:100]
+                raise InputRefusedError(f"{key[:100]} of {name} has {size} bytes; {MAX_ITEM_VALUE_BYTES} are allowed.")
+
+
+def _size(value: JsonValue) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    return len(json.dumps(value)) if isinstance(value, list | dict) else 0
 
 
 def _check_counts(offer: Offer, files: Mapping[str, Sequence[FileItem]]) -> None:

@@ -170,7 +170,7 @@ class Operation(StoredDocument):
             return result
         # Results stored by the first version lack what came later.
         bare = OperationResult.model_validate({**result, "output_data": ()})
-        return bare.model_copy(update={"output_data": tuple(result["output_data"])})
+        return bare.model_copy(update={"output_data": tuple(result.get("output_data", ()))})
 
     @field_serializer("result")
     def _plain_result(self, result: OperationResult | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -50,6 +51,10 @@ _HANDLE = {"attempt": True, "status": True, "correlation_id": True}
 _OUTPUTS = {"result.output_files": True, "request.restrictions": True}
 _PARENT_STATE = {"name": True, "status": True, "message": True, **_OUTPUTS}
 _QUEUED = {"status": OperationStatus.QUEUED.value, "deleted": False}
+#: The bulk of many results, which lists of sessions do without.
+_DATA = ("result.output_data", "result.output_data_file", "result.linked_files")
+#: Operations that come with their sessions.
+_MOST_NESTED = 1000
 _WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 #: What is known of the inputs, which grows while an operation waits. It may be large, and seldom changes.
 _INPUTS = ("input_data", "request", "draft")
@@ -60,7 +65,8 @@ _FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "re
 class OperationRepository:
     """Collection `operations`. What is deleted is not found."""
 
-    def __init__(self, *, database: Database, relay: OutboxRelay) -> None:
+    def __init__(self, *, database: Database, relay: OutboxRelay, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
         self._operations = Collection(database, "operations", Operation, indexes=_INDEXES, relay=relay)
         self.ensure_indexes = self._operations.ensure_indexes
         self.next_id = self._operations.next_number
@@ -82,13 +88,30 @@ class OperationRepository:
     async def page(self, owner: str, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them, by id."""
         query = _of_session(owner, session_id)
-        return await self._operations.count(query), await self._operations.find(
-            query, skip=window.offset, limit=window.limit
+        return await self._operations.count(query), await self._operations.find_within(
+            query, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes, beside=_data_bytes
         )
 
-    async def of_sessions(self, owner: str, session_ids: Sequence[int]) -> list[Operation]:
-        """Return every operation of some sessions, by id."""
-        return await self._operations.find({"session_id": {"$in": list(session_ids)}, "owner": owner, "deleted": False})
+    async def of_sessions(
+        self, owner: str, session_ids: Sequence[int], *, with_data: bool
+    ) -> tuple[dict[int, int], list[Operation]]:
+        """Return how many operations each session has, and the latest of them, by id: as many as fit in an answer.
+
+        Without data, they are the same but for `output_data`.
+        """
+        query = {"session_id": {"$in": list(session_ids)}, "owner": owner, "deleted": False}
+        latest = await self._operations.find_within(
+            query,
+            sort=[("_id", DESCENDING)],
+            limit=_MOST_NESTED,
+            max_bytes=self._max_answer_bytes,
+            without=() if with_data else _DATA,
+            beside=_data_bytes,
+        )
+        counts = dict.fromkeys(session_ids, 0) | Counter(operation.session_id for operation in latest)
+        if await self._operations.count(query) > len(latest):
+            counts = {each: await self._operations.count(_of_session(owner, each)) for each in session_ids}
+        return counts, latest[::-1]
 
     async def any_of(self, owner: str) -> bool:
         """Tell whether the owner has operations."""
@@ -209,6 +232,12 @@ class OperationRepository:
     async def _waiting(self, query: Document, *, limit: int) -> list[WaitingOperation]:
         rows = await self._operations.rows(query, {"draft.parents.id": True}, limit=limit)
         return [WaitingOperation(row["_id"], tuple(parent["id"] for parent in row["draft"]["parents"])) for row in rows]
+
+
+def _data_bytes(operation: Operation) -> int:
+    """Return how large the data are that a result keeps apart."""
+    apart = None if operation.result is None else operation.result.output_data_file
+    return 0 if apart is None else apart.size_bytes
 
 
 def _of_session(owner: str, session_id: int) -> Document:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from datalab.events.operations import OutputFile
 from session_api.offers.model import Offer
-from session_api.operations.input_checks import check_inputs, check_total, without_surplus
+from session_api.operations.input_checks import check_inputs, check_sizes, check_total, without_surplus
 from session_api.operations.input_cleaning import CleanInputs, FileItem, OutputsOf, clean_inputs
 from session_api.operations.input_finder import InputFinder, found_output, unknown_output
 from session_api.operations.inputs import FoundFile, NamedFile
@@ -43,6 +43,7 @@ class RequestBuilder:
     async def prepare(self, caller: User, offer: Offer, input_data: JsonObject, *, now: datetime) -> PreparedRequest:
         """Return the request for the runners. Raises `InputRefusedError`, with a text for the user."""
         inputs = clean_inputs(offer, input_data)
+        check_sizes(inputs)
         frames = await self._finder.find_frames(caller, inputs.named_files(), now=now)
         return await self._resolve(caller, offer, inputs, frames, waited_for=(), now=now)
 

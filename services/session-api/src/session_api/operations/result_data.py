@@ -18,6 +18,8 @@ _log = get_logger(__name__)
 
 #: Lists of operations ask for many at once; more side by side would not come faster from one store.
 _AT_ONCE = 4
+#: One at a time of those that are larger: results may have 64 MiB.
+_LARGE_BYTES = 4 * 1024**2
 
 
 class ReadableObjects(Protocol):
@@ -36,6 +38,7 @@ class StoredResultData:
         self._kept_bytes = 0
         self._reading: dict[str, asyncio.Lock] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._large_one = asyncio.Lock()
 
     async def read(self, file: StoredFile) -> bytes | None:
         """Return a JSON array as text; None if the object is gone or damaged."""
@@ -46,7 +49,7 @@ class StoredResultData:
                 if kept is not None:
                     self._kept.move_to_end(file.sha256)
                     return kept
-                async with self._at_once:
+                async with self._large_one if file.size_bytes > _LARGE_BYTES else self._at_once:
                     data = await self._fetch(file)
                 if data is not None:
                     self._keep(file.sha256, data)

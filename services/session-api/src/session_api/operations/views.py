@@ -83,24 +83,35 @@ class OperationPresenter:
 
     async def operations(self, operations: Iterable[Operation]) -> list[OperationView]:
         """Return several operations. Raises `TransientError`."""
-        return list(await asyncio.gather(*map(self.operation, operations)))
+        several = list(operations)
+        apart = [operation for operation in several if operation.result and operation.result.output_data_file]
+        data = await asyncio.gather(*map(self._data_apart, apart))
+        read = {operation.id: text for operation, text in zip(apart, data, strict=True)}
+        return [self._view(operation, read.get(operation.id)) for operation in several]
 
     async def operation(self, operation: Operation) -> OperationView:
         """Return an operation with its output. Raises `TransientError` if that is stored apart and cannot be read."""
-        completed = operation.status is OperationStatus.COMPLETED
+        return self._view(operation, await self._data_apart(operation))
+
+    async def _data_apart(self, operation: Operation) -> bytes | None:
+        file = operation.result.output_data_file if operation.result else None
+        return None if file is None else await self._data.read(file)
+
+    def _view(self, operation: Operation, data_apart: bytes | None) -> OperationView:
+        result = operation.result if operation.status is OperationStatus.COMPLETED else None
         return OperationView(
             id=operation.id,
             name=operation.name,
             status=cast("ClassicStatus", operation.status.classic),
             message=operation.shown_message,
             operation_progress=operation.progress,
-            output=await self._output(operation.id, operation.result) if completed and operation.result else None,
+            output=None if result is None else self._output(operation.id, result, data_apart),
             input_data=operation.input_data,
             created=shown_datetime(operation.created),
             state=cast("State", operation.status.shown),
         )
 
-    async def _output(self, operation_id: int, result: OperationResult) -> OutputView:
+    def _output(self, operation_id: int, result: OperationResult, data_apart: bytes | None) -> OutputView:
         output = OutputView(
             output_files=[
                 self._output_file(file, output_id(operation_id, number))
@@ -108,8 +119,7 @@ class OperationPresenter:
             ]
         )
         if result.output_data_file is not None:
-            stored = await self._data.read(result.output_data_file)
-            output["output_data"] = [] if stored is None else self._linked_text(stored, result.linked_files)
+            output["output_data"] = [] if data_apart is None else self._linked_text(data_apart, result.linked_files)
         elif result.output_data:
             output["output_data"] = self._linked(result.output_data, result.linked_files)
         return output

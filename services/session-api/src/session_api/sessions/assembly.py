@@ -15,9 +15,9 @@ from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter
 
 
-def repository(core: DocumentCore) -> SessionRepository:
+def repository(core: DocumentCore, *, max_answer_bytes: int) -> SessionRepository:
     """Return what knows whose a session is: operations and the feed ask, too."""
-    return SessionRepository(database=core.documents.database, relay=core.relay)
+    return SessionRepository(database=core.documents.database, relay=core.relay, max_answer_bytes=max_answer_bytes)
 
 
 def build(

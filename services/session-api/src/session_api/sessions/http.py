@@ -88,7 +88,7 @@ async def _chosen(
 
 
 @router.get("", response_model=Page[SessionView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List your sessions")
-@access(Access.USER)
+@access(Access.USER, large_answer=True)
 async def list_sessions(
     request: Request,
     caller: Caller,
@@ -112,7 +112,7 @@ async def create_session(
 
 
 @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
-@access(Access.USER)
+@access(Access.USER, large_answer=True)
 async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, presenter: Presenter) -> Response:
     return JsonReply(await presenter.session(await sessions.open(caller, session_id)))
 
@@ -120,7 +120,7 @@ async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, pre
 @router.put(
     "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
 )
-@access(Access.USER)
+@access(Access.USER, large_answer=True)
 async def put_session(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -139,7 +139,7 @@ async def put_session(
 @router.patch(
     "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
 )
-@access(Access.USER)
+@access(Access.USER, large_answer=True)
 async def patch_session(
     caller: Caller,
     correlation_id: CorrelationId,

@@ -21,8 +21,11 @@ MAX_NAME_CHARACTERS = 256
 #: Keys of an input item that only say where to fetch it at present: two items that differ in nothing else are one.
 LINK_KEYS = frozenset({"url", "largeCachedUrl", "large_url", "small_url", "fits_url", "tif_url", "thumbnails"})
 
-#: Half of what MongoDB allows a document (16 MiB), so that a session always fits with its outbox.
-MAX_INPUT_DATA_BYTES = 8 * 1024**2
+#: As much as a request may have: clients send the list back to add to it. 2,000 items of the user interface.
+MAX_INPUT_DATA_BYTES = 2 * 1024**2
+#: Ten times what the user interface keeps of an image; most of that is a signed link.
+MAX_ITEM_BYTES = 16 * 1024
+MAX_TEXT_CHARACTERS = 4096
 
 
 class Session(StoredDocument):
@@ -59,6 +62,7 @@ def merged_input_data(existing: Sequence[InputItem], submitted: Sequence[InputIt
     An item that is known already brings its links up to date. Items are never removed. Raises `FieldError` when the
     list becomes too large to keep.
     """
+    check_items(submitted)
     merged = list(existing)
     positions = {_identity(item): position for position, item in reversed(list(enumerate(merged)))}
     for item in submitted:
@@ -73,6 +77,18 @@ def merged_input_data(existing: Sequence[InputItem], submitted: Sequence[InputIt
             {"input_data": [f"The session's input data would have {size} bytes; {MAX_INPUT_DATA_BYTES} are allowed."]}
         )
     return tuple(merged)
+
+
+def check_items(items: Sequence[InputItem]) -> None:
+    """Raise `FieldError` for an item that is too large to be kept and listed again and again."""
+    for number, item in enumerate(items):
+        for key, value in item.items():
+            if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
+                text = f"has {len(value)} characters; {MAX_TEXT_CHARACTERS} are allowed."
+                raise FieldError({"input_data": [f"{number}.{key[:100]}: The text {text}"]})
+        size = len(json.dumps(item, ensure_ascii=False).encode())
+        if size > MAX_ITEM_BYTES:
+            raise FieldError({"input_data": [f"{number}: The item has {size} bytes; {MAX_ITEM_BYTES} are allowed."]})
 
 
 def _identity(item: InputItem) -> str:

@@ -21,7 +21,8 @@ _NEWEST_FIRST = (("modified", DESCENDING), ("_id", DESCENDING))
 class SessionRepository:
     """Collection `sessions`. What is deleted is not found, unless the method says so."""
 
-    def __init__(self, *, database: Database, relay: OutboxRelay) -> None:
+    def __init__(self, *, database: Database, relay: OutboxRelay, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
         self._sessions = Collection(
             database,
             "sessions",
@@ -48,8 +49,8 @@ class SessionRepository:
     async def page(self, owner: str, chosen: SessionFilter, window: Window) -> tuple[int, list[Session]]:
         """Return how many sessions match, and the window of them, newest change first."""
         query = {"$and": [{"owner": owner, "deleted": False}, *_conditions(chosen)]}
-        return await self._sessions.count(query), await self._sessions.find(
-            query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit
+        return await self._sessions.count(query), await self._sessions.find_within(
+            query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes
         )
 
     async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
@@ -24,7 +25,14 @@ _log = get_logger(__name__)
 #: Each lost race means that another writer won one, so this many writers can change one session at once.
 _MOST_RACES = 100
 
-SessionWithOperations = tuple[Session, list[Operation]]
+
+@dataclass(frozen=True, slots=True)
+class SessionWithOperations:
+    """A session with the latest of its operations, by id, and how many it has in all."""
+
+    session: Session
+    operations: list[Operation]
+    operations_count: int
 
 
 class SessionService:
@@ -40,13 +48,12 @@ class SessionService:
     async def page(
         self, caller: User, chosen: SessionFilter, window: Window
     ) -> tuple[int, list[SessionWithOperations]]:
-        """Return how many of the caller's sessions match, and the window of them with their operations."""
+        """Return how many of the caller's sessions match, and the window of them with their operations.
+
+        The data of results do not come with lists.
+        """
         count, sessions = await self._sessions.page(caller.username, chosen, window)
-        operations = await self._operations_of(caller, [session.id for session in sessions])
-        by_session: dict[int, list[Operation]] = {session.id: [] for session in sessions}
-        for operation in operations:
-            by_session[operation.session_id].append(operation)
-        return count, [(session, by_session[session.id]) for session in sessions]
+        return count, await self._with_operations(caller, sessions, with_data=False)
 
     async def create(
         self, caller: User, *, name: str, input_data: Sequence[InputItem], correlation_id: str
@@ -64,14 +71,14 @@ class SessionService:
             revision=1,
         )
         await self._sessions.insert(session, [_changed(session, correlation_id)])
-        return session, []
+        return SessionWithOperations(session, [], 0)
 
     async def open(self, caller: User, session_id: int) -> SessionWithOperations:
         """Return a session and note that it was looked at."""
         session = await self._sessions.open(caller.username, session_id, now=utc_now())
         if session is None:
             raise SessionNotFoundError
-        return session, await self._operations_of(caller, [session_id])
+        return (await self._with_operations(caller, [session], with_data=True))[0]
 
     async def change(
         self,
@@ -104,12 +111,18 @@ class SessionService:
             return changed
 
         changed = await until_won(turn, races=_MOST_RACES, of="the session")
-        return changed, await self._operations_of(caller, [session_id])
+        return (await self._with_operations(caller, [changed], with_data=True))[0]
 
-    async def _operations_of(self, caller: User, session_ids: Sequence[int]) -> list[Operation]:
+    async def _with_operations(
+        self, caller: User, sessions: Sequence[Session], *, with_data: bool
+    ) -> list[SessionWithOperations]:
         now = utc_now()
-        found = await self._operations.of_sessions(caller.username, session_ids)
-        return [operation.seen_by(caller, now=now) for operation in found]
+        ids = [session.id for session in sessions]
+        counts, latest = await self._operations.of_sessions(caller.username, ids, with_data=with_data)
+        by_session: dict[int, list[Operation]] = {session_id: [] for session_id in ids}
+        for operation in latest:
+            by_session[operation.session_id].append(operation.seen_by(caller, now=now))
+        return [SessionWithOperations(session, by_session[session.id], counts[session.id]) for session in sessions]
 
     async def delete(self, caller: User, session_id: int, *, correlation_id: str) -> None:
         """Delete a session and its operations; those that run are stopped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from typing_extensions import TypedDict
@@ -14,7 +13,7 @@ from session_api.web.replies import shown_datetime
 
 
 class SessionView(TypedDict):
-    """A session with its operations."""
+    """A session with the latest of its operations, as many as fit; `operations_count` tells how many there are."""
 
     id: int
     operations: list[OperationView]
@@ -24,6 +23,7 @@ class SessionView(TypedDict):
     created: str
     accessed: str
     modified: str
+    operations_count: int
 
 
 class SessionPresenter:
@@ -34,18 +34,19 @@ class SessionPresenter:
 
     async def session(self, found: SessionWithOperations) -> SessionView:
         """Return a session with its operations."""
-        session, operations = found
+        session = found.session
         return SessionView(
             id=session.id,
-            operations=await self._operations.operations(operations),
+            operations=await self._operations.operations(found.operations),
             user=session.owner,
             name=session.name,
             input_data=list(session.input_data),
             created=shown_datetime(session.created),
             accessed=shown_datetime(session.accessed),
             modified=shown_datetime(session.modified),
+            operations_count=found.operations_count,
         )
 
     async def sessions(self, found: Iterable[SessionWithOperations]) -> list[SessionView]:
         """Return several sessions."""
-        return list(await asyncio.gather(*map(self.session, found)))
+        return [await self.session(each) for each in found]

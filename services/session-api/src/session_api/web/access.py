@@ -31,20 +31,24 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand."""
+    """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
+
+    A route with a large answer is called when there is memory for one.
+    """
 
     access: Access
     max_body_bytes: int | None = None
     streams_body: bool = False
+    large_answer: bool = False
 
 
 def access(
-    who: Access, *, max_body_bytes: int | None = None, streams_body: bool = False
+    who: Access, *, max_body_bytes: int | None = None, streams_body: bool = False, large_answer: bool = False
 ) -> Callable[[EndpointT], EndpointT]:
     """Declare who may call an endpoint, and which bodies it takes."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
-        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body)
+        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer)
         return endpoint
 
     return declare

@@ -10,14 +10,16 @@ from starlette.middleware.cors import CORSMiddleware
 
 from datalab.platform.assembly import Capability, Core
 from session_api.web import http
+from session_api.web.answer_limit import AnswerLimit
 from session_api.web.authentication import Authenticate, Authentication
 from session_api.web.body_limit import BodyLimit
+from session_api.web.budget import ByteBudget
 from session_api.web.metrics import HttpMetrics
 from session_api.web.observation import Observation
 from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
 from session_api.web.settings import WebSettings
-from session_api.web.store_deadline import StoreDeadline
+from session_api.web.store_deadline import StoreDeadline, in_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Web:
 
 def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, others: Sequence[Capability]) -> Web:
     """Put it together for an application with these other capabilities."""
+    unread = ByteBudget(total=settings.answer_bytes_in_hand, per_user=settings.answer_bytes_in_hand // 3)
+    bodies = ByteBudget(total=settings.request_bytes_in_hand, per_user=settings.request_bytes_in_hand // 2)
     return Web(
         capability=Capability(
             routes=[
@@ -49,8 +53,15 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
             ),
             Middleware(PathRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
+            Middleware(Authentication, authenticate=in_time(authenticate, timeout_s=settings.store_timeout_s)),
+            Middleware(AnswerLimit, unread=unread, max_answer_bytes=settings.max_answer_bytes),
+            Middleware(
+                BodyLimit,
+                budget=bodies,
+                max_bytes=settings.max_request_bytes,
+                timeout_s=settings.request_body_timeout_s,
+            ),
+            # Last: waiting for the client, or for one's turn, is not waiting for the store.
             Middleware(StoreDeadline, timeout_s=settings.store_timeout_s),
-            Middleware(Authentication, authenticate=authenticate),
-            Middleware(BodyLimit, max_bytes=settings.max_request_bytes, timeout_s=settings.request_body_timeout_s),
         ],
     )

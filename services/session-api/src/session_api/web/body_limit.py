@@ -9,8 +9,11 @@ from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from datalab.errors import TransientError
 from session_api.web.access import rules_for
-from session_api.web.replies import detail_reply
+from session_api.web.budget import ByteBudget
+from session_api.web.replies import detail_reply, transient_reply
+from session_api.web.user import User
 
 #: A connection closed while the client still sends is reset, and many clients then never see the answer. So what comes
 #: after the limit is thrown away for a while, as web servers do: long enough for the usual mistake, a file of some MB.
@@ -22,8 +25,9 @@ _LINGER_BYTES = 64 * 1024**2
 class BodyLimit:
     """ASGI middleware: hands bodies over complete, or answers 413 or 408. Routes that stream them count themselves."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
+    def __init__(self, app: ASGIApp, *, budget: ByteBudget, max_bytes: int, timeout_s: float) -> None:
         self._app = app
+        self._budget = budget
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
 
@@ -44,9 +48,14 @@ class BodyLimit:
         if rules.streams_body:
             await RequestBodyLimitMiddleware(self._app, max_body_size=max_bytes)(scope, receive, send)
             return
+        await self._with_whole_body(max_bytes, scope, receive, send)
+
+    async def _with_whole_body(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
+        user: User | None = scope["state"].get("user")
+        body = _Body(self._budget, user.username if user else "", max_bytes)
         try:
             async with asyncio.timeout(self._timeout_s):
-                body = await _whole_body(receive, max_bytes)
+                await body.read(receive)
         except TimeoutError:
             late = f"The request body did not arrive within {self._timeout_s:g} s."
             await detail_reply(408, late, _CLOSE)(scope, receive, send)
@@ -54,27 +63,48 @@ class BodyLimit:
         except _BodyTooLargeError:
             await _refuse(max_bytes, scope, receive, send)
             return
-        if body is not None:
-            await self._app(scope, _replayed(body, receive), send)
+        except TransientError as error:
+            await transient_reply(error)(scope, receive, send)
+            return
+        else:
+            if body.whole:
+                await self._app(scope, _replayed(bytes(body.content), receive), send)
+        finally:
+            body.release()
 
 
 class _BodyTooLargeError(Exception):
     """More came than a route takes in."""
 
 
-async def _whole_body(receive: Receive, max_bytes: int) -> bytes | None:
-    """Return a body; None if the client leaves before its end. Raises `_BodyTooLargeError`."""
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > max_bytes:
-            raise _BodyTooLargeError
-    return bytes(body)
+class _Body:
+    """What a client sends, as far as there is room for it."""
+
+    def __init__(self, budget: ByteBudget, user: str, max_bytes: int) -> None:
+        self._budget = budget
+        self._user = user
+        self._max_bytes = max_bytes
+        self._held = 0
+        self.content = bytearray()
+        self.whole = False
+
+    async def read(self, receive: Receive) -> None:
+        """Read it to its end, or until the client leaves. Raises `_BodyTooLargeError`, `TransientError`."""
+        while not self.whole:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            part: bytes = message.get("body", b"")
+            if len(self.content) + len(part) > self._max_bytes:
+                raise _BodyTooLargeError
+            if not self._budget.try_take(self._user, len(part)):
+                raise TransientError("too many large requests are under way, send those first")
+            self._held += len(part)
+            self.content += part
+            self.whole = not message.get("more_body", False)
+
+    def release(self) -> None:
+        self._budget.give_back(self._user, self._held)
 
 
 async def _refuse(max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:

@@ -44,12 +44,12 @@ PageWindow = Annotated[Window, Depends(_window)]
 
 
 def page_reply(request: Request, window: Window, count: int, results: Sequence[object]) -> JsonReply:
-    """Return one page of a list of `count` entries."""
-    following, preceding = window.offset + window.limit, window.offset - window.limit
+    """Return one page of a list of `count` entries. It may end before its limit: the next one begins there."""
+    following, preceding = window.offset + len(results), window.offset - window.limit
     return JsonReply(
         {
             "count": count,
-            "next": _link(request, window.limit, following) if following < count else None,
+            "next": _link(request, window.limit, following) if results and following < count else None,
             "previous": _link(request, window.limit, preceding) if window.offset > 0 else None,
             "results": results,
         }

@@ -12,6 +12,15 @@ class WebSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     max_request_bytes: int = Field(2 * 1024**2, gt=0, description="largest request body accepted, in bytes")
+    request_bytes_in_hand: int = Field(
+        8 * 1024**2, gt=0, description="most bytes of request bodies taken in at once; half of it for one user"
+    )
+    max_answer_bytes: int = Field(
+        8 * 1024**2, gt=0, description="a list ends before it is larger than this, in bytes; its next page goes on"
+    )
+    answer_bytes_in_hand: int = Field(
+        96 * 1024**2, gt=0, description="most bytes of answers that clients are reading; a third of it for one user"
+    )
     request_body_timeout_s: float = Field(20.0, gt=0, description="time to send the body of a request, in seconds")
     store_timeout_s: float = Field(
         5.0, gt=0, description="time one request waits for the document store in all, in seconds"

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.platform.documents.client import answered_within
+
+AnswerT = TypeVar("AnswerT")
+
+
+def in_time(ask: Callable[[str], Awaitable[AnswerT]], *, timeout_s: float) -> Callable[[str], Awaitable[AnswerT]]:
+    """Return a question of the document store that does not wait longer than so many seconds."""
+
+    async def asked(about: str) -> AnswerT:
+        with answered_within(timeout_s):
+            return await ask(about)
+
+    return asked
 
 
 class StoreDeadline:

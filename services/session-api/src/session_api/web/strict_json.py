@@ -22,6 +22,8 @@ from session_api.web.dependencies import caller_of
 
 #: MongoDB nests documents 100 deep; what it stores for us lies some levels down already.
 MAX_DEPTH = 50
+#: Forty times what the largest request of the user interface has. Each costs memory and time a text does not show.
+MAX_VALUES = 100_000
 _INT64 = 2**63
 
 
@@ -106,7 +108,11 @@ def _int64(text: str) -> int:
 def _check(value: JsonValue) -> None:
     """Refuse what is JSON and cannot be kept. Walks level by level: no recursion, whatever the depth."""
     level: list[JsonValue] = [value]
+    count = 0
     for _ in range(MAX_DEPTH):
+        count += len(level)
+        if count > MAX_VALUES:
+            raise JsonParseError(f"more than {MAX_VALUES} values")
         below: list[JsonValue] = []
         for item in level:
             if isinstance(item, str):

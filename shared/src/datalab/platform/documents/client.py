@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from inspect import isawaitable
 from typing import Any
@@ -25,9 +25,13 @@ __all__ = [
     "ReturnDocument",
     "UpdateOne",
     "aggregated",
+    "aggregated_while",
     "answered_within",
     "mongo_errors",
 ]
+
+#: Documents that come at once, as far as they fit into the 16 MiB of a message.
+_BATCH = 100
 
 Database = AsyncIOMotorDatabase[Document]
 DriverCollection = AsyncIOMotorCollection[Document]
@@ -76,6 +80,22 @@ async def aggregated(collection: DriverCollection, pipeline: Sequence[Document],
             cursor = await cursor
         documents: list[Document] = await cursor.to_list(limit)
     return documents
+
+
+async def aggregated_while(
+    collection: DriverCollection, pipeline: Sequence[Document], wanted: Callable[[Document], bool]
+) -> None:
+    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`."""
+    with mongo_errors():
+        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH)
+        if isawaitable(cursor):  # likewise
+            cursor = await cursor
+        try:
+            async for document in cursor:
+                if not wanted(document):
+                    break
+        finally:
+            await cursor.close()
 
 
 @contextmanager

@@ -18,11 +18,14 @@ from datalab.platform.documents.client import (
     IndexModel,
     ReturnDocument,
     UpdateOne,
+    aggregated_while,
     mongo_errors,
 )
 from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
 
 _WITHOUT_OUTBOX = {"outbox": False}
+#: A field beside those of a document, while it is read.
+_SIZE = "_bytes"
 #: Documents whose events are all published: nothing is lost with them.
 PUBLISHED: Document = {"outbox.0": {"$exists": False}}
 
@@ -96,6 +99,47 @@ class Collection(Generic[DocumentT]):
         projection = {**_WITHOUT_OUTBOX, **dict.fromkeys(without, False)}
         rows = await self.rows(query, projection, sort=sort, skip=skip, limit=limit)
         return [self._model.read(row) for row in rows]
+
+    async def find_within(
+        self,
+        query: Document,
+        *,
+        max_bytes: int,
+        limit: int,
+        sort: Sort = (("_id", ASCENDING),),
+        skip: int = 0,
+        without: Iterable[str] = (),
+        beside: Callable[[DocumentT], int] = lambda _: 0,
+    ) -> list[DocumentT]:
+        """Return the first documents that fit, `limit` at the most, and no more bytes of them than allowed.
+
+        `beside` tells how many bytes belong to a document that are stored elsewhere. One document always comes.
+        """
+        found: list[DocumentT] = []
+        left = max_bytes
+
+        def take(row: Document) -> bool:
+            nonlocal left
+            left -= row.pop(_SIZE)
+            if left < 0 and found:
+                return False
+            document = self._model.read(row)
+            left -= beside(document)
+            if left < 0 and found:
+                return False
+            found.append(document)
+            return True
+
+        pipeline: list[Document] = [
+            {"$match": query},
+            {"$sort": dict(sort)},
+            {"$skip": skip},
+            {"$limit": limit},
+            {"$unset": [*_WITHOUT_OUTBOX, *without]},
+            {"$set": {_SIZE: {"$bsonSize": "$$ROOT"}}},
+        ]
+        await aggregated_while(self.driver, pipeline, take)
+        return found
 
     async def rows(
         self, query: Document, fields: Document, *, sort: Sort = (("_id", ASCENDING),), skip: int = 0, limit: int = 0
