@@ -9,45 +9,75 @@ import pytest
 
 from datalab.local.unit import Launch
 
-FILLER = "filler"
 #: In a namespace of its own, a user may mount.
-_MOUNT_AND_RUN = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+_FILLER = "filler"
 _OWN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "--")
+_MOUNT_AND_WAIT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && echo mounted && exec cat'
+
+
+def small_disks_possible():
+    """Tell whether the kernel gives everybody a namespace of their own."""
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return False
+    return not subprocess.run([*_OWN_NAMESPACE, "true"], check=False, capture_output=True).returncode
 
 
 def needs_small_disks():
-    """Skip where the kernel gives nobody a namespace of his own."""
-    if shutil.which("unshare") is None or subprocess.run([*_OWN_NAMESPACE, "true"], check=False).returncode:
+    """Skip where there are none."""
+    if not small_disks_possible():
         pytest.skip("a small disk needs user namespaces")
 
 
+@contextlib.contextmanager
+def small_disk(folder, *, size_bytes):
+    """Have a file system of so many bytes in the place of a folder, for programs started by way of the disk."""
+    holder = subprocess.Popen(
+        [*_OWN_NAMESPACE, "sh", "-c", _MOUNT_AND_WAIT, "mount", str(size_bytes), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout.readline() == b"mounted\n"
+        yield SmallDisk(holder.pid, Path(folder))
+    finally:
+        holder.stdin.close()
+        holder.stdout.close()
+        holder.wait()
+
+
+class SmallDisk:
+    """It lasts as long as the block that made it, whatever becomes of the programs that use it."""
+
+    def __init__(self, holder_pid, folder):
+        self._holder_pid = holder_pid
+        self._inside = Path(f"/proc/{holder_pid}/root") / folder.relative_to("/")
+
+    def program(self, launch):
+        """Return the launch of a program that finds the disk in the place of the folder."""
+        enter = ("nsenter", "--preserve-credentials", "--user", "--mount", "--target", str(self._holder_pid), "--")
+        return Launch(argv=(*enter, *launch.argv), env=launch.env)
+
+    def fill(self):
+        """Leave no room."""
+        with (self._inside / _FILLER).open("ab", buffering=0) as filler:
+            for size in (2**20, 2**12, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        filler.write(bytes(size))
+
+    def make_room(self):
+        (self._inside / _FILLER).unlink()
+
+
 class OnSmallDisk:
-    """A unit of `datalab.local`, started with a file system of `size_bytes` in the place of one of its folders.
+    """A unit of `datalab.local` whose folder is a small disk."""
 
-    The file system ends with the process: data do not survive a restart, and a full disk is as good as new after it.
-    """
-
-    def __init__(self, unit, folder, *, size_bytes):
+    def __init__(self, unit, disk):
         self._unit = unit
-        self._folder = Path(folder)
-        self._size_bytes = size_bytes
+        self._disk = disk
 
     def __getattr__(self, name):
         return getattr(self._unit, name)
 
     async def launch(self):
-        launch = await self._unit.launch()
-        mount = (*_OWN_NAMESPACE, "sh", "-c", _MOUNT_AND_RUN, "mount", str(self._size_bytes), str(self._folder))
-        return Launch(argv=(*mount, *launch.argv), env=launch.env)
-
-    def fill(self, pid):
-        """Leave no room on the disk of the running process."""
-        with (self._inside(pid) / FILLER).open("ab", buffering=0) as filler, contextlib.suppress(OSError):
-            while True:
-                filler.write(bytes(2**16) if self._room(pid) >= 2**16 else bytes(1))
-
-    def _inside(self, pid):
-        return Path(f"/proc/{pid}/root") / self._folder.relative_to("/")
-
-    def _room(self, pid):
-        return shutil.disk_usage(self._inside(pid)).free
+        return self._disk.program(await self._unit.launch())
