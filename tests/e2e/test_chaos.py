@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import signal
-from collections import Counter
 from io import BytesIO
 
 import httpx
@@ -13,9 +12,6 @@ from astropy.io import fits
 from pydantic import TypeAdapter
 
 from datalab.client.feed import FeedClient
-from datalab.errors import TransientError
-from datalab.events.feed import FrameChanged, OperationChanged
-from datalab.events.frames import FileStored
 from datalab.events.operations import OperationReport, OperationSucceeded
 from datalab.events.topology import DEAD, REPORTS, RUNNERS
 from datalab.local.ports import free_port
@@ -24,82 +20,11 @@ from datalab.local.system import running_system
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from support.chaos import FEW_OPERATIONS, SITE, Observer, basename, bring_in, insist, pixels_of
 
-SITE = "sim"
 FRAMES = 16  # 120 different pairs
 OPERATIONS = 100
-SIDE = 64
 PATIENCE_S = 150
-
-
-def pixels_of(number):
-    return np.random.default_rng(number).integers(900, 1100, (SIDE, SIDE)).astype(np.uint16)
-
-
-def basename(number):
-    return f"{SIDE_NAME}-{number:08d}"
-
-
-SIDE_NAME = f"{SITE}-chaos-20260314"
-
-
-def frame(number):
-    header = fits.Header({"DATE-OBS": "2026-03-14T01:02:03.000", "EXPTIME": 10.0, "FILTER": "rp", "OBSTYPE": "EXPOSE"})
-    header["L1PUBDAT"] = "2026-03-14"  # everybody's from then on
-    buffer = BytesIO()
-    image = fits.CompImageHDU(pixels_of(number), header=header, name="SCI")
-    fits.HDUList([fits.PrimaryHDU(), image]).writeto(buffer)
-    return f"data/{basename(number)}-EX00.fits.fz", buffer.getvalue()
-
-
-async def insist(call):
-    """Repeat a call until the world lets it through, as a careful client does."""
-    while True:
-        try:
-            reply = await call()
-        except (httpx.TransportError, TransientError):
-            await asyncio.sleep(0.1)
-            continue
-        if isinstance(reply, httpx.Response):
-            if reply.status_code in (502, 503, 504):
-                await asyncio.sleep(0.1)
-                continue
-            reply.raise_for_status()
-        return reply
-
-
-class Observer:
-    """A client of the feed that goes away and comes back with its sequence; keeps what it heard of each operation."""
-
-    def __init__(self):
-        self.terminal = {}
-        self.event_ids = Counter()
-        self.sequences = []
-        self.frames = set()
-        self._changed = asyncio.Condition()
-
-    async def listen(self, feed):
-        async for heard in feed:
-            async with self._changed:
-                self.sequences.append(heard.sequence)
-                self.event_ids[heard.event.event_id] += 1
-                match heard.event:
-                    case OperationChanged(status="COMPLETED" | "FAILED" | "CANCELLED"):
-                        self.terminal.setdefault(heard.event.operation_id, []).append(heard.event.status)
-                    case FrameChanged():
-                        self.frames.add(heard.event.basename)
-                self._changed.notify_all()
-
-    async def until(self, condition):
-        async with self._changed:
-            await self._changed.wait_for(lambda: condition(self))
-
-
-#: A runner that loads little is back sooner after it was killed.
-FEW_OPERATIONS = {
-    "DATALAB_OPERATION_PACKAGES": '["operation_runner.operations.median"]',
-    "DATALAB_ANALYSIS_PACKAGES": '["operation_runner.analysis.wcs"]',
-}
 
 
 @pytest.fixture
@@ -160,14 +85,6 @@ async def test_every_operation_completes_exactly_once(system, bus):
         await assert_results_right(listed)
         assert_computed_once(reports)
         await assert_nothing_left_over(bus)
-
-
-async def bring_in(numbers, *, store, bus):
-    for number in numbers:
-        key, content = frame(number)
-        await insist(lambda key=key, content=content: store.put_bytes(key, content, content_type="application/fits"))
-        announcement = FileStored(site=SITE, key=key, size_bytes=len(content))
-        await insist(lambda event=announcement: bus.publish(event))
 
 
 async def request_all(api, session):
