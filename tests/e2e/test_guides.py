@@ -66,7 +66,7 @@ async def test_every_block_of_the_user_guide_works_in_their_order(newcomer):
     assert stacked.name.endswith("_stacking.fits")
     assert "--set combine=sum|average|median|sigma-clipped" in said
     assert all(f'"name":"{name}","status":' in said for name in ("Median", "Stacking"))  # what curl was answered
-    assert '"detail":"The operation is' in said or '"status":"CANCELLED"' in said  # when the median was too fast for it
+    assert '"detail":"The operation is' in said or '"state":"CANCELLED"' in said  # when the median was too fast for it
     assert '"clipped_mean":' in said
 
 

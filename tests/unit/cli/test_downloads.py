@@ -17,7 +17,7 @@ def operation(*, output_files=(), output_data=None, status="COMPLETED"):
     return {
         "id": 7,
         "name": "Light Curve",
-        "status": status,
+        "state": status,
         "operation_progress": 1.0,
         "message": "",
         "created": "2026-05-04T22:00:00.123456Z",

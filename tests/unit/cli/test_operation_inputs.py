@@ -2,9 +2,9 @@
 
 import pytest
 
-from datalab.cli.operation_inputs import InputError, frame_item, frame_items, input_data, operation_named
+from datalab.cli.operation_inputs import InputError, frame_item, input_data, operation_named, session_items
 
-OUTPUT = "0123456789abcdef" * 4
+OUTPUT = "Median-M_31-rp-20260314-1f0a9c3b7d"
 SUBTRACTION = {
     "name": "Subtraction",
     "inputs": {
@@ -23,6 +23,11 @@ FRAMES = [
     {"source": "archive", "basename": "m33_1"},
     {"source": "datalab", "operation": 4},
 ]
+SESSION = {
+    "input_data": FRAMES,
+    "operations": [{"output": {"output_files": [{"basename": OUTPUT}]}}, {"output": None}],
+}
+NO_SESSION = {"input_data": [], "operations": []}
 
 
 def archive(*names):
@@ -36,8 +41,6 @@ def archive(*names):
         ("m31.blue", {"source": "archive", "basename": "m31.blue"}),
         ("@12", {"source": "datalab", "operation": 12}),
         ("@12.3", {"source": "datalab", "operation": 12, "output": 3}),
-        (OUTPUT, {"source": "datalab", "basename": OUTPUT}),
-        (f"{OUTPUT}-2", {"source": "datalab", "basename": f"{OUTPUT}-2"}),
         ("night/m31_1.fits.fz", {"source": "archive", "basename": "m31_1"}),
         ("M31.FIT.fits", {"source": "archive", "basename": "M31.FIT"}),
         (
@@ -58,12 +61,19 @@ def test_what_is_no_output_is_said(word):
 
 
 def test_patterns_choose_among_the_frames_of_the_session_each_once():
-    assert frame_items(["m31_*", "m31_2", "m??_1"], FRAMES) == archive("m31_1", "m31_2", "m33_1")
+    assert session_items(["m31_*", "m31_2", "m??_1"], SESSION) == archive("m31_1", "m31_2", "m33_1")
+
+
+def test_the_name_of_an_output_of_the_session_is_that_output():
+    assert session_items([OUTPUT, f"{OUTPUT}0"], SESSION) == [
+        {"source": "datalab", "basename": OUTPUT},
+        *archive(f"{OUTPUT}0"),
+    ]
 
 
 def test_a_pattern_that_fits_nothing_is_said():
     with pytest.raises(InputError, match=r"no frame of the session fits 'ngc\*'"):
-        frame_items(["ngc*"], FRAMES)
+        session_items(["ngc*"], SESSION)
 
 
 def test_files_are_the_first_input_and_settings_all_others():
@@ -75,7 +85,7 @@ def test_files_are_the_first_input_and_settings_all_others():
         "combine=sigma-clipped",
         "expression=a = b",
     ]
-    assert input_data(SUBTRACTION, ["m31_1"], settings, FRAMES) == {
+    assert input_data(SUBTRACTION, ["m31_1"], settings, SESSION) == {
         "input_files": archive("m31_1"),
         "subtraction_file": [{"source": "datalab", "operation": 7}],
         "source": {"ra": 132.846, "dec": -11.814},
@@ -89,13 +99,13 @@ def test_files_are_the_first_input_and_settings_all_others():
 def test_what_a_form_would_have_filled_in_is():
     radius = {"type": "float", "required": True, "default": 7.64}
     form = {"name": "Photometry", "inputs": {"radius": radius, "stars": {"type": "int", "default": 5}}}
-    assert input_data(form, [], [], []) == {"radius": 7.64}
-    assert input_data(form, [], ["radius=3"], []) == {"radius": 3}
+    assert input_data(form, [], [], NO_SESSION) == {"radius": 7.64}
+    assert input_data(form, [], ["radius=3"], NO_SESSION) == {"radius": 3}
 
 
 def test_files_add_up_and_may_be_json():
     red = '{"source": "archive", "basename": "red", "color": {"r": 255, "g": 0, "b": 0}}'
-    made = input_data(SUBTRACTION, ["m31_1"], ["input_files=m31_2", f"input_files=[{red}]", "source={}"], [])
+    made = input_data(SUBTRACTION, ["m31_1"], ["input_files=m31_2", f"input_files=[{red}]", "source={}"], NO_SESSION)
     assert [item["basename"] for item in made["input_files"]] == ["m31_1", "m31_2", "red"]
     assert made["input_files"][2]["color"] == {"r": 255, "g": 0, "b": 0}
     assert made["source"] == {}
@@ -116,17 +126,17 @@ def test_files_add_up_and_may_be_json():
 )
 def test_a_setting_that_cannot_be_is_said(setting, reason):
     with pytest.raises(InputError, match=reason.replace("?", r"\?")):
-        input_data(SUBTRACTION, [], [setting], [])
+        input_data(SUBTRACTION, [], [setting], NO_SESSION)
 
 
 def test_inputs_no_form_shows_are_left_to_the_api():
-    made = input_data(SUBTRACTION, [], ["zzz=[1, 2]", "yyyy=text"], [])
+    made = input_data(SUBTRACTION, [], ["zzz=[1, 2]", "yyyy=text"], NO_SESSION)
     assert made == {"zzz": [1, 2], "yyyy": "text"}
 
 
 def test_an_operation_without_files_takes_none():
     with pytest.raises(InputError, match="Nothing takes no files"):
-        input_data({"name": "Nothing", "inputs": {}}, ["m31_1"], [], [])
+        input_data({"name": "Nothing", "inputs": {}}, ["m31_1"], [], NO_SESSION)
 
 
 def test_a_misspelled_operation_is_told_with_those_like_it():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from datalab.cli.output_names import data_stem, output_stems, safe_name
 
-RESULT = "0123456789abcdef" * 4
+RESULT = "Alignment-M_31-rp-20260314-1f0a9c3b7d"
 
 
 def operation(name, frames, outputs=1, *, inputs=None, number=7):
@@ -31,7 +31,7 @@ def operation(name, frames, outputs=1, *, inputs=None, number=7):
         ([{"source": "datalab", "operation": 4}], "op4_median"),
         ([{"source": "datalab", "operation": 4, "output": 2}], "op4.2_median"),
         ([{"source": "datalab", "operation": 4, "basename": f"{RESULT}-1"}], "op4_median"),
-        ([{"source": "datalab", "basename": f"{RESULT}-1"}], "01234567_median"),
+        ([{"source": "datalab", "basename": f"{RESULT}-1"}], f"{RESULT}-1_median"),
         ([], "median_7"),
     ],
 )

@@ -13,8 +13,6 @@ JsonObject = dict[str, Any]
 
 #: `@12` stands for every image operation 12 makes, `@12.2` for the second one.
 _OUTPUT: Final = re.compile(r"@(?P<operation>[1-9]\d{0,17})(?:\.(?P<output>[1-9]\d{0,8}))?")
-#: How the API names outputs: by the key of their result.
-_OUTPUT_NAME: Final = re.compile(r"[0-9a-f]{64}(-\d+)?")
 #: A pattern the shell has filled in gives names of files instead of frames.
 _FITS_FILE: Final = re.compile(r"(?P<name>.+)\.fits(\.(fz|gz|bz2))?", re.IGNORECASE)
 #: In the Photon Ranch convention the last part tells the files of a frame from each other.
@@ -44,8 +42,6 @@ def frame_item(word: str) -> JsonObject:
             raise InputError(f"{word!r} is no output: @12 is all that operation 12 makes, @12.2 the second of it")
         item: JsonObject = {"source": "datalab", "operation": int(match["operation"])}
         return item | ({"output": int(match["output"])} if match["output"] else {})
-    if _OUTPUT_NAME.fullmatch(word):
-        return {"source": "datalab", "basename": word}
     return {"source": "archive", "basename": frame_name(word)}
 
 
@@ -62,33 +58,38 @@ def has_pattern(word: str) -> bool:
     return any(character in word for character in "*?[")
 
 
-def frame_items(words: Sequence[str], frames: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return the items the words stand for; `*`, `?` and `[]` choose among `frames`, the items of a session.
+def session_items(words: Sequence[str], session: JsonObject) -> list[JsonObject]:
+    """Return the items the words stand for in a session.
 
+    `*`, `?` and `[]` choose among its frames; a name of what its operations made is that output, every other a frame.
     Raises `InputError` for a pattern that fits none.
     """
+    made = {file["basename"] for operation in session["operations"] for file in _output_files(operation)}
     items: list[JsonObject] = []
     for word in words:
         if not has_pattern(word):
-            items.append(frame_item(word))
+            items.append({"source": "datalab", "basename": word} if word in made else frame_item(word))
             continue
-        fitting = [each for each in frames if fnmatchcase(str(each.get("basename", "")), word)]
+        fitting = [each for each in session["input_data"] if fnmatchcase(str(each.get("basename", "")), word)]
         if not fitting:
             raise InputError(f"no frame of the session fits {word!r}: `datalab sessions show` lists them")
         items += [{key: each[key] for key in ("source", "basename") if key in each} for each in fitting]
     return list({json.dumps(item, sort_keys=True): item for item in items}.values())
 
 
-def input_data(
-    operation: JsonObject, files: Sequence[str], settings: Sequence[str], frames: Sequence[JsonObject]
-) -> JsonObject:
+def _output_files(operation: JsonObject) -> Sequence[JsonObject]:
+    files: Sequence[JsonObject] = (operation["output"] or {}).get("output_files", ())
+    return files
+
+
+def input_data(operation: JsonObject, files: Sequence[str], settings: Sequence[str], session: JsonObject) -> JsonObject:
     """Return the inputs as the API takes them.
 
     Args:
         operation: its description, from `available_operations`.
         files: words for the operation's first input of files.
         settings: `KEY=VALUE` for any input.
-        frames: what patterns choose from.
+        session: what patterns and names of outputs choose from.
 
     Raises `InputError`.
     """
@@ -98,7 +99,7 @@ def input_data(
         first = next((key for key, described in inputs.items() if described["type"] == "fits"), None)
         if first is None:
             raise InputError(f"{operation['name']} takes no files")
-        data[first] = frame_items(files, frames)
+        data[first] = session_items(files, session)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -107,7 +108,7 @@ def input_data(
         if described is None:
             data[key] = _unlisted(key, text, operation)
         elif described["type"] == "fits":
-            data[key] = [*data.get(key, []), *_files(key, text, frames)]
+            data[key] = [*data.get(key, []), *_files(key, text, session)]
         else:
             data[key] = _value(key, text, described)
     return {**_defaults(inputs), **data}
@@ -133,11 +134,11 @@ def _unlisted(key: str, text: str, operation: JsonObject) -> Any:
         return text
 
 
-def _files(key: str, text: str, frames: Sequence[JsonObject]) -> list[Any]:
+def _files(key: str, text: str, session: JsonObject) -> list[Any]:
     if text.startswith(("[{", "{")):
         value = _json(key, text)
         return value if isinstance(value, list) else [value]
-    return frame_items([text], frames)
+    return session_items([text], session)
 
 
 def _value(key: str, text: str, described: JsonObject) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,8 @@ from datalab.cli.waiting import demand_completed, waited_for
 from datalab.client.rest import Datalab
 
 JsonObject = dict[str, Any]
+
+_NO_SESSION: Final[JsonObject] = {"input_data": [], "operations": []}
 
 app = typer.Typer(help="Operations: what can be computed, and computing it.", no_args_is_help=True)
 
@@ -213,7 +215,7 @@ async def _start(
     described = await _described(api, name)
     chosen = await api.session(session) if session is not None else next(iter(await api.sessions()), None)
     try:
-        inputs = input_data(described, files, settings, chosen["input_data"] if chosen else [])
+        inputs = input_data(described, files, settings, chosen or _NO_SESSION)
     except InputError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     if chosen is None:

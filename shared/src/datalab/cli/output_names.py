@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 JsonObject = dict[str, Any]
 
 _SEPARATORS: Final = "-_. "
-#: What outputs were called before they had names.
-_HEX_NAME: Final = re.compile(r"[0-9a-f]{64}(-\d+)?")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.,+()-]+")
 _LONGEST_STEM: Final = 100
 
@@ -35,18 +33,15 @@ def input_files(operation: JsonObject) -> Iterator[tuple[str, list[JsonObject]]]
 
 
 def file_label(item: JsonObject) -> str:
-    """Return how an input file is shown: by its name, or as output of an operation."""
-    if item.get("operation") and (not item.get("basename") or item.get("source") == "datalab"):
-        number = f".{item['output']}" if item.get("output") else ""
-        return f"@{item['operation']}{number}"
-    return str(item["basename"])
+    """Return how an input file is shown: by its name, or as an output that does not exist yet."""
+    return str(item.get("basename") or f"@{_output_number(item)}")
 
 
 def output_stems(operation: JsonObject) -> list[str]:
     """Return a name for each output file of an operation, without an extension; no two are the same."""
     outputs = (operation["output"] or {}).get("output_files", [])
-    named = _named_items(operation)
-    stems = [_stem(operation, _made_of(output, named) or input_names(operation)) for output in outputs]
+    # The image itself comes first; what follows is what it was corrected with.
+    stems = [_stem(operation, list(output.get("inputs") or ())[:1] or input_names(operation)) for output in outputs]
     seen: Counter[str] = Counter()
     unique: list[str] = []
     for stem in stems:
@@ -58,18 +53,6 @@ def output_stems(operation: JsonObject) -> list[str]:
 def data_stem(operation: JsonObject) -> str:
     """Return a name for the data of an operation."""
     return _stem(operation, input_names(operation))
-
-
-def _named_items(operation: JsonObject) -> dict[str, str]:
-    """Return what the inputs are shown as, by their basenames."""
-    items = [item for _, items in input_files(operation) for item in items]
-    return {str(item["basename"]): _shown_name(item) for item in items if item.get("basename")}
-
-
-def _made_of(output: JsonObject, named: Mapping[str, str]) -> list[str]:
-    """Return the first file an output was made of: the image itself; what follows is what it was corrected with."""
-    made_of: Sequence[str] = output.get("inputs") or ()
-    return [named.get(name, name) for name in made_of[:1]]
 
 
 def _stem(operation: JsonObject, names: Sequence[str]) -> str:
@@ -91,10 +74,11 @@ def _common_beginning(names: Sequence[str]) -> str:
 
 
 def _shown_name(item: JsonObject) -> str:
-    name = file_label(item)
-    if name.startswith("@"):
-        return f"op{name[1:]}"
-    return name[:8] if _HEX_NAME.fullmatch(name) else name
+    return f"op{_output_number(item)}" if item.get("operation") else str(item["basename"])
+
+
+def _output_number(item: JsonObject) -> str:
+    return f"{item['operation']}.{item['output']}" if item.get("output") else f"{item['operation']}"
 
 
 def _is_file(item: object) -> bool:
