@@ -116,6 +116,7 @@ def test_every_setting_is_known_by_name(root, update_goldens):
 def test_every_variable_in_the_code_is_known(root):
     """Whoever adds one that is no setting, names it there: or every start would warn of it."""
     sources = [*root.glob("shared/src/**/*.py"), *root.glob("services/*/src/**/*.py")]
+    sources = [path for path in sources if path.name != "known_settings.py"]
     named = {name for path in sources for name in re.findall(r'"(DATALAB_[A-Z0-9_]+[A-Z0-9])"', path.read_text())}
     assert {"DATALAB_TOKEN", "DATALAB_NATS_URL"} <= named
     assert named <= KNOWN

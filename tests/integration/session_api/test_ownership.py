@@ -39,6 +39,8 @@ AS_A_STRANGER = {
     ("POST", "/api/analysis/{action}"): ({"basename": "private-result", "source": "datalab"}, NO_OUTPUT),
     ("GET", "/api/users"): (None, FORBIDDEN),
     ("POST", "/api/users"): ({"username": "eve", "superuser": True}, FORBIDDEN),
+    ("GET", "/api/users/{username}"): (None, FORBIDDEN),
+    ("DELETE", "/api/users/{username}"): (None, FORBIDDEN),
     ("PATCH", "/api/users/{username}"): ({"superuser": True}, FORBIDDEN),
     ("POST", "/api/users/{username}/tokens"): (None, FORBIDDEN),
     ("DELETE", "/api/users/{username}/tokens"): (None, FORBIDDEN),

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from datalab.events.feed import SessionChanged, SessionDeleted, feed_event_adapter
 from datalab.events.topology import FEED
-from support.session_api import archive, body_of
+from support.session_api import archive, body_of, frame_document
 from support.waiting import until
 
 SESSIONS = "/api/datasessions/"
@@ -247,3 +248,18 @@ async def test_pages_link_to_their_neighbours(world, dora):
 async def test_limits_that_are_no_limits_are_ignored(dora, parameters):
     client, _ = dora
     assert len(await names(client, **parameters)) == 5
+
+
+async def test_items_that_name_no_frame_the_caller_may_read_are_kept_and_said(world, alice):
+    secret = frame_document("secret", proposal_id="P9", public_date=datetime(2999, 1, 1, tzinfo=UTC))
+    await world.add_frames(secret)
+    items = [archive("f1"), archive("typo"), {"basename": "secret"}, {"source": "datalab", "basename": "output"}]
+    reply = await alice.post("/api/datasessions/", json={"name": "Night", "input_data": items})
+    made = body_of(reply)
+    assert (reply.status_code, made["input_data"]) == (201, items)
+    assert made["unknown_frames"] == ["typo", "secret"]
+    path = f"/api/datasessions/{made['id']}/"
+    assert "unknown_frames" not in body_of(await alice.get(path))
+    assert "unknown_frames" not in body_of(await alice.patch(path, json={"name": "The night"}))
+    changed = body_of(await alice.patch(path, json={"input_data": [archive("f2"), archive("other")]}))
+    assert changed["unknown_frames"] == ["other"]

@@ -41,7 +41,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions=owners,
         owners=authenticator,
     )
-    sessions = sessions_assembly.build(settings=settings, sessions=owners, operations=operations, users=users)
+    sessions = sessions_assembly.build(
+        settings=settings, sessions=owners, operations=operations, users=users, frames=frames
+    )
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     others = [accounts, offers, operations.capability, sessions, analysis, feed]

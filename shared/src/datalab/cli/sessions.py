@@ -57,6 +57,8 @@ def add(
     except InputError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     made = ask(lambda api: api.add_session(name, items))
+    if unknown := made.get("unknown_frames"):
+        note(f"the archive has no such frame you may read, now: {', '.join(unknown)}")
     if as_json:
         print_json(made)
     else:

@@ -19,6 +19,9 @@ INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
 
 FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, DOWNLOADS, RESULTS, GAIA)
 
+#: In the folder of a result: what makes it one, and since when it has been none because nobody refers to it.
+MANIFEST, EXPIRY_MARK = "manifest.json", "expiring"
+
 
 def split_key(key: str) -> tuple[str | None, str]:
     """Return the family a key belongs to, None if to none, and what follows its first folder."""
@@ -41,7 +44,7 @@ def result_file_key(result_key: str, name: str) -> str:
 
 def manifest_key(result_key: str) -> str:
     """Return where the manifest is stored, without which a result does not exist."""
-    return result_file_key(result_key, "manifest.json")
+    return result_file_key(result_key, MANIFEST)
 
 
 def result_data_key(result_key: str) -> str:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from time import monotonic
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -35,8 +36,10 @@ from operation_runner.sdk.jobs import Computed, Job, LocalFile, LocalProduct
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
 #: A file of this size is sent in one request; a larger one is streamed, and looked at again when it is there.
 _SMALL_BYTES = 1024**2
-#: Results never change, so the ones found lately need not be read again.
+#: Results never change, so the ones found lately need not be read again. They may expire, a day after their manifest
+#: did: by then nobody must remember them.
 _REMEMBERED = 2000
+_REMEMBERED_S = 3600.0
 _JSON_TYPE = "application/json"
 #: More do not go faster; and whole small files are in memory meanwhile.
 _FILES_AT_ONCE = 16
@@ -61,15 +64,17 @@ class Manifest(BaseModel):
 class ObjectResultStore:
     """Results, each in a folder named by its key."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, *, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
-        self._found: OrderedDict[str, OperationResult] = OrderedDict()
+        self._clock = clock
+        self._found: OrderedDict[str, tuple[float, OperationResult]] = OrderedDict()
 
     async def find(self, result_key: str) -> OperationResult | None:
         """Return a complete result, or None. Raises `TransientError`."""
-        if result_key in self._found:
+        read_at, remembered = self._found.get(result_key, (0.0, None))
+        if remembered is not None and self._clock() - read_at < _REMEMBERED_S:
             self._found.move_to_end(result_key)
-            return self._found[result_key]
+            return remembered
         try:
             text = await self._store.get_bytes(manifest_key(result_key), max_bytes=_LARGEST_MANIFEST_BYTES)
             result = Manifest.model_validate_json(text).result
@@ -90,7 +95,7 @@ class ObjectResultStore:
             await result.give_up()
 
     def _remember(self, result: OperationResult) -> None:
-        self._found[result.result_key] = result
+        self._found[result.result_key] = (self._clock(), result)
         if len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from datalab.events.topology import LEASES
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
@@ -13,6 +15,7 @@ from session_api.offers.reader import OperationOffers
 from session_api.operations import bus, http
 from session_api.operations.deletion import OperationDeletion
 from session_api.operations.dependents import Dependents
+from session_api.operations.expiry import ResultExpiry
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.maintenance import OperationMaintenance
 from session_api.operations.metrics import OperationMetrics
@@ -28,6 +31,11 @@ from session_api.operations.views import OperationPresenter
 
 #: Runners come and go; this long their slots are unknown.
 _TURNS_EVERY_S = 2.0
+
+#: Every look lists all results. The first one waits until reports that came meanwhile have been taken in.
+_EXPIRY_EVERY_S = 6 * 3600.0
+_EXPIRY_FIRST_S = 3600.0
+_EXPIRY_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,13 @@ def build(
         stale_operation_s=settings.stale_operation_s,
         purge_after_s=settings.purge_after_s,
     )
+    expiry = ResultExpiry(
+        operations=operations,
+        objects=core.objects,
+        leases=lambda: core.bus.key_value(LEASES),
+        metrics=metrics,
+        keep=timedelta(days=settings.result_keep_days),
+    )
     works = {
         "lost operations": maintenance.request_lost_again,
         "waiting operations": dependents.look_at_all,
@@ -104,6 +119,13 @@ def build(
                 *(
                     Periodic(name=name, every_s=settings.reconcile_interval_s, work=work)
                     for name, work in works.items()
+                ),
+                Periodic(
+                    name="expired results",
+                    every_s=_EXPIRY_EVERY_S,
+                    first_after_s=_EXPIRY_FIRST_S,
+                    work=expiry.look,
+                    share_of_time=_EXPIRY_SHARE,
                 ),
                 Periodic(name="turns", every_s=_TURNS_EVERY_S, first_after_s=0.0, work=turns.look_at_all),
             ],

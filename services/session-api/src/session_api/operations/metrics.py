@@ -37,6 +37,11 @@ class OperationMetrics:
             "Operations the bus had lost; more than a few mean that something is wrong with it",
         )
 
+        self._expired = counter("results_expired", "Results deleted because no operation refers to them any more")
+
+    def result_expired(self) -> None:
+        self._expired.inc()
+
     def finished(self, status: OperationStatus, kind: FailureKind | None) -> None:
         self._finished.labels(status.value, "" if kind is None else kind.value).inc()
 

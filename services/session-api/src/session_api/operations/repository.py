@@ -8,8 +8,9 @@ from datetime import datetime
 
 from datalab.documents.document import ASCENDING, DESCENDING, Document, Index
 from datalab.events.envelope import Event
+from datalab.events.object_keys import RESULTS
 from datalab.events.operations import Lane, OutputFile
-from datalab.platform.documents.client import Database
+from datalab.platform.documents.client import Database, aggregated
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
 from session_api.operations.model import REQUESTED, UNFINISHED, Operation, OperationHandle, OperationStatus, Parent
@@ -46,6 +47,11 @@ _INDEXES = (
         where={"status": OperationStatus.QUEUED.value},
     ),
     Index(name="deleted", fields=(("deleted_at", ASCENDING),), where={"deleted": True}),
+    Index(
+        name="result",
+        fields=(("result.result_key", ASCENDING),),
+        where={"result.result_key": {"$type": "string"}},
+    ),
 )
 _HANDLE = {"attempt": True, "status": True, "correlation_id": True}
 _OUTPUTS = {"result.output_files": True, "request.restrictions": True}
@@ -60,6 +66,13 @@ _WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 _INPUTS = ("input_data", "request", "draft")
 #: What never changes.
 _FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "request_digest", "deleted")
+
+
+#: Where the keys of input files are: of operations that were requested, and of those that wait for the rest.
+_INPUT_KEYS = {"request.input_files": "request.input_files.key", "draft.found": "draft.found.file.key"}
+_IN_A_RESULT: Document = {"$regex": f"^{RESULTS}"}
+#: More results than a disk has files.
+_MOST_RESULTS = 2**31
 
 
 class OperationRepository:
@@ -112,6 +125,35 @@ class OperationRepository:
         if await self._operations.count(query) > len(latest):
             counts = {each: await self._operations.count(_of_session(owner, each)) for each in session_ids}
         return counts, latest[::-1]
+
+    async def any_has_result(self, result_key: str) -> bool:
+        """Tell whether a result is that of an operation."""
+        query = {"result.result_key": result_key, "deleted": False}
+        return bool(await self._operations.rows(query, {"_id": True}, limit=1))
+
+    async def any_referenced_results(self) -> set[str]:
+        """Return the keys of the results that operations have made, or have outputs of as inputs."""
+        made = await self._operations.rows(
+            {"result.result_key": {"$type": "string"}, "deleted": False}, {"result.result_key": True}
+        )
+        found = {row["result"]["result_key"] for row in made}
+        for files, field in _INPUT_KEYS.items():
+            folder = {"$arrayElemAt": [{"$split": [f"${field}", "/"]}, -2]}
+            found |= {
+                row["_id"]
+                for row in await aggregated(
+                    self._operations.driver,
+                    [
+                        {"$match": {"deleted": False, field: _IN_A_RESULT}},
+                        {"$project": {field: True}},
+                        {"$unwind": f"${files}"},
+                        {"$match": {field: _IN_A_RESULT}},
+                        {"$group": {"_id": folder}},
+                    ],
+                    limit=_MOST_RESULTS,
+                )
+            }
+        return found
 
     async def any_of(self, owner: str) -> bool:
         """Tell whether the owner has operations."""

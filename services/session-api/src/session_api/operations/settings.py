@@ -20,3 +20,6 @@ class OperationSettings(BaseSettings):
     )
     reconcile_interval_s: float = Field(10.0, gt=0, description="time between two looks for lost work, in seconds")
     purge_after_s: float = Field(60.0, ge=0, description="deleted sessions and operations leave the store after this")
+    result_keep_days: float = Field(
+        30.0, ge=1, description="results no operation refers to any more are deleted when they are this old, in days"
+    )

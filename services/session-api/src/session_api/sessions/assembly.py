@@ -6,6 +6,7 @@ from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
 from session_api.accounts.repository import AccountRepository
+from session_api.archive.repository import FrameReader
 from session_api.operations.assembly import Operations
 from session_api.operations.settings import OperationSettings
 from session_api.sessions import http
@@ -21,7 +22,12 @@ def repository(core: DocumentCore, *, max_answer_bytes: int) -> SessionRepositor
 
 
 def build(
-    *, settings: OperationSettings, sessions: SessionRepository, operations: Operations, users: AccountRepository
+    *,
+    settings: OperationSettings,
+    sessions: SessionRepository,
+    operations: Operations,
+    users: AccountRepository,
+    frames: FrameReader,
 ) -> Capability:
     """Put them together; what is deleted is looked after as operations are."""
     maintenance = SessionMaintenance(
@@ -38,7 +44,9 @@ def build(
     return Capability(
         routes=http.router.routes,
         services=[
-            SessionService(sessions=sessions, operations=operations.repository, deletion=operations.deletion),
+            SessionService(
+                sessions=sessions, operations=operations.repository, deletion=operations.deletion, frames=frames
+            ),
             SessionPresenter(operations=operations.presenter),
         ],
         indexes=[sessions.ensure_indexes],

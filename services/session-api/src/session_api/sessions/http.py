@@ -108,7 +108,8 @@ async def create_session(
     caller: Caller, correlation_id: CorrelationId, form: NewSession, sessions: Sessions, presenter: Presenter
 ) -> Response:
     made = await sessions.create(caller, name=form.name, input_data=form.input_data, correlation_id=correlation_id)
-    return JsonReply(await presenter.session(made), 201)
+    unknown = await sessions.unknown_frames(caller, form.input_data)
+    return JsonReply(await presenter.session(made, unknown_frames=unknown), 201)
 
 
 @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
@@ -133,7 +134,8 @@ async def put_session(
     changed = await sessions.change(
         caller, session_id, name=form.name, input_data=form.input_data, correlation_id=correlation_id
     )
-    return JsonReply(await presenter.session(changed))
+    unknown = await sessions.unknown_frames(caller, form.input_data)
+    return JsonReply(await presenter.session(changed, unknown_frames=unknown))
 
 
 @router.patch(
@@ -152,7 +154,8 @@ async def patch_session(
     changed = await sessions.change(
         caller, session_id, name=form.name or None, input_data=form.input_data, correlation_id=correlation_id
     )
-    return JsonReply(await presenter.session(changed))
+    unknown = await sessions.unknown_frames(caller, form.input_data)
+    return JsonReply(await presenter.session(changed, unknown_frames=unknown))
 
 
 @router.delete("/{session_id}", status_code=204, summary="Delete a session with its operations")

@@ -11,6 +11,7 @@ from datalab.events.feed import SessionChanged, SessionDeleted
 from datalab.platform.documents.collection import until_won
 from datalab.platform.logging import get_logger
 from session_api import SERVICE
+from session_api.archive.repository import FrameReader
 from session_api.operations.deletion import OperationDeletion
 from session_api.operations.model import Operation
 from session_api.operations.repository import OperationRepository
@@ -39,9 +40,15 @@ class SessionService:
     """A session that is not the caller's does not exist: `SessionNotFoundError`."""
 
     def __init__(
-        self, *, sessions: SessionRepository, operations: OperationRepository, deletion: OperationDeletion
+        self,
+        *,
+        sessions: SessionRepository,
+        operations: OperationRepository,
+        deletion: OperationDeletion,
+        frames: FrameReader,
     ) -> None:
         self._sessions = sessions
+        self._frames = frames
         self._operations = operations
         self._deletion = deletion
 
@@ -112,6 +119,19 @@ class SessionService:
 
         changed = await until_won(turn, races=_MOST_RACES, of="the session")
         return (await self._with_operations(caller, [changed], with_data=True))[0]
+
+    async def unknown_frames(self, caller: User, input_data: Sequence[InputItem]) -> list[str]:
+        """Return the names among the items under which the archive has no frame the caller may read, in order."""
+        names = [item.get("basename") for item in input_data if item.get("source") in (None, "", "archive")]
+        wanted = [name for name in names if isinstance(name, str)]
+        found = await self._frames.find_any_by_basename(wanted)
+        now = utc_now()
+        readable = {
+            name
+            for name, frame in found.items()
+            if caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=now)
+        }
+        return [name for name in dict.fromkeys(wanted) if name not in readable]
 
     async def _with_operations(
         self, caller: User, sessions: Sequence[Session], *, with_data: bool

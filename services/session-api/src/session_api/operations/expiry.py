@@ -1,0 +1,166 @@
+"""Files of results nobody refers to any more are deleted, and never others.
+
+A result that no operation has made, or takes as input, expires when it is old enough, in two steps with a day between
+them. First its manifest goes: from then on the result does not exist, and whoever asks for it has it computed anew; but
+a report that was on its way when the manifest went still finds every file. A day later, if still nobody refers to it,
+the files go. Both steps are taken under the lease of the result's key, so that nobody computes it meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import nats.js.errors
+from nats.js.kv import KeyValue
+
+from datalab.errors import TransientError
+from datalab.events.envelope import utc_now
+from datalab.events.object_keys import EXPIRY_MARK, MANIFEST, RESULTS
+from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
+from datalab.platform.logging import get_logger
+from datalab.platform.objects.bucket import StoredObject
+from datalab.platform.objects.store import ObjectStore
+from session_api.operations.metrics import OperationMetrics
+from session_api.operations.repository import OperationRepository
+
+_log = get_logger(__name__)
+
+#: From the manifest to the files: longer than any report is on its way, or any process remembers a result.
+GRACE = timedelta(days=1)
+_EXPIRING = b"expiring"
+#: A lease lasts 20 s; so many deletions take a fraction of a second.
+_DELETED_AT_ONCE = 16
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What is stored of one result; `path` ends in `/`."""
+
+    path: str
+    files: list[StoredObject] = field(default_factory=list)
+    mark: StoredObject | None = None
+
+    @property
+    def result_key(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2]
+
+    @property
+    def has_manifest(self) -> bool:
+        return any(file.key == f"{self.path}{MANIFEST}" for file in self.files)
+
+    @property
+    def mark_key(self) -> str:
+        return f"{self.path}{EXPIRY_MARK}"
+
+    def younger_than(self, moment: datetime) -> bool:
+        return any(file.modified_at > moment for file in self.files)
+
+    def add(self, stored: StoredObject) -> None:
+        if stored.key == self.mark_key:
+            self.mark = stored
+        else:
+            self.files.append(stored)
+
+
+class ResultExpiry:
+    """Any number of processes may look at the same time. Every method raises `TransientError`."""
+
+    def __init__(
+        self,
+        *,
+        operations: OperationRepository,
+        objects: ObjectStore,
+        leases: Callable[[], Awaitable[KeyValue]],
+        metrics: OperationMetrics,
+        keep: timedelta,
+        grace: timedelta = GRACE,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._operations = operations
+        self._objects = objects
+        self._leases = leases
+        self._metrics = metrics
+        self._keep = keep
+        self._grace = grace
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Look through all results once."""
+        referenced = await self._operations.any_referenced_results()
+        if not referenced:
+            return  # of an empty document store, or somebody else's: it says nothing about these files
+        async for folder in self._folders(RESULTS):
+            if folder.result_key in referenced or folder.younger_than(self._clock() - self._keep):
+                await self._keep_after_all(folder)
+                continue
+            async with self._lease(folder.result_key) as confirm:
+                if confirm is not None:
+                    await self._expire(folder.path, confirm)
+
+    async def _expire(self, path: str, confirm: Callable[[], Awaitable[None]]) -> None:
+        """Take the next step with a result, as things are now that nobody else changes it."""
+        async for folder in self._folders(path):
+            now = self._clock()
+            if folder.path != path:
+                continue  # another result, below a file that is none's
+            if folder.younger_than(now - self._keep) or await self._operations.any_has_result(folder.result_key):
+                await self._keep_after_all(folder)
+            elif folder.mark is None or folder.has_manifest:
+                await self._objects.put_bytes(folder.mark_key, b"", content_type="text/plain")
+                await self._objects.delete(f"{path}{MANIFEST}")
+            elif folder.mark.modified_at <= now - self._grace:
+                await self._delete([file.key for file in folder.files], confirm)
+                await self._objects.delete(folder.mark.key)
+                self._metrics.result_expired()
+                _log.info("result.expired", result_key=folder.result_key, files=len(folder.files))
+
+    async def _keep_after_all(self, folder: _Folder) -> None:
+        """Somebody refers to it, or it has been made anew: the files stay, and begin to age again."""
+        if folder.mark is not None:
+            await self._objects.delete(folder.mark.key)
+
+    async def _delete(self, keys: Sequence[str], confirm: Callable[[], Awaitable[None]]) -> None:
+        for begin in range(0, len(keys), _DELETED_AT_ONCE):
+            await confirm()
+            await asyncio.gather(*map(self._objects.delete, keys[begin : begin + _DELETED_AT_ONCE]))
+
+    async def _folders(self, prefix: str) -> AsyncIterator[_Folder]:
+        folder: _Folder | None = None
+        async for stored in self._objects.list(prefix):
+            path = stored.key.rpartition("/")[0] + "/"
+            if folder is None or folder.path != path:
+                if folder is not None:
+                    yield folder
+                folder = _Folder(path)
+            folder.add(stored)
+        if folder is not None:
+            yield folder
+
+    @asynccontextmanager
+    async def _lease(self, result_key: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
+        """Give the block what renews the lease of a result; None if somebody else has it."""
+        bucket = await self._leases()
+        with bus_errors("no lease can be had"):
+            try:
+                revision = await bucket.create(result_key, _EXPIRING)
+            except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
+                yield None
+                return
+
+        async def confirm() -> None:
+            nonlocal revision
+            with bus_errors("the lease cannot be renewed"):
+                try:
+                    revision = await bucket.update(result_key, _EXPIRING, last=revision)
+                except nats.js.errors.KeyWrongLastSequenceError as error:
+                    raise TransientError("somebody has taken over the result that expires") from error
+
+        try:
+            yield confirm
+        finally:
+            with suppress(*BUS_ERRORS):  # it expires by itself
+                await bucket.delete(result_key, last=revision)
