@@ -53,7 +53,7 @@ async def bus(compose, root, tmp_path_factory):
     text = (root / "deploy/nats/nats.conf").read_text()
     for container_place, here in (
         ("0.0.0.0:4222", f"127.0.0.1:{port}"),
-        ("0.0.0.0:8222", f"127.0.0.1:{monitor_port}"),
+        ("127.0.0.1:8222", f"127.0.0.1:{monitor_port}"),
         ("/data", str(folder)),
     ):
         assert text.count(f'"{container_place}"') == 1

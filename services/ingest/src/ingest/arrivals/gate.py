@@ -20,11 +20,14 @@ from datalab.events.operations import FailureKind
 from datalab.events.topology import ANNOUNCERS, FILES
 from datalab.platform.bus.consuming import UnreadableMessageError
 from datalab.platform.bus.requests import Answer, Responder
+from datalab.platform.logging import get_logger
 from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.announcements import arrival_of, read_announcement
 from ingest.arrivals.model import site_of
 from ingest.arrivals.refusals import Refusals
 from ingest.frames.names import frame_file_name, parse_file_name
+
+_log = get_logger(__name__)
 
 #: Announcements in hand at once; each is a write of the bus, which takes a millisecond. Many, so that a crowd of one
 #: site, which is refused at once beyond its allowance, leaves room for the others.
@@ -75,16 +78,26 @@ class AnnouncementGate:
         self._store = store
         self._refusals = refusals
         self._allowance = allowance
+        self._limited: set[str] = set()
 
     async def take(self, said: Said) -> Receipt:
         """Store an announcement. Raises `UsageError` for what is none, `TransientError` for what may come again."""
-        if not self._allowance.take(said.site):
-            raise TransientError(f"site {said.site} announces too much at once; send it again later")
+        self._limit(said.site)
         event = await self._read(said)
         # The id is the site's own: no other site can have used it.
         own = event.model_copy(update={"event_id": derived_id("announcement", said.site, event.event_id)})
         acknowledged = await self._store.publish_acknowledged(own)
         return Receipt({"seq": acknowledged.seq, **({"duplicate": True} if acknowledged.duplicate else {})})
+
+    def _limit(self, site: str) -> None:
+        """Raise `TransientError` for a site that sends too much. The log is told once, until it is heard again."""
+        if self._allowance.take(site):
+            self._limited.discard(site)
+            return
+        if site not in self._limited:
+            self._limited.add(site)
+            _log.warning("ingest.site_limited", site=site)
+        raise TransientError(f"site {site} announces too much at once; send it again later")
 
     async def _read(self, said: Said) -> FileStored:
         """Return what a site says, about a file that may be one of its own. Raises `UsageError` once that was told."""
