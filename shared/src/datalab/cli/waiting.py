@@ -84,7 +84,7 @@ def _lines() -> Show:
     def show(state: JsonObject) -> None:
         # A tenth at a time: a log of a long wait is to be read.
         done = f"{int(state['operation_progress'] * 10) * 10}%"
-        line = printable(f"{state['name']}: {state['status']} {done} {state['message']}".rstrip())
+        line = printable(f"{state['name']}: {state['state']} {done} {state['message']}".rstrip())
         if line not in said[-1:]:
             said.append(line)
             note(line)
