@@ -20,6 +20,7 @@ from operation_runner.settings import OperationRunnerSettings
 from support.analysis import night_sky, write_with_catalogue
 from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module
 from support.session_api import MEDIAN, archive, body_of, frame_document, frame_file, result, running_world
+from support.waiting import until
 
 SHAPE = (80, 120)
 DISPLAY = {"width": 240, "height": 160}
@@ -298,6 +299,10 @@ async def test_what_takes_too_long_is_told_in_time(runner, alice):
 
 
 async def test_many_at_once_are_answered_alike(runner, alice):
+    async def has_its_processes_again():  # which other tests have ended
+        return (await ask(alice, "raw-data", basename="plain", max_size=300))[0] == 200
+
+    await until(has_its_processes_again)
     answers = await asyncio.gather(*(ask(alice, "raw-data", basename="plain", max_size=300) for _ in range(20)))
     assert {status for status, _ in answers} == {200}, [body for status, body in answers if status != 200]
     assert all(answer == answers[0] for answer in answers)

@@ -98,54 +98,55 @@ async def test_outputs_carry_links_signed_at_the_moment_of_reading(world, alice,
     assert "X-Amz" not in str(document)
 
 
-async def test_only_outputs_that_can_be_measured_as_exposures_have_a_filter_and_any_can_be_chosen(
-    world, alice, session_id
-):
+async def test_only_outputs_that_can_be_measured_as_exposures_have_a_filter_and_any_can_be_chosen(world, bob):
     """Wizards begin with every image that has the filter; what is chosen by hand is taken all the same."""
-    number = await world.operation(alice, session_id)
+    session_id = await world.session(bob)
+    number = await world.operation(bob, session_id)
     made = result("stack-1")
     (output,) = made.output_files
     files = (output.model_copy(update={"is_exposure": False}), output.model_copy(update={"basename": "aligned-1"}))
-    shown = await world.succeed(alice, session_id, number, made.model_copy(update={"output_files": files}))
+    shown = await world.succeed(bob, session_id, number, made.model_copy(update={"output_files": files}))
     stack, aligned = shown["output"]["output_files"]
     assert "filter" not in stack
     assert (aligned["filter"], stack["target_name"]) == ("rp", "M 33")
     assert aligned["id"] == stack["id"] + 1
     chosen = [{"basename": "stack-1", "source": "datalab"}, archive("f1")]
     inputs = {"input_files": chosen, "source": {"ra": 1.0, "dec": 2.0}}
-    assert await world.operation(alice, session_id, "Light Curve", inputs)
+    await world.fail(bob, session_id, await world.operation(bob, session_id, "Light Curve", inputs))
 
 
-async def test_a_poll_that_has_seen_the_answer_is_told_so(world, alice, bob, session_id):
-    number = await world.operation(alice, session_id)
-    await world.succeed(alice, session_id, number)
+async def test_a_poll_that_has_seen_the_answer_is_told_so(world, alice, bob):
+    session_id = await world.session(bob)
+    number = await world.operation(bob, session_id)
+    await world.succeed(bob, session_id, number)
     paths = ["/api/datasessions/", operations_path(session_id), operations_path(session_id, number)]
     for path in [*paths, "/api/available_operations/"]:
-        first = await alice.get(path)
+        first = await bob.get(path)
         seen = {"If-None-Match": first.headers["ETag"]}
-        again = await alice.get(path, headers=seen)
+        again = await bob.get(path, headers=seen)
         assert (again.status_code, again.content) == (304, b""), path
         assert again.headers["ETag"] == first.headers["ETag"]
-        assert (await alice.get(path, headers={"If-None-Match": '"other"'})).content == first.content
-        plain = await alice.get(path, headers={"Accept-Encoding": "identity"})
+        assert (await bob.get(path, headers={"If-None-Match": '"other"'})).content == first.content
+        plain = await bob.get(path, headers={"Accept-Encoding": "identity"})
         assert plain.content == first.content
         assert len(plain.content) == int(plain.headers["Content-Length"])
         assert "Content-Encoding" not in plain.headers
-        assert (await alice.get(path, headers=seen | {"Accept-Encoding": "identity"})).status_code == 304
-        anybody = await bob.get(path, headers=seen)
+        assert (await bob.get(path, headers=seen | {"Accept-Encoding": "identity"})).status_code == 304
+        anybody = await alice.get(path, headers=seen)
         assert anybody.status_code == (304 if "available" in path else 200 if path == paths[0] else 404)
-    other = await world.operation(alice, session_id)
+    other = await world.operation(bob, session_id)
     for path in paths[:2]:
-        seen = {"If-None-Match": (await alice.get(path)).headers["ETag"]}
-        await world.start(alice, session_id, other) if path == paths[0] else await world.fail(alice, session_id, other)
-        assert (await alice.get(path, headers=seen)).status_code == 200
+        seen = {"If-None-Match": (await bob.get(path)).headers["ETag"]}
+        await world.start(bob, session_id, other) if path == paths[0] else await world.fail(bob, session_id, other)
+        assert (await bob.get(path, headers=seen)).status_code == 200
 
 
-async def test_long_lists_are_compressed_and_say_how_long_they_are(world, alice, session_id):
-    number = await world.operation(alice, session_id)
+async def test_long_lists_are_compressed_and_say_how_long_they_are(world, bob):
+    session_id = await world.session(bob)
+    number = await world.operation(bob, session_id)
     rows = [{"mag": 14.0 + point / 7, "fits_path": f"frame-{point}"} for point in range(1000)]
-    await world.succeed(alice, session_id, number, result(output_data=[{"light_curve": rows}]))
-    reply = await alice.get(operations_path(session_id))
+    await world.succeed(bob, session_id, number, result(output_data=[{"light_curve": rows}]))
+    reply = await bob.get(operations_path(session_id))
     sent = int(reply.headers["Content-Length"])
     assert reply.headers["Content-Encoding"] == "gzip"
     assert 0 < sent < len(reply.content) / 3
@@ -405,19 +406,20 @@ async def test_cancelling_ends_an_operation_at_once(world, alice, session_id):
     assert await cancellations(world, second) == []
 
 
-async def test_retrying_asks_for_the_same_again(world, alice, session_id):
-    number = await world.operation(alice, session_id)
-    early = await alice.post(operations_path(session_id, number, "retry"))
+async def test_retrying_asks_for_the_same_again(world, bob):
+    session_id = await world.session(bob)  # of somebody whose share of the runners is not used up here
+    number = await world.operation(bob, session_id)
+    early = await bob.post(operations_path(session_id, number, "retry"))
     assert (early.status_code, body_of(early)) == (
         409,
         {"detail": "The operation is PENDING; only one that failed or was cancelled can be retried."},
     )
-    failed = await world.fail(alice, session_id, number, message="No stars in f2.")
+    failed = await world.fail(bob, session_id, number, message="No stars in f2.")
     assert (failed["message"], failed["output"]) == ("No stars in f2.", None)
-    retried = body_of(await alice.post(operations_path(session_id, number, "retry")))
+    retried = body_of(await bob.post(operations_path(session_id, number, "retry")))
     assert (retried["status"], retried["message"], retried["operation_progress"]) == ("PENDING", "", 0.0)
-    await world.succeed(alice, session_id, number, attempt=2)
-    assert (await alice.post(operations_path(session_id, number, "retry"))).status_code == 409
+    await world.succeed(bob, session_id, number, attempt=2)
+    assert (await bob.post(operations_path(session_id, number, "retry"))).status_code == 409
     first, second = await world.requests(number)
     assert (first.attempt, second.attempt) == (1, 2)
     assert (first.parameters, first.input_files) == (second.parameters, second.input_files)

@@ -12,17 +12,17 @@ FOLDER = Path("made")
 LINK = "http://store/results/abc/{}?X-Amz-Signature=secret"
 
 
-def operation(*, output_files=(), output_data=None, status="COMPLETED"):
+def operation(*, output_files=(), output_data=None, state="COMPLETED"):
     output = {"output_files": list(output_files)} | ({"output_data": output_data} if output_data else {})
     return {
         "id": 7,
         "name": "Light Curve",
-        "state": status,
+        "state": state,
         "operation_progress": 1.0,
         "message": "",
         "created": "2026-05-04T22:00:00.123456Z",
         "input_data": {"input_files": [{"source": "archive", "basename": f"m31_{i}"} for i in (1, 2)], "radius": 2.5},
-        "output": output if status == "COMPLETED" else None,
+        "output": output if state == "COMPLETED" else None,
     }
 
 
@@ -59,7 +59,7 @@ def test_data_are_saved_with_the_names_of_their_pictures():
 @pytest.mark.parametrize(
     ("made", "rendering", "reason"),
     [
-        (operation(status="FAILED"), None, "operation 7 is FAILED: there is nothing to save"),
+        (operation(state="FAILED"), None, "operation 7 is FAILED: there is nothing to save"),
         (operation(), None, "made nothing that can be saved"),
         (operation(output_files=[IMAGE]), Rendering.TIF, "made nothing that can be saved as tif"),
     ],

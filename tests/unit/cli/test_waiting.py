@@ -8,8 +8,8 @@ from rich.console import Console
 from datalab.cli.waiting import demand_completed, shown_progress
 
 STATES = [
-    {"id": 7, "name": "Median", "state": status, "operation_progress": done, "message": message}
-    for status, done, message in [
+    {"id": 7, "name": "Median", "state": state, "operation_progress": done, "message": message}
+    for state, done, message in [
         ("PENDING", 0.0, "Waiting for operation 6 (Alignment)"),
         ("IN_PROGRESS", 0.11, ""),
         ("IN_PROGRESS", 0.14, ""),
@@ -45,14 +45,14 @@ def test_elsewhere_there_is_a_line_for_each_change(capsys):
     ]
 
 
-@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_an_end_without_a_result_is_told_with_its_message(status, capsys):
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
+def test_an_end_without_a_result_is_told_with_its_message(state, capsys):
     import typer
 
     with pytest.raises(typer.Exit) as end:
-        demand_completed({"id": 7, "name": "Median", "state": status, "message": "Input 2 is damaged."})
+        demand_completed({"id": 7, "name": "Median", "state": state, "message": "Input 2 is damaged."})
     assert end.value.exit_code == 1
-    assert capsys.readouterr().err == f"datalab: operation 7 (Median) {status}: Input 2 is damaged.\n"
+    assert capsys.readouterr().err == f"datalab: operation 7 (Median) {state}: Input 2 is damaged.\n"
 
 
 def test_a_result_is_no_error():

@@ -58,7 +58,7 @@ class Position(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str | None = None
+    name: Annotated[str | None, Field(max_length=256)] = None
     ra: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
     dec: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
     mjd: Annotated[float, Field(ge=0, le=LATEST_MJD, allow_inf_nan=False)]
