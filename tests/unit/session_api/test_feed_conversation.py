@@ -72,7 +72,7 @@ class Talk:
 
     async def _converse(self):
         try:
-            await self.service.converse(self.channel, "Token t")
+            await self.service.converse(self.channel, "Token t", address="here")
         except FeedClosedError as closing:
             return closing
         except ClientGoneError:

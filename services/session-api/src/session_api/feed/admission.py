@@ -18,6 +18,7 @@ from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
+from session_api.feed.waiting_room import WaitingRoom
 from session_api.sessions.repository import SessionRepository
 from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
@@ -44,15 +45,22 @@ class FeedAdmission:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._waiting = WaitingRoom(
+            places=settings.feed_max_waiting,
+            places_per_address=settings.feed_max_waiting_per_address,
+            time_limit_s=settings.feed_authentication_timeout_s,
+        )
 
-    async def converse(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
+    async def converse(self, channel: FeedChannel, authorization: str | None, *, address: str) -> NoReturn:
         """Talk with a client until one side ends it. `authorization` is that header of the handshake, if it had one.
+
+        `address` is where the client is: connections that do not say who they are have few places there.
 
         Raises `FeedClosedError` when the connection is to be closed with a code and a reason, `ClientGoneError` when
         the client has left.
         """
         try:
-            await self._talk(channel, authorization)
+            await self._talk(channel, await self._token(channel, authorization, address))
         except FeedClosedError as error:
             closing = error
         except AuthenticationError as error:
@@ -62,14 +70,14 @@ class FeedAdmission:
         self._metrics.closed(closing.code)
         raise closing
 
-    async def _talk(self, channel: FeedChannel, authorization: str | None) -> NoReturn:
+    async def _talk(self, channel: FeedChannel, token: str) -> NoReturn:
+        user = await self._authenticator.authenticate(token)
         queue = self._hub.admit()
         try:
-            token = await self._token(channel, authorization)
             conversation = FeedConversation(
                 channel=channel,
                 queue=queue,
-                user=await self._authenticator.authenticate(token),
+                user=user,
                 hub=self._hub,
                 sessions=self._sessions,
                 settings=self._settings,
@@ -80,12 +88,12 @@ class FeedAdmission:
         finally:
             self._hub.remove(queue)
 
-    async def _token(self, channel: FeedChannel, authorization: str | None) -> str:
+    async def _token(self, channel: FeedChannel, authorization: str | None, address: str) -> str:
         """Return the token of the header or, as browsers cannot set one, of the first frame."""
         if authorization and authorization.lower().startswith("token"):
             return token_in_header(authorization)
         try:
-            async with asyncio.timeout(self._settings.feed_authentication_timeout_s):
+            async with self._waiting.place(address):
                 frame = client_frame_adapter.validate_json(await channel.receive())
         except TimeoutError:
             raise AuthenticationError(f"no token in time: {_SIGN_IN_FIRST}") from None

@@ -12,6 +12,8 @@ class FeedSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
 
     feed_max_clients: int = Field(1000, gt=0, description="most websocket connections of one process")
+    feed_max_waiting: int = Field(500, gt=0, description="most connections that have not said yet who they are")
+    feed_max_waiting_per_address: int = Field(50, gt=0, description="likewise, of one address")
     feed_max_sessions: int = Field(200, gt=0, description="most sessions one connection may subscribe to")
     feed_max_sites: int = Field(200, gt=0, description="most sites one connection may subscribe to")
     feed_queue_events: int = Field(1000, gt=0, description="most events waiting for one client before it is dropped")

@@ -19,7 +19,6 @@ from session_api.web.observation import Observation
 from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
 from session_api.web.settings import WebSettings
-from session_api.web.store_deadline import StoreDeadline, in_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
             ),
             Middleware(PathRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
-            Middleware(Authentication, authenticate=in_time(authenticate, timeout_s=settings.store_timeout_s)),
+            Middleware(Authentication, authenticate=authenticate, timeout_s=settings.store_timeout_s),
             Middleware(AnswerLimit, unread=unread, max_answer_bytes=settings.max_answer_bytes),
             Middleware(
                 BodyLimit,
@@ -61,7 +60,5 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
                 max_bytes=settings.max_request_bytes,
                 timeout_s=settings.request_body_timeout_s,
             ),
-            # Last: waiting for the client, or for one's turn, is not waiting for the store.
-            Middleware(StoreDeadline, timeout_s=settings.store_timeout_s),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
@@ -23,9 +24,10 @@ class Authentication:
     Before the body is read and before the path is told to exist, so that nobody without a token can make us do either.
     """
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticate) -> None:
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, timeout_s: float) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +38,7 @@ class Authentication:
         user: User | None = None
         try:
             if authorization is not None or needed in {Access.USER, Access.SUPERUSER}:
-                user = await self._authenticate(token_in_header(authorization))
+                user = await self._in_time(self._authenticate(token_in_header(authorization)))
         except AuthenticationError as error:
             await usage_reply(error)(scope, receive, send)
             return
@@ -48,6 +50,17 @@ class Authentication:
             return
         scope["state"]["user"] = user
         await self._app(scope, receive, send)
+
+    async def _in_time(self, answer: Awaitable[User]) -> User:
+        """Wait for the document store as long as people do: one that hangs keeps its connections, and the driver waits.
+
+        This is the first question of every request, so that none gets further while the store hangs.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await answer
+        except TimeoutError:
+            raise TransientError("the document store does not answer") from None
 
 
 def token_in_header(authorization: str | None) -> str:

@@ -23,7 +23,7 @@ class WebSettings(BaseSettings):
     )
     request_body_timeout_s: float = Field(20.0, gt=0, description="time to send the body of a request, in seconds")
     store_timeout_s: float = Field(
-        5.0, gt=0, description="time one request waits for the document store in all, in seconds"
+        5.0, gt=0, description="time a request waits to be told who sent its token, in seconds"
     )
     page_size: int = Field(100, gt=0, description="entries of a list when the client names no limit")
     max_page_size: int = Field(1000, gt=0, description="most entries of a list, whatever limit the client names")

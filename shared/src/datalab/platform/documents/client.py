@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from inspect import isawaitable
 from typing import Any
 
-import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import AutoReconnect, ConnectionFailure, DuplicateKeyError, PyMongoError, WTimeoutError
@@ -26,7 +25,6 @@ __all__ = [
     "UpdateOne",
     "aggregated",
     "aggregated_while",
-    "answered_within",
     "mongo_errors",
 ]
 
@@ -65,11 +63,6 @@ class DocumentStore:
         closing = self._client.close()
         if isawaitable(closing):  # PyMongo's client waits for it, Motor's does not
             await closing
-
-
-def answered_within(seconds: float) -> AbstractContextManager[None]:
-    """Give every question asked in a block, by this task and those it starts, so much time together."""
-    return pymongo.timeout(seconds)
 
 
 async def aggregated(collection: DriverCollection, pipeline: Sequence[Document], *, limit: int) -> list[Document]:
