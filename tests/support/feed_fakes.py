@@ -122,7 +122,8 @@ class MemoryChannel:
             raise ClientGoneError
         return text
 
-    async def send(self, text):
+    async def send(self, text, frame=None):
+        assert frame is None or frame.endswith(text.encode())
         await self.reading.wait()
         self.frames.append(json.loads(text))
         async with self.grown:

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 from datalab.events.envelope import utc_now
 from datalab.events.feed import FileRefused, FrameChanged, SessionChanged
-from session_api.feed.model import FeedItem, may_hear, session_subject, site_subject
+from session_api.feed.model import FeedItem, may_hear, session_subject, site_subject, text_frame
 from session_api.feed.protocol import ErrorFrame, Gap, Pong
 from session_api.web.user import User
 
@@ -59,6 +61,19 @@ def test_an_event_frame_holds_the_event_as_it_was_published():
     item = FeedItem.read(Message(12, event.subject, event.encode()))
     assert json.loads(item.text) == {"type": "event", "sequence": 12, "event": json.loads(event.encode())}
     assert item.event == event
+    assert item.frame.endswith(item.text.encode())
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
+def test_a_frame_is_what_websockets_reads(size):
+    text = "ü" * (size // 2) + "x" * (size % 2)
+    reader = StreamReader()
+    reader.feed_data(text_frame(text))
+    parsing = Frame.parse(reader.read_exact, mask=False)
+    with pytest.raises(StopIteration) as parsed:
+        next(parsing)
+    frame = parsed.value.value
+    assert (frame.opcode, frame.fin, bytes(frame.data).decode()) == (Opcode.TEXT, True, text)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"type":"feed.unknown.v9"}', b"\xff"])

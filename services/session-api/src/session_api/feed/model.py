@@ -12,6 +12,8 @@ from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
 from session_api.web.user import User
 
+_FINAL_TEXT = 0x81
+
 
 class CloseCode(IntEnum):
     """Why the server ends a connection. 4000 and up are ours to define (RFC 6455, section 7.4.2)."""
@@ -41,8 +43,11 @@ class FeedChannel(Protocol):
 
     async def receive(self) -> str | bytes: ...
 
-    async def send(self, text: str) -> None:
-        """Return once the connection has taken the text; a client that does not read makes this wait."""
+    async def send(self, text: str, frame: bytes | None = None) -> None:
+        """Return once the connection has taken the text; a client that does not read makes this wait.
+
+        `frame` is the text as it goes out, for those who made it already.
+        """
 
 
 class FeedFollower(Protocol):
@@ -66,12 +71,13 @@ class FeedStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """One event, read once and shared by every client it goes to; `text` is the frame they get."""
+    """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent."""
 
     sequence: int
     subject: str
     event: FeedEvent
     text: str
+    frame: bytes
     size_bytes: int
 
     @classmethod
@@ -79,7 +85,18 @@ class FeedItem:
         """Raises `pydantic.ValidationError` for what is not a feed event."""
         event = feed_event_adapter.validate_json(message.body)
         text = f'{{"type":"event","sequence":{message.sequence},"event":{message.body.decode()}}}'
-        return cls(message.sequence, message.subject, event, text, len(message.body))
+        return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
+
+
+def text_frame(text: str) -> bytes:
+    """Return a text as a server sends it on a websocket: whole, unmasked, not compressed (RFC 6455, section 5.2)."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return bytes((_FINAL_TEXT, size)) + payload
+    if size < 2**16:
+        return bytes((_FINAL_TEXT, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big") + payload
 
 
 def may_hear(user: User, event: FeedEvent, *, now: datetime) -> bool:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import OPEN
 
+#: Beside the text of a message: the same as bytes of the protocol, made once for all clients it goes to.
+FRAME: Final = "frame"
 #: Unsent bytes a connection may have. uvicorn waits for the client from 64 KiB on, except when it answers pings.
 _MAX_UNSENT_BYTES: Final = 1024 * 1024
 #: Time for the last bytes to leave once a connection is done with, in seconds.
@@ -17,6 +21,17 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """Closing waits until everything is sent, which a client that does not read makes last for ever: abort instead."""
 
     _abort_timer: asyncio.TimerHandle | None = None
+
+    async def send(self, message: Any) -> None:
+        """Send what an application says; a text that is a frame already goes out as it is."""
+        frame = message.get(FRAME)
+        if frame is None or self.conn.state is not OPEN or self.conn.extensions or self.close_sent:
+            await super().send(message)
+            return
+        await self.writable.wait()
+        if self.disconnected or self.close_sent or self.conn.state is not OPEN:
+            raise ClientDisconnected
+        self.transport.write(frame)
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.model import ClientGoneError, FeedClosedError
+from session_api.feed.server import FRAME
 from session_api.web.access import Access, access
 from session_api.web.dependencies import provided
 
@@ -27,7 +28,8 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
     await websocket.accept()
     channel = WebSocketChannel(websocket)
     try:
-        await admission.converse(channel, websocket.headers.get("authorization"))
+        address = websocket.client.host if websocket.client else ""
+        await admission.converse(channel, websocket.headers.get("authorization"), address=address)
     except FeedClosedError as closing:
         await channel.close(closing)
     except ClientGoneError:
@@ -48,10 +50,10 @@ class WebSocketChannel:
         text: str | bytes | None = message.get("text")
         return message["bytes"] if text is None else text
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: str, frame: bytes | None = None) -> None:
         """Send a text frame. Raises `ClientGoneError`."""
         try:
-            await self._websocket.send_text(text)
+            await self._websocket.send({"type": "websocket.send", "text": text, FRAME: frame})
         except (WebSocketDisconnect, RuntimeError) as error:
             # RuntimeError: the server has closed the connection by itself, as when no pong came.
             raise ClientGoneError from error
