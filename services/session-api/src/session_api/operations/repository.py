@@ -256,10 +256,6 @@ class OperationRepository:
         """Return a user's operations that wait for their turn in a lane, the first one first."""
         return await self._operations.find({**_QUEUED, "owner": owner, "request.lane": lane.value}, limit=limit)
 
-    async def find_any_queued_lanes(self, owner: str) -> list[Lane]:
-        """Return the lanes in which operations of a user wait for their turn."""
-        return [Lane(lane) for lane in await self._operations.distinct("request.lane", {**_QUEUED, "owner": owner})]
-
     async def find_any_queued_owners(self, lane: Lane) -> list[str]:
         """Return the users whose operations wait for their turn in a lane."""
         return await self._operations.distinct("owner", {**_QUEUED, "request.lane": lane.value})

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
@@ -35,6 +37,8 @@ _SHORTEST_S = 0.02
 #: How much the latest duration counts against the earlier ones.
 _WEIGHT = 0.3
 _MOST_DURATIONS = 10_000
+#: Operations that another process of the API starts are not known here before.
+_ROOM_IS_TRUE_FOR_S = 2.0
 #: Until the bus has said how many runners ask it for work.
 _ASSUMED_SLOTS = 4
 
@@ -48,9 +52,12 @@ class Shares:
 
     def of(self, owner: str, lane: Lane) -> int:
         """Return the share of a user in a lane."""
-        slots = self._slots[lane]
+        return self._slots[lane] + self.reserve_of(owner, lane)
+
+    def reserve_of(self, owner: str, lane: Lane) -> int:
+        """Return how many operations of the share wait at the runners' door."""
         duration_s = max(self._durations_s.get((owner, lane), _RESERVE_S), _SHORTEST_S)
-        return slots + min(int(slots * _RESERVE_S / duration_s), _MOST_IN_RESERVE)
+        return min(int(self._slots[lane] * _RESERVE_S / duration_s), _MOST_IN_RESERVE)
 
     def counted(self, lane: Lane, slots: int) -> None:
         """Take note of how many operations the runners of a lane can compute at once; of none, nothing follows."""
@@ -64,8 +71,20 @@ class Shares:
             self._durations_s.popitem(last=False)
 
 
+@dataclass(slots=True)
+class _Room:
+    """How many operations more a user may have requested in a lane, when it was last counted."""
+
+    left: int
+    counted_at: float
+
+
 class Turns:
-    """Gives operations their turn. However many look at the same time, an operation is requested once."""
+    """Gives operations their turn. However many look at the same time, an operation is requested once.
+
+    The store is asked no more often than it has to be: room that was counted is used up first, and who has nothing
+    waiting is passed over. What another process knows of, the regular look finds.
+    """
 
     def __init__(
         self,
@@ -81,15 +100,24 @@ class Turns:
         self._rights = rights
         self._shares = shares
         self._metrics = metrics
+        self._rooms: dict[tuple[str, Lane], _Room] = {}
+        #: Users of whom operations wait, each with the number of ends until there is room for several.
+        self._waiting: dict[tuple[str, Lane], int] = {}
 
     async def placed(self, operation: Operation) -> Operation:
         """Return an operation that could start as one that waits for its turn, if its owner's share is used up."""
         lane = operation.lane
         if operation.status is not OperationStatus.PENDING or lane is None:
             return operation
-        share = self._shares.of(operation.owner, lane)
-        under_way = await self._operations.count_any_under_way(operation.owner, lane, most=share)
-        return operation.queued() if under_way >= share else operation
+        place = (operation.owner, lane)
+        room = self._rooms.get(place)
+        if room is None or room.left <= 0 or monotonic() - room.counted_at > _ROOM_IS_TRUE_FOR_S:
+            room = self._rooms[place] = _Room(await self._room(*place), monotonic())
+        if room.left <= 0 or place in self._waiting:
+            self._waiting.setdefault(place, 0)
+            return operation.queued()
+        room.left -= 1
+        return operation
 
     async def after_end_of(self, operation: Operation, report: OperationReport | None = None) -> None:
         """Let the owner's next operations take their turn.
@@ -103,13 +131,19 @@ class Turns:
     async def pass_on(self, owner: str) -> None:
         """Let a user's next operations take their turn. Never raises `TransientError`."""
         try:
-            for lane in await self._operations.find_any_queued_lanes(owner):
-                await self._fill_share(owner, lane)
+            for lane in Lane:
+                ends_left = self._waiting.get((owner, lane))
+                if ends_left is None:
+                    continue
+                self._waiting[owner, lane] = ends_left - 1
+                if ends_left <= 1:
+                    await self._fill_share(owner, lane)
         except TransientError as error:
             _log.warning("turns.left_for_later", owner=owner, reason=error.message)
 
     async def look_at_all(self) -> None:
         """Count the slots there are, and give turns that nobody gave. Raises `TransientError`."""
+        self._rooms.clear()
         for lane in Lane:
             self._shares.counted(lane, await self._slots(lane))
             for owner in await self._operations.find_any_queued_owners(lane):
@@ -122,12 +156,21 @@ class Turns:
         # A slot either asks for a message, or has one.
         return (info.num_waiting or 0) + (info.num_ack_pending or 0)
 
-    async def _fill_share(self, owner: str, lane: Lane) -> None:
+    async def _room(self, owner: str, lane: Lane) -> int:
         share = self._shares.of(owner, lane)
-        room = share - await self._operations.count_any_under_way(owner, lane, most=share)
+        return share - await self._operations.count_any_under_way(owner, lane, most=share)
+
+    async def _fill_share(self, owner: str, lane: Lane) -> None:
+        room = await self._room(owner, lane)
+        first = await self._operations.find_any_queued(owner, lane, limit=max(room, 1))
+        if not first:
+            self._waiting.pop((owner, lane), None)
+            return
         if room > 0:
-            for operation in await self._operations.find_any_queued(owner, lane, limit=room):
+            for operation in first:
                 await self._start(operation)
+        # Room for several is filled by one look.
+        self._waiting[owner, lane] = max(self._shares.reserve_of(owner, lane) // 2, 1)
 
     async def _start(self, operation: Operation) -> None:
         now = utc_now()
