@@ -26,7 +26,7 @@ signal.signal(signal.SIGTERM, lambda *_: print("SIGTERM, so what", flush=True))
 """
 
 
-def stand_in(name="stand-in", before="", **env):
+def stand_in(name="stand-in", before="", *, any_port=False, **env):
     """Return a service that runs `before`, then answers every GET with 200."""
     port = free_port()
     return ServiceSpec(
@@ -34,6 +34,7 @@ def stand_in(name="stand-in", before="", **env):
         argv=(sys.executable, "-I", "-S", "-c", before + ANSWER_HEALTH),
         env={"DATALAB_HTTP_PORT": str(port), **env},
         readiness_url=f"http://127.0.0.1:{port}/readyz",
+        any_port=any_port,
     )
 
 

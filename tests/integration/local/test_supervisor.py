@@ -200,3 +200,17 @@ async def test_logs_of_earlier_runs_are_kept_and_not_shown_as_this_one(folder, t
             await supervisor.start(stand_in(before=FAIL_ONCE_TOLD, FLAG=str(tmp_path / "flag")))
     assert "first run" in (folder.logs / "stand-in.log.1").read_text()
     assert "first run" not in caught.value.message
+
+
+async def test_a_service_whose_port_was_taken_meanwhile_listens_on_another_one(supervisor):
+    service = stand_in(any_port=True)
+    taken = service.address
+    with occupied(int(taken.rsplit(":", 1)[1])):
+        await supervisor.start(service)
+    assert supervisor.status("stand-in").address == service.address != taken
+
+
+async def test_a_port_that_others_were_told_is_not_given_up(supervisor):
+    service = stand_in()
+    with occupied(int(service.address.rsplit(":", 1)[1])), pytest.raises(ChildFailedError, match="ended with"):
+        await supervisor.start(service)

@@ -285,7 +285,7 @@ class TestTrack:
             UsageError,
             match=r"^Operation Moving Target Aperture Photometry requires at least 2 target_positions$",
         ):
-            moving_target(series.write(tmp_path), tmp_path, given_positions(series)[0])
+            moving_target(series.write(tmp_path), tmp_path, given_positions(series)[:1])
 
     @pytest.mark.parametrize(
         ("positions", "text"),

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.errors import DatalabError, OutageError, TransientError, UsageError
 from datalab.platform.objects import bucket as objects
 from datalab.platform.objects.bucket import PART_BYTES
 from datalab.platform.objects.errors import ObjectNotFoundError, ObjectTooLargeError
@@ -118,24 +118,24 @@ async def failures(store, tmp_path):
     return dict(zip(named, results, strict=True))
 
 
-def assert_all_transient(raised):
-    assert {name: type(error) for name, error in raised.items()} == dict.fromkeys(raised, TransientError)
+def assert_all_outages(raised):
+    assert {name: type(error) for name, error in raised.items()} == dict.fromkeys(raised, OutageError)
 
 
 async def test_a_server_that_never_answers_is_given_up(tmp_path):
     async with store_at(never, read_timeout_s=0.3, threads=16) as (store, _):
         began = monotonic()
         raised = await failures(store, tmp_path)
-    assert_all_transient(raised)
+    assert_all_outages(raised)
     assert "ReadTimeoutError" in raised["get_bytes"].message
     assert monotonic() - began < DEADLINE_S
 
 
-async def test_nobody_listening_is_transient(tmp_path):
+async def test_nobody_listening_is_an_outage(tmp_path):
     async with store_at(never) as (_, unused):
         settings = S3Settings(s3_url="http://127.0.0.1:1")  # a port that is reserved and unused
         async with ObjectStore(settings, retries=0) as unreachable:
-            assert_all_transient(await failures(unreachable, tmp_path))
+            assert_all_outages(await failures(unreachable, tmp_path))
         assert unused.requests == []
 
 
@@ -153,14 +153,14 @@ async def test_nobody_listening_is_transient(tmp_path):
         b"HTTP/1.1 nonsense\r\n\r\n",
     ],
 )
-async def test_the_stores_failures_are_transient_in_every_method(tmp_path, answer):
+async def test_the_stores_failures_are_outages_in_every_method(tmp_path, answer):
     async with store_at(always(answer)) as (store, _):
         raised = await failures(store, tmp_path)
     # HEAD replies have no body: there a 404 cannot say what is missing.
     for name in ("stat", "check", "ensure_bucket"):
         if b" 404 " in answer:
             del raised[name]
-    assert_all_transient(raised)
+    assert_all_outages(raised)
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,18 @@ def _is_foreign(variable: str, module: str) -> bool:
     return module not in _TOLD_ONLY_TO.get(variable, {module})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServiceSpec:
-    """A service: what to run, what to add to our own environment less its secrets, where it says that it is ready."""
+    """A service: what to run, what to add to our own environment less its secrets, where it says that it is ready.
+
+    With `any_port`, nobody else has been told its port, and it listens on another one if somebody has taken that.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     readiness_url: str
+    any_port: bool = False
 
     @property
     def stop_rank(self) -> StopRank:
@@ -53,7 +57,11 @@ class ServiceSpec:
         return None
 
     def change_ports(self) -> bool:
-        return False
+        if self.any_port:
+            old, new = self.env["DATALAB_HTTP_PORT"], str(free_port())
+            self.env = {**self.env, "DATALAB_HTTP_PORT": new}
+            self.readiness_url = self.readiness_url.replace(f":{old}/", f":{new}/")
+        return self.any_port
 
 
 def default_services(
@@ -97,6 +105,7 @@ def default_services(
                 "PYTHONUNBUFFERED": "1",  # the log is read while the service runs
             },
             readiness_url=f"http://{url_host(reachable(host))}:{port}/readyz",
+            any_port=name != "session-api",
         )
 
     return [
