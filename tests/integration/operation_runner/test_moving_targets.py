@@ -279,14 +279,6 @@ class TestTrack:
         assert note(content, "Fitted a degree-2 target track")
         assert np.abs(magnitudes(content) - 14.5).max() < 0.03
 
-    def test_one_position_is_too_few(self, tmp_path):
-        series = crossing([14.5])
-        with pytest.raises(
-            UsageError,
-            match=r"^Operation Moving Target Aperture Photometry requires at least 2 target_positions$",
-        ):
-            moving_target(series.write(tmp_path), tmp_path, given_positions(series)[:1])
-
     @pytest.mark.parametrize(
         ("positions", "text"),
         [
