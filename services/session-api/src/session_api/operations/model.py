@@ -43,7 +43,6 @@ _HIDDEN = "The output was made from frames that you may no longer read."
 _MOST_NAMED = 3
 #: Begins the message of an operation that waits for a server.
 _DELAYED = "Waiting: "
-_FOR_ITS_TURN = "Waiting for its turn, after your other operations"
 _CANCELLED = "Cancelled"
 
 
@@ -263,11 +262,11 @@ class Operation(StoredDocument):
 
     def queued(self) -> Operation:
         """Return the operation as one that waits for its turn."""
-        return self.model_copy(update={"status": OperationStatus.QUEUED, "message": _FOR_ITS_TURN})
+        return self.model_copy(update={"status": OperationStatus.QUEUED})
 
     def called(self, *, now: datetime) -> Operation:
         """Return the operation as one whose turn it is."""
-        return self._with(status=OperationStatus.PENDING, message="", requested_at=now, last_news_at=now)
+        return self._with(status=OperationStatus.PENDING, last_news_at=now)
 
     def heard_of(self, *, now: datetime) -> Operation:
         """Return the operation as if there had been news of it."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from time import monotonic
 
 from datalab.errors import TransientError
@@ -21,7 +22,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
 from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.logging import get_logger
-from session_api.operations.events import start_events
+from session_api.operations.events import changed_event, requested_event
 from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import Operation, OperationStatus
 from session_api.operations.repository import OperationRepository
@@ -39,6 +40,8 @@ _WEIGHT = 0.3
 _MOST_DURATIONS = 10_000
 #: Operations that another process of the API starts are not known here before.
 _ROOM_IS_TRUE_FOR_S = 2.0
+#: What a user may read was looked at when the operation was asked for; its outputs are not shown to who may not.
+_RIGHTS_HOLD_FOR = timedelta(seconds=60)
 #: Until the bus has said how many runners ask it for work.
 _ASSUMED_SLOTS = 4
 
@@ -174,12 +177,15 @@ class Turns:
 
     async def _start(self, operation: Operation) -> None:
         now = utc_now()
+        after = operation.called(now=now)
         try:
-            await self._rights.owner_of(operation, now=now)
-            after = operation.called(now=now)
+            if now - operation.requested_at > _RIGHTS_HOLD_FOR:
+                await self._rights.owner_of(operation, now=now)
         except InputRefusedError as refusal:
             after = operation.failed(refusal.text, FailureKind.USAGE, now=now)
+        # Clients were told `PENDING` before.
+        events = [changed_event(after)] if after.finished else [requested_event(after)]
         with suppress(LostRaceError):  # somebody else gave it its turn, or it was stopped
-            await self._operations.replace_state(operation, after, start_events(after))
+            await self._operations.replace_state(operation, after, events)
             if after.finished:
                 self._metrics.finished(after.status, after.failure_kind)
