@@ -8,6 +8,7 @@ from datetime import datetime
 from datalab.documents.document import ASCENDING, Document, Index
 from datalab.platform.documents.client import Database, DuplicateKeyError, aggregated
 from datalab.platform.documents.collection import Collection
+from session_api.accounts.known_tokens import KnownTokens
 from session_api.accounts.model import Account, Token
 from session_api.accounts.usernames import canonical
 from session_api.web.window import Window
@@ -19,6 +20,7 @@ class AccountRepository:
     """Collections `users` and `tokens`. A deleted user is not found, unless the method says so."""
 
     def __init__(self, database: Database) -> None:
+        self._known = KnownTokens()
         self._users = Collection(
             database,
             "users",
@@ -50,7 +52,11 @@ class AccountRepository:
                 continue
 
     async def find_any_by_token_hash(self, token_hash: str) -> Account | None:
-        # One question instead of two: every request begins with it.
+        """Return the account, as it was within the last seconds; a change made by this process is seen at once."""
+        known, changes = self._known.find(token_hash), self._known.changes
+        if known is not None:
+            return known
+        # One question instead of two.
         documents = await aggregated(
             self._tokens.driver,
             [
@@ -61,7 +67,11 @@ class AccountRepository:
             ],
             limit=1,
         )
-        return Account.read(documents[0]) if documents else None
+        if not documents:
+            return None
+        account = Account.read(documents[0])
+        self._known.keep(token_hash, account, changes=changes)
+        return account
 
     async def find_any(self, username: str) -> Account | None:
         return await self._users.find_one({"_id": username, **_PRESENT})
@@ -91,12 +101,14 @@ class AccountRepository:
         changes = {name: value for name, value in wanted.items() if value is not None}
         if not changes:
             return await self.find_any(username)
-        return await self._users.change_and_find({"_id": username, **_PRESENT}, {"$set": changes})
+        with self._known.forgotten():
+            return await self._users.change_and_find({"_id": username, **_PRESENT}, {"$set": changes})
 
     async def mark_deleted(self, username: str, *, now: datetime) -> bool:
         """Delete a user, whose tokens are invalid from then on; return whether there was one."""
         changes = {"$set": {"active": False, "deleted_at": now}}
-        marked = await self._users.update({"_id": username, **_PRESENT}, changes)
+        with self._known.forgotten():
+            marked = await self._users.update({"_id": username, **_PRESENT}, changes)
         await self.remove_token_hashes(username)
         return marked
 
@@ -115,4 +127,5 @@ class AccountRepository:
         await self._tokens.insert(Token(token_hash=token_hash, username=username, created=created))
 
     async def remove_token_hashes(self, username: str) -> int:
-        return await self._tokens.delete({"username": username})
+        with self._known.forgotten():
+            return await self._tokens.delete({"username": username})
