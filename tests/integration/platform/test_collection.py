@@ -168,3 +168,39 @@ async def test_a_server_that_is_away_is_the_worlds_fault(things, mongo_server):
             await things.find_one({"_id": 1})
     finally:
         await mongo_server.restart()
+
+
+async def test_numbers_asked_for_at_once_are_all_different_and_cost_few_writes(things, monkeypatch):
+    writes = []
+    count_up = things._count_up
+
+    async def counted(by):
+        writes.append(by)
+        return await count_up(by)
+
+    monkeypatch.setattr(things, "_count_up", counted)
+    numbers = await asyncio.gather(*(things.next_number() for _ in range(50)))
+    assert sorted(numbers) == list(range(min(numbers), min(numbers) + 50))
+    assert sum(writes) == 50
+    assert len(writes) <= 2
+
+
+async def test_a_store_that_fails_is_told_to_all_who_ask_for_a_number_and_to_none_after(things, monkeypatch):
+    async def away(by):
+        raise TransientError("the document store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(things, "_count_up", away)
+        answers = await asyncio.gather(*(things.next_number() for _ in range(5)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [TransientError] * 5
+    assert await things.next_number() > 0
+
+
+async def test_who_stops_asking_for_a_number_holds_up_nobody(things):
+    asking = [asyncio.create_task(things.next_number()) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in asking[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    kept = [answer for answer in answers if isinstance(answer, int)]
+    assert len(set(kept)) == len(kept) >= 5

@@ -204,10 +204,15 @@ class OperationRepository:
 
         Raises `LostRaceError` if somebody changed or deleted the operation since it was read.
         """
-        unchanged = {*_FIXED, *(_INPUTS if after.request is before.request else ())}
-        fields = {name: value for name, value in after.stored().items() if name not in unchanged}
-        query = {"_id": before.id, "attempt": before.attempt, "revision": before.revision, "deleted": False}
+        query, fields = _replacement(before, after)
         await self._operations.replace(query, fields, events)
+
+    async def replace_each(self, changes: Sequence[tuple[Operation, Operation, Sequence[Event]]]) -> None:
+        """Store the new states of several operations; those that somebody changed or deleted meanwhile stay so."""
+        replacements = [(*_replacement(before, after), events) for before, after, events in changes]
+        await self._operations.update_each(
+            [(query, {"$set": fields}, events) for query, fields, events in replacements]
+        )
 
     async def handles(self, owner: str, session_id: int, ids: Sequence[int] | None) -> list[OperationHandle]:
         """Return a session's operations, or those of them with one of the ids."""
@@ -276,6 +281,13 @@ def _data_bytes(operation: Operation) -> int:
     """Return how large the data are that a result keeps apart."""
     apart = None if operation.result is None else operation.result.output_data_file
     return 0 if apart is None else apart.size_bytes
+
+
+def _replacement(before: Operation, after: Operation) -> tuple[Document, Document]:
+    """Return the query that finds the operation if it is still as it was, and the fields to set."""
+    unchanged = {*_FIXED, *(_INPUTS if after.request is before.request else ())}
+    fields = {name: value for name, value in after.stored().items() if name not in unchanged}
+    return {"_id": before.id, "attempt": before.attempt, "revision": before.revision, "deleted": False}, fields
 
 
 def _of_session(owner: str, session_id: int) -> Document:

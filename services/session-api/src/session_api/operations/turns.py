@@ -9,18 +9,17 @@ second of work in reserve: that is how long somebody who comes then waits, besid
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
 from datalab.errors import TransientError
-from datalab.events.envelope import utc_now
+from datalab.events.envelope import Event, utc_now
 from datalab.events.operations import FailureKind, Lane, OperationReport, OperationSucceeded
 from datalab.events.topology import RUNNERS
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
-from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.logging import get_logger
 from session_api.operations.events import changed_event, requested_event
 from session_api.operations.metrics import OperationMetrics
@@ -170,22 +169,25 @@ class Turns:
             self._waiting.pop((owner, lane), None)
             return
         if room > 0:
-            for operation in first:
-                await self._start(operation)
+            await self._start(first)
         # Room for several is filled by one look.
         self._waiting[owner, lane] = max(self._shares.reserve_of(owner, lane) // 2, 1)
 
-    async def _start(self, operation: Operation) -> None:
+    async def _start(self, operations: Sequence[Operation]) -> None:
+        """Request operations, or end those whose owner may not have them any more.
+
+        Somebody else may have given one its turn, or stopped it: then it stays so.
+        """
         now = utc_now()
-        after = operation.called(now=now)
-        try:
-            if now - operation.requested_at > _RIGHTS_HOLD_FOR:
-                await self._rights.owner_of(operation, now=now)
-        except InputRefusedError as refusal:
-            after = operation.failed(refusal.text, FailureKind.USAGE, now=now)
-        # Clients were told `PENDING` before.
-        events = [changed_event(after)] if after.finished else [requested_event(after)]
-        with suppress(LostRaceError):  # somebody else gave it its turn, or it was stopped
-            await self._operations.replace_state(operation, after, events)
-            if after.finished:
+        changes: list[tuple[Operation, Operation, list[Event]]] = []
+        for operation in operations:
+            after = operation.called(now=now)
+            try:
+                if now - operation.requested_at > _RIGHTS_HOLD_FOR:
+                    await self._rights.owner_of(operation, now=now)
+            except InputRefusedError as refusal:
+                after = operation.failed(refusal.text, FailureKind.USAGE, now=now)
                 self._metrics.finished(after.status, after.failure_kind)
+            # Clients were told `PENDING` before.
+            changes.append((operation, after, [changed_event(after)] if after.finished else [requested_event(after)]))
+        await self._operations.replace_each(changes)

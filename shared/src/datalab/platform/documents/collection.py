@@ -6,6 +6,7 @@ them published, and changes that hold only if nobody else was faster.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -59,6 +60,8 @@ class Collection(Generic[DocumentT]):
         self._model = model
         self._indexes = [*indexes, *([OUTBOX_INDEX] if relay else [])]
         self._relay = relay
+        self._asking: list[asyncio.Future[int]] = []
+        self._counting = asyncio.Lock()
         self.driver = database[name]
         if relay is not None:
             relay.watch(self.driver)
@@ -70,10 +73,37 @@ class Collection(Generic[DocumentT]):
                 await self.driver.create_indexes([_index_model(index) for index in self._indexes])
 
     async def next_number(self) -> int:
-        """Return the next positive integer of this collection's own, atomic counter."""
+        """Return the next positive integer of this collection's own, atomic counter.
+
+        Those who ask while others are being answered get theirs by one write: each costs a sync of the journal.
+        """
+        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asking.append(mine)
+        try:
+            async with self._counting:
+                if not mine.done():
+                    await self._answer_those_who_ask()
+            return await mine
+        finally:
+            mine.cancel()  # whoever was cancelled meanwhile leaves a gap, which does no harm
+
+    async def _answer_those_who_ask(self) -> None:
+        asking, self._asking = [each for each in self._asking if not each.done()], []
+        try:
+            first = await self._count_up(len(asking)) - len(asking) + 1
+        except TransientError as error:
+            for each in asking:
+                if not each.done():
+                    each.set_exception(TransientError(error.message))
+            return
+        for number, each in enumerate(asking, first):
+            if not each.done():
+                each.set_result(number)
+
+    async def _count_up(self, by: int) -> int:
         with mongo_errors():
             counter: Any = await self._counters.find_one_and_update(
-                {"_id": self.driver.name}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+                {"_id": self.driver.name}, {"$inc": {"value": by}}, upsert=True, return_document=ReturnDocument.AFTER
             )
         number: int = counter["value"]
         return number
