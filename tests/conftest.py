@@ -1,11 +1,17 @@
 """Real servers, started when the first test asks for them, and the option that renews golden files."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 from datalab.local.data_folder import DataFolder
 from datalab.local.supervisor import Supervisor
 from support.servers import isolated_settings, running_mongo, running_nats, running_s3
+
+# Who runs this in the background has its children ignore Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A deadline per example measures the load of the machine, not our code.
 settings.register_profile("datalab", deadline=None)

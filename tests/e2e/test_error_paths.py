@@ -403,7 +403,7 @@ async def test_what_is_no_json_is_refused(bench, body, answer):
     refused = await bench.client.post(f"datasessions/{bench.session}/operations/", body, status=400)
     assert refused["detail"].startswith(answer)
     refused = await bench.client.post("analysis/raw-data/", body, status=400)
-    assert refused["error"].startswith(answer)
+    assert refused["error"].startswith(f"raw-data Error: {answer}")
 
 
 @pytest.mark.parametrize(

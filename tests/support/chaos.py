@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from datalab.client.feed import FeedClient
@@ -246,3 +247,31 @@ async def visiting(system, frames):
                 listening.cancel()
                 await asyncio.wait([listening])
                 await bus.close()
+
+
+#: Until what waited for the end of an outage is done.
+OUTAGE_PATIENCE_S = 60.0
+
+
+async def outlast(lab, visit, outage, *, pairs, lasts_s):
+    """Ask for operations before and while an outage lasts: after it, all of them end right."""
+    fails = lab.outages().get(outage)
+    if fails is None:
+        pytest.skip("no small disks on this machine")
+    earlier = set(visit.asked)
+    asking = [asyncio.create_task(visit.ask(next(pairs))) for _ in range(3)]
+    async with fails():
+        asking += [asyncio.create_task(visit.ask(next(pairs))) for _ in range(3)]
+        await asyncio.sleep(lasts_s)  # the outage itself
+    async with asyncio.timeout(OUTAGE_PATIENCE_S):
+        await asyncio.gather(*asking)
+        asked = set(visit.asked) - earlier
+        await visit.observer.until(lambda seen: asked <= set(seen.terminal))
+        listed = {each["id"]: each for each in await visit.listed()}
+    assert len(asked) == 6
+    assert {visit.observer.terminal[number][0] for number in asked} == {"COMPLETED"}, [
+        listed[number] for number in asked
+    ]
+    assert {len(visit.observer.terminal[number]) for number in asked} == {1}
+    assert {visit.observer.last_words[number] for number in asked} == {"COMPLETED"}
+    assert {listed[number]["status"] for number in asked} == {"COMPLETED"}

@@ -12,7 +12,6 @@ from datalab.events.topology import LEASES
 from datalab.platform.objects.store import ObjectStore
 from session_api.operations.expiry import GRACE, ResultExpiry
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.repository import OperationRepository
 from support.session_api import archive, made_by, stored_file
 from support.waiting import until
 
@@ -41,7 +40,7 @@ async def other(world, alice, session_id):
 @pytest.fixture
 def look(world, other):
     """Return what looks once, `after` a time from now."""
-    operations = OperationRepository(database=world.database, relay=world.core.relay)
+    operations = world.operations._operations
 
     async def look_once(*, after, keep=KEEP, operations=operations):
         expiry = ResultExpiry(

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Final
 
 _PREFIX: Final = "DATALAB_"
-#: Of the command line, and what our own processes hand to their children.
+#: Of the command line and the tests, and what our own processes hand to their children.
 _NO_SETTINGS: Final = (
     "DATALAB_ACCESS_DIR",
     "DATALAB_API_URL",
@@ -21,6 +21,7 @@ _NO_SETTINGS: Final = (
     "DATALAB_NATS_STORE_PASSWORD",
     "DATALAB_NATS_STORE_USER",
     "DATALAB_PACKAGES_TO_LOAD",
+    "DATALAB_REAL_DATA",
     "DATALAB_TOKEN",
 )
 # settings: written by `make goldens`
