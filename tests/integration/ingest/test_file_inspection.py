@@ -138,6 +138,16 @@ def test_the_error_says_what_is_wrong(inspect, data, compression, reason):
         inspect(data, compression=compression)
 
 
+@pytest.mark.parametrize(("pack", "compression"), [(gzip.compress, "gz"), (bz2.compress, "bz2")])
+def test_what_expands_beyond_all_likelihood_is_given_up_early(inspect, monkeypatch, pack, compression):
+    zeros = pack(plain_fits() + bytes(32 * MEBIBYTE))
+    monkeypatch.setattr("ingest.inspection.file._FREE_EXPANSION_BYTES", 2 * MEBIBYTE)
+    with pytest.raises(UsageError, match="bytes when expanded"):
+        inspect(zeros, compression=compression, max_expanded_bytes=1024**3)
+    noise = np.random.default_rng(1).integers(0, 2**16, (1024, 1024)).astype(np.uint16)
+    inspect(pack(written(fits.PrimaryHDU(noise, image_header()))), compression=compression, max_expanded_bytes=1024**3)
+
+
 def test_a_header_without_end_is_not_read_for_ever(inspect):
     with pytest.raises(UsageError, match="no END card within"):
         inspect(b"SIMPLE  =".ljust(6 * MEBIBYTE), max_expanded_bytes=10 * MEBIBYTE)

@@ -29,6 +29,10 @@ from ingest.frames.names import Content
 
 #: Of a file that is no header at all, every card is a problem; the first few tell as much.
 _MOST_PROBLEMS = 50
+#: A stream may expand to this, or so many times its size: images do not, and what does would hold an inspector for long
+#: (16 GiB of zeros are 16 MB as .gz, and take 90 s).
+_MOST_EXPANSION = 200
+_FREE_EXPANSION_BYTES = 1024**3
 _JPEG_START = b"\xff\xd8\xff"
 
 _FITS_MEDIA_TYPES = {"": "image/fits", "fz": "image/fits", "bz2": "application/x-bzip2", "gz": "application/gzip"}
@@ -55,6 +59,9 @@ def inspect_file(path: Path, content: Content, compression: str, *, max_expanded
 
 def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Inspection:
     packed = _required_packing(path, compression)
+    if packed:
+        likely_bytes = max(_FREE_EXPANSION_BYTES, _MOST_EXPANSION * path.stat().st_size)
+        max_expanded_bytes = min(max_expanded_bytes, likely_bytes)
     with _damage_is_the_files(packed), unpacked_stream(path, packed) as stream:
         structure = read_structure(stream, max_bytes=max_expanded_bytes)
     try:
