@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 import hashlib
 import json
 
+import nats.js.errors
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -40,7 +42,12 @@ async def two_frames(lab, tmp_path, seed, **options):
 
 async def test_the_catalogue_offers_every_operation(lab, runner):
     bucket = await lab.bus.key_value(OPERATION_OFFERS)
-    assert sorted(await bucket.keys()) == ["Median", "Misbehave", "Sleep", "Take_Memory"]
+
+    async def offered():
+        with contextlib.suppress(nats.js.errors.NoKeysError):  # as nats-py says when the server is slow to answer, too
+            return sorted(await bucket.keys())
+
+    assert await until(offered) == ["Median", "Misbehave", "Sleep", "Take_Memory"]
     median = OperationDescribed.decode((await bucket.get("Median")).value)
     assert median.lane is Lane.SLOW
     assert median.parameters_schema["required"] == ["input_files"]
