@@ -91,6 +91,20 @@ async def test_a_deleted_operation_makes_room_and_a_queued_one_may_be_stopped(wo
     assert third not in await asked_for(world)
 
 
+async def test_when_none_waits_any_more_the_next_one_is_asked_for_at_once(world, user, session_id, turns):
+    turns._shares._slots = dict.fromkeys(Lane, 8)
+    numbers = await start(world, user, session_id, 17)  # one beyond a share of 16
+    assert await status_of(world, numbers[-1]) == "QUEUED"
+    for number in numbers[:4]:
+        await world.fail(user, session_id, number)
+    await until(lambda: published(world, numbers))
+    assert await status_of(world, await world.operation(user, session_id)) == "PENDING"
+
+
+async def status_of(world, number):
+    return (await world.database["operations"].find_one({"_id": number}))["status"]
+
+
 async def test_turns_that_nobody_gave_are_given_by_the_next_look(world, user, session_id, share_of_two, monkeypatch):
     numbers = await start(world, user, session_id, 3)
     with monkeypatch.context() as patch:

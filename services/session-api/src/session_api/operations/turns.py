@@ -163,15 +163,14 @@ class Turns:
         return share - await self._operations.count_any_under_way(owner, lane, most=share)
 
     async def _fill_share(self, owner: str, lane: Lane) -> None:
-        room = await self._room(owner, lane)
-        first = await self._operations.find_any_queued(owner, lane, limit=max(room, 1))
-        if not first:
-            self._waiting.pop((owner, lane), None)
-            return
-        if room > 0:
-            await self._start(first)
-        # Room for several is filled by one look.
-        self._waiting[owner, lane] = max(self._shares.reserve_of(owner, lane) // 2, 1)
+        room = max(await self._room(owner, lane), 0)
+        first = await self._operations.find_any_queued(owner, lane, limit=room + 1)
+        await self._start(first[:room])
+        if len(first) <= room:
+            self._waiting.pop((owner, lane), None)  # none is left: the next one is asked for at once
+        else:
+            # Room for several is filled by one look.
+            self._waiting[owner, lane] = max(self._shares.reserve_of(owner, lane) // 2, 1)
 
     async def _start(self, operations: Sequence[Operation]) -> None:
         """Request operations, or end those whose owner may not have them any more.
