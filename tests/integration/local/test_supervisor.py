@@ -70,6 +70,22 @@ async def test_a_child_is_ready_when_start_returns_and_gone_when_the_supervisor_
     assert [status.pid for status in history] == [pid, pid, pid, None]
 
 
+async def test_a_child_is_not_ready_by_what_another_program_answers(supervisor, folder, history):
+    """It is slow to find out that its port is taken; whoever took it answers in its place."""
+    service, other = stand_in(before="import time; time.sleep(1)\n", any_port=True), stand_in("other")
+    other.env = {**other.env, "DATALAB_HTTP_PORT": service.env["DATALAB_HTTP_PORT"]}
+    other.readiness_url = service.readiness_url
+    await supervisor.start(other)
+    taken = service.address
+
+    await supervisor.start(service)
+
+    assert service.address != taken
+    assert await service.why_not_ready() is None
+    ready = [status for status in history if status.name == "stand-in" and status.state is State.READY]
+    assert [status.address for status in ready] == [service.address]
+
+
 async def test_a_killed_child_comes_back_on_the_same_address(supervisor, history):
     await supervisor.start(stand_in())
     address = supervisor.status("stand-in").address

@@ -7,6 +7,7 @@ import socket
 import httpx
 import pytest
 
+from datalab.local.connection import read_connection
 from datalab.local.ports import free_port, own_address
 from datalab.local.reach import Reach, ReachError
 from datalab.local.system import running_system
@@ -30,7 +31,7 @@ async def downloaded(link):
 
 
 async def test_links_lead_to_this_machine_and_survive_a_restart(tmp_path):
-    reach = Reach(host="0.0.0.0")
+    reach = Reach(host="0.0.0.0", api_port=free_port(host="0.0.0.0"))
     async with running_system(tmp_path, reach=reach) as system:
         async with ObjectStore(system.s3_settings) as store:
             await store.put_bytes("results/of-yesterday", FILE, content_type="image/fits")
@@ -74,3 +75,21 @@ async def test_a_port_in_use_is_said_before_anything_is_started(tmp_path):
         with pytest.raises(ReachError, match="is in use by another program"):
             async with running_system(tmp_path, reach=reach, on_change=pytest.fail):
                 pytest.fail("it started")
+
+
+async def test_a_port_somebody_else_was_faster_to_take_is_left_to_them(tmp_path, monkeypatch):
+    """Both found it free; what answers there is ready, and is not ours."""
+    said = []
+    with socket.socket() as faster:
+        faster.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("datalab.local.reach.USUAL_API_PORT", faster.getsockname()[1])
+        monkeypatch.setattr("datalab.local.reach.port_is_free", lambda port, host: True)
+        faster.listen()
+        async with running_system(tmp_path, say=said.append) as system:
+            taken = f":{faster.getsockname()[1]}"
+            assert not system.api_url.endswith(taken)
+            assert (await downloaded(f"{system.api_url}/readyz")).status_code == 200
+            assert read_connection(tmp_path)["api_url"] == system.api_url
+    (line,) = said
+    assert line.startswith(f"ATTENTION: port {taken.removeprefix(':')}")
+    assert f"listens on port {httpx.URL(system.api_url).port} instead" in line

@@ -8,6 +8,9 @@ import os
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
 
 from datalab.errors import DatalabError
 from datalab.local import bound_to_parent
@@ -67,6 +70,18 @@ class ChildProcess:
     @property
     def running(self) -> bool:
         return self._process.returncode is None
+
+    def listens_at(self, address: str) -> bool:
+        """Tell whether it is this child, or what it started, that listens on the port of a URL."""
+        port = urlsplit(address).port
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child = psutil.Process(self.pid)
+            for process in (child, *child.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    sockets = process.net_connections(kind="tcp")
+                    if any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets):
+                        return True
+        return False
 
     async def wait(self) -> int:
         """Wait for the end, kill what is left of its group, and return the exit status (-N: killed by signal N)."""

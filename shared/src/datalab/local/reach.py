@@ -64,12 +64,18 @@ class Reach:
         wanted = self.api_port or USUAL_API_PORT
         if port_is_free(wanted, host=self.host):
             return wanted
-        taken = f"port {wanted} of {self.host} is in use by another program"
         if self.api_port is not None:
-            raise ReachError(f"{taken}: stop that one, or choose another port with --port")
+            raise ReachError(f"{self._taken(wanted)}: stop that one, or choose another port with --port")
         port = free_port(host=self.host)
-        say(f"ATTENTION: {taken}. The API listens on port {port} instead; --port chooses one.")
+        say(self.instead(wanted, port))
         return port
+
+    def instead(self, wanted: int, port: int) -> str:
+        """Return what people should know of an API that listens on another port than the one it was to have."""
+        return f"ATTENTION: {self._taken(wanted)}. The API listens on port {port} instead; --port chooses one."
+
+    def _taken(self, port: int) -> str:
+        return f"port {port} of {self.host} is in use by another program"
 
     @property
     def others_host(self) -> str | None:

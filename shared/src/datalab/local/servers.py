@@ -9,11 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pymongo
 import pymongo.errors
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 from urllib3 import PoolManager
 
 from datalab.errors import TransientError
@@ -39,6 +41,9 @@ S3_REGION = "us-east-1"  # what rclone answers for; without it minio-py asks, an
 MONGO_AUTHENTICATION_FAILED = 18
 
 
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerAddresses:
     """Where the servers are and who we are to them. Each field is the setting `DATALAB_<FIELD>`; None: not given."""
@@ -62,6 +67,11 @@ class ServerAddresses:
         """Return the variables a service reads its settings from."""
         values = ((variable, getattr(self, name)) for name, variable in self._variables())
         return {variable: value for variable, value in values if value is not None}
+
+    def settings(self, kind: type[SettingsT]) -> SettingsT:
+        """Return settings of a kind, such as `S3Settings`, that say what is known here."""
+        known = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name in kind.model_fields)
+        return kind(**{name: value for name, value in known if value is not None})
 
     @classmethod
     def _variables(cls) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def _is_foreign(variable: str, module: str) -> bool:
 class ServiceSpec:
     """A service: what to run, what to add to our own environment less its secrets, where it says that it is ready.
 
-    With `any_port`, nobody else has been told its port, and it listens on another one if somebody has taken that.
+    With `any_port`, nobody has asked for its port, and it listens on another one if somebody has taken that.
     """
 
     name: str
@@ -46,6 +46,10 @@ class ServiceSpec:
     @property
     def address(self) -> str:
         return f"http://{urlsplit(self.readiness_url).netloc}"
+
+    @property
+    def port(self) -> int:
+        return int(self.env["DATALAB_HTTP_PORT"])
 
     async def launch(self) -> Launch:
         return Launch(argv=self.argv, env={**without_secrets(os.environ), **self.env})
@@ -71,6 +75,7 @@ def default_services(
     runners: int = 1,
     api_host: str = LOOPBACK,
     api_port: int = 0,
+    api_any_port: bool = False,
     extra_env: Mapping[str, str] | None = None,
 ) -> list[ServiceSpec]:
     """Return session-api, ingest and `runners` operation runners.
@@ -82,6 +87,7 @@ def default_services(
         runners: how many operation runners.
         api_host: address session-api listens on; the workers' health pages stay on this machine.
         api_port: its port; 0 takes a free one.
+        api_any_port: whether it takes another one if somebody was faster.
         extra_env: more variables for every service.
     """
 
@@ -105,7 +111,7 @@ def default_services(
                 "PYTHONUNBUFFERED": "1",  # the log is read while the service runs
             },
             readiness_url=f"http://{url_host(reachable(host))}:{port}/readyz",
-            any_port=name != "session-api",
+            any_port=api_any_port or name != "session-api",
         )
 
     return [

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from datalab.local.access import AccessFolder
 from datalab.local.connection import connection_file
@@ -47,17 +46,17 @@ class System:
     @property
     def nats_settings(self) -> NatsSettings:
         """Settings that reach the bus."""
-        return NatsSettings(**_given(self.addresses, NatsSettings.model_fields))
+        return self.addresses.settings(NatsSettings)
 
     @property
     def mongo_settings(self) -> MongoSettings:
         """Settings that reach the document store."""
-        return MongoSettings(**_given(self.addresses, MongoSettings.model_fields))
+        return self.addresses.settings(MongoSettings)
 
     @property
     def s3_settings(self) -> S3Settings:
         """Settings that reach the object store."""
-        return S3Settings(**_given(self.addresses, S3Settings.model_fields))
+        return self.addresses.settings(S3Settings)
 
 
 @asynccontextmanager
@@ -97,26 +96,30 @@ async def running_system(
             runners=runners,
             api_host=reach.host,
             api_port=api_port,
+            api_any_port=reach.api_port is None,
             extra_env={**environ, "DATALAB_ADMIN_TOKEN": admin_token},
         )
         async with Supervisor(folder=folder, on_change=on_change) as supervisor:
             starting = asyncio.create_task(supervisor.start(*services))
             try:
                 addresses = await start_embedded(servers, supervisor=supervisor, environ=environ, reach=reach)
-                system = System(
-                    supervisor=supervisor,
-                    folder=folder,
-                    addresses=addresses,
-                    api_url=_api(services).address,
-                    others_url=reach.public_url or reach.others_url(api_port),
-                    admin_token=admin_token,
-                )
                 _keep_ports(servers, say)
-                await prepare_servers(system.nats_settings, system.s3_settings)
+                await prepare_servers(addresses.settings(NatsSettings), addresses.settings(S3Settings))
                 write_private(addresses_file, json.dumps(addresses.environment()))
                 await starting
             finally:
                 await end_tasks(starting)
+            api = _api(services)
+            if api.port != api_port:  # somebody took it while everything was loaded
+                say(reach.instead(api_port, api.port))
+            system = System(
+                supervisor=supervisor,
+                folder=folder,
+                addresses=addresses,
+                api_url=api.address,
+                others_url=reach.public_url or reach.others_url(api.port),
+                admin_token=admin_token,
+            )
             _write_connection(system)
             async with _following_sites(system, own_store=not environ.get("DATALAB_S3_URL")):
                 yield system
@@ -166,8 +169,3 @@ def _write_connection(system: System) -> None:
 def _api(services: list[ServiceSpec]) -> ServiceSpec:
     (api,) = (service for service in services if service.name == "session-api")
     return api
-
-
-def _given(addresses: ServerAddresses, fields: Mapping[str, object]) -> dict[str, Any]:
-    values = {name: getattr(addresses, name, None) for name in fields}
-    return {name: value for name, value in values.items() if value is not None}

@@ -167,7 +167,7 @@ class UnitSupervisor:
         poll_s = FIRST_POLL_S
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while (missing := await self.unit.why_not_ready()) is not None:
+                while (missing := await self._why_not_ready(process)) is not None:
                     if await process.ended_within(poll_s):
                         break
                     poll_s = min(2 * poll_s, LONGEST_POLL_S)
@@ -176,6 +176,12 @@ class UnitSupervisor:
             raise process.failure(f"was not ready after {START_TIMEOUT_S:.0f} s ({missing})") from None
         if not process.running:
             raise process.failure(process.how_it_ended())
+
+    async def _why_not_ready(self, process: ChildProcess) -> str | None:
+        missing = await self.unit.why_not_ready()
+        if missing is None and not process.listens_at(self.unit.address):
+            return f"another program answers at {self.unit.address}"  # it took the port after we had found it free
+        return missing
 
     def _show(self, state: State, *, detail: str = "") -> None:
         running = self._process is not None and self._process.running
