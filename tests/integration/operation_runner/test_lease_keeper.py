@@ -1,11 +1,13 @@
 import asyncio
 import contextlib
+from itertools import count
 
 import pytest
 from nats.js.api import KeyValueConfig
 
 from datalab.errors import PostponedError, TransientError
-from operation_runner.execution.leases import KeyValueLeaseKeeper
+from datalab.platform.bus.leases import LeaseKeeper
+from operation_runner.execution.leases import ResultLeases
 from support.servers import nats_connection
 
 KEY = "ab" * 32
@@ -23,13 +25,13 @@ async def keeper(bucket):
     return await keeper_of(bucket, ttl_s=TTL_S)
 
 
-async def keeper_of(bucket, *, ttl_s):
+async def keeper_of(bucket, *, ttl_s, **settings):
     async def opened():
         return bucket
 
-    keeper = KeyValueLeaseKeeper(opened, ttl_s=ttl_s)
+    keeper = LeaseKeeper(opened, ttl_s=ttl_s, **settings)
     await keeper.start()
-    return keeper
+    return ResultLeases(keeper)
 
 
 @contextlib.asynccontextmanager
@@ -107,12 +109,25 @@ async def test_the_key_of_a_holder_that_vanished_is_free_after_its_time_to_live(
 
 
 async def test_a_holder_that_lost_its_lease_cannot_confirm_it(bucket, keeper):
-    stalled = await keeper_of(bucket, ttl_s=1000.0)  # its renewals come too late
+    stalled = await keeper_of(bucket, ttl_s=1000.0, clock=count(step=300).__next__)  # its renewals come too late
     async with stalled.hold(KEY) as lost, asyncio.timeout(5 * TTL_S), held_at_last(keeper) as lease:
         assert lease is not None
-        with pytest.raises(TransientError, match="another runner has taken over"):
+        with pytest.raises(TransientError, match="somebody else has taken over"):
             await lost.confirm()
         await lease.confirm()
+
+
+async def test_a_lease_taken_a_moment_ago_is_confirmed_without_asking(nats_server, bucket):
+    seconds = [0.0]
+    keeper = await keeper_of(bucket, ttl_s=1000.0, clock=lambda: seconds[0])
+    async with keeper.hold(KEY) as lease:
+        taken = await bucket.get(KEY)
+        seconds[0] = 249.0
+        await lease.confirm()
+        assert (await bucket.get(KEY)).revision == taken.revision
+        seconds[0] = 251.0  # it may have been paused, and somebody else have the key
+        await lease.confirm()
+        assert (await bucket.get(KEY)).revision > taken.revision
 
 
 async def test_word_that_a_key_is_done_is_not_left_by_who_lost_it(bucket, keeper):
@@ -120,7 +135,7 @@ async def test_word_that_a_key_is_done_is_not_left_by_who_lost_it(bucket, keeper
     async with asyncio.timeout(5 * TTL_S), contextlib.AsyncExitStack() as late:
         async with stalled.hold(KEY):
             lease = await late.enter_async_context(held_at_last(keeper))
-        assert (await bucket.get(KEY)).value == b"computing"
+        assert (await bucket.get(KEY)).value == b"held"
         await lease.confirm()
 
 

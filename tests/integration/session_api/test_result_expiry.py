@@ -8,7 +8,8 @@ import pytest
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import MANIFEST, manifest_key, result_file_key
 from datalab.events.operations import OperationResult, OperationSucceeded, OutputFile
-from datalab.events.topology import LEASES
+from datalab.events.topology import LEASES, LEASES_TTL_S
+from datalab.platform.bus.leases import LeaseKeeper
 from datalab.platform.objects.store import ObjectStore
 from session_api.operations.expiry import GRACE, ResultExpiry
 from session_api.operations.metrics import OperationMetrics
@@ -46,7 +47,7 @@ def look(world, other):
         expiry = ResultExpiry(
             operations=operations,
             objects=world.core.objects,
-            leases=lambda: world.bus.key_value(LEASES),
+            leases=LeaseKeeper(lambda: world.bus.key_value(LEASES), ttl_s=LEASES_TTL_S),
             metrics=OperationMetrics(type(world.core.registry)()),
             keep=keep,
             clock=lambda: utc_now() + after,

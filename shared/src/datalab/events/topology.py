@@ -168,7 +168,8 @@ FRAME_FEED = Consumer(
 CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED)
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
-LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=20)
+LEASES_TTL_S = 20
+LEASES = Bucket(name="leases", description="which runner computes which result key now", ttl_s=LEASES_TTL_S)
 ANALYSIS_OFFERS = Bucket(name="analyses", description="analysis actions there are, as the runners describe them")
 HEALTH = Bucket(name="health", description="written by each readiness check: can the server store?", ttl_s=600)
 HAND_BACKS = Bucket(

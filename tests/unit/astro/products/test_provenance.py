@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalab.astro.products.provenance import output_header, provenance_cards
+from datalab.astro.products.provenance import output_records, provenance_cards
 
 KEY = "57ca906d" * 8
 
@@ -34,6 +34,10 @@ def written_and_read(header_cards):
     with fits.open(file) as hdus:
         hdus.verify("exception")
         return hdus[0].header
+
+
+def output_header(reference, shape, **own):
+    return fits.Header.fromstring("".join(output_records(reference, shape, **own)))
 
 
 def labelled(header, label):
@@ -155,3 +159,30 @@ def test_an_untidy_card_is_mended():
     reference.append(fits.Card.fromstring("untidy  = 1.2.3".ljust(80)), end=True)
     header = written_and_read(list(output_header(reference, (100, 200)).cards))
     assert header["UNTIDY"] == "1.2.3"
+
+
+def test_every_text_fills_its_columns_and_own_cards_replace_others():
+    reference = science_header()
+    reference["LONG"] = "x" * 200
+    records = output_records(reference, (100, 200), own=[fits.Card("OBJECT", "M 43"), fits.Card("PLANE1", "rp")])
+    assert all(len(each) % 80 == 0 for each in records)
+    assert max(map(len, records)) == 240
+    header = fits.Header.fromstring("".join(records))
+    assert (header["OBJECT"], header["PLANE1"], header["LONG"]) == ("M 43", "rp", "x" * 200)
+    assert header.count("OBJECT") == 1
+
+
+def test_of_a_keyword_that_comes_twice_the_last_card_counts():
+    reference = science_header()
+    reference.append(("OBJECT", "M 43"), end=True)
+    header = output_header(reference, (100, 200))
+    assert header.count("OBJECT") == 1
+    assert header["OBJECT"] == "M 43"
+
+
+def test_what_was_read_and_is_as_the_standard_wants_it_stays_as_it_is():
+    cards = ["EXPTIME =              1.50D+1 / long", "FLAG    = T", "NOTHING =", "A_B-C   = 'it''s'  / 'quoted'"]
+    reference = fits.Header.fromstring("".join(card.ljust(80) for card in cards))
+    written = [card.rstrip() for card in output_records(reference, (1, 1))[1:]]
+    assert written[0] == cards[0]
+    assert written[3] == cards[3]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from datalab.events.operations import Lane
-from datalab.events.topology import LEASES
+from datalab.events.topology import LEASES, LEASES_TTL_S
 from datalab.platform.assembly import Capability, Core
+from datalab.platform.bus.leases import LeaseKeeper
 from operation_runner.computing.computer import ProcessComputer
 from operation_runner.execution.bus import CancellationListener, subscriptions
 from operation_runner.execution.cancellations import Cancellations
-from operation_runner.execution.leases import KeyValueLeaseKeeper
+from operation_runner.execution.leases import ResultLeases
 from operation_runner.execution.metrics import ExecutionMetrics
 from operation_runner.execution.ports import Operations
 from operation_runner.execution.service import Execution
@@ -30,12 +31,12 @@ def build(core: Core, settings: OperationRunnerSettings, *, operations: Operatio
         time_limit_s=settings.operation_time_limit_s,
         memory_bytes=settings.operation_memory_bytes,
     )
-    leases = KeyValueLeaseKeeper(lambda: core.bus.key_value(LEASES))
+    leases = LeaseKeeper(lambda: core.bus.key_value(LEASES), ttl_s=LEASES_TTL_S)
     cancellations = Cancellations()
     execution = Execution(
         operations=operations,
         results=ObjectResultStore(core.objects),
-        leases=leases,
+        leases=ResultLeases(leases),
         inputs=inputs,
         computer=computer,
         publisher=core.bus,

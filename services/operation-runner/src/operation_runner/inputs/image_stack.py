@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -32,6 +34,8 @@ _BAND_BYTES = 6 * 1024**2
 _MOST_BAND_ROWS = 128
 #: Reading fewer rows of a file at once takes longer than decoding them.
 _LEAST_BAND_ROWS = 4
+#: Arrays of this size need no file: a stack has few of them, and a file costs more than they do.
+_SMALL_ARRAY_BYTES = 256 * 1024
 #: Fewer pixels than this are combined faster than a process is started.
 _PIXELS_WORTH_A_PROCESS = 2_000_000
 
@@ -153,10 +157,17 @@ class FitsInputs:
         return DerivedImage(image, pixels, image.header if header is None else header)
 
     def new_pixels(self, shape: tuple[int, ...], dtype: DTypeLike) -> Pixels:
-        """Return an array on disk, filled with zeros, in the byte order FITS stores."""
+        """Return an array on disk, or in memory if it is small, filled with zeros, in the byte order FITS stores.
+
+        Processes forked from this one write into the same array.
+        """
+        stored = np.dtype(dtype).newbyteorder(">")
+        size = math.prod(shape) * stored.itemsize
+        if 0 < size <= _SMALL_ARRAY_BYTES:
+            return np.frombuffer(mmap(-1, size), stored).reshape(shape)
         self._arrays += 1
         path = self._work_dir / f"{os.getpid()}-{self._arrays}.pixels"
-        return np.memmap(path, dtype=np.dtype(dtype).newbyteorder(">"), mode="w+", shape=shape)
+        return np.memmap(path, dtype=stored, mode="w+", shape=shape)
 
     def parallel(
         self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress

@@ -108,7 +108,8 @@ class ScratchCache:
         try:
             yield folder
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            if not _removed_if_empty(folder):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def _path(self, sha256: str) -> Path:
         return self._inputs / sha256
@@ -146,3 +147,11 @@ class ScratchCache:
             excess -= self._entries.pop(sha256).size_bytes
             self._path(sha256).unlink(missing_ok=True)
             _log.debug("scratch.evicted", sha256=sha256)
+
+
+def _removed_if_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True

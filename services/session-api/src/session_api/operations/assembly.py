@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from datalab.events.topology import LEASES
+from datalab.events.topology import LEASES, LEASES_TTL_S
 from datalab.platform.assembly import Capability
+from datalab.platform.bus.leases import LeaseKeeper
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
 from datalab.platform.periodic import Periodic
@@ -99,7 +100,7 @@ def build(
     expiry = ResultExpiry(
         operations=operations,
         objects=core.objects,
-        leases=lambda: core.bus.key_value(LEASES),
+        leases=LeaseKeeper(lambda: core.bus.key_value(LEASES), ttl_s=LEASES_TTL_S),
         metrics=metrics,
         keep=timedelta(days=settings.result_keep_days),
     )

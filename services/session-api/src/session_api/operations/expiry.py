@@ -9,18 +9,13 @@ the files go. Both steps are taken under the lease of the result's key, so that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import nats.js.errors
-from nats.js.kv import KeyValue
-
-from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import EXPIRY_MARK, MANIFEST, RESULTS
-from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
+from datalab.platform.bus.leases import Lease, LeaseKeeper
 from datalab.platform.logging import get_logger
 from datalab.platform.objects.bucket import StoredObject
 from datalab.platform.objects.store import ObjectStore
@@ -31,7 +26,6 @@ _log = get_logger(__name__)
 
 #: From the manifest to the files: longer than any report is on its way, or any process remembers a result.
 GRACE = timedelta(days=1)
-_EXPIRING = b"expiring"
 #: A lease lasts 20 s; so many deletions take a fraction of a second.
 _DELETED_AT_ONCE = 16
 
@@ -74,7 +68,7 @@ class ResultExpiry:
         *,
         operations: OperationRepository,
         objects: ObjectStore,
-        leases: Callable[[], Awaitable[KeyValue]],
+        leases: LeaseKeeper,
         metrics: OperationMetrics,
         keep: timedelta,
         grace: timedelta = GRACE,
@@ -97,11 +91,14 @@ class ResultExpiry:
             if folder.result_key in referenced or folder.younger_than(self._clock() - self._keep):
                 await self._keep_after_all(folder)
                 continue
-            async with self._lease(folder.result_key) as confirm:
-                if confirm is not None:
-                    await self._expire(folder.path, confirm)
+            lease = await self._leases.take(folder.result_key)
+            if lease is not None:  # else somebody computes it, or just did
+                try:
+                    await self._expire(folder.path, lease)
+                finally:
+                    await lease.release()
 
-    async def _expire(self, path: str, confirm: Callable[[], Awaitable[None]]) -> None:
+    async def _expire(self, path: str, lease: Lease) -> None:
         """Take the next step with a result, as things are now that nobody else changes it."""
         async for folder in self._folders(path):
             now = self._clock()
@@ -113,7 +110,7 @@ class ResultExpiry:
                 await self._objects.put_bytes(folder.mark_key, b"", content_type="text/plain")
                 await self._objects.delete(f"{path}{MANIFEST}")
             elif folder.mark.modified_at <= now - self._grace:
-                await self._delete([file.key for file in folder.files], confirm)
+                await self._delete([file.key for file in folder.files], lease)
                 await self._objects.delete(folder.mark.key)
                 self._metrics.result_expired()
                 _log.info("result.expired", result_key=folder.result_key, files=len(folder.files))
@@ -123,9 +120,9 @@ class ResultExpiry:
         if folder.mark is not None:
             await self._objects.delete(folder.mark.key)
 
-    async def _delete(self, keys: Sequence[str], confirm: Callable[[], Awaitable[None]]) -> None:
+    async def _delete(self, keys: Sequence[str], lease: Lease) -> None:
         for begin in range(0, len(keys), _DELETED_AT_ONCE):
-            await confirm()
+            await lease.confirm()
             await asyncio.gather(*map(self._objects.delete, keys[begin : begin + _DELETED_AT_ONCE]))
 
     async def _folders(self, prefix: str) -> AsyncIterator[_Folder]:
@@ -139,28 +136,3 @@ class ResultExpiry:
             folder.add(stored)
         if folder is not None:
             yield folder
-
-    @asynccontextmanager
-    async def _lease(self, result_key: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
-        """Give the block what renews the lease of a result; None if somebody else has it."""
-        bucket = await self._leases()
-        with bus_errors("no lease can be had"):
-            try:
-                revision = await bucket.create(result_key, _EXPIRING)
-            except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
-                yield None
-                return
-
-        async def confirm() -> None:
-            nonlocal revision
-            with bus_errors("the lease cannot be renewed"):
-                try:
-                    revision = await bucket.update(result_key, _EXPIRING, last=revision)
-                except nats.js.errors.KeyWrongLastSequenceError as error:
-                    raise TransientError("somebody has taken over the result that expires") from error
-
-        try:
-            yield confirm
-        finally:
-            with suppress(*BUS_ERRORS):  # it expires by itself
-                await bucket.delete(result_key, last=revision)

@@ -16,6 +16,15 @@ from datalab.astro.sky.wcs_header import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72
+#: What may come as often as there is something to say; the blank keyword is one, too.
+COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+_NAME = str(fits.Card("EXTNAME", "SCI", "extension name"))
+#: A card no writer has anything to mend in (FITS Standard 4.0, section 4): text, logical value or number.
+_STRICT = re.compile(
+    r"(?=.{80}$)(?:(?:COMMENT |HISTORY | {8})[ -~]*|"
+    r"(?=.{8}= )[A-Z0-9_-]+ *= *"
+    r"(?:'(?:[ -&(-~]|'')*'|[TF]|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?) *(?:/[ -~]*)?)"
+)
 
 #: Cards that describe how the input was stored or what its pixels summed to; the writer of the product sets its own.
 #: The Z and FZ keywords are those of tile compression (FITS Standard 4.0, section 10) and of fpack.
@@ -72,39 +81,51 @@ def provenance_cards(
     return cards
 
 
-def output_header(reference: fits.Header, shape: tuple[int, int]) -> fits.Header:
-    """Return the header of an image made from the one `reference` describes, named SCI.
+def output_records(reference: fits.Header, shape: tuple[int, int], *, own: Sequence[fits.Card] = ()) -> list[str]:
+    """Return the header of an image made from the one `reference` describes, named SCI: a text for each card.
 
-    It keeps every card but those on storage, checksums and extremes; cards beyond repair are left out. The WCS
-    stays valid for an image cropped from pixel [0, 0]; regions in pixel numbers are kept only if nothing is cropped.
+    It keeps every card but those on storage, checksums and extremes; cards beyond repair are left out, and of a
+    keyword that comes twice the last card counts. The WCS stays valid for an image cropped from pixel [0, 0]; regions
+    in pixel numbers are kept only if nothing is cropped.
 
     Args:
         reference: of the input's science image; not modified.
         shape: (rows, columns) of the new image.
+        own: cards of the new image, each instead of those of the same keyword.
+
+    Returns:
+        Texts of 80 columns, or a multiple of that where a long text goes on.
     """
     is_cropped = shape[::-1] != image_axes(reference)
-    header = fits.Header()
-    header["EXTNAME"] = ("SCI", "extension name")
+    kept: dict[str | int, str] = {"EXTNAME": _NAME, **{card.keyword: str(card) for card in own}}
+    given = set(kept)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VerifyWarning)  # astropy tells what it mended
-        for card in reference.cards:
-            if _STORAGE.fullmatch(card.keyword) or (is_cropped and PIXEL_REGION.fullmatch(card.keyword)):
+        for number, card in enumerate(reference.cards):
+            keyword = card.keyword
+            if keyword in given or _STORAGE.fullmatch(keyword) or (is_cropped and PIXEL_REGION.fullmatch(keyword)):
                 continue
             try:
-                header.append(_mended(card), end=True)
+                kept[number if keyword in COMMENTARY else keyword] = _record(card)
             except UNREADABLE_CARD:
                 continue
-    return header
+    return list(kept.values())
 
 
-def _mended(card: fits.Card) -> fits.Card:
-    """Return a copy of a card that a strict writer accepts; number formats stay as they are where they can."""
+def _record(card: fits.Card) -> str:
+    """Return the text of a card as a strict writer has it; number formats stay as they are where they can.
+
+    Raises what is in `UNREADABLE_CARD`.
+    """
+    text = None if card._modified else card._image  # noqa: SLF001 - asked for `image`, each card takes 10 microseconds
+    if text is not None and _STRICT.fullmatch(text):
+        return str(text)
     mended = copy.copy(card)
     mended.verify("silentfix")
     keyword = mended.image[:8]
     if keyword != keyword.upper():  # the one fault that astropy reports but does not mend
         mended = fits.Card(mended.keyword, mended.value, mended.comment)
-    return mended
+    return str(mended)
 
 
 def _commentary(keyword: str, text: str, *, label: str = "") -> list[fits.Card]:

@@ -24,7 +24,7 @@ def valid_key(key: str) -> str:
         raise UsageError("an object key must be valid Unicode") from None
     if any(segment.strip() in {b"", b".", b".."} for segment in segments):
         raise UsageError(f"object key {key!r} has an empty, '.' or '..' segment")
-    if any(unicodedata.category(character) == "Cc" for character in key):
+    if not key.isprintable() and any(unicodedata.category(character) == "Cc" for character in key):
         raise UsageError(f"object key {key!r} has control characters")
     if len(key.encode()) > MAX_KEY_BYTES or max(map(len, segments)) > MAX_SEGMENT_BYTES:
         raise UsageError(
