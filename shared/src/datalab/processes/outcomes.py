@@ -33,11 +33,10 @@ class TimeLimitError(ProcessLostError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the work returned, or why it did not; and why the process that did it must not work again, if so."""
+    """What the work returned, or why it did not."""
 
     value: Any = None
     error: Exception | None = None
-    spent: str = ""
 
     def result(self) -> Any:
         """Return the value.

@@ -113,18 +113,26 @@ class WorkerPool:
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             call.settle(Outcome(error=error))
         else:
-            as_new = self._reuse is None or not (outcome.error or outcome.spent)
-            kept = call.let_go() and as_new
-            if kept:
-                self._idle.append(worker)
-            call.settle(outcome)
-            if not kept:
-                worker.end()  # which is not worth waiting for
-            if outcome.spent:
-                self._on_spent(outcome.spent)
+            self._let_go(call, worker, outcome)
         if self._reuse is not None:
             with suppress(ProcessLostError):  # the next request tries again, and is told
                 self._start_ahead()
+
+    def _let_go(self, call: _Call, worker: WorkerProcess, outcome: Outcome) -> None:
+        """Hand over the answer, and keep the process for the next request if it can answer that."""
+        left_alone = call.let_go()
+        if self._reuse is None and left_alone:
+            self._idle.append(worker)
+            call.settle(outcome)
+            return
+        call.settle(outcome)  # nothing else is worth waiting for
+        spent = worker.why_spent() if left_alone and outcome.error is None else ""
+        if left_alone and outcome.error is None and not spent:
+            self._idle.append(worker)
+            return
+        worker.end()
+        if spent:
+            self._on_spent(spent)
 
     def _living_worker(self) -> WorkerProcess:
         with suppress(IndexError):

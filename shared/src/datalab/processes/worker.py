@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -25,6 +24,9 @@ from datalab.processes.forkserver import end_process, let_server_end, start_proc
 from datalab.processes.limits import adopt_orphans, die_with_parent
 from datalab.processes.outcomes import Outcome, ProcessLostError, outcome_of, send_outcome
 from datalab.processes.reuse import AsNew, Reuse
+
+#: A process compares itself with what it was in a thousandth of this.
+_COMPARISON_S = 5.0
 
 
 class Parent:
@@ -87,6 +89,15 @@ class WorkerProcess:
             raise
         return said
 
+    def why_spent(self) -> str:
+        """Wait until a process that has answered knows whether it is as new; return why it is not, or an empty text."""
+        try:
+            if self._pipe.poll(_COMPARISON_S):
+                return str(self._pipe.recv())
+        except (EOFError, OSError):
+            return "it ended"
+        return "it does not say whether it was changed"
+
     def reply(self, outcome: Outcome) -> None:
         """Answer a question of the process."""
         with self._turn, suppress(OSError):  # it died meanwhile
@@ -133,12 +144,13 @@ def _serve(pipe: Connection, target: str, arguments: tuple[Any, ...], reuse: Reu
 
 
 def _answer_as_new(pipe: Connection, answer: Callable[[Any], Any], reuse: Reuse) -> None:
-    """Answer, each time in a context of its own, and say when the process is no longer what it was."""
+    """Answer, each time in a context of its own; then say whether the process is what it was: nobody waits for that."""
     adopt_orphans()  # children of children that a request leaves behind are found, too
     as_new = AsNew(reuse)
     while True:
         outcome = copy_context().run(outcome_of, answer, pipe.recv())
-        send_outcome(pipe, replace(outcome, spent="" if outcome.error else as_new.difference()))
+        send_outcome(pipe, outcome)
+        pipe.send("it failed" if outcome.error else as_new.difference())
 
 
 def _named(target: str) -> Any:

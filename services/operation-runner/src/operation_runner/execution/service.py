@@ -143,6 +143,7 @@ class Execution:
                     computed = await self._computer.compute(job, on_progress=progress, on_product=new_result.add)
                     await lease.confirm()
                     result = await new_result.complete(computed)
+            # Before word is left for others that it is done: somebody waits for this.
             await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
 
     async def _succeed(
