@@ -51,6 +51,6 @@ class ResultLeases:
         while True:
             await asyncio.sleep(self._keeper.renew_every_s)
             try:
-                await lease.confirm()
+                await lease.renew()
             except TransientError as error:
                 _log.warning("lease.not_renewed", reason=error.message)

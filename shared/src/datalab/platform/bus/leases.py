@@ -44,13 +44,14 @@ class Lease:
         self._written_at = taken_at
         self._turn = asyncio.Lock()
 
-    async def confirm(self) -> None:
-        """Make sure that it is ours, and renew it unless that was done a moment ago.
+    async def renew(self) -> None:
+        """Have it live on for the whole time from now. Raises `TransientError` if it is lost or the bus is away."""
+        await self._write(_HELD)
 
-        Raises `TransientError` if it is lost or the bus is away.
-        """
+    async def confirm(self) -> None:
+        """Make sure that it is ours: renew it, unless that was done a moment ago. Raises as `renew`."""
         if self._clock() - self._written_at > self._fresh_s:
-            await self._write(_HELD)
+            await self.renew()
 
     async def complete(self) -> None:
         """Leave word that what it was for is done."""
