@@ -31,7 +31,6 @@ _log = get_logger(__name__)
 
 _CONNECT_TIMEOUT_S = 5.0
 _CHECK_TIMEOUT_S = 1.0
-_REQUEST_TIMEOUT_S = 5.0
 _RECONNECT_WAIT_S = 0.25
 
 
@@ -152,8 +151,7 @@ class Bus:
     @property
     def jetstream(self) -> JetStreamContext:
         """The JetStream context, for what this class does not offer."""
-        stream_context: JetStreamContext = self._broker.connection.jetstream(timeout=_REQUEST_TIMEOUT_S)
-        return stream_context
+        return streams.jetstream_of(self._broker)
 
     async def key_value(self, bucket: Bucket) -> KeyValue:
         """Return a declared key-value bucket. Raises `TransientError` when it cannot be reached."""

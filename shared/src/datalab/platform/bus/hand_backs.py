@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import nats.js.errors
 from faststream.nats import NatsBroker
-from nats.js import JetStreamContext
 
 from datalab.events.topology import HAND_BACKS, Consumer
 from datalab.platform.bus.errors import BUS_ERRORS
+from datalab.platform.bus.streams import jetstream_of
 from datalab.platform.logging import get_logger
 
 _log = get_logger(__name__)
@@ -23,16 +23,11 @@ class HandBacks:
     def __init__(self, broker: NatsBroker) -> None:
         self._broker = broker
 
-    @property
-    def _jetstream(self) -> JetStreamContext:
-        context: JetStreamContext = self._broker.connection.jetstream()
-        return context
-
     async def count(self, consumer: Consumer, sequence: int) -> int | None:
         """Return how often a message was handed back; None if the server does not say."""
         stream, subject = f"KV_{HAND_BACKS.name}", _subject(consumer, sequence)
         try:
-            kept = await self._jetstream.get_last_msg(stream, subject)
+            kept = await jetstream_of(self._broker).get_last_msg(stream, subject)
         except nats.js.errors.NotFoundError:
             return 0
         except BUS_ERRORS:
@@ -42,7 +37,7 @@ class HandBacks:
     async def set(self, consumer: Consumer, sequence: int, count: int) -> None:
         """Keep the count. Should that fail, one delivery counts as a try that was none."""
         try:
-            await self._jetstream.publish(_subject(consumer, sequence), str(count).encode(), timeout=1.0)
+            await jetstream_of(self._broker).publish(_subject(consumer, sequence), str(count).encode(), timeout=1.0)
         except BUS_ERRORS as error:
             _log.warning("bus.hand_back_not_counted", consumer=consumer.name, sequence=sequence, reason=str(error))
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import nats.js.errors
+from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -22,6 +23,13 @@ _FETCH_TIMEOUT_S = 5.0
 #: How many stored messages a replay asks for at once.
 _REPLAY_BATCH = 256
 _FOLLOW_AGAIN_S = 0.25
+_REQUEST_TIMEOUT_S = 5.0
+
+
+def jetstream_of(broker: NatsBroker) -> JetStreamContext:
+    """Return the JetStream context of a connected broker."""
+    stream_context: JetStreamContext = broker.connection.jetstream(timeout=_REQUEST_TIMEOUT_S)
+    return stream_context
 
 
 @dataclass(frozen=True, slots=True)
