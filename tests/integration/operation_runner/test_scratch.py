@@ -196,6 +196,20 @@ async def test_a_file_of_the_wrong_size_is_fetched_again(cache, store):
     assert len(store.fetched) == 2
 
 
+async def test_a_file_damaged_between_two_runs_is_fetched_again(tmp_path, cache, store):
+    a, b = store.add("a", b"a" * 10), store.add("b", b"b" * 10)
+    await use(cache, a, b)
+    await cache.stop()
+    (cache._inputs / a.sha256).write_bytes(bytes(10))  # as after a loss of power
+    store.fetched.clear()
+    again = ScratchCache(folder=tmp_path / "scratch", limit_bytes=100, store=store)
+    await again.start()
+    for _ in range(2):
+        assert await use(again, a, b) == {"a": b"a" * 10, "b": b"b" * 10}
+    assert store.fetched == ["data/a"]
+    await again.stop()
+
+
 async def test_a_work_folder_is_empty_and_goes_with_all_it_holds(cache):
     async with cache.work_dir() as first, cache.work_dir() as second:
         assert first != second

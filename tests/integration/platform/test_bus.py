@@ -279,7 +279,7 @@ async def test_what_the_sender_did_wrong_is_counted_apart_from_what_an_operator_
     assert counts() == {"refusals": 0.0, "dead_letters": 0.0} | {counted: 1.0}
 
 
-@pytest.mark.parametrize("decode", [None, UnreadableMessageError("none of ours")])
+@pytest.mark.parametrize("decode", [None, UnreadableMessageError("none of ours"), OverflowError("nobody foresaw")])
 async def test_an_unreadable_message_is_kept_and_ends_there(bus, decode):
     handler = Handler()
 

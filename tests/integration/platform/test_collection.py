@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from datalab.documents.document import ASCENDING, Index, StoredDocument
-from datalab.errors import TransientError
+from datalab.errors import OutageError, TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import OperationStarted
 from datalab.platform.documents.client import DocumentStore, aggregated
@@ -187,12 +187,12 @@ async def test_numbers_asked_for_at_once_are_all_different_and_cost_few_writes(t
 
 async def test_a_store_that_fails_is_told_to_all_who_ask_for_a_number_and_to_none_after(things, monkeypatch):
     async def away(by):
-        raise TransientError("the document store does not answer")
+        raise OutageError("the document store does not answer")
 
     with monkeypatch.context() as patch:
         patch.setattr(things, "_count_up", away)
         answers = await asyncio.gather(*(things.next_number() for _ in range(5)), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [TransientError] * 5
+    assert [type(answer) for answer in answers] == [OutageError] * 5
     assert await things.next_number() > 0
 
 
@@ -204,3 +204,20 @@ async def test_who_stops_asking_for_a_number_holds_up_nobody(things):
     answers = await asyncio.gather(*asking, return_exceptions=True)
     kept = [answer for answer in answers if isinstance(answer, int)]
     assert len(set(kept)) == len(kept) >= 5
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, RuntimeError])
+async def test_whatever_ends_the_one_who_asks_for_all_the_others_get_their_numbers(things, monkeypatch, failure):
+    count_up = things._count_up
+
+    async def ended_once(by):
+        if by > 1:  # the first one asks for itself, the second one for all who came meanwhile
+            monkeypatch.setattr(things, "_count_up", count_up)
+            raise failure
+        return await count_up(by)
+
+    monkeypatch.setattr(things, "_count_up", ended_once)
+    async with asyncio.timeout(20):
+        answers = await asyncio.gather(*(things.next_number() for _ in range(5)), return_exceptions=True)
+    assert [type(each) for each in answers] == [int, failure, int, int, int]
+    assert len(set(answers)) == 5

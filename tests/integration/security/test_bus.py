@@ -273,6 +273,10 @@ async def test_a_malformed_announcement_is_refused_to_its_sender_and_on_the_feed
                 "'mrc'",
             ),
             (b'{"type": "file.stored.v1", "site": "rude", "key": "elsewhere/1"}', "in none of the folders"),
+            (
+                b'{"site": "rude", "key": "data/rude.fits", "occurred_at": "9999-12-31T23:59:59-12:00"}',
+                "after the year 9999 in UTC (at occurred_at)",
+            ),
         ):
             with pytest.raises(nats.js.errors.BadRequestError) as refusal:
                 await site.connection.jetstream().publish("observatory.rude.image.new", body)

@@ -1,5 +1,7 @@
 """Lists end where an answer would become too large, and go on in their next page."""
 
+import asyncio
+
 import pytest
 
 from support.session_api import MEDIAN, archive, body_of, frame_document, result, running_world
@@ -85,3 +87,26 @@ async def test_texts_without_end_are_refused(world, client):
     )
     assert reply.status_code == 400
     assert body_of(reply)["error"] == "target_name of f1 has 2000 bytes; 1024 are allowed."
+
+
+async def test_who_is_still_sending_keeps_nobody_from_an_answer(world):
+    finish, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slowly():
+        yield b'{"name": '
+        begun.release()
+        await finish.wait()
+        yield b'"changed"}'
+
+    async with world.client("alice") as alice, world.client("bob") as bob:
+        clients = [alice, alice, bob, bob]
+        paths = [f"/api/datasessions/{await world.session(each)}/" for each in clients]
+        sending = [
+            asyncio.create_task(each.patch(path, content=slowly())) for each, path in zip(clients, paths, strict=True)
+        ]
+        for _ in sending:
+            await begun.acquire()
+        listed = [(await bob.get("/api/datasessions/")).status_code for _ in range(3)]
+        finish.set()
+        changed = [(await each).status_code for each in sending]
+    assert (listed, changed) == ([200] * 3, [200] * 4)

@@ -125,6 +125,19 @@ async def test_a_busy_lane_does_not_hide_an_idle_one(world, alice, session_id, i
     assert len(await world.requests(waiting)) == 1
 
 
+async def test_what_is_lost_in_a_lane_that_is_never_idle_is_asked_for_again(world, alice, session_id, idle_runner):
+    lost = await world.operation(alice, session_id)
+    await published(world, lost)
+    await idle_runner()
+    waiting = await world.operation(alice, session_id)
+    await published(world, waiting)
+    for number in (lost, waiting):
+        await silence(world, number)
+    await world.work("lost operations")
+    await published(world, lost)
+    assert [len(await world.requests(number)) for number in (lost, waiting)] == [2, 1]
+
+
 async def test_processes_side_by_side_ask_once(world, alice, session_id, idle_runner):
     number = await world.operation(alice, session_id)
     await published(world, number)

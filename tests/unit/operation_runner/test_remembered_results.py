@@ -35,3 +35,11 @@ async def test_a_result_is_read_again_after_an_hour():
     objects.manifest = None  # it has expired
     assert await results.find(KEY) is None
     assert objects.reads == 2
+
+
+async def test_a_damaged_manifest_makes_no_result_so_that_it_can_be_made_anew():
+    objects = Objects()
+    whole = objects.manifest
+    for damaged in (whole[:50], "", "\0" * len(whole)):
+        objects.manifest = damaged
+        assert await ObjectResultStore(objects).find(KEY) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import re
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ _CACHED_NAME = re.compile(r"[0-9a-f]{64}")
 @dataclass(slots=True)
 class _Entry:
     size_bytes: int
+    #: A file of an earlier run may have been damaged since, as by a computer that lost its power.
+    verified: bool = False
     pins: int = 0
     #: Two operations may want the same file at once: the second one waits for the first one's copy.
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -126,11 +129,14 @@ class ScratchCache:
         self._evict()
 
     async def _fetch(self, file: InputFile) -> None:
-        path = self._path(file.sha256)
-        async with self._entries[file.sha256].fetching:
-            if path.exists() and path.stat().st_size == file.size_bytes:
-                path.touch()
-                return
+        path, entry = self._path(file.sha256), self._entries[file.sha256]
+        async with entry.fetching:
+            if path.exists():
+                if path.stat().st_size == file.size_bytes and (entry.verified or await _has(path, file.sha256)):
+                    entry.verified = True
+                    path.touch()
+                    return
+                _log.warning("scratch.damaged", sha256=file.sha256)
             self._evict()
             try:
                 await self._store.fetch_file(file.key, path, expected_sha256=file.sha256, max_bytes=file.size_bytes)
@@ -138,6 +144,7 @@ class ScratchCache:
                 raise UsageError(f"The input file {file.basename} is no longer stored.") from error
             except (ChecksumMismatchError, ObjectTooLargeError) as error:
                 raise UsageError(f"The input file {file.basename} has changed since it was recorded.") from error
+            entry.verified = True
 
     def _evict(self) -> None:
         excess = self.used_bytes - self._limit_bytes
@@ -155,3 +162,11 @@ def _removed_if_empty(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+async def _has(path: Path, sha256: str) -> bool:
+    def found() -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return await asyncio.to_thread(found) == sha256

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 import datalab
-from datalab.errors import TransientError, UsageError
+from datalab.errors import UsageError, explain_validation
 from datalab.events.envelope import UtcDatetime, utc_now
 from datalab.events.object_keys import manifest_key, result_data_key, result_file_key
 from datalab.events.operations import (
@@ -27,6 +27,7 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
+from datalab.platform.logging import get_logger
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
@@ -34,6 +35,8 @@ from operation_runner.results.names import product_name
 from operation_runner.sdk.jobs import Computed, Job, LocalFile, LocalProduct
 
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
+_log = get_logger(__name__)
+
 #: A file of this size is sent in one request; a larger one is streamed, and looked at again when it is there.
 _SMALL_BYTES = 1024**2
 #: Results never change, so the ones found lately need not be read again. They may expire, a day after their manifest
@@ -81,7 +84,9 @@ class ObjectResultStore:
         except ObjectNotFoundError:
             return None
         except ValidationError as error:
-            raise TransientError(f"the manifest of result {result_key} is damaged") from error
+            # Whoever makes the result anew stores a good one; the files of this one stay for those who have them.
+            _log.warning("result.manifest_damaged", result_key=result_key, reason=explain_validation(error))
+            return None
         self._remember(result)
         return result
 

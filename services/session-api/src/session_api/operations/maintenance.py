@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import timedelta
 
-from datalab.events.envelope import utc_now
+from pydantic import ValidationError
+
+from datalab.events.envelope import WireModel, utc_now
 from datalab.events.operations import FailureKind, Lane
-from datalab.events.topology import PROJECTOR, RUNNERS, Consumer
+from datalab.events.topology import PROJECTOR, RUNNERS, Consumer, stream_for
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.errors import bus_errors
 from datalab.platform.documents.collection import LostRaceError
@@ -25,6 +27,14 @@ _log = get_logger(__name__)
 
 #: How much one look takes on; the next look goes on.
 _BATCH = 200
+#: Messages a look reads through: users' shares are far fewer. Where there are more, lost ones have to wait.
+_MOST_MESSAGES = 2000
+
+
+class _AboutOperation(WireModel):
+    """What requests and reports have in common."""
+
+    operation_id: int
 
 
 class OperationMaintenance:
@@ -54,16 +64,20 @@ class OperationMaintenance:
     async def request_lost_again(self) -> int:
         """Request operations again that nobody works on any more; return how many. Raises `TransientError`.
 
-        Without news for a while proves nothing while requests wait or are in hand, as in a long queue, or reports wait
-        to be taken in: only when the queues are empty has the bus forgotten them. A runner that does work on it finds
-        the result under its key.
+        Without news for a while proves nothing while the request waits or is in hand, as in a long queue, or a report
+        waits to be taken in: the bus has forgotten it when none of the messages it has yet to settle is about it. A
+        runner that does work on it finds the result under its key.
         """
         since = utc_now() - self._stale_after
         asked = 0
         for lane in Lane:
-            if await self._idle(RUNNERS[lane], PROJECTOR):
-                silent = await self._operations.find_any_silent(lane, since=since, limit=_BATCH)
-                asked += sum([await self._request_again(operation) for operation in silent])
+            silent = await self._operations.find_any_silent(lane, since=since, limit=_BATCH)
+            # A request is settled after its report is stored, so they are looked at in this order.
+            for consumer in (RUNNERS[lane], PROJECTOR):
+                if silent:
+                    unsettled = await self._unsettled(consumer)
+                    silent = [each for each in silent if unsettled is not None and each.id not in unsettled]
+            asked += sum([await self._request_again(operation) for operation in silent])
         return asked
 
     async def count_unfinished(self) -> None:
@@ -74,13 +88,29 @@ class OperationMaintenance:
         """Remove operations that nobody needs any more. Raises `TransientError`."""
         await self._operations.purge_any(deleted_before=utc_now() - self._purge_after)
 
-    async def _idle(self, *consumers: Consumer) -> bool:
-        for consumer in consumers:
-            with bus_errors(f"the consumer {consumer.name} cannot be asked"):
-                info = await self._bus.jetstream.consumer_info(consumer.stream, consumer.name)
-            if info.num_pending or info.num_ack_pending:
-                return False
-        return True
+    async def _unsettled(self, consumer: Consumer) -> set[int] | None:
+        """Return the operations a consumer may still have messages about; None if there are too many messages."""
+        with bus_errors(f"the consumer {consumer.name} cannot be asked"):
+            info = await self._bus.jetstream.consumer_info(consumer.stream, consumer.name)
+        if not (info.num_pending or info.num_ack_pending):
+            return set()
+        if (info.num_pending or 0) > _MOST_MESSAGES:
+            return None
+        found: set[int] = set()
+        messages = self._bus.replay(
+            stream_for(consumer.filter_subjects[0]),
+            after=info.ack_floor.stream_seq if info.ack_floor else 0,
+            filter_subjects=consumer.filter_subjects,
+        )
+        async with aclosing(messages):
+            count = 0
+            async for message in messages:
+                count += 1
+                if count > _MOST_MESSAGES:
+                    return None
+                with suppress(ValidationError):  # of nothing: it becomes a dead letter
+                    found.add(_AboutOperation.model_validate_json(message.body).operation_id)
+        return found
 
     async def _request_again(self, operation: Operation) -> bool:
         now = utc_now()

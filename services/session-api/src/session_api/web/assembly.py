@@ -53,12 +53,13 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
             Middleware(PathRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
             Middleware(Authentication, authenticate=authenticate, timeout_s=settings.store_timeout_s),
-            Middleware(AnswerLimit, unread=unread, max_answer_bytes=settings.max_answer_bytes),
             Middleware(
                 BodyLimit,
                 budget=bodies,
                 max_bytes=settings.max_request_bytes,
                 timeout_s=settings.request_body_timeout_s,
             ),
+            # Within the former: who is still sending takes no place from those who could be answered.
+            Middleware(AnswerLimit, unread=unread, max_answer_bytes=settings.max_answer_bytes),
         ],
     )

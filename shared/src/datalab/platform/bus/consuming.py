@@ -190,8 +190,8 @@ class _Delivery(BaseMiddleware[Any, Any]):
     async def _outcome(self, message: NatsMessage, handle: Callable[[], Awaitable[None]]) -> str:
         try:
             content = await message.decode()
-        except (ValidationError, UnreadableMessageError) as error:
-            reason = explain_validation(error) if isinstance(error, ValidationError) else str(error)
+        except Exception as error:  # noqa: BLE001 - what no decoder foresaw would be delivered again for ever
+            reason = _why_unreadable(error)
             if self._subscription.on_unreadable is not None:
                 await self._subscription.on_unreadable(self.msg.subject, self.msg.data, reason)
             await self._bury(f"unreadable: {reason}")
@@ -282,6 +282,17 @@ class _Delivery(BaseMiddleware[Any, Any]):
             reason=reason,
             refused=refused,
         )
+
+
+def _why_unreadable(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            return explain_validation(error)
+        case UnreadableMessageError():
+            return str(error)
+        case _:
+            _log.exception("bus.decoder_failed")
+            return f"{type(error).__name__} while it was read"
 
 
 @asynccontextmanager

@@ -152,8 +152,8 @@ class RunningResponder:
         responder = self._responder
         try:
             request = responder.decode(message.subject, message.data)
-        except ValidationError as error:
-            reason = explain_validation(error)
+        except Exception as error:  # noqa: BLE001 - whoever asks is answered, also for what no decoder foresaw
+            reason = explain_validation(error) if isinstance(error, ValidationError) else type(error).__name__
             _log.error("bus.unreadable_request", consumer=self._consumer, subject=message.subject, reason=reason)
             return self._refused(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
         if crowded:

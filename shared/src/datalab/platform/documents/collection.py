@@ -94,8 +94,11 @@ class Collection(Generic[DocumentT]):
         except TransientError as error:
             for each in asking:
                 if not each.done():
-                    each.set_exception(TransientError(error.message))
+                    each.set_exception(type(error)(error.message))
             return
+        except BaseException:
+            self._asking += asking  # whoever is next asks for the others
+            raise
         for number, each in enumerate(asking, first):
             if not each.done():
                 each.set_result(number)
