@@ -5,9 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from datalab.cli import completion
 from datalab.cli.connection import use_system
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.main import app
+from datalab.client.rest import Datalab
 from datalab.local.connection import connection_file
 
 #: Nobody listens there.
@@ -176,3 +178,47 @@ def test_shells_can_complete(environment):
     environment.setenv("COMP_CWORD", "2")
     result = CliRunner().invoke(app, [], prog_name="datalab")
     assert result.stdout.split() == ["start"]
+
+
+def test_words_that_are_no_unicode_are_said(environment):
+    environment.setenv("DATALAB_API_URL", LOCAL)
+    environment.setenv("DATALAB_TOKEN", "t")
+    code, said = datalab("sessions", "add", "bad\udcffname", "m31_1")
+    assert (code, "cannot be sent" in said) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:abc", "http://[::1"])
+def test_an_address_that_is_none_is_said(environment, url):
+    environment.setenv("DATALAB_API_URL", url)
+    environment.setenv("DATALAB_TOKEN", "t")
+    code, said = datalab("ops", "list")
+    assert (code, "which is no address" in said) == (ExitCode.FAILED, True)
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("co", "color-image"), ("Co", "Color-Image"), ("x", "")])
+def test_shells_complete_names_of_operations(environment, typed, offered):
+    async def names(*_):
+        return ["Color Image", "Median"]
+
+    environment.setattr(completion, "_offered", names)
+    environment.setenv("DATALAB_API_URL", LOCAL)
+    environment.setenv("DATALAB_TOKEN", "t")
+    environment.setenv("_DATALAB_COMPLETE", "complete_bash")
+    environment.setenv("COMP_WORDS", f"datalab ops start {typed}")
+    environment.setenv("COMP_CWORD", "3")
+    assert CliRunner().invoke(app, [], prog_name="datalab").stdout.strip() == offered
+    environment.delenv("DATALAB_TOKEN")
+    result = CliRunner().invoke(app, [], prog_name="datalab")
+    assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+async def test_an_operation_is_found_behind_those_that_come_with_its_session():
+    class Paged(Datalab):
+        async def call(self, method, path, **_):
+            given = [{"id": 2}] if path == "datasessions/" else [{"id": 1}, {"id": 2}]
+            sessions = [{"id": 7, "operations": given, "operations_count": 2}]
+            return {"results": sessions if path == "datasessions/" else given, "next": None}
+
+    async with Paged(LOCAL, "t") as api:
+        assert await api.session_of(1) == 7
+        assert await api.session_of(3) is None

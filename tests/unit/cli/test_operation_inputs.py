@@ -146,3 +146,21 @@ def test_a_misspelled_operation_is_told_with_those_like_it():
         operation_named("Medain", known)
     with pytest.raises(InputError, match="`datalab ops available` lists them"):
         operation_named("xyzzy", known)
+
+
+@pytest.mark.parametrize("name", ["Color Image", "color image", "color-image", "Color_Image"])
+def test_an_operation_may_be_named_in_one_word(name):
+    assert operation_named(name, {"Color Image": {"name": "Color Image"}}) == {"name": "Color Image"}
+
+
+@pytest.mark.parametrize(
+    "setting", ["radius=nan", "radius=inf", "iterations=1e999", "source=nan,1", 'source={"ra": NaN}']
+)
+def test_a_number_that_is_none_is_said(setting):
+    with pytest.raises(InputError, match=r"has to be|no JSON"):
+        input_data(SUBTRACTION, [], [setting], NO_SESSION)
+
+
+def test_a_setting_without_its_option_is_said():
+    with pytest.raises(InputError, match="say --set 'radius=4'"):
+        input_data(SUBTRACTION, ["m31_1", "radius=4"], [], NO_SESSION)

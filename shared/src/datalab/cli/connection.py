@@ -11,10 +11,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
+import httpx
 import typer
 
 from datalab.cli.exit_codes import ExitCode
-from datalab.client.rest import ApiRefusedError, Datalab, DatalabApiError
+from datalab.cli.output import printable
+from datalab.client.rest import ApiRefusedError, Datalab, DatalabApiError, UnsendableError
 from datalab.local.connection import read_connection
 
 DATA_DIR = Path(".datalab")
@@ -121,6 +123,10 @@ def api_address() -> str:
         no_system("DATALAB_API_URL")
     if not url.startswith(("http://", "https://")):
         raise CommandError(f"DATALAB_API_URL is {url!r}, which does not begin with http:// or https://")
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise CommandError(f"DATALAB_API_URL is {url!r}, which is no address: {error}") from error
     return url
 
 
@@ -163,4 +169,5 @@ def api_error(error: DatalabApiError, variable: str = USER_TOKEN) -> CommandErro
         code = _CODE_BY_STATUS.get(error.status, ExitCode.FAILED)
         valid = f" {variable} has to be a valid one: `datalab users token NAME` makes one"
         return CommandError(error.reason + (valid if error.status == HTTPStatus.UNAUTHORIZED else ""), code)
-    return CommandError(str(error), ExitCode.UNREACHABLE)
+    code = ExitCode.USAGE if isinstance(error, UnsendableError) else ExitCode.UNREACHABLE
+    return CommandError(printable(str(error)), code)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 JsonObject = dict[str, Any]
 
@@ -24,14 +25,19 @@ class InputError(Exception):
 
 
 def operation_named(name: str, available: Mapping[str, JsonObject]) -> JsonObject:
-    """Return the description of the operation; upper and lower case are the same. Raises `InputError`."""
-    by_lower = {known.lower(): known for known in available}
-    known = by_lower.get(name.strip().lower())
-    if known is not None:
-        return available[known]
-    near = [by_lower[each] for each in get_close_matches(name.lower(), by_lower, n=3)]
+    """Return the description of the operation, by its name or its word, in any case. Raises `InputError`."""
+    by_word = {word_for(known).lower(): known for known in available}
+    wanted = word_for(name).lower()
+    if wanted in by_word:
+        return available[by_word[wanted]]
+    near = [by_word[each] for each in get_close_matches(wanted, by_word, n=3)]
     meant = f"did you mean {' or '.join(near)}?" if near else "`datalab ops available` lists them"
     raise InputError(f"there is no operation {name!r}: {meant}")
+
+
+def word_for(name: str) -> str:
+    """Return a name as one word, which needs no quotes: `Color-Image` for Color Image."""
+    return re.sub(r"[\s_-]+", "-", name.strip())
 
 
 def frame_item(word: str) -> JsonObject:
@@ -99,6 +105,10 @@ def input_data(operation: JsonObject, files: Sequence[str], settings: Sequence[s
         first = next((key for key, described in inputs.items() if described["type"] == "fits"), None)
         if first is None:
             raise InputError(f"{operation['name']} takes no files")
+        for word in files:
+            key, equals, _ = word.partition("=")
+            if equals and key in inputs:
+                raise InputError(f"{word!r} is no file; say --set {word!r} to set {key}")
         data[first] = session_items(files, session)
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -129,9 +139,14 @@ def _unlisted(key: str, text: str, operation: JsonObject) -> Any:
     if near:
         raise InputError(f"{operation['name']} has no input {key!r}: did you mean {near[0]}?")
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError:
         return text
+
+
+def _no_number(word: str) -> NoReturn:
+    """Refuse what Python, other than JSON, takes for numbers: NaN and Infinity."""
+    raise ValueError(f"{word} is no number")
 
 
 def _files(key: str, text: str, session: JsonObject) -> list[Any]:
@@ -159,9 +174,12 @@ def _value(key: str, text: str, described: JsonObject) -> Any:
 
 def _number(key: str, text: str, *, whole: bool) -> int | float:
     try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        raise InputError(f"{key} has to be a {'whole ' if whole else ''}number, not {text!r}") from None
+        number = int(text) if whole else float(text)
+        if math.isfinite(number):
+            return number
+    except (ValueError, OverflowError):
+        pass
+    raise InputError(f"{key} has to be a {'whole ' if whole else ''}number, not {text!r}")
 
 
 def _position(key: str, text: str) -> Any:
@@ -171,12 +189,14 @@ def _position(key: str, text: str) -> Any:
     try:
         ra, dec = (float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{key} has to be RA,DEC in degrees, for example 132.846,11.814, not {text!r}") from None
-    return {"ra": ra, "dec": dec}
+        ra = dec = math.nan
+    if math.isfinite(ra) and math.isfinite(dec):
+        return {"ra": ra, "dec": dec}
+    raise InputError(f"{key} has to be RA,DEC in degrees, for example 132.846,11.814, not {text!r}")
 
 
 def _json(key: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise InputError(f"{key} is no JSON: {error}") from error

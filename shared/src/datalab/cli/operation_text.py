@@ -95,10 +95,13 @@ def _placeholder(described: JsonObject) -> str:
 
 def _rules(described: JsonObject) -> Iterator[str]:
     unit = {"fits": " files", "string": " characters"}.get(described["type"], "")
-    if described.get("minimum"):
-        yield f"at least {described['minimum']:g}{unit}"
-    if described.get("maximum") is not None:
-        yield f"at most {described['maximum']:g}{unit}"
+    least, most = described.get("minimum"), described.get("maximum")
+    if least and most is not None:
+        yield f"{least:g} to {most:g}{unit}" if least != most else f"{least:g}{unit if least != 1 else unit[:-1]}"
+    elif least:
+        yield f"at least {least:g}{unit if least != 1 else unit[:-1]}"
+    elif most is not None:
+        yield f"at most {most:g}{unit if most != 1 else unit[:-1]}"
     if described.get("filter_options"):
         yield f"filters {', '.join(described['filter_options'])}"
     if described.get("single_filter"):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from datalab.cli.completion import operations_beginning_with
 from datalab.cli.connection import CommandError, ask
 from datalab.cli.downloads import Rendering, planned, save
 from datalab.cli.exit_codes import ExitCode
@@ -24,6 +25,9 @@ _NO_SESSION: Final[JsonObject] = {"input_data": [], "operations": []}
 
 app = typer.Typer(help="Operations: what can be computed, and computing it.", no_args_is_help=True)
 
+OperationName = Annotated[
+    str, typer.Argument(help="operation, for example Median", autocompletion=operations_beginning_with)
+]
 SessionOption = Annotated[int | None, typer.Option(min=1, help="number of the session")]
 OperationArgument = Annotated[int, typer.Argument(min=1, help="number of the operation")]
 TimeoutOption = Annotated[float | None, typer.Option(min=0, help="longest wait in seconds; no limit if not given")]
@@ -42,7 +46,7 @@ def available(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def describe(name: str, as_json: JsonOption = False) -> None:
+def describe(name: OperationName, as_json: JsonOption = False) -> None:
     """Tell what an operation does, and its inputs with their limits, choices and defaults."""
     described = ask(lambda api: _described(api, name))
     if as_json:
@@ -53,7 +57,7 @@ def describe(name: str, as_json: JsonOption = False) -> None:
 
 @app.command()
 def start(  # noqa: PLR0917 - typer calls it by name
-    name: Annotated[str, typer.Argument(help="operation, for example Median")],
+    name: OperationName,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="its input files: frames, 'patterns*' of the session's, @OPERATION for outputs"),
@@ -93,7 +97,8 @@ def list_(session: SessionOption = None, as_json: JsonOption = False) -> None:
     async def read(api: Datalab) -> list[tuple[int, JsonObject]]:
         if session is not None:
             return [(session, operation) for operation in await api.operations(session)]
-        return [(each["id"], operation) for each in await api.sessions() for operation in each["operations"]]
+        latest = [await api.complete(each) for each in await api.sessions()]
+        return [(each["id"], operation) for each in latest for operation in each["operations"]]
 
     found = sorted(ask(read), key=lambda located: located[1]["id"], reverse=True)
     if as_json:
@@ -214,6 +219,8 @@ async def _start(
     """Start an operation in the session, the newest one, or a new one; return both."""
     described = await _described(api, name)
     chosen = await api.session(session) if session is not None else next(iter(await api.sessions()), None)
+    if chosen is not None:
+        chosen = await api.complete(chosen)
     try:
         inputs = input_data(described, files, settings, chosen or _NO_SESSION)
     except InputError as error:

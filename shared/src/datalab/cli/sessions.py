@@ -34,7 +34,7 @@ def list_(as_json: JsonOption = False) -> None:
                 str(session["id"]),
                 session["name"],
                 f"{len(session['input_data'])} frames",
-                f"{len(session['operations'])} operations",
+                f"{session['operations_count']} operations",
                 moment(session["modified"]),
             )
             for session in found
@@ -70,7 +70,8 @@ def show(session: SessionArgument = None, as_json: JsonOption = False) -> None:
     """Show a session: its frames and its operations."""
 
     async def read(api: Datalab) -> dict[str, Any]:
-        return await api.session(session if session is not None else (await newest_session(api))["id"])
+        number = session if session is not None else (await newest_session(api))["id"]
+        return await api.complete(await api.session(number))
 
     found = ask(read)
     if as_json:

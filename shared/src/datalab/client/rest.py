@@ -55,6 +55,10 @@ class ApiUnreachableError(DatalabApiError):
     """Nobody answers."""
 
 
+class UnsendableError(DatalabApiError):
+    """What is to be asked cannot be written as a request: a number that is none, a text that is no Unicode."""
+
+
 class ApiRefusedError(DatalabApiError):
     """The answer is an error: `status` is that of HTTP, `body` what was said, JSON if it was, `reason` is in words."""
 
@@ -66,7 +70,7 @@ class ApiRefusedError(DatalabApiError):
 
 
 class Datalab:
-    """The REST API at `url`. Every method raises `ApiUnreachableError` and `ApiRefusedError`."""
+    """The REST API at `url`. Every method raises `ApiUnreachableError`, `ApiRefusedError` and `UnsendableError`."""
 
     def __init__(self, url: str, token: str | None) -> None:
         """Talk to the system at `url`; that of its API, which ends in `/api`, is as good.
@@ -115,10 +119,18 @@ class Datalab:
         """Return the number of the session an operation of yours is in, None if there is no such operation."""
         async with aclosing(self._each("datasessions/")) as sessions:
             async for session in sessions:
-                if any(operation["id"] == operation_id for operation in session["operations"]):
+                if any(operation["id"] == operation_id for operation in await self._all_operations(session)):
                     number: int = session["id"]
                     return number
         return None
+
+    async def complete(self, session: JsonObject) -> JsonObject:
+        """Return a session with all its operations: the API gives the latest with it, as many as fit."""
+        return {**session, "operations": await self._all_operations(session)}
+
+    async def _all_operations(self, session: JsonObject) -> list[JsonObject]:
+        given: list[JsonObject] = session["operations"]
+        return given if len(given) >= session["operations_count"] else await self.operations(session["id"])
 
     async def add_session(self, name: str, input_data: Sequence[JsonObject] = ()) -> JsonObject:
         """Make a session on some frames or outputs."""
@@ -280,12 +292,16 @@ class Datalab:
 
     async def call(self, method: str, path: str, *, repeat: bool | None = None, **options: Any) -> JsonObject:
         """Return the decoded answer, {} if it has no body. What is safe to `repeat`, as reading is, is repeated."""
+        try:
+            request = self.http.build_request(method, path, **options)
+        except ValueError as error:
+            raise UnsendableError(f"{method} {path} cannot be sent: {error}") from error
         tries = _TRIES if (method == "GET" if repeat is None else repeat) else 1
         delay_s = _FIRST_RETRY_S
         while True:
             tries -= 1
             try:
-                reply = await self.http.request(method, path, **options)
+                reply = await self.http.send(request)
             except httpx.TransportError as error:
                 if not tries or isinstance(error, httpx.UnsupportedProtocol):
                     raise ApiUnreachableError(f"the API at {self._url} does not answer: {error}") from error
@@ -333,4 +349,5 @@ def _in_words(body: Any) -> str:
 
 
 def _user_path(name: str) -> str:
-    return f"users/{quote(name, safe='')}/"
+    # What a shell hands on need not be Unicode; that there is no such user is for the API to say.
+    return f"users/{quote(name, safe='', errors='surrogateescape')}/"
