@@ -1,4 +1,4 @@
-"""Real servers, started when the first test asks for them, and the option that renews golden files."""
+"""Real servers, started when the first test asks for them; who runs which tests; the option that renews goldens."""
 
 import signal
 
@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from datalab.local.data_folder import DataFolder
 from datalab.local.supervisor import Supervisor
+from support.distribution import LongestFirst, place
 from support.servers import isolated_settings, running_mongo, running_nats, running_s3
 
 # Who runs this in the background has its children ignore Ctrl-C, which some tests press.
@@ -20,6 +21,15 @@ settings.load_profile("datalab")
 
 def pytest_addoption(parser):
     parser.addoption("--update-goldens", action="store_true", help="write the golden files anew instead of comparing")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return LongestFirst(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def assert_computed_once(reports):
 
 
 async def assert_nothing_left_over(bus):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         for consumer in RUNNERS.values():
             while True:  # a redelivered message is acknowledged as soon as its result is found again
                 info = await bus.jetstream.consumer_info(consumer.stream, consumer.name)

@@ -12,8 +12,9 @@ import pytest
 from astropy.io import fits
 
 from datalab.local.ports import free_port
-from support.guides import PATIENCE_S, blocks, finished, running_datalab, shell, shell_blocks, shell_environment
+from support.guides import blocks, finished, running_datalab, shell, shell_blocks, shell_environment
 from support.operations import run
+from support.waiting import PATIENCE_S
 
 README, USER_GUIDE = "README.md", "docs/user-guide.md"
 

@@ -8,9 +8,9 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from support.waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
-#: A block takes seconds; whatever takes longer than this is broken.
-PATIENCE_S = 120
 
 
 def blocks(guide, language):
@@ -62,4 +62,4 @@ async def running_datalab(command, folder, environment):
         yield
     finally:
         os.killpg(running.pid, signal.SIGINT)
-        await asyncio.wait_for(running.wait(), timeout=60)
+        await asyncio.wait_for(running.wait(), timeout=PATIENCE_S)

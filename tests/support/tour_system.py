@@ -18,9 +18,7 @@ from datalab.simulation.observatory import play
 from support.gaia_server import GaiaServer, running_gaia
 from support.tour_oddities import ODD_FRAMES
 from support.tour_sky import NIGHTS, OBSERVATORY, Archive, gaia_rows, night_files
-
-#: Everything takes seconds; whatever takes longer than this is broken.
-PATIENCE_S = 90.0
+from support.waiting import PATIENCE_S
 
 
 def strict(reply):

@@ -48,25 +48,6 @@ async def test_links_lead_to_this_machine_and_survive_a_restart(tmp_path):
         assert (await downloaded(link)).content == FILE
 
 
-async def test_a_store_whose_port_is_taken_says_that_old_links_are_lost_and_a_mistyped_setting_is_named(tmp_path):
-    with socket.socket() as occupant:
-        occupant.bind(("127.0.0.1", 0))
-        occupant.listen()
-        taken = occupant.getsockname()[1]
-        (tmp_path / "ports.json").write_text(json.dumps({"s3": taken}))
-        said = []
-        environ = {**os.environ, "DATALAB_SLOW_SLOT": "1"}
-        reach = Reach(api_port=free_port())
-        async with running_system(tmp_path, reach=reach, say=said.append, environ=environ) as system:
-            assert not system.addresses.s3_url.endswith(f":{taken}")
-            assert system.others_url is None
-            assert S3Settings(s3_url=system.addresses.s3_url).s3_public_url is None
-    mistyped, line = said
-    assert mistyped.startswith("ATTENTION: DATALAB_SLOW_SLOT is no setting")
-    assert line.startswith(f"ATTENTION: port {taken}")
-    assert json.loads((tmp_path / "ports.json").read_text()) == {"s3": taken}  # it may be free again
-
-
 async def test_a_port_in_use_is_said_before_anything_is_started(tmp_path):
     with socket.socket() as occupant:
         occupant.bind(("127.0.0.1", 0))
@@ -77,19 +58,28 @@ async def test_a_port_in_use_is_said_before_anything_is_started(tmp_path):
                 pytest.fail("it started")
 
 
-async def test_a_port_somebody_else_was_faster_to_take_is_left_to_them(tmp_path, monkeypatch):
-    """Both found it free; what answers there is ready, and is not ours."""
+async def test_ports_others_were_faster_to_take_are_left_to_them_and_what_is_odd_is_said(tmp_path, monkeypatch):
+    """The store's is one old links lead to; the API's was found free, and what answers there is ready and not ours."""
     said = []
-    with socket.socket() as faster:
-        faster.bind(("127.0.0.1", 0))
-        monkeypatch.setattr("datalab.local.reach.USUAL_API_PORT", faster.getsockname()[1])
+    with socket.socket() as faster, socket.socket() as occupant:
+        for taker in (faster, occupant):
+            taker.bind(("127.0.0.1", 0))
+            taker.listen()
+        api_port, s3_port = faster.getsockname()[1], occupant.getsockname()[1]
+        monkeypatch.setattr("datalab.local.reach.USUAL_API_PORT", api_port)
         monkeypatch.setattr("datalab.local.reach.port_is_free", lambda port, host: True)
-        faster.listen()
-        async with running_system(tmp_path, say=said.append) as system:
-            taken = f":{faster.getsockname()[1]}"
-            assert not system.api_url.endswith(taken)
+        (tmp_path / "ports.json").write_text(json.dumps({"s3": s3_port}))
+        environ = {**os.environ, "DATALAB_SLOW_SLOT": "1"}
+        async with running_system(tmp_path, say=said.append, environ=environ) as system:
+            assert not system.api_url.endswith(f":{api_port}")
             assert (await downloaded(f"{system.api_url}/readyz")).status_code == 200
             assert read_connection(tmp_path)["api_url"] == system.api_url
-    (line,) = said
-    assert line.startswith(f"ATTENTION: port {taken.removeprefix(':')}")
-    assert f"listens on port {httpx.URL(system.api_url).port} instead" in line
+            assert not system.addresses.s3_url.endswith(f":{s3_port}")
+            assert system.others_url is None
+            assert S3Settings(s3_url=system.addresses.s3_url).s3_public_url is None
+    mistyped, store, api = said
+    assert mistyped.startswith("ATTENTION: DATALAB_SLOW_SLOT is no setting")
+    assert store.startswith(f"ATTENTION: port {s3_port}")
+    assert api.startswith(f"ATTENTION: port {api_port}")
+    assert f"listens on port {httpx.URL(system.api_url).port} instead" in api
+    assert json.loads((tmp_path / "ports.json").read_text()) == {"s3": s3_port}  # it may be free again

@@ -8,7 +8,7 @@ import pytest
 import datalab
 from datalab.client.rest import ApiRefusedError, ApiUnreachableError, Datalab
 from datalab.local.ports import free_port
-from support.tour_system import PATIENCE_S
+from support.waiting import PATIENCE_S
 
 FEW = 3
 

@@ -13,7 +13,7 @@ from datalab.cli.exit_codes import ExitCode
 from datalab.client.rest import Datalab
 from support.guides import shell_environment
 from support.tour_sky import OBSERVATORY, VARIABLE
-from support.tour_system import PATIENCE_S
+from support.waiting import PATIENCE_S
 
 FEW = 3
 
@@ -56,6 +56,12 @@ def token_of(client):
     return client.http.headers["Authorization"].removeprefix("Token ")
 
 
+async def new_session(tour, name, *basenames):
+    """Make a session of Alice's, from then on her newest; return its number."""
+    items = [tour.archive[basename].session_item() for basename in basenames]
+    return (await tour.alice.api.add_session(name, items))["id"]
+
+
 async def completed(running):
     code, output, said = await running
     assert code == 0, said
@@ -79,8 +85,8 @@ async def test_from_a_session_to_saved_files(datalab, frames, tmp_path):
     assert all((tmp_path / name).read_bytes().startswith(b"\xff\xd8") for name in large.split())
 
 
-async def test_each_output_tells_what_it_was_made_of(datalab, frames):
-    await completed(datalab("sessions", "add", "Told", *frames))
+async def test_each_output_tells_what_it_was_made_of(datalab, tour, frames):
+    await new_session(tour, "Told", *frames)
     shown = json.loads(
         await completed(
             datalab(
@@ -92,8 +98,8 @@ async def test_each_output_tells_what_it_was_made_of(datalab, frames):
     assert sorted(made_of) == [[name, frames[2]] for name in sorted(frames[:2])]
 
 
-async def test_operations_on_outputs_wait_and_are_waited_for(datalab, frames):
-    session = int(await completed(datalab("sessions", "add", "Chained", *frames)))
+async def test_operations_on_outputs_wait_and_are_waited_for(datalab, tour, frames):
+    session = await new_session(tour, "Chained", *frames)
     first = (await completed(datalab("ops", "start", "Normalization", "*", "--session", session))).strip()
     second = (await completed(datalab("ops", "start", "Median", f"@{first}.1", f"@{first}.2"))).strip()
     await completed(datalab("ops", "wait", first, second, "--timeout", PATIENCE_S))
@@ -120,7 +126,7 @@ async def tour_user(tour, name):
 
 async def test_data_are_saved_with_their_pictures(datalab, tour, tmp_path):
     names = [frame.basename for frame in tour.archive.of("colours", filter_name="rp")]
-    await completed(datalab("sessions", "add", "Light", *names))
+    await new_session(tour, "Light", *names)
     target = f"source={VARIABLE.ra_deg},{VARIABLE.dec_deg}"
     words = ("ops", "start", "Aperture Photometry", *names, "--set", target, "--wait")
     operation = (await completed(datalab(*words))).strip()
@@ -148,8 +154,8 @@ async def test_data_are_saved_with_their_pictures(datalab, tour, tmp_path):
         ("watch --session 999999", ExitCode.NOT_FOUND, "There is no such session, or it is not yours."),
     ],
 )
-async def test_what_cannot_be_is_told_in_a_line(datalab, frames, words, code, said):
-    await completed(datalab("sessions", "add", "Refused", *frames))
+async def test_what_cannot_be_is_told_in_a_line(datalab, tour, frames, words, code, said):
+    await new_session(tour, "Refused", *frames)
     ended, output, told = await datalab(*(word.strip("'") for word in words.split()))
     assert (ended, output) == (code, ""), told
     assert said in told
@@ -172,7 +178,7 @@ async def test_a_user_is_no_administrator(datalab, tour):
 
 async def test_an_operation_that_fails_ends_the_wait_with_its_message(datalab, tour):
     one, other = (tour.archive.of("colours", filter_name=name)[0].basename for name in ("rp", "gp"))
-    await completed(datalab("sessions", "add", "Fails", one, other))
+    await new_session(tour, "Fails", one, other)
     code, output, said = await datalab("ops", "start", "Light Curve", one, "--set", "source=1,-80", "--wait")
     assert code == ExitCode.FAILED
     assert "FAILED: " in said
@@ -182,7 +188,7 @@ async def test_an_operation_that_fails_ends_the_wait_with_its_message(datalab, t
 
 
 async def test_a_wait_has_an_end(datalab, frames, tour):
-    await completed(datalab("sessions", "add", "Late", *frames))
+    await new_session(tour, "Late", *frames)
     tour.system.supervisor.kill("operation-runner-1", signal.SIGSTOP)
     try:
         code, output, said = await datalab("ops", "start", "Stacking", *frames, "--wait", "--timeout", "0.5")
@@ -211,8 +217,8 @@ async def test_the_verdict_on_each_file_reaches_whoever_uploads(datalab, tmp_pat
     assert (code, "belongs to site 'dem', not to 'mrc'" in output) == (ExitCode.FAILED, True)
 
 
-async def test_watching_begins_with_how_things_stand(datalab, environment, frames):
-    session = int(await completed(datalab("sessions", "add", "Watched", *frames)))
+async def test_watching_begins_with_how_things_stand(datalab, tour, environment, frames):
+    session = await new_session(tour, "Watched", *frames)
     operation = (await completed(datalab("ops", "start", "Median", *frames, "--wait"))).strip()
     process = await asyncio.create_subprocess_exec(
         "datalab", "watch", "--session", str(session), env=environment, stdout=asyncio.subprocess.PIPE

@@ -6,7 +6,7 @@ import pytest
 pytest.register_assert_rewrite(*(f"support.tour_{part}" for part in ("form", "outputs", "stops", "system")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def tour(tmp_path_factory):
     """A whole Datalab with the nights of `support.tour_sky` in its archive, and two users."""
     from support.tour_system import running_tour  # only now: rewritten

@@ -15,20 +15,16 @@ import pytest
 from datalab.cli.exit_codes import ExitCode
 from datalab.client.rest import Datalab
 from datalab.local.data_folder import MARK_VARIABLE
-from datalab.local.ports import free_port
-from datalab.local.reach import Reach
-from datalab.local.system import running_system
+from support.waiting import PATIENCE_S
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BASE = "tst-cam01-20260504-00000042"
 JPEG = b"\xff\xd8\xff\xe0 picture"
-PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
-async def system(tmp_path_factory):
-    async with running_system(tmp_path_factory.mktemp("system"), reach=Reach(api_port=free_port())) as system:
-        yield system
+def system(tour):
+    return tour.system
 
 
 @pytest.fixture(scope="module")

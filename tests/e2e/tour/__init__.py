@@ -1,0 +1,1 @@
+"""Tests of one running system: they form a package so that it ends when the last of them has."""
