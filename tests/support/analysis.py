@@ -11,6 +11,7 @@ from operation_runner.analysing.decoded_images import DecodedImages
 from operation_runner.analysing.model import AnalysisJob
 from operation_runner.analysing.pool import AnalysisPool
 from support.runner import ANALYSIS_PACKAGES, input_file
+from support.waiting import PATIENCE_S
 
 
 @contextlib.asynccontextmanager
@@ -32,7 +33,7 @@ def analysis_job(action, path, *, target=None, basename=None, **parameters):
     )
 
 
-async def looked_at(pool, action, path, /, *, within_s=20.0, **parameters):
+async def looked_at(pool, action, path, /, *, within_s=PATIENCE_S, **parameters):
     """Return what an action answers about a file: strict JSON, read back."""
 
     def refuse(constant):

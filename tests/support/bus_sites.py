@@ -15,7 +15,7 @@ from datalab.platform.bus.accounts import Login
 from datalab.platform.bus.reloading import reload_configuration
 from datalab.platform.settings import NatsSettings
 from support.servers import EmbeddedServer, s3_client
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 STORE = Login("minio", "password-of-the-object-store")
 
@@ -66,7 +66,7 @@ class Client:
 
     async def refusal(self):
         """Return what the server says next against this client."""
-        return str(await asyncio.wait_for(self._errors.get(), timeout=5)).lower()
+        return str(await asyncio.wait_for(self._errors.get(), timeout=PATIENCE_S)).lower()
 
     async def refused(self, act):
         """Do something; return what the server says against it."""
@@ -107,7 +107,7 @@ async def answer_to_login(settings, **login):
     try:
         await reader.readline()  # INFO
         writer.write(f"CONNECT {json.dumps({'verbose': False, 'pedantic': False, **login})}\r\nPING\r\n".encode())
-        return (await asyncio.wait_for(reader.readline(), timeout=5)).decode().strip()
+        return (await asyncio.wait_for(reader.readline(), timeout=PATIENCE_S)).decode().strip()
     finally:
         writer.close()
         await writer.wait_closed()

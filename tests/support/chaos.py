@@ -29,6 +29,7 @@ from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from support.outages import Proxy
 from support.small_disk import OnSmallDisk, small_disk, small_disks_possible
+from support.waiting import PATIENCE_S
 
 SITE = "sim"
 SIDE = 64
@@ -249,10 +250,6 @@ async def visiting(system, frames):
                 await bus.close()
 
 
-#: Until what waited for the end of an outage is done.
-OUTAGE_PATIENCE_S = 60.0
-
-
 async def outlast(lab, visit, outage, *, pairs, lasts_s):
     """Ask for operations before and while an outage lasts: after it, all of them end right."""
     fails = lab.outages().get(outage)
@@ -263,7 +260,7 @@ async def outlast(lab, visit, outage, *, pairs, lasts_s):
     async with fails():
         asking += [asyncio.create_task(visit.ask(next(pairs))) for _ in range(3)]
         await asyncio.sleep(lasts_s)  # the outage itself
-    async with asyncio.timeout(OUTAGE_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*asking)
         asked = set(visit.asked) - earlier
         await visit.observer.until(lambda seen: asked <= set(seen.terminal))

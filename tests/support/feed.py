@@ -26,7 +26,7 @@ from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
 from support.servers import delete_streams
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -157,7 +157,7 @@ class FeedServer:
         return self.registry.get_sample_value(f"datalab_{name}", labels)
 
 
-async def take(heard, count, *, within_s=30.0):
+async def take(heard, count, *, within_s=PATIENCE_S):
     """Return the next `count` items of an asynchronous iterator."""
     async with asyncio.timeout(within_s):
         return [await anext(heard) for _ in range(count)]
@@ -181,14 +181,14 @@ class Raw:
         await self.connection.send(json.dumps(frame))
 
     async def hear(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return json.loads(await self.connection.recv())
 
     async def end(self, received=None):
         """Read on until the server closes, keeping the frames in `received`; return code and reason."""
         received = [] if received is None else received
         with contextlib.suppress(ConnectionClosed):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     received.append(json.loads(await self.connection.recv()))
         return self.connection.close_code, self.connection.close_reason

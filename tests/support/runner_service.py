@@ -23,7 +23,7 @@ from datalab.platform.objects.store import ObjectStore
 from operation_runner.main import create_app
 from operation_runner.settings import OperationRunnerSettings
 from support.runner import FEW_ANALYSES, OPERATION_PACKAGES, correlation_of, input_file, request, write_fits
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 _ids = count(1)
 _report = TypeAdapter(OperationReport)
@@ -65,7 +65,7 @@ class World:
         reports = [report for report in self.reports if report.operation_id == operation_id]
         return [report for report in reports if kind is None or report.type == f"operation.{kind}.v1"]
 
-    async def outcome(self, operation_id, *, within_s=20.0):
+    async def outcome(self, operation_id, *, within_s=PATIENCE_S):
         """Wait for the outcome; there may be only one."""
         kinds = ("succeeded", "failed", "cancelled")
         await until(lambda: any(self.of(operation_id, kind) for kind in kinds), within_s=within_s)
@@ -130,7 +130,7 @@ class RunnerProcess:
         )
 
     async def ready(self):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while await http_complaint(f"http://127.0.0.1:{self._port}/readyz"):
                 assert self._process.poll() is None, self.log
                 await asyncio.sleep(0.05)
@@ -142,7 +142,7 @@ class RunnerProcess:
     def send(self, signal_number):
         self._process.send_signal(signal_number)
 
-    async def ended(self, within_s=15.0):
+    async def ended(self, within_s=PATIENCE_S):
         """Wait for the end; return the exit code."""
         await until(lambda: self._process.poll() is not None, within_s=within_s)
         return self._process.returncode

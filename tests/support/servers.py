@@ -270,7 +270,7 @@ async def drop_database(settings, name):
 @contextlib.contextmanager
 def s3_client(settings):
     """Talk to the object store as `settings` say."""
-    with urllib3.PoolManager(retries=False, timeout=10) as pool:
+    with urllib3.PoolManager(retries=False, timeout=60) as pool:
         yield Minio(
             settings.s3_url.split("//")[1],
             access_key=settings.s3_access_key,

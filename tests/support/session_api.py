@@ -36,7 +36,7 @@ from session_api.offers.reader import OperationOffers
 from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
 from support.openapi import OpenApiContract
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 ADMIN_TOKEN = "the-operators-own-token"
 
@@ -237,7 +237,7 @@ class World:
             base_url=self.url,
             headers=headers,
             trust_env=False,
-            timeout=30,
+            timeout=PATIENCE_S,
             event_hooks={"response": [self._contract.check]},
             **options,
         )

@@ -18,6 +18,7 @@ from datalab.local.binaries import NATS_SERVER, locate
 from datalab.local.ports import free_port
 from datalab.platform.bus.topology import apply_topology, check_topology
 from session_api.settings import SessionApiSettings
+from support.waiting import PATIENCE_S
 
 #: One that looks like a number, one that looks like a size: the server must not take them for that.
 PASSWORDS = {"datalab": "1234567890", "minio": "12k"}
@@ -85,7 +86,7 @@ async def bus(compose, root, tmp_path_factory):
 
 
 def disk_allowance(monitor):
-    with urlopen(f"{monitor}/jsz", timeout=5) as reply:
+    with urlopen(f"{monitor}/jsz", timeout=PATIENCE_S) as reply:
         return json.load(reply)["config"]["max_storage"]
 
 
@@ -132,4 +133,4 @@ async def test_a_site_added_while_it_runs_is_known_and_one_removed_is_not(bus):
 
     connection._closed_cb = note
     await bus.datalab("sites", "remove", "tst")
-    await asyncio.wait_for(closed.wait(), timeout=5)
+    await asyncio.wait_for(closed.wait(), timeout=PATIENCE_S)

@@ -18,9 +18,7 @@ from datalab.platform.settings import MongoSettings, NatsSettings
 from support import local_stack
 from support.servers import mongo_client, nats_connection, read_settings
 from support.stand_in import alive, stand_in
-from support.waiting import until
-
-TIMEOUT_S = 20
+from support.waiting import PATIENCE_S, until
 
 
 @contextlib.asynccontextmanager
@@ -34,7 +32,7 @@ async def stack_program(root):
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             line = await process.stdout.readline()
             assert line, (await process.stderr.read()).decode()
         yield process, json.loads(line)
@@ -54,7 +52,7 @@ async def test_a_signalled_stack_stops_cleanly(tmp_path, number):
         children = children_of(process)
         assert set(ready["pids"].values()) <= set(children)
         process.send_signal(number)
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             said, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
         assert json.loads(said) == {"signals": [number.name]}
@@ -68,7 +66,7 @@ async def test_a_second_stack_on_the_folder_is_refused(tmp_path):
         second = await asyncio.create_subprocess_exec(
             sys.executable, local_stack.__file__, str(tmp_path), stderr=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             _, errors = await second.communicate()
         assert f"is in use by process {process.pid}" in errors.decode()
 

@@ -26,6 +26,7 @@ from datalab.simulation.products import fits_bytes
 from operation_runner.analysing.decoded_image import DecodedImage, decode
 from support.analysis import analysis_job, looked_at, night_sky, running_pool, write_with_catalogue
 from support.runner import WCS_CARDS, input_file, write_fits
+from support.waiting import PATIENCE_S
 
 REAL_DATA = os.environ.get("DATALAB_REAL_DATA")
 needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="DATALAB_REAL_DATA names no folder with fits_1.fits.fz")
@@ -366,7 +367,7 @@ async def test_raw_data_has_the_digits_that_the_noise_leaves_which_is_half_the_s
     pixels = rng.normal(20 * noise, noise, (300, 300)).astype("f4")
     pixels[100, 50:90] += 500 * noise
     job = analysis_job("raw-data", write_fits(tmp_path / "a.fits", pixels), max_size=300)
-    text = await pool.analyse(job, within_s=20.0)
+    text = await pool.analyse(job, within_s=PATIENCE_S)
     shown = np.reshape(json.loads(text)["data"], pixels.shape)[::-1]
     assert_rounded_to_noise(shown, pixels, noise=noise)
     in_full = orjson.dumps(pixels.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -445,7 +446,7 @@ async def test_get_jpg_finds_limits_that_are_not_given(pool, frame, given):
 async def test_pictures_of_images_without_range(pool, tmp_path, pixels):
     path = write_fits(tmp_path / "a.fits", pixels)
     assert picture_of(await looked_at(pool, "get-jpg", path)).size == pixels.shape[::-1]
-    await pool.analyse(analysis_job("get-tif", path, target=tmp_path / "a.tif"), within_s=10)
+    await pool.analyse(analysis_job("get-tif", path, target=tmp_path / "a.tif"), within_s=PATIENCE_S)
     with Picture.open(tmp_path / "a.tif") as picture:
         assert picture.size == pixels.shape[::-1]
 
@@ -455,7 +456,7 @@ async def test_get_tif_of_a_real_frame(pool, tmp_path):
     """Pixels of the file the predecessor made: tif_1.tif."""
     target = tmp_path / "fits_1.tif"
     job = analysis_job("get-tif", Path(REAL_DATA) / "fits_1.fits.fz", target=target)
-    await pool.analyse(job, within_s=10)
+    await pool.analyse(job, within_s=PATIENCE_S)
     with Picture.open(target) as picture:
         assert (picture.size, picture.mode) == ((100, 100), "RGB")
         assert [picture.getpixel((n, n)) for n in (0, 50, 99)] == [(0,) * 3, (69,) * 3, (131,) * 3]

@@ -11,7 +11,7 @@ from datalab.processes.outcomes import WorkFailedError
 from operation_runner.analysing.model import TooLateError
 from support.analysis import analysis_job, looked_at, night_sky, running_pool
 from support.runner import pids_in, process_exists, write_fits
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 #: Has the fork server load astronomy once, instead of every process by itself.
 pytestmark = pytest.mark.usefixtures("computer")
@@ -40,7 +40,7 @@ async def test_an_image_is_decoded_once(tmp_path):
         first = await looked_at(pool, "statistics", frame, width=50, height=40)
         job = analysis_job("statistics", frame, width=50, height=40)
         frame.unlink()
-        answers = await asyncio.gather(*(pool.analyse(job, within_s=10) for _ in range(6)))
+        answers = await asyncio.gather(*(pool.analyse(job, within_s=PATIENCE_S) for _ in range(6)))
     assert len(set(answers)) == 1
     assert first["mean"] == pytest.approx(1000, abs=5)
 
@@ -106,7 +106,7 @@ async def test_what_takes_too_long_is_ended(tmp_path, frame):
 async def test_who_waits_for_a_place_too_long_is_told(tmp_path, frame):
     async with running_pool(tmp_path, processes=1) as pool:
         sleeping = asyncio.create_task(
-            looked_at(pool, "misbehave", frame, how="sleep", pid_file=str(tmp_path / "pid"), within_s=10)
+            looked_at(pool, "misbehave", frame, how="sleep", pid_file=str(tmp_path / "pid"), within_s=PATIENCE_S)
         )
         await until(lambda: pids_in(tmp_path / "pid"))
         with pytest.raises(TooLateError):

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import os
-import time
 import uuid
 from datetime import timedelta
 
@@ -145,10 +144,8 @@ async def test_an_archive_that_is_not_there_is_a_reason_too(make_archive, tmp_pa
 @pytest.mark.parametrize("day", ["slow", "silent", "endless"])
 async def test_nobody_waits_for_ever(make_archive, gaia, tmp_path, day):
     gaia.day = day
-    began = time.monotonic()
     with pytest.raises(TransientError, match=r"the Gaia archive (did not answer within 0.6|sent more than)"):
         await make_archive(timeout_s=0.6).fetch(REGION, tmp_path / "stars.vot")
-    assert time.monotonic() - began < 5
     assert gaia.jobs == {}  # a job that is not waited for is ended
 
 

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 
 import nats.js.errors
@@ -104,7 +105,9 @@ async def test_progress_is_told(lab, runner):
     operation_id = await lab.request("Sleep", {"seconds": 1.6, "salt": "progress"})
     await lab.outcome(operation_id)
     reports = lab.of(operation_id, "progressed")
-    assert len(reports) == 2  # after 0.25 s, and a second later
+    assert len(reports) >= 2  # after 0.25 s, and every second
+    told_at = [report.occurred_at.timestamp() for report in reports]
+    assert min(later - earlier for earlier, later in itertools.pairwise(told_at)) > 0.5
     assert lab.of(operation_id)[0].type == "operation.started.v1"
     assert 0 < reports[0].fraction < reports[1].fraction < 1
     assert reports[0].message == "sleeping"
@@ -115,7 +118,7 @@ async def test_a_running_operation_is_cancelled(lab, runner, tmp_path):
     operation_id = await lab.request("Sleep", parameters)
     await until(lambda: pids_in(tmp_path / "pids"))
     await lab.cancel(operation_id)
-    outcome = await lab.outcome(operation_id, within_s=3)
+    outcome = await lab.outcome(operation_id)
     assert outcome.type == "operation.cancelled.v1"
     assert not process_exists(pids_in(tmp_path / "pids")[0])
     # Its slot works on, and nobody waits for the key it held.

@@ -11,7 +11,7 @@ from datalab.platform.bus.consuming import Subscription, UnreadableMessageError
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.settings import NatsSettings
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 #: As declared, but quicker.
 CONSUMER = RUNNERS[Lane.FAST].model_copy(update={"retry_base_s": 0.05, "max_tries": 3})
@@ -112,7 +112,15 @@ async def publish_at_last(bus, event):
             return False
         return True
 
-    await until(published, within_s=15)
+    await until(published)
+
+
+async def with_ack_wait(bus, seconds):
+    """Have the server wait otherwise for a sign of life; return the consumer."""
+    config = (await bus.jetstream.consumer_info(CONSUMER.stream, CONSUMER.name)).config
+    config.ack_wait = seconds
+    await bus.jetstream.add_consumer(CONSUMER.stream, config)
+    return CONSUMER.model_copy(update={"ack_wait_s": seconds})
 
 
 async def dead_letters(bus):
@@ -211,7 +219,7 @@ async def test_what_ends_its_process_every_time_ends_with_the_tries(bus):
     puller = await bus.jetstream.pull_subscribe_bind(consumer=CONSUMER.name, stream=CONSUMER.stream)
     await bus.publish(requested())
     for _ in range(CONSUMER.max_tries):
-        (message,) = await puller.fetch(1, timeout=5)
+        (message,) = await puller.fetch(1, timeout=PATIENCE_S)
         await message.nak()  # as the server has it when a consumer was killed
     await puller.unsubscribe()
     handler = Handler()
@@ -322,12 +330,9 @@ async def test_exactly_so_many_messages_are_in_hand_at_once(bus):
 
 
 async def test_a_message_in_hand_longer_than_the_ack_wait_is_not_delivered_again(bus):
-    """A heartbeat every third of the 0.6 s the server waits for a sign of life."""
-    quick = CONSUMER.model_copy(update={"ack_wait_s": 0.6})
-    config = (await bus.jetstream.consumer_info(quick.stream, quick.name)).config
-    config.ack_wait = quick.ack_wait_s
-    await bus.jetstream.add_consumer(quick.stream, config)
-    handler = Handler(asyncio.sleep(2.0))
+    """A heartbeat every third of the 1.5 s the server waits for a sign of life."""
+    quick = await with_ack_wait(bus, 1.5)
+    handler = Handler(asyncio.sleep(4.0))
     await consume(bus, handler, consumer=quick, concurrency=2)
     await bus.publish(requested())
     await handler.entered.wait()
@@ -340,13 +345,13 @@ async def test_stopping_hands_a_message_back_at_once(settings_environment):
         await apply_topology(other.jetstream)
         handler = Handler(asyncio.sleep(60))
         async with connected(graceful_timeout_s=0.2) as bus:
-            await consume(bus, handler)
+            await consume(bus, handler, consumer=await with_ack_wait(other, 600.0))  # or it would come by itself
             await other.publish(requested())
             await handler.entered.wait()
         assert handler.running == 0
         successor = Handler()
         await consume(other, successor)
-        await until(lambda: successor.handled, within_s=5)  # ack_wait is 15 s
+        await until(lambda: successor.handled)
         assert handler.failures == []
 
 
@@ -475,7 +480,7 @@ async def test_a_follower_goes_on_across_a_restart_of_the_server(bus, nats_serve
     await nats_server.restart()
     for number in range(2, 6):
         await publish_at_last(bus, started(number))
-    await until(lambda: seen == [1, 2, 3, 4, 5], within_s=6)  # left alone the library takes up to 20 s
+    await until(lambda: seen == [1, 2, 3, 4, 5], within_s=15)  # left alone the library takes up to 20 s
     await follower.stop()
     await bus.publish(started(6))
     await asyncio.sleep(0.1)
@@ -487,7 +492,7 @@ async def test_a_handler_that_was_waiting_for_the_server_goes_on_after_its_resta
     await consume(bus, handler)
     await nats_server.restart()
     await publish_at_last(bus, requested())
-    await until(lambda: handler.handled, within_s=10)
+    await until(lambda: handler.handled)
 
 
 async def test_a_stored_message_is_found_until_it_is_gone(bus):

@@ -18,7 +18,7 @@ from datalab.platform.settings import S3Settings
 from support.waiting import until
 
 BINARY = "application/octet-stream"
-DEADLINE_S = 10
+DEADLINE_S = 60
 MEGABYTE = 1024**2
 
 

@@ -157,7 +157,7 @@ async def test_stopping_tells_who_waits(make_pool):
     await pool.stop()
     with pytest.raises(ProcessLostError):
         await sleeping
-    assert perf_counter() - began < 10
+    assert perf_counter() - began < 50  # it would have slept for 60 s
     assert not any(thread.name.startswith("support.work") for thread in threading.enumerate())
 
 

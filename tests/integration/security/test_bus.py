@@ -17,7 +17,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
 from support.bus_sites import answer_to_login, as_site, as_store, bus_sites, client, positions, site_settings
 from support.ingest_service import base_name, running, settings_for_tests, surroundings
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 #: Streams and buckets no observatory has to do with.
 FOREIGN = (WORK.name, FEED.name, REPORTS.name, DEAD.name, "KV_catalogue", "KV_leases", "KV_analyses")
@@ -153,7 +153,7 @@ async def test_a_site_hears_what_became_of_its_files_and_of_no_others(sites, arc
         key = await archive.put(f"{mine}-EX10.jpg", JPEG)
         for word in ("first", "second"):
             await site.announce("tst", key, correlation_id=word)
-            message = await asyncio.wait_for(heard.get(), timeout=10)
+            message = await asyncio.wait_for(heard.get(), timeout=PATIENCE_S)
             assert json.loads(message.data)["correlation_id"] == word
             assert message.subject.endswith(".tst")
         assert heard.empty()

@@ -545,10 +545,21 @@ async def test_waiting_operations_are_counted(world, alice, session_id):
     )
 
 
-async def test_what_waits_is_found_by_index(world):
-    query = {"status": "WAITING", "deleted": False, "draft.parents.id": {"$in": [1, 2]}}
-    plan = await world.database["operations"].find(query).explain()
+async def test_what_waits_for_an_operation_is_found_among_all_that_wait(world):
+    """In a collection of its own with the same indexes: which of them is taken depends on what is stored."""
+    crowd = world.database["waiting_crowd"]
+    for name, index in (await world.database["operations"].index_information()).items():
+        options = {key: index[key] for key in ("unique", "partialFilterExpression") if key in index}
+        await crowd.create_index(index["key"], name=name, **options)
+    await crowd.insert_many(
+        {"_id": number, "status": "WAITING", "deleted": False, "draft": {"parents": [{"id": 10_000 + number}]}}
+        for number in range(1000)
+    )
+    query = {"status": "WAITING", "deleted": False, "draft.parents.id": {"$in": [10_001, 10_002]}}
+    plan = await crowd.find(query).explain()
     assert plan["queryPlanner"]["winningPlan"]["inputStage"]["indexName"] == "waits_for"
+    assert plan["executionStats"]["nReturned"] == 2
+    assert plan["executionStats"]["totalDocsExamined"] == 2
 
 
 async def test_the_default_result_still_fits(world, alice, session_id):

@@ -10,7 +10,7 @@ from datalab.client.feed import FeedClient
 from session_api.feed import server as websocket_protocol
 from session_api.feed import websocket as ws_feed
 from support.feed import feed_servers, operation_changed, raw, take, three_accounts
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 LARGE = "x" * 100_000
 MIB = 1024**2
@@ -145,7 +145,7 @@ async def test_a_flood_of_pings_whose_answers_are_not_read_is_cut_off(start):
         client.connection.transport.pause_reading()
         (protocol,) = server.connections
         most_unsent = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while server.connections:
                 client.connection.transport.write(masked_ping * 1000)
                 await asyncio.sleep(0)

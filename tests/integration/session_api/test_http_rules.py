@@ -8,6 +8,7 @@ import pytest
 
 from session_api.sessions.service import SessionService
 from support.session_api import ADMIN_TOKEN, body_of
+from support.waiting import PATIENCE_S
 
 CREDENTIALS = [
     (None, "Authentication credentials were not provided."),
@@ -174,7 +175,7 @@ async def test_a_body_that_is_announced_too_large_is_refused_before_it_comes(wor
         f"POST /api/datasessions/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token {world.tokens['alice']}\r\n"
         "Content-Length: 99999999999\r\n\r\n".encode()
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert b"413" in await reader.readline()
     writer.close()
 

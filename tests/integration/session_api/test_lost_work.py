@@ -11,7 +11,7 @@ from datalab.events.operations import Lane, OperationStarted
 from datalab.events.topology import RUNNERS
 from datalab.platform.tasks import end_tasks
 from support.session_api import archive, body_of, frame_document, result
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 LONG_AGO = timedelta(hours=1)
 
@@ -29,7 +29,7 @@ async def idle_runner(world):
         for consumer in RUNNERS.values():
             puller = await world.bus.jetstream.pull_subscribe_bind(consumer=consumer.name, stream=consumer.stream)
             info = await puller.consumer_info()
-            for message in await puller.fetch(info.num_pending, timeout=5) if info.num_pending else ():
+            for message in await puller.fetch(info.num_pending, timeout=PATIENCE_S) if info.num_pending else ():
                 await message.ack_sync()
             await puller.unsubscribe()
 

@@ -14,7 +14,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from session_api.settings import SessionApiSettings
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def start(settings_environment):
 
 async def output_of(process):
     """Return exit status and log records of a process that ends by itself."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         output, _ = await process.communicate()
     return process.returncode, [json.loads(line) for line in output.decode().splitlines()]
 
@@ -67,7 +67,7 @@ async def test_it_serves_and_stops_when_told_to(start):
             except httpx.TransportError:
                 return False
 
-        await until(answers, within_s=30)
+        await until(answers)
         reply = await client.get("/api/users/", headers={"Authorization": "Token the-operators-own-token"})
         assert reply.json()["count"] == 0
         assert "server" not in reply.headers

@@ -9,7 +9,7 @@ from datalab.events.operations import Lane
 from datalab.events.topology import RUNNERS
 from session_api.operations.turns import Turns
 from support.session_api import body_of
-from support.waiting import until
+from support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ async def test_many_looks_at_once_ask_once(world, user, name, session_id, share_
 async def test_the_slots_are_those_that_ask_the_bus_for_work(world, turns):
     consumer = RUNNERS[Lane.FAST]
     puller = await world.bus.jetstream.pull_subscribe_bind(consumer=consumer.name, stream=consumer.stream)
-    asking = [asyncio.create_task(puller.fetch(1, timeout=10)) for _ in range(3)]
+    asking = [asyncio.create_task(puller.fetch(1, timeout=PATIENCE_S)) for _ in range(3)]
 
     async def counted():
         await turns.look_at_all()

@@ -46,6 +46,6 @@ class Misbehave(Operation):
                 os.environ["LEFT"] = "something"
                 np.seterr(all="raise")
             case "linger":  # a thread or child that does not end must not keep the answer back
-                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid
         found = [*self.left, os.environ.get("LEFT"), np.geterr()["over"]]
         yield DataProduct(content={"pid": os.getpid(), "child": child, "found": found})
