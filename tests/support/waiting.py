@@ -5,7 +5,7 @@ import contextlib
 import inspect
 
 #: What has not come by then never comes: no test measures the machine. Below `faulthandler_timeout` in pyproject.toml.
-PATIENCE_S = 120.0
+PATIENCE_S = 160.0
 
 
 async def until(condition, *, within_s=PATIENCE_S):

@@ -13,6 +13,7 @@ from operation_runner.inputs import image_stack
 from support.hostile import OPERATIONS, REQUESTS, damaged_frame, gaia_stars, request_with, write_good_files
 from support.memory_jobs import IMAGE_BYTES, JOBS
 from support.operations import run
+from support.waiting import PATIENCE_S
 
 #: Of memory for each further input: headers, descriptions, and what the allocator does not give back.
 MOST_BYTES_PER_INPUT = IMAGE_BYTES // 2
@@ -75,7 +76,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         env=os.environ | _GIVE_BACK,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
