@@ -13,7 +13,7 @@ from support.hostile import APERTURES, OPERATIONS, gaia_stars, sky_frame, target
 from support.operations import run
 
 #: Numbers of inputs that are compared.
-FEW, MANY = 3, 18
+FEW, MANY = 3, 12
 SIDE = 300
 IMAGE_BYTES = SIDE * SIDE * 4
 #: What is worked on at once, which may grow to these limits: small, so that both numbers of inputs reach them.
