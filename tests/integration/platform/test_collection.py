@@ -10,6 +10,7 @@ from datalab.documents.document import ASCENDING, Index, StoredDocument
 from datalab.errors import OutageError, TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.operations import OperationStarted
+from datalab.platform.documents import client, collection
 from datalab.platform.documents.client import DocumentStore, aggregated
 from datalab.platform.documents.collection import Collection, LostRaceError, until_won
 from datalab.platform.documents.outbox import HAS_EVENTS
@@ -74,6 +75,35 @@ async def test_what_exists_is_not_stored_again(things, relay):
     assert not await things.insert(Thing(id=1, name="b"), [started()])
     assert not await things.insert(Thing(id=2, name="a"), [started()])
     assert len(relay.nudges) == 1
+
+
+async def test_what_is_stored_at_once_costs_few_writes_and_each_hears_of_its_own(things, relay, monkeypatch):
+    await things.insert(Thing(id=3, name="before"))
+    writes = []
+    insert_many = client.inserted
+
+    async def counted(driver, documents):
+        writes.append(len(documents))
+        return await insert_many(driver, documents)
+
+    monkeypatch.setattr(collection, "inserted", counted)
+    stored = await asyncio.gather(
+        *(things.insert(Thing(id=number, name=str(number)), [started(number)]) for number in range(1, 21)),
+        things.insert(Thing(id=2**64, name="too large a number")),
+        return_exceptions=True,
+    )
+    assert [number for number, new in enumerate(stored[:20], start=1) if new is False] == [3]
+    assert isinstance(stored[20], OverflowError)
+    assert await things.count({}) == 20
+    assert {nudge[1] for nudge in relay.nudges} == set(range(1, 21)) - {3}
+    assert len(writes) <= 2
+
+
+async def test_a_change_tells_other_fields_of_the_document(things):
+    await things.insert(Thing(id=1, name="a"), seen=True)
+    assert await things.replace({"_id": 1}, {"name": "b"}, tell=["seen", "heard"]) == {"_id": 1, "seen": True}
+    told = await things.replace({"_id": 1}, {"name": "c"}, [started()], tell=["name"])
+    assert told == {"_id": 1, "name": "c"}
 
 
 async def test_events_are_in_the_document_and_the_relay_hears_of_them(things, relay):

@@ -172,6 +172,39 @@ async def test_events_are_published_in_the_order_of_their_writes_whatever_fails(
     assert unreliable.failures
 
 
+class CountingBus:
+    """Notes what it is asked to publish."""
+
+    def __init__(self, bus):
+        self._bus = bus
+        self.published = []
+
+    async def publish_encoded(self, **message):
+        self.published.append(message["event_id"])
+        await self._bus.publish_encoded(**message)
+
+
+async def test_what_is_published_stays_for_a_moment_and_is_neither_published_again_nor_left(bus, collection):
+    counting = CountingBus(bus)
+    relay = OutboxRelay(bus=counting, metrics=OutboxMetrics(create_registry()))
+    things = Collection(collection.database, collection.name, Thing, relay=relay)
+    relay.start()
+    happened = [OperationStarted(operation_id=1, attempt=number) for number in range(1, 6)]
+    await things.insert(Thing(_id=1))
+    for event in happened:
+        await things.update({"_id": 1}, {"$set": {"last": event.attempt}}, [event])
+        await until(lambda event=event: said(counting, event))
+    assert len(await outbox_of(collection, 1)) > 1  # one write for all of them
+    await relay.stop()
+    assert await outbox_of(collection, 1) == []
+    assert counting.published == [event.event_id for event in happened]
+    assert await published(bus) == happened
+
+
+async def said(counting, event):
+    return event.event_id in counting.published
+
+
 async def test_the_sweep_finds_what_a_killed_writer_left(bus, collection, relay, registry):
     happened = events(1, 2)
     await save(collection, "a", happened, age_s=10)

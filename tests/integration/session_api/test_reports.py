@@ -17,6 +17,7 @@ from datalab.events.operations import (
 )
 from datalab.events.topology import DEAD, FEED, OPERATION_OFFERS, REPORTS
 from session_api.offers.reader import OperationOffers
+from session_api.operations.repository import OperationRepository
 from support.session_api import MEDIAN, body_of, described, result
 from support.waiting import until
 
@@ -49,6 +50,25 @@ async def settled(world):
 
 async def shown(client, session_id, operation_id):
     return body_of(await client.get(f"/api/datasessions/{session_id}/operations/{operation_id}/"))
+
+
+async def test_what_another_process_changed_is_read_before_a_report_is_old_news(world, alice, session_id):
+    """This process knows the first attempt only: another one has stopped it and begun a second."""
+    number = await world.operation(alice, session_id)
+    await world.start(alice, session_id, number)
+    changes = {"$set": {"attempt": 2, "status": "PENDING"}, "$inc": {"revision": 3}}
+    await world.database["operations"].update_one({"_id": number}, changes)
+    await world.succeed(alice, session_id, number, attempt=2)
+    assert (await shown(alice, session_id, number))["state"] == "COMPLETED"
+
+
+async def test_a_report_costs_one_question_to_the_store(world, alice, session_id, monkeypatch):
+    number = await world.operation(alice, session_id)
+    with monkeypatch.context() as patch:
+        for name in ("find_any", "find_any_waiting_for"):
+            patch.setattr(OperationRepository, name, None)
+        await world.succeed(alice, session_id, number)
+    assert (await shown(alice, session_id, number))["state"] == "COMPLETED"
 
 
 async def test_the_feed_tells_each_change_once_and_never_what_rest_does_not_show(world, alice, session_id):

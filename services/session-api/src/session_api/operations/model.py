@@ -190,6 +190,13 @@ class Operation(StoredDocument):
     def finished(self) -> bool:
         return self.status not in UNFINISHED
 
+    def without_inputs(self) -> Operation:
+        """Return as much of it as reports are about. Its inputs may be large; storing its next state leaves them."""
+        if isinstance(self.request, Draft):
+            return self
+        bare = OperationRequest(lane=self.request.lane, parameters={}, input_files=())
+        return self.model_copy(update={"input_data": {}, "request": bare})
+
     def handle(self) -> OperationHandle:
         """Return what is needed to end it."""
         return OperationHandle(

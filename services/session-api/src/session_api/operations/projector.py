@@ -30,22 +30,29 @@ class OperationProjector:
 
     async def apply(self, report: OperationReport) -> None:
         """Change the operation as the report says, and tell the feed in the same write; then start what waited."""
+        known = self._operations.find_any_known(report.operation_id)
+        others_wait = False
 
         async def turn() -> Operation | None:
-            before = await self._operations.find_any(report.operation_id)
+            nonlocal known, others_wait
+            before, known = known, None
             after = None if before is None else before.after(report, now=utc_now())
+            if after is before:  # what is known may be old, and the report about what came after it
+                before = await self._operations.find_any(report.operation_id)
+                after = None if before is None else before.after(report, now=utc_now())
             if before is None or after is None or after is before:
                 return None
             # Named after the report: should it come again, the feed still tells it once.
             event_id = derived_id("operation-changed", report.event_id)
             events = [] if after.looks_like(before) else [changed_event(after, event_id=event_id)]
-            await self._operations.replace_state(before, after, events)
+            others_wait = await self._operations.replace_state(before, after, events)
             return after
 
         changed = await until_won(turn, races=_MOST_RACES, of="the operation")
         if changed is not None and changed.finished:
             self._metrics.finished(changed.status, changed.failure_kind)
-            await self._dependents.after_end_of([changed.id])
+            if others_wait:
+                await self._dependents.after_end_of([changed.id])
             await self._turns.after_end_of(changed, report)
 
     async def give_up(self, report: OperationReport, *, kind: FailureKind, message: str) -> None:

@@ -11,9 +11,18 @@ from datalab.events.envelope import Event
 from datalab.events.object_keys import RESULTS
 from datalab.events.operations import Lane, OutputFile
 from datalab.platform.documents.client import Database, aggregated
-from datalab.platform.documents.collection import PUBLISHED, Collection
+from datalab.platform.documents.collection import PUBLISHED, Collection, LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
-from session_api.operations.model import REQUESTED, UNFINISHED, Operation, OperationHandle, OperationStatus, Parent
+from session_api.operations.known import KnownOperations
+from session_api.operations.model import (
+    REQUESTED,
+    UNFINISHED,
+    Draft,
+    Operation,
+    OperationHandle,
+    OperationStatus,
+    Parent,
+)
 from session_api.operations.restrictions import Restriction
 from session_api.operations.waiting import ParentState, WaitingOperation
 from session_api.web.window import Window
@@ -64,6 +73,8 @@ _MOST_NESTED = 1000
 _WAITING = {"status": OperationStatus.WAITING.value, "deleted": False}
 #: What is known of the inputs, which grows while an operation waits. It may be large, and seldom changes.
 _INPUTS = ("input_data", "request", "draft")
+#: A field beside those of an operation: others wait for its end, or have.
+_AWAITED = "awaited"
 #: What never changes.
 _FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "request_digest", "deleted")
 
@@ -81,13 +92,18 @@ class OperationRepository:
     def __init__(self, *, database: Database, relay: OutboxRelay, max_answer_bytes: int) -> None:
         self._max_answer_bytes = max_answer_bytes
         self._operations = Collection(database, "operations", Operation, indexes=_INDEXES, relay=relay)
+        self._known = KnownOperations()
         self.ensure_indexes = self._operations.ensure_indexes
         self.next_id = self._operations.next_number
 
     async def insert(self, operation: Operation, events: Sequence[Event], *, idempotency_key: str | None) -> bool:
         """Store a new operation; return False if the owner has used the key before."""
         key = {} if idempotency_key is None else {"idempotency_key": idempotency_key}
-        return await self._operations.insert(operation, events, **key)
+        await self._mark_awaited(operation)
+        is_new = await self._operations.insert(operation, events, **key)
+        if is_new:
+            self._known.keep(operation)
+        return is_new
 
     async def find(self, owner: str, session_id: int, operation_id: int) -> Operation | None:
         return await self._operations.find_one({"_id": operation_id, **_of_session(owner, session_id)})
@@ -97,6 +113,10 @@ class OperationRepository:
 
     async def find_any(self, operation_id: int) -> Operation | None:
         return await self._operations.find_one({"_id": operation_id, "deleted": False})
+
+    def find_any_known(self, operation_id: int) -> Operation | None:
+        """Return an operation without its inputs as this process wrote it last, perhaps not as it is now."""
+        return self._known.find(operation_id)
 
     async def page(self, owner: str, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them, by id."""
@@ -199,13 +219,20 @@ class OperationRepository:
         query = {"_id": {"$in": list(ids)}, "status": {"$in": list(UNFINISHED)}, "deleted": False}
         return {row["_id"] for row in await self._operations.rows(query, {"_id": True})}
 
-    async def replace_state(self, before: Operation, after: Operation, events: Sequence[Event]) -> None:
-        """Store the new state, with its inputs if they changed.
+    async def replace_state(self, before: Operation, after: Operation, events: Sequence[Event]) -> bool:
+        """Store the new state, with its inputs if they changed; return whether others may be waiting for its end.
 
         Raises `LostRaceError` if somebody changed or deleted the operation since it was read.
         """
+        await self._mark_awaited(after)
         query, fields = _replacement(before, after)
-        await self._operations.replace(query, fields, events)
+        try:
+            written = await self._operations.replace(query, fields, events, tell=[_AWAITED])
+        except LostRaceError:
+            self._known.forget(before.id)
+            raise
+        self._known.keep(after)
+        return _AWAITED in written
 
     async def replace_each(self, changes: Sequence[tuple[Operation, Operation, Sequence[Event]]]) -> None:
         """Store the new states of several operations; those that somebody changed or deleted meanwhile stay so."""
@@ -213,6 +240,19 @@ class OperationRepository:
         await self._operations.update_each(
             [(query, {"$set": fields}, events) for query, fields, events in replacements]
         )
+        for _, after, _ in changes:
+            self._known.keep(after)
+
+    async def _mark_awaited(self, operation: Operation) -> None:
+        """Mark what an operation is about to wait for, so that whoever ends one of these knows that somebody waits.
+
+        Before the operation itself is stored: what ends after that was marked; what had ended is found at once.
+        """
+        if operation.status is OperationStatus.WAITING and isinstance(operation.request, Draft):
+            ids = [parent.id for parent in operation.request.parents]
+            await self._operations.update_all(
+                {"_id": {"$in": ids}, "owner": operation.owner}, {"$set": {_AWAITED: True}}
+            )
 
     async def handles(self, owner: str, session_id: int, ids: Sequence[int] | None) -> list[OperationHandle]:
         """Return a session's operations, or those of them with one of the ids."""
@@ -287,7 +327,14 @@ def _replacement(before: Operation, after: Operation) -> tuple[Document, Documen
     """Return the query that finds the operation if it is still as it was, and the fields to set."""
     unchanged = {*_FIXED, *(_INPUTS if after.request is before.request else ())}
     fields = {name: value for name, value in after.stored().items() if name not in unchanged}
-    return {"_id": before.id, "attempt": before.attempt, "revision": before.revision, "deleted": False}, fields
+    query = {
+        "_id": before.id,
+        "attempt": before.attempt,
+        "revision": before.revision,
+        "correlation_id": before.correlation_id,
+        "deleted": False,
+    }
+    return query, fields
 
 
 def _of_session(owner: str, session_id: int) -> Document:

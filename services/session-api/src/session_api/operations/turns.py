@@ -112,10 +112,12 @@ class Turns:
         if operation.status is not OperationStatus.PENDING or lane is None:
             return operation
         place = (operation.owner, lane)
+        if place in self._waiting:
+            return operation.queued()
         room = self._rooms.get(place)
         if room is None or room.left <= 0 or monotonic() - room.counted_at > _ROOM_IS_TRUE_FOR_S:
             room = self._rooms[place] = _Room(await self._room(*place), monotonic())
-        if room.left <= 0 or place in self._waiting:
+        if room.left <= 0:
             self._waiting.setdefault(place, 0)
             return operation.queued()
         room.left -= 1

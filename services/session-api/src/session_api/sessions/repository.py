@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,12 @@ from datalab.events.envelope import Event
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
+from datalab.platform.together import Together
 from session_api.sessions.model import Session, SessionFilter
 from session_api.web.window import Window
 
+#: Sessions whose owners are asked for by one question.
+_MOST_AT_ONCE = 1000
 _NEWEST_FIRST = (("modified", DESCENDING), ("_id", DESCENDING))
 
 
@@ -35,6 +38,7 @@ class SessionRepository:
         )
         self.ensure_indexes = self._sessions.ensure_indexes
         self.next_id = self._sessions.next_number
+        self._asking_for_owners = Together(self._owners, most=_MOST_AT_ONCE, size=len)
 
     async def insert(self, session: Session, events: Sequence[Event]) -> None:
         await self._sessions.insert(session, events)
@@ -55,8 +59,14 @@ class SessionRepository:
 
     async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:
         """Return those of the ids that are sessions of the owner."""
-        query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}
-        return {row["_id"] for row in await self._sessions.rows(query, {"_id": True})}
+        wanted = frozenset(ids)
+        owners = await self._asking_for_owners.ask(wanted)
+        return {each for each in wanted if owners.get(each) == owner}
+
+    async def _owners(self, asked: Sequence[frozenset[int]]) -> list[Mapping[int, str] | Exception]:
+        query = {"_id": {"$in": list(frozenset().union(*asked))}, "deleted": False}
+        owners = {row["_id"]: row["owner"] for row in await self._sessions.rows(query, {"owner": True})}
+        return [owners] * len(asked)
 
     async def ids_of(self, owner: str, *, limit: int) -> list[int]:
         """Return ids of the owner's sessions, `limit` at the most."""

@@ -7,9 +7,20 @@ from contextlib import contextmanager
 from inspect import isawaitable
 from typing import Any
 
+from bson import encode
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel, ReturnDocument, UpdateOne
-from pymongo.errors import AutoReconnect, ConnectionFailure, DuplicateKeyError, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
 
 from datalab.documents.document import Document
 from datalab.errors import OutageError
@@ -20,17 +31,24 @@ __all__ = [
     "DocumentStore",
     "DriverCollection",
     "DuplicateKeyError",
+    "EncodedDocument",
     "IndexModel",
     "ReturnDocument",
     "UpdateOne",
     "aggregated",
     "aggregated_while",
+    "encoded",
+    "inserted",
     "mongo_errors",
 ]
 
 #: Documents that come at once, as far as they fit into the 16 MiB of a message.
 _BATCH = 100
+#: The largest document there can be, in bytes.
+_LARGEST = 16 * 1024**2
+_DUPLICATE = 11000
 
+EncodedDocument = RawBSONDocument
 Database = AsyncIOMotorDatabase[Document]
 DriverCollection = AsyncIOMotorCollection[Document]
 
@@ -91,6 +109,36 @@ async def aggregated_while(
             await cursor.close()
 
 
+def encoded(document: Document) -> EncodedDocument:
+    """Return a document as it is sent, so that one that cannot be sent is its writer's trouble only.
+
+    Raises what the driver raises for such a document.
+    """
+    content = encode(document)
+    if len(content) > _LARGEST:
+        raise DocumentTooLarge(f"the document has {len(content)} bytes; {_LARGEST} are possible")
+    return RawBSONDocument(content)
+
+
+async def inserted(collection: DriverCollection, documents: Sequence[EncodedDocument]) -> list[bool | Exception]:
+    """Store new documents by one write; return which of them are stored, False for those that exist already.
+
+    Raises `OutageError`.
+    """
+    answers: list[bool | Exception] = [True] * len(documents)
+    with mongo_errors():
+        try:
+            await collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            details: Any = error.details
+            if details["writeConcernErrors"]:
+                raise
+            for each in details["writeErrors"]:
+                refused = OperationFailure(each["errmsg"], each["code"], each)
+                answers[each["index"]] = False if each["code"] == _DUPLICATE else refused
+    return answers
+
+
 @contextmanager
 def mongo_errors() -> Iterator[None]:
     """Turn the driver's word for an absent or changing server into `OutageError`."""
@@ -99,6 +147,10 @@ def mongo_errors() -> Iterator[None]:
     except (ConnectionFailure, AutoReconnect, WTimeoutError) as error:
         raise OutageError("the document store does not answer") from error
     except DuplicateKeyError:
+        raise
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:  # written, and perhaps lost again
+            raise OutageError("the document store does not answer") from error
         raise
     except PyMongoError as error:
         if error.has_error_label("RetryableWriteError") or error.timeout:

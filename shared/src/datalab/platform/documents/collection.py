@@ -6,7 +6,6 @@ them published, and changes that hold only if nobody else was faster.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -15,15 +14,20 @@ from datalab.errors import TransientError
 from datalab.events.envelope import Event
 from datalab.platform.documents.client import (
     Database,
-    DuplicateKeyError,
+    EncodedDocument,
     IndexModel,
     ReturnDocument,
     UpdateOne,
     aggregated_while,
+    encoded,
+    inserted,
     mongo_errors,
 )
 from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
+from datalab.platform.together import Together
 
+#: A write waits for the journal about as long as a disk takes to store this.
+_MOST_AT_ONCE_BYTES = 1024**2
 _WITHOUT_OUTBOX = {"outbox": False}
 #: A field beside those of a document, while it is read.
 _SIZE = "_bytes"
@@ -60,8 +64,13 @@ class Collection(Generic[DocumentT]):
         self._model = model
         self._indexes = [*indexes, *([OUTBOX_INDEX] if relay else [])]
         self._relay = relay
-        self._asking: list[asyncio.Future[int]] = []
-        self._counting = asyncio.Lock()
+        # Each write waits for the journal: what is asked for meanwhile is one write, too.
+        self._numbering: Together[None, int] = Together(self._numbers, most=1000)
+        self._inserting: Together[EncodedDocument, bool] = Together(
+            lambda documents: inserted(self.driver, documents),
+            most=_MOST_AT_ONCE_BYTES,
+            size=lambda each: len(each.raw),
+        )
         self.driver = database[name]
         if relay is not None:
             relay.watch(self.driver)
@@ -75,33 +84,13 @@ class Collection(Generic[DocumentT]):
     async def next_number(self) -> int:
         """Return the next positive integer of this collection's own, atomic counter.
 
-        Those who ask while others are being answered get theirs by one write: each costs a sync of the journal.
+        Who was cancelled meanwhile leaves a gap, which does no harm.
         """
-        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._asking.append(mine)
-        try:
-            async with self._counting:
-                if not mine.done():
-                    await self._answer_those_who_ask()
-            return await mine
-        finally:
-            mine.cancel()  # whoever was cancelled meanwhile leaves a gap, which does no harm
+        return await self._numbering.ask(None)
 
-    async def _answer_those_who_ask(self) -> None:
-        asking, self._asking = [each for each in self._asking if not each.done()], []
-        try:
-            first = await self._count_up(len(asking)) - len(asking) + 1
-        except TransientError as error:
-            for each in asking:
-                if not each.done():
-                    each.set_exception(type(error)(error.message))
-            return
-        except BaseException:
-            self._asking += asking  # whoever is next asks for the others
-            raise
-        for number, each in enumerate(asking, first):
-            if not each.done():
-                each.set_result(number)
+    async def _numbers(self, asked: Sequence[None]) -> range:
+        last = await self._count_up(len(asked))
+        return range(last - len(asked) + 1, last + 1)
 
     async def _count_up(self, by: int) -> int:
         with mongo_errors():
@@ -200,37 +189,46 @@ class Collection(Generic[DocumentT]):
         entries = outbox_entries(events)
         if self._relay is not None:
             stored["outbox"] = entries
-        with mongo_errors():
-            try:
-                await self.driver.insert_one(stored)
-            except DuplicateKeyError:
-                return False
-        if entries:
+        is_new = await self._inserting.ask(encoded(stored))
+        if is_new and entries:
             self._nudge(stored["_id"], entries)
-        return True
+        return is_new
 
     async def update(self, query: Document, changes: Document, events: Iterable[Event] = ()) -> bool:
         """Change the one document that fits, `query["_id"]` being its id; return whether there was one."""
         entries = outbox_entries(events)
-        if not entries:
-            with mongo_errors():
-                return bool((await self.driver.update_one(query, changes)).matched_count)
+        if entries:
+            return await self._change(query, changes, entries, ()) is not None
+        with mongo_errors():
+            return bool((await self.driver.update_one(query, changes)).matched_count)
+
+    async def replace(
+        self, query: Document, fields: Document, events: Iterable[Event] = (), *, tell: Iterable[str] = (), **more: Any
+    ) -> Document:
+        """Set fields of the one document that fits; return those of its fields named in `tell`, as far as it has them.
+
+        Raises `LostRaceError` if there is no such document any more.
+        """
+        written = await self._change(query, {"$set": fields, **more}, outbox_entries(events), tell)
+        if written is None:
+            raise LostRaceError
+        return written
+
+    async def _change(
+        self, query: Document, changes: Document, entries: list[Document], tell: Iterable[str]
+    ) -> Document | None:
         # The write itself tells what else waits to be published, and must be before this.
         with mongo_errors():
             written: Any = await self.driver.find_one_and_update(
                 query,
                 _with_entries(changes, entries),
-                projection={"outbox": True},
+                projection={"_id": True, **dict.fromkeys(tell, True), **({"outbox": True} if entries else {})},
                 return_document=ReturnDocument.AFTER,
             )
-        if written is not None:
-            self._nudge(written["_id"], written["outbox"])
-        return written is not None
-
-    async def replace(self, query: Document, fields: Document, events: Iterable[Event] = (), **changes: Any) -> None:
-        """Set fields of the one document that fits. Raises `LostRaceError` if there is none any more."""
-        if not await self.update(query, {"$set": fields, **changes}, events):
-            raise LostRaceError
+        if written is not None and entries:
+            self._nudge(written["_id"], written.pop("outbox"))
+        found: Document | None = written
+        return found
 
     async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
         """Change several documents, each given by query (with `_id`), changes and events; return how many fitted."""
@@ -244,6 +242,11 @@ class Collection(Generic[DocumentT]):
             if entries:
                 self._nudge(query["_id"], None)
         return result.modified_count
+
+    async def update_all(self, query: Document, changes: Document) -> None:
+        """Change every document that fits."""
+        with mongo_errors():
+            await self.driver.update_many(query, changes)
 
     async def change_and_find(self, query: Document, changes: Document) -> DocumentT | None:
         """Change the one document that fits, and return it as it is then."""

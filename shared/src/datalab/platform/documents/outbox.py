@@ -4,6 +4,9 @@ State and event are one atomic write, so neither is ever without the other. The 
 and sweeps for what a crash or a failed publish left behind. A document's events are always published from the head of
 its outbox: whatever failed, came late or was written by another process, the last event published is the last one
 written.
+
+What is published stays in its outbox for a moment, and is taken out together with the rest of that moment: a write for
+each event would cost more than the event. Should the process end before, the bus drops what is published again.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from datalab.documents.document import ASCENDING, Document, Index
 from datalab.errors import TransientError
 from datalab.events.envelope import Event, utc_now
 from datalab.platform.bus.connection import Bus
-from datalab.platform.documents.client import DriverCollection, UpdateOne, mongo_errors
+from datalab.platform.documents.client import DriverCollection, mongo_errors
 from datalab.platform.logging import get_logger
 from datalab.platform.metrics import OutboxMetrics
 from datalab.platform.periodic import Periodic
@@ -36,6 +39,12 @@ _MOST_NUDGES = 10_000
 
 #: What waited longer may have been published by another relay, and forgotten by the bus, which knows ids for 2 min.
 _STALE_S = 30.0
+
+#: So long what is published waits to be taken out: an operation of some 50 ms is published and done by one write.
+_CLEAR_AFTER_S = 0.25
+#: More than this waiting to be taken out means the store is away; the sweep publishes and clears the rest again.
+_MOST_UNCLEARED = 10_000
+_LAST_CLEARING_S = 1.0
 
 #: Documents with something to publish.
 HAS_EVENTS: Document = {"outbox.0": {"$exists": True}}
@@ -78,18 +87,26 @@ class OutboxRelay:
         self._sweeping = Periodic(name="outbox sweep", every_s=sweep_interval_s, work=self.sweep)
         self._nudges: asyncio.Queue[_Nudge] = asyncio.Queue(_MOST_NUDGES)
         self._tasks: list[asyncio.Task[None]] = []
+        #: What is published and still in its outbox: of each collection, the document of each event.
+        self._uncleared: dict[str, dict[str, Any]] = {}
+        self._published = asyncio.Event()
 
     def watch(self, collection: DriverCollection) -> None:
         """Publish the events of this collection's documents, too."""
         self._collections[collection.name] = collection
+        self._uncleared[collection.name] = {}
 
     def start(self) -> None:
         """Begin relaying."""
-        self._tasks = [asyncio.create_task(self._relay_nudges()), asyncio.create_task(self._sweeping.repeat())]
+        works = (self._relay_nudges(), self._clear_regularly(), self._sweeping.repeat())
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:
         """Stop. What is not published yet is found by the next sweep, here or elsewhere."""
         await end_tasks(*self._tasks)
+        with suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(_LAST_CLEARING_S):
+                await self._clear()
 
     def nudge(self, collection: str, document_id: Any, outbox: list[Document] | None = None) -> None:
         """Publish soon what is in a document's outbox. Never waits and never fails.
@@ -110,9 +127,13 @@ class OutboxRelay:
                     .limit(_SWEEP_BATCH)
                     .to_list(_SWEEP_BATCH)
                 )
-            published += await self._publish(
-                [_Nudge(collection.name, document["_id"], document["outbox"]) for document in documents]
-            )
+            try:
+                published += await self._publish(
+                    [_Nudge(collection.name, document["_id"], document["outbox"]) for document in documents]
+                )
+            finally:
+                if documents:
+                    await self._clear()
         self._metrics.swept(published)
         return published
 
@@ -129,24 +150,50 @@ class OutboxRelay:
                 _log.exception("outbox.nudge_failed")
 
     async def _publish(self, nudges: Sequence[_Nudge]) -> int:
-        """Publish documents side by side, the entries of each in order; then clear what was published."""
+        """Publish documents side by side, the entries of each in order."""
         outboxes = await self._outboxes(nudges)
         results = await asyncio.gather(*map(self._publish_entries, outboxes.values()))
-        clearings: dict[str, list[UpdateOne]] = {}
         published = 0
         for (name, document_id), (event_ids, _) in zip(outboxes, results, strict=True):
-            if event_ids:
-                clearing = UpdateOne({"_id": document_id}, {"$pull": {"outbox": {"event_id": {"$in": event_ids}}}})
-                clearings.setdefault(name, []).append(clearing)
-                published += len(event_ids)
-        with mongo_errors():
-            for name, updates in clearings.items():
-                await self._collections[name].bulk_write(updates, ordered=False)
+            uncleared = self._uncleared[name]
+            if len(uncleared) > _MOST_UNCLEARED:
+                uncleared.clear()
+            uncleared.update(dict.fromkeys(event_ids, document_id))
+            published += len(event_ids)
+        if published:
+            self._published.set()
         self._metrics.relayed(published)
         for _, error in results:
             if error is not None:
                 raise error
         return published
+
+    async def _clear_regularly(self) -> None:
+        while True:
+            await self._published.wait()
+            await asyncio.sleep(_CLEAR_AFTER_S)
+            self._published.clear()
+            try:
+                await self._clear()
+            except TransientError as error:
+                _log.warning("outbox.clearing_failed", reason=error.message)
+                self._published.set()
+            except Exception:  # noqa: BLE001 - it must not end; the sweep tries again what is left
+                _log.exception("outbox.clearing_failed")
+
+    async def _clear(self) -> None:
+        """Take what is published out of the outboxes: of a document all of it at once, so that its head stays first."""
+        for name, uncleared in self._uncleared.items():
+            event_ids = list(uncleared)
+            if not event_ids:
+                continue
+            with mongo_errors():
+                await self._collections[name].update_many(
+                    {"_id": {"$in": list(set(uncleared.values()))}},
+                    {"$pull": {"outbox": {"event_id": {"$in": event_ids}}}},
+                )
+            for event_id in event_ids:
+                uncleared.pop(event_id, None)
 
     async def _outboxes(self, nudges: Sequence[_Nudge]) -> dict[tuple[str, Any], list[Document]]:
         """Return what is to be published of each document, from the head of its outbox.
@@ -169,7 +216,10 @@ class OutboxRelay:
             kept = {document["_id"]: document.get("outbox", []) for document in found}
             for document_id in ids:
                 outboxes[name, document_id] = {entry["event_id"]: entry for entry in kept.get(document_id, ())}
-        return {document: list(entries.values()) for document, entries in outboxes.items()}
+        return {
+            document: [entry for event_id, entry in entries.items() if event_id not in self._uncleared[document[0]]]
+            for document, entries in outboxes.items()
+        }
 
     async def _publish_entries(self, entries: Sequence[Document]) -> tuple[list[str], Exception | None]:
         """Publish in order, up to the first failure; return the ids of what was published, and the failure."""
