@@ -17,11 +17,13 @@ _EVENT_NAMESPACE = UUID("5d0a2f6c-3a57-4b0e-9c1e-6f4f0c8f7f10")
 
 def _as_utc_milliseconds(moment: datetime) -> datetime:
     """MongoDB keeps milliseconds, so an event that went through it must still equal itself."""
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("this is before the year 1 or after the year 9999 in UTC") from None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.tzinfo is not UTC:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("this is before the year 1 or after the year 9999 in UTC") from None
+    beyond = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - beyond) if beyond else moment
 
 
 #: An instant in UTC, to the millisecond.

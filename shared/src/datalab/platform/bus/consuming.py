@@ -297,16 +297,25 @@ def _why_unreadable(error: Exception) -> str:
 
 @asynccontextmanager
 async def _heartbeat(message: Msg, *, every_s: float) -> AsyncIterator[None]:
-    """Tell the server regularly that the message is still in hand."""
+    """Tell the server regularly that the message is still in hand. Most messages are not for so long: a timer each."""
+    loop = asyncio.get_running_loop()
+    beats: set[asyncio.Task[None]] = set()
+    timer: asyncio.TimerHandle
 
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            with suppress(*BUS_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
-                await message.in_progress()
+    def beat() -> None:
+        nonlocal timer
+        beats.add(task := loop.create_task(_tell_in_hand(message)))
+        task.add_done_callback(beats.discard)
+        timer = loop.call_later(every_s, beat)
 
-    task = asyncio.create_task(beat())
+    timer = loop.call_later(every_s, beat)
     try:
         yield
     finally:
-        await end_tasks(task)
+        timer.cancel()
+        await end_tasks(*beats)
+
+
+async def _tell_in_hand(message: Msg) -> None:
+    with suppress(*BUS_ERRORS):  # a lost connection comes back; if too late, the message is redelivered
+        await message.in_progress()
