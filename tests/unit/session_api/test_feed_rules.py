@@ -53,7 +53,7 @@ def test_subjects_are_those_the_events_are_published_on():
     ],
 )
 def test_who_hears_what(user, event, heard):
-    assert may_hear(user, event, now=NOW) is heard
+    assert may_hear(user, event, lambda: NOW) is heard
 
 
 def test_an_event_frame_holds_the_event_as_it_was_published():

@@ -86,14 +86,21 @@ class FeedConversation:
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
         self._last_sent = hub.sequence
-        #: Since when the connection has not taken a frame, by the loop's clock.
+        #: By the loop's clock: since when the connection has not taken a frame, and when the latest one was begun.
         self._sending_since: float | None = None
+        self._spoke_at = 0.0
+        self._ping_is_due = False
 
     async def run(self) -> NoReturn:
         """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
+        self._spoke_at = asyncio.get_running_loop().time()
         try:
             await first_to_end(
-                self._listen(), self._speak(), self._wait_for_the_end(), self._watch_that_frames_are_taken()
+                self._listen(),
+                self._speak(),
+                self._wait_for_the_end(),
+                self._watch_that_frames_are_taken(),
+                self._watch_for_silence(),
             )
         except FeedClosedError as closing:
             if closing.code is not CloseCode.TOO_SLOW:
@@ -121,12 +128,11 @@ class FeedConversation:
                     await self._deliver(self._queue.pop())
                 else:
                     await self._do(self._requests.get_nowait())
-            self._queue.wake.clear()
-            try:
-                async with asyncio.timeout(self._settings.feed_ping_interval_s):
-                    await self._queue.wake.wait()
-            except TimeoutError:
+            if self._ping_is_due:
                 await self._send(ServerPing())
+            else:
+                self._queue.wake.clear()
+                await self._queue.wake.wait()
 
     async def _wait_for_the_end(self) -> NoReturn:
         raise await self._queue.ended()
@@ -139,6 +145,16 @@ class FeedConversation:
             if since is not None and clock() >= since + limit_s:
                 raise FeedClosedError(CloseCode.TOO_SLOW, "a frame was not accepted in time")
             await asyncio.sleep(limit_s if since is None else since + limit_s - clock())
+
+    async def _watch_for_silence(self) -> NoReturn:
+        """Likewise: a timeout for each wait would be a fifth of the work of sending an event."""
+        clock, interval_s = asyncio.get_running_loop().time, self._settings.feed_ping_interval_s
+        while True:
+            left_s = self._spoke_at + interval_s - clock()
+            if left_s <= 0:
+                self._ping_is_due = True
+                self._queue.wake.set()
+            await asyncio.sleep(left_s if left_s > 0 else interval_s)
 
     # --- what clients ask for ---------------------------------------------------------------------------------
 
@@ -258,7 +274,7 @@ class FeedConversation:
 
     async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
         floor = self._queue.floors.get(item.subject)
-        if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, now=self._clock()):
+        if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, self._clock):
             return
         await self._send_text(item.text, item.frame)
         self._last_sent = item.sequence
@@ -271,7 +287,8 @@ class FeedConversation:
         await self._send_text(frame.encode())
 
     async def _send_text(self, text: str, frame: bytes | None = None) -> None:
-        self._sending_since = asyncio.get_running_loop().time()
+        self._sending_since = self._spoke_at = asyncio.get_running_loop().time()
+        self._ping_is_due = False
         await self._channel.send(text, frame)
         self._sending_since = None
 

@@ -99,10 +99,10 @@ def text_frame(text: str) -> bytes:
     return bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big") + payload
 
 
-def may_hear(user: User, event: FeedEvent, *, now: datetime) -> bool:
+def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> bool:
     """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
     if isinstance(event, FrameChanged):
-        return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=now)
+        return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
     if isinstance(event, FileRefused):
         return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away
     return event.owner == user.username
