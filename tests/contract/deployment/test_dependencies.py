@@ -1,4 +1,4 @@
-"""What is installed for a service alone is all it imports: on a developer's machine one service's packages serve all."""
+"""What is installed for a service alone is all it imports: here, one service's packages serve all the others, too."""
 
 import ast
 import sys
