@@ -35,7 +35,7 @@ class Computer(Protocol):
     ) -> Computed:
         """Run a job in processes of its own, and deliver each product once it is on disk; cancelling ends them.
 
-        Raises `UsageError`, `TransientError`, `LimitExceededError`.
+        Raises `UsageError`, `TransientError` (also `OutageError`), `LimitExceededError`.
         """
         ...
 
