@@ -38,6 +38,10 @@ class TransientError(DatalabError):
     """The world failed: a file not there yet, a process killed. The same thing may work later."""
 
 
+class AwaitedError(TransientError):
+    """What the sender says is there is not. It may come a little later; if not, that is the sender's business."""
+
+
 class PostponedError(TransientError):
     """Now is not the time, and that is not the work's doing: it counts as not tried."""
 

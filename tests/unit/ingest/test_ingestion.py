@@ -5,8 +5,8 @@ from itertools import permutations
 
 import pytest
 
-from datalab.errors import TransientError, UsageError
-from datalab.events.frames import FileUnchanged
+from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
+from datalab.events.frames import FileRejected, FileUnchanged
 from ingest.arrivals.model import UNKNOWN_SITE, Origin
 from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
@@ -104,6 +104,39 @@ async def test_an_absent_object_is_waited_for_then_given_up():
     await world.ingestion.give_up([announced(FITS)], "there is no object")
     assert world.rejections == [(FITS, "there is no object")]
     assert world.uploads.refusals == {}
+
+
+async def test_a_site_hears_so_many_refusals_of_what_it_announced_and_another_site_its_own():
+    world = World()
+    for number in range(10):
+        site = "oth" if number == 9 else "tst"
+        arrival = announced(f"data/{number}.fits", site=site)
+        await world.ingestion.give_up([arrival], "there is no object", refused=True)
+    assert [event.site for event in world.published(FileRejected)] == ["tst"] * 3 + ["oth"]
+    # What is wrong with a file is told of every file; so is what was said of a file by nobody.
+    for number in range(10):
+        world.objects.put(f"data/{BASE}-EX0{number}.fits", b"")
+        with pytest.raises(UsageError, match="is empty"):
+            await world.ingestion.ingest(announced(f"data/{BASE}-EX0{number}.fits"))
+    assert len(world.rejections) == 4 + 10
+
+
+@pytest.mark.parametrize("kind", [OutageError, PostponedError, TransientError, AwaitedError])
+async def test_what_has_to_be_tried_again_keeps_its_kind(kind):
+    """Of a message with several files, too: an outage must not count as a try."""
+    world = stored_world()
+    heavier = [OutageError, PostponedError, TransientError, AwaitedError]
+    failures = iter([AwaitedError("x"), *(each("x") for each in heavier[heavier.index(kind) :])])
+
+    async def stat(key):
+        if key == TEXT:
+            raise next(failures)
+
+    world.objects.stat = stat
+    arrivals = [notified(TEXT)] * (5 - heavier.index(kind))
+    with pytest.raises(TransientError) as raised:
+        await world.ingestion.ingest_all([notified("data/x"), *arrivals])
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from datalab.errors import NotFoundError, OutageError, TransientError, UsageError
+from datalab.errors import AwaitedError, NotFoundError, OutageError, TransientError, UsageError
 from datalab.platform.objects.store import ObjectStore
 from ingest.arrivals.model import LocalCopy
 from ingest.uploads.model import StoredVersion
@@ -43,7 +43,8 @@ class ScratchFolder:
         Raises:
             UsageError: the object is larger than allowed.
             OutageError: no room on the disk now, or the store is away.
-            TransientError: the disk is too small for the object, or the object has gone.
+            AwaitedError: the object has gone.
+            TransientError: the disk is too small for the object.
         """
         if stored.size_bytes > self._max_file_bytes:
             raise UsageError(
@@ -66,7 +67,7 @@ class ScratchFolder:
         try:
             fetched = await self._objects.fetch_file(key, path, max_bytes=self._max_file_bytes)
         except NotFoundError as error:
-            raise TransientError(f"object {key!r} has gone") from error
+            raise AwaitedError(f"object {key!r} has gone") from error
         if fetched.sha256 is None:
             raise TransientError(f"object {key!r} came without a checksum")
         return LocalCopy(
