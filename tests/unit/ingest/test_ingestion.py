@@ -1,6 +1,7 @@
 """Files become frames: in memory, and in a world in which every second call fails."""
 
 import asyncio
+import dataclasses
 from itertools import permutations
 
 import pytest
@@ -230,6 +231,37 @@ async def test_other_folders_are_left_alone():
     world = World()
     assert await world.ingestion.ingest(notified("info-images/anything at all")) is Outcome.IGNORED
     assert world.rejections == []
+
+
+async def test_packed_files_are_inspected_one_after_the_other_and_nobody_waits_behind_them():
+    world = World()
+    packed = [f"data/{BASE}-EX0{number}.fits.{ending}" for number, ending in enumerate(("gz", "bz2", "gz", "gz"))]
+    for key in (*packed, FITS):
+        world.objects.put(key, key.encode())
+    inspect, unpacked, inspected = world.inspector.inspect, asyncio.Event(), []
+
+    async def slow(path, name):
+        inspected.append(name.compression)
+        if name.is_packed:
+            await unpacked.wait()
+        return await inspect(path, name)
+
+    world.inspector.inspect = slow
+    async with asyncio.TaskGroup() as group:
+        for key in packed[:2]:
+            group.create_task(world.ingestion.ingest(announced(key)))
+        await asyncio.sleep(0)
+        found = group.create_task(
+            world.ingestion.ingest(dataclasses.replace(notified(packed[2]), origin=Origin.RECONCILER))
+        )
+        with pytest.raises(PostponedError, match="other packed files"):
+            await world.ingestion.ingest_all([announced(packed[3])])
+        assert await world.ingestion.ingest(announced(FITS)) is Outcome.INGESTED
+        assert inspected == ["gz", "fz"]
+        unpacked.set()
+        assert await found is Outcome.INGESTED
+    assert await world.ingestion.ingest(announced(packed[3])) is Outcome.INGESTED
+    assert sorted(world.frames.frames[BASE].files) == ["fits_00", "fits_01", "fits_02", "fits_03"]
 
 
 async def test_one_bad_file_of_a_message_does_not_cost_the_others():

@@ -14,6 +14,7 @@ from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, site_of
+from ingest.arrivals.packed_lane import PackedLane
 from ingest.arrivals.ports import Allowance, Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
 from ingest.frames.names import FileName, frame_file_name, parse_file_name
@@ -60,6 +61,7 @@ class Ingestion:
         self._publisher = publisher
         self._meter = meter
         self._allowance = allowance
+        self._packed_lane = PackedLane()
         self._open_sites = open_sites
 
     async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
@@ -174,6 +176,10 @@ class Ingestion:
         frame = await self._find_frame(name.basename, site)
         if frame is not None and _knows(frame, name, stored, arrival.sha256):
             outcome = Outcome.UNCHANGED
+        elif name.is_packed:
+            # Whoever looks by itself waits in nobody's way, and would not look again for minutes.
+            async with self._packed_lane.taken(patient=arrival.origin is Origin.RECONCILER):
+                outcome = await self._add(arrival, name, site, stored, frame)
         else:
             outcome = await self._add(arrival, name, site, stored, frame)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
