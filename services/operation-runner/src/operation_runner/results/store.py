@@ -45,10 +45,10 @@ _log = get_logger(__name__)
 
 #: A file of this size is sent in one request; a larger one is streamed, and looked at again when it is there.
 _SMALL_BYTES = 1024**2
-#: Results never change, so the ones found lately need not be read again. They may expire, a day after their manifest
-#: did: by then nobody must remember them.
+#: Results never change, so the ones found a moment ago, by a class that does the same, need not be read again. They
+#: may expire, and people delete files: who remembered that for longer would hand out dead links.
 _REMEMBERED = 2000
-_REMEMBERED_S = 3600.0
+_REMEMBERED_S = 60.0
 _JSON_TYPE = "application/json"
 #: More do not go faster; and whole small files are in memory meanwhile.
 _FILES_AT_ONCE = 16
