@@ -13,6 +13,7 @@ from datalab.documents.frame import Observation
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected
 from datalab.platform.documents.collection import LostRaceError
+from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.model import Arrival, LocalCopy, Origin
 from ingest.arrivals.service import Ingestion
 from ingest.frames.model import FrameHeader, Inspection
@@ -202,6 +203,7 @@ class World:
             uploads=through(self.uploads),
             publisher=through(self.publisher),
             meter=self.meter,
+            allowance=Allowance(per_s=0.05, burst_s=60),
             open_sites=open_sites,
         )
 

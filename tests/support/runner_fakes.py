@@ -79,7 +79,8 @@ class FakeNewResult:
     def add(self, product):
         self.products.append(product)
 
-    async def complete(self, computed):
+    async def complete(self, computed, *, confirm):
+        await confirm()
         self._results.stumble("complete")
         result = OperationResult(
             result_key=self._job.result_key, output_data=tuple(data.content for data in computed.data)

@@ -7,10 +7,15 @@ as long as that lasts. Anything else is our bug: logged with its traceback, show
 
 from __future__ import annotations
 
+import errno
+
 from pydantic import ValidationError
 
 #: What a user is told about a bug; the details are in the log under the same correlation id.
 UNKNOWN_ERROR_MESSAGE = "An unknown error occurred, contact the developers if this persists."
+
+#: What the operating system says when a disk, or somebody's share of it, is full.
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DatalabError(Exception):
@@ -31,6 +36,10 @@ class NotFoundError(UsageError):
 
 class TransientError(DatalabError):
     """The world failed: a file not there yet, a process killed. The same thing may work later."""
+
+
+class AwaitedError(TransientError):
+    """What the sender says is there is not. It may come a little later; if not, that is the sender's business."""
 
 
 class PostponedError(TransientError):

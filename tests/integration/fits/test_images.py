@@ -306,3 +306,15 @@ def test_untidy_headers_are_no_news(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert FitsImage("one", path, work_dir=tmp_path).shape == (ROWS, COLUMNS)
+
+
+def test_no_room_to_unpack_into_is_not_the_files_fault(tmp_path):
+    """A compressed image of one tile is unpacked as a whole."""
+    image = fits.CompImageHDU(image_pixels("i4"), compression_type="GZIP_1", tile_shape=(ROWS, COLUMNS))
+    path = tmp_path / "tile.fits.fz"
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+    full = tmp_path / "work"
+    full.mkdir()
+    (full / f"{path.name}.pixels").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        FitsImage("tile", path, work_dir=full)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import OutageError, TransientError, UsageError
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import StoredObject
 from ingest.arrivals.scratch import ScratchFolder
@@ -66,10 +66,17 @@ async def test_too_large_a_file_is_not_fetched(tmp_path):
 
 
 async def test_a_full_disk_is_waited_for(tmp_path):
-    reserve = shutil.disk_usage(tmp_path).total + 1
-    with pytest.raises(TransientError, match="no room for the 12 bytes"):
+    with pytest.raises(OutageError, match="no room for the 12 bytes"):
+        async with (await scratch_in(tmp_path, reserve_bytes=shutil.disk_usage(tmp_path).free)).fetched(STORED):
+            pass
+
+
+async def test_a_disk_too_small_for_a_file_is_not_waited_for(tmp_path):
+    reserve = shutil.disk_usage(tmp_path).total
+    with pytest.raises(TransientError, match="no room for the 12 bytes") as refused:
         async with (await scratch_in(tmp_path, reserve_bytes=reserve)).fetched(STORED):
             pass
+    assert not isinstance(refused.value, OutageError)
 
 
 async def test_an_object_that_has_gone_since_is_waited_for(tmp_path):

@@ -19,7 +19,7 @@ from PIL import Image as Picture
 from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
 from datalab.astro.pixels.noise import array_noise
-from datalab.errors import UsageError
+from datalab.errors import OutageError, UsageError
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from datalab.simulation.products import fits_bytes
@@ -449,6 +449,12 @@ async def test_pictures_of_images_without_range(pool, tmp_path, pixels):
     await pool.analyse(analysis_job("get-tif", path, target=tmp_path / "a.tif"), within_s=PATIENCE_S)
     with Picture.open(tmp_path / "a.tif") as picture:
         assert picture.size == pixels.shape[::-1]
+
+
+async def test_a_picture_there_is_no_room_for_is_waited_for(pool, frame, tmp_path):
+    (tmp_path / "a.tif").symlink_to("/dev/full")
+    with pytest.raises(OutageError, match="No space left on device"):
+        await pool.analyse(analysis_job("get-tif", frame, target=tmp_path / "a.tif"), within_s=10)
 
 
 @needs_real_data

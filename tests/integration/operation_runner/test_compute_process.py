@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +11,8 @@ from time import perf_counter
 
 import pytest
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import OutageError, TransientError, UsageError
+from datalab.events.operations import InputFile
 from datalab.processes.outcomes import WorkFailedError
 from operation_runner.computing.model import LimitExceededError
 from support import runner as support
@@ -73,9 +76,24 @@ async def test_a_bug_comes_with_its_traceback(computer, tmp_path):
         await computer.compute(misbehave("bug", tmp_path), on_progress=ignore, on_product=ignore)
 
 
-async def test_what_the_machine_lacks_may_be_there_later(computer, tmp_path):
-    with pytest.raises(TransientError, match="No space left on device"):
+async def test_a_full_disk_is_waited_for(computer, tmp_path):
+    with pytest.raises(OutageError, match="the computer that runs the operation failed: No space left on device"):
         await computer.compute(misbehave("disk full", tmp_path), on_progress=ignore, on_product=ignore)
+
+
+async def test_a_job_that_fills_the_disk_by_itself_is_too_large_for_it(computer, tmp_path):
+    total = shutil.disk_usage(tmp_path).total
+    (tmp_path / "made").write_bytes(b"12")
+    file = InputFile(source="archive", basename="a", key="data/a", sha256="0" * 64, size_bytes=total // 2 - 1)
+    large = dataclasses.replace(misbehave("disk full", tmp_path), inputs=(file,))
+    with pytest.raises(LimitExceededError, match="needs more room than the disk has"):
+        await computer.compute(large, on_progress=ignore, on_product=ignore)
+
+
+async def test_what_the_machine_lacks_may_be_there_later(computer, tmp_path):
+    with pytest.raises(TransientError, match="Too many open files") as refused:
+        await computer.compute(misbehave("files", tmp_path), on_progress=ignore, on_product=ignore)
+    assert not isinstance(refused.value, OutageError)
 
 
 @pytest.mark.parametrize("how", ["kill", "exit"])

@@ -124,6 +124,14 @@ def test_calls_side_by_side_answer_in_the_order_of_the_items(process, processes)
     assert left == [0] * 7
 
 
+def test_an_array_on_disk_has_its_room_before_anybody_writes_into_it(tmp_path):
+    with stack_jobs.opened_inputs(tmp_path, [], 1, tmp_path) as inputs:
+        array = inputs.new_pixels((300, 1000), "f4")
+        (path,) = tmp_path.iterdir()
+        assert path.stat().st_blocks * 512 >= array.nbytes
+        assert not array.any()
+
+
 def test_calls_side_by_side_share_arrays_on_disk(process):
     *_, left = process(functools.partial(stack_jobs.parallel, shared=True), list(range(7)), 2, stack_jobs.square)
     assert left == list(range(7))

@@ -100,18 +100,22 @@ async def test_the_work_of_a_killed_runner_is_done_once_by_another_one(lab, star
 
 async def test_a_result_whose_manifest_is_missing_is_made_again_byte_for_byte(lab, start_runner, tmp_path):
     files = [await lab.store(tmp_path / f"{n}.fits", stars(40, 50, seed=n).astype("u2")) for n in range(2)]
-    results = []
+    results, contents = [], []
     for _ in range(2):
         runner = await start_runner()
         outcome = await lab.outcome(await lab.request("Median", {"input_files": chosen(files)}, files))
         assert not outcome.reused
         results.append(outcome.result)
+        contents.append(
+            [{role: file.sha256 for role, file in output.files.items()} for output in outcome.result.output_files]
+        )
         await lab.objects.delete(manifest_key(outcome.result.result_key))
         runner.send(signal.SIGTERM)
         await runner.ended()
         leases = await lab.bus.key_value(LEASES)
         await leases.purge(outcome.result.result_key)  # the word that it is done
-    assert results[0] == results[1]
+    assert contents[0] == contents[1]
+    assert results[0] != results[1]  # each has files of its own
 
 
 async def test_a_runner_that_cannot_start_says_why(settings_environment, tmp_path):

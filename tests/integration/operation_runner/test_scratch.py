@@ -1,10 +1,13 @@
 import asyncio
+import errno
 import hashlib
 import os
+import shutil
+import tempfile
 
 import pytest
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import OutageError, TransientError, UsageError
 from datalab.events.operations import InputFile
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoundError
 from operation_runner.inputs.scratch import ScratchCache
@@ -94,6 +97,33 @@ async def test_what_is_in_use_stays_beyond_the_limit_and_goes_afterwards(cache, 
         assert all(path.exists() for path in paths.values())
         assert cache.used_bytes == 120
     assert cache.used_bytes == 60
+
+
+async def test_a_disk_that_fills_up_is_given_room(cache, store, monkeypatch):
+    a, b, c = (store.add(name, name.encode() * 20) for name in "abc")
+    await use(cache, a)
+    await use(cache, b)
+
+    usage_of = type(shutil.disk_usage("/"))
+
+    def usage(folder):
+        used = sum(path.stat().st_size for path in folder.iterdir())
+        return usage_of(total=50, used=used, free=50 - used)
+
+    with monkeypatch.context() as small:
+        small.setattr(shutil, "disk_usage", usage)
+        await use(cache, c)
+    assert kept(cache) == {b.sha256, c.sha256}
+
+
+async def test_no_folder_to_compute_in_is_the_worlds_fault(cache, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(OutageError, match="no space left on the disk"):
+        async with cache.work_dir():
+            pass
 
 
 async def test_a_file_larger_than_the_limit_is_used_and_not_kept(cache, store):

@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import re
 
 import nats.js.errors
 import numpy as np
@@ -63,10 +64,12 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
     (output,) = outcome.result.output_files
     key = outcome.result.result_key
     assert output.basename == f"Median-{key[:10]}"
+    begin = output.files["fits"].key.removesuffix("-1.fits")
+    assert re.fullmatch(f"results/{key[:2]}/{key}/{key}-[0-9a-f]{{8}}", begin)
     assert {role: file.key for role, file in output.files.items()} == {
-        "fits": f"results/{key[:2]}/{key}/{key}-1.fits",
-        "large": f"results/{key[:2]}/{key}/{key}-1-large.jpg",
-        "small": f"results/{key[:2]}/{key}/{key}-1-small.jpg",
+        "fits": f"{begin}-1.fits",
+        "large": f"{begin}-1-large.jpg",
+        "small": f"{begin}-1-small.jpg",
     }
     for file in output.files.values():
         content = await stored(lab, file.key)

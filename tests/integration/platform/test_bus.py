@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from datalab.errors import UNKNOWN_ERROR_MESSAGE, OutageError, PostponedError, TransientError, UsageError
+from datalab.errors import UNKNOWN_ERROR_MESSAGE, AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.operations import FailureKind, Lane, OperationRequested, OperationStarted
 from datalab.events.topology import CANCELLATIONS, DEAD, REPORTS, RUNNERS, WORK
 from datalab.platform.bus.connection import Bus
@@ -174,6 +174,22 @@ async def test_after_the_last_delivery_the_failure_is_reported(bus):
     await settled(bus)
     assert len(handler.handled) == CONSUMER.max_tries
     assert handler.failures == [(1, FailureKind.TRANSIENT, "away")]
+
+
+async def test_what_its_sender_promised_is_awaited_a_few_times_then_refused_and_calls_no_operator(bus, registry):
+    handler = Handler(*[AwaitedError("there is no such file")] * 20)
+    consumer = CONSUMER.model_copy(update={"max_tries": 20, "retry_base_s": 0.001})
+    await consume(bus, handler, consumer=consumer, keep_failed=True)
+    await bus.publish(requested())
+    await until(lambda: handler.failures)
+    await settled(bus)
+    assert len(handler.handled) == 6
+    assert handler.failures == [(1, FailureKind.TRANSIENT, "there is no such file")]
+    counted = {
+        name: registry.get_sample_value(f"datalab_bus_{name}_total", {"consumer": consumer.name})
+        for name in ("refusals", "dead_letters")
+    }
+    assert counted == {"refusals": 1, "dead_letters": 0}
 
 
 async def test_an_outage_lasts_longer_than_the_tries_there_are_and_is_told(bus):

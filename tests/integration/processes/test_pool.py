@@ -11,7 +11,14 @@ from time import perf_counter
 import pytest
 
 from datalab.errors import NotFoundError, TransientError, UsageError
-from datalab.processes.outcomes import MachineError, Outcome, ProcessLostError, TimeLimitError, WorkFailedError
+from datalab.processes.outcomes import (
+    DiskFullError,
+    MachineError,
+    Outcome,
+    ProcessLostError,
+    TimeLimitError,
+    WorkFailedError,
+)
 from datalab.processes.pool import WorkerPool
 from support.runner import open_descriptors, process_exists
 from support.waiting import until
@@ -46,7 +53,10 @@ async def test_work_is_named_and_gets_its_arguments(pool):
         (NotFoundError("none"), UsageError("none")),
         (TransientError("later"), TransientError("later")),
         (MachineError("broken"), MachineError("broken")),
-        (OSError(errno.ENOSPC, "disk full"), MachineError("disk full")),
+        (OSError(errno.ENOSPC, "disk full"), DiskFullError("disk full")),
+        (OSError(errno.EDQUOT, "share full"), DiskFullError("share full")),
+        (DiskFullError("disk full"), DiskFullError("disk full")),
+        (OSError(errno.EMFILE, "too many files"), MachineError("too many files")),
         (TimeoutError(errno.ETIMEDOUT, "disk away"), MachineError("disk away")),
         (MemoryError(), MemoryError()),
     ],

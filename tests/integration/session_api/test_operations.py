@@ -449,6 +449,24 @@ async def test_deleting_an_operation_stops_it(world, alice, session_id):
     assert await cancellations(world, number) == [1]
 
 
+async def test_a_retry_while_it_is_deleted_is_stopped_too(world, alice, session_id, monkeypatch):
+    number = await world.operation(alice, session_id)
+    await world.fail(alice, session_id, number)
+    repository = world.operations._operations
+    handles = repository.handles
+
+    async def overtaken(*args):
+        found = await handles(*args)
+        monkeypatch.setattr(repository, "handles", handles)
+        assert (await alice.post(operations_path(session_id, number, "retry"))).status_code == 200
+        return found
+
+    monkeypatch.setattr(repository, "handles", overtaken)
+    assert (await alice.delete(operations_path(session_id, number))).status_code == 204
+    assert (await alice.get(operations_path(session_id, number))).status_code == 404
+    assert await cancellations(world, number) == [2]
+
+
 async def test_deleting_several(world, alice, session_id):
     numbers = [await world.operation(alice, session_id) for _ in range(3)]
     elsewhere = await world.session(alice)

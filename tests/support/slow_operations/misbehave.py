@@ -37,6 +37,8 @@ class Misbehave(Operation):
                 raise UsageError("These files cannot work.")
             case "disk full":
                 raise OSError(errno.ENOSPC, "No space left on device")
+            case "files":
+                raise OSError(errno.EMFILE, "Too many open files")
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "exit":

@@ -1,12 +1,13 @@
 """Files become frames: in memory, and in a world in which every second call fails."""
 
 import asyncio
+import dataclasses
 from itertools import permutations
 
 import pytest
 
-from datalab.errors import TransientError, UsageError
-from datalab.events.frames import FileUnchanged
+from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
+from datalab.events.frames import FileRejected, FileUnchanged
 from ingest.arrivals.model import UNKNOWN_SITE, Origin
 from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
@@ -106,6 +107,39 @@ async def test_an_absent_object_is_waited_for_then_given_up():
     assert world.uploads.refusals == {}
 
 
+async def test_a_site_hears_so_many_refusals_of_what_it_announced_and_another_site_its_own():
+    world = World()
+    for number in range(10):
+        site = "oth" if number == 9 else "tst"
+        arrival = announced(f"data/{number}.fits", site=site)
+        await world.ingestion.give_up([arrival], "there is no object", refused=True)
+    assert [event.site for event in world.published(FileRejected)] == ["tst"] * 3 + ["oth"]
+    # What is wrong with a file is told of every file; so is what was said of a file by nobody.
+    for number in range(10):
+        world.objects.put(f"data/{BASE}-EX0{number}.fits", b"")
+        with pytest.raises(UsageError, match="is empty"):
+            await world.ingestion.ingest(announced(f"data/{BASE}-EX0{number}.fits"))
+    assert len(world.rejections) == 4 + 10
+
+
+@pytest.mark.parametrize("kind", [OutageError, PostponedError, TransientError, AwaitedError])
+async def test_what_has_to_be_tried_again_keeps_its_kind(kind):
+    """Of a message with several files, too: an outage must not count as a try."""
+    world = stored_world()
+    heavier = [OutageError, PostponedError, TransientError, AwaitedError]
+    failures = iter([AwaitedError("x"), *(each("x") for each in heavier[heavier.index(kind) :])])
+
+    async def stat(key):
+        if key == TEXT:
+            raise next(failures)
+
+    world.objects.stat = stat
+    arrivals = [notified(TEXT)] * (5 - heavier.index(kind))
+    with pytest.raises(TransientError) as raised:
+        await world.ingestion.ingest_all([notified("data/x"), *arrivals])
+    assert type(raised.value) is kind
+
+
 @pytest.mark.parametrize(
     ("said", "difference"),
     [({"size_bytes": 1}, "bytes, announced were 1"), ({"sha256": "0" * 64}, f"announced was {'0' * 64}")],
@@ -197,6 +231,37 @@ async def test_other_folders_are_left_alone():
     world = World()
     assert await world.ingestion.ingest(notified("info-images/anything at all")) is Outcome.IGNORED
     assert world.rejections == []
+
+
+async def test_packed_files_are_inspected_one_after_the_other_and_nobody_waits_behind_them():
+    world = World()
+    packed = [f"data/{BASE}-EX0{number}.fits.{ending}" for number, ending in enumerate(("gz", "bz2", "gz", "gz"))]
+    for key in (*packed, FITS):
+        world.objects.put(key, key.encode())
+    inspect, unpacked, inspected = world.inspector.inspect, asyncio.Event(), []
+
+    async def slow(path, name):
+        inspected.append(name.compression)
+        if name.is_packed:
+            await unpacked.wait()
+        return await inspect(path, name)
+
+    world.inspector.inspect = slow
+    async with asyncio.TaskGroup() as group:
+        for key in packed[:2]:
+            group.create_task(world.ingestion.ingest(announced(key)))
+        await asyncio.sleep(0)
+        found = group.create_task(
+            world.ingestion.ingest(dataclasses.replace(notified(packed[2]), origin=Origin.RECONCILER))
+        )
+        with pytest.raises(PostponedError, match="other packed files"):
+            await world.ingestion.ingest_all([announced(packed[3])])
+        assert await world.ingestion.ingest(announced(FITS)) is Outcome.INGESTED
+        assert inspected == ["gz", "fz"]
+        unpacked.set()
+        assert await found is Outcome.INGESTED
+    assert await world.ingestion.ingest(announced(packed[3])) is Outcome.INGESTED
+    assert sorted(world.frames.frames[BASE].files) == ["fits_00", "fits_01", "fits_02", "fits_03"]
 
 
 async def test_one_bad_file_of_a_message_does_not_cost_the_others():

@@ -1,5 +1,6 @@
 """The reconciler finds what nobody announced, once."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -29,6 +30,25 @@ async def test_what_nobody_announced_is_ingested_once():
     assert sorted(world.frames.frames[BASE].files) == ["fits_00", "jpg_10", "txt_00"]
     assert (await reconciler.reconcile()).found == 0
     assert world.meter.looks == [(3, 2), (3, 0)]
+
+
+async def test_packed_files_take_no_places_of_others():
+    world = World()
+    packed = [f"data/{BASE}-EX0{number}.fits.gz" for number in range(3)]
+    for key in (*packed, JPEG):
+        world.objects.put(key, key.encode())
+    inspect, others_are_done = world.inspector.inspect, asyncio.Event()
+
+    async def inspected(path, name):
+        if name.is_packed:
+            await others_are_done.wait()
+        else:
+            others_are_done.set()
+        return await inspect(path, name)
+
+    world.inspector.inspect = inspected
+    async with asyncio.timeout(10):
+        assert (await reconciler_of(world).reconcile()).ingested == 4
 
 
 async def test_a_replaced_file_is_found():

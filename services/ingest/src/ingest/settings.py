@@ -34,7 +34,11 @@ class IngestSettings(DocumentServiceSettings):
     site_refusals_per_s: float = Field(
         1.0, gt=0, description="refused announcements of one site told on the feed, likewise"
     )
-    inspection_processes: int = Field(2, gt=0, description="processes that look inside files")
+    inspection_processes: int = Field(
+        2,
+        gt=0,
+        description="processes that look inside files, at most one of them into one packed as a whole (.gz, .bz2)",
+    )
     inspection_time_limit_s: float = Field(120.0, gt=0, description="longest look inside one file, in seconds")
     inspection_memory_bytes: int = Field(2 * _GIBIBYTE, gt=0, description="memory of one inspecting process, in bytes")
     reconcile_interval_s: float = Field(60.0, gt=0, description="pause between looks for unannounced files, in seconds")

@@ -47,11 +47,6 @@ def manifest_key(result_key: str) -> str:
     return result_file_key(result_key, MANIFEST)
 
 
-def result_data_key(result_key: str) -> str:
-    """Return where the data of a result are stored that are too large for a message."""
-    return result_file_key(result_key, "data.json")
-
-
 def rendering_key(*, sha256: str, action: str, version: int, extension: str) -> str:
     """Return where a rendering is stored: named by the content and nothing of the client's.
 

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
+import numpy as np
 from astropy.io import fits
 
+from datalab.astro.types import Pixels
 from datalab.errors import UsageError
 
 #: FITS files are made of blocks of this size; the last one is not always complete (FITS standard 4.0, section 3.1).
@@ -48,6 +50,14 @@ def opened(path: Path, **options: Any) -> Iterator[fits.HDUList]:
     # Left to open the file itself, astropy does not close it when its first header is damaged.
     with path.open("rb") as file, fits.open(file, **options) as hdus:
         yield hdus
+
+
+def as_bytes(pixels: Pixels) -> memoryview:
+    """Return pixels as the bytes to write.
+
+    numpy's own way of writing does not say why it failed, and a full disk must not pass for a damaged file.
+    """
+    return np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data
 
 
 def read_header(read: Callable[[int], bytes], *, hdu: str, start: bytes = b"") -> str:

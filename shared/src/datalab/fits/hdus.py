@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from datalab.astro.products.provenance import COMMENTARY
 from datalab.astro.types import Pixels
-from datalab.fits.files import BLOCK_BYTES
+from datalab.fits.files import BLOCK_BYTES, as_bytes
 
 _CARD: Final = 80
 #: By the kind and size of a pixel; others, such as unsigned ones, FITS has no type for.
@@ -93,7 +93,7 @@ def write_hdus(path: Path, hdus: Iterable[Hdu]) -> None:
                 continue
             file.write(_header(hdu))
             if hdu.pixels is not None:
-                file.write(hdu.pixels.data.cast("B") if hdu.pixels.size else b"")
+                file.write(as_bytes(hdu.pixels))
                 file.write(bytes(-hdu.pixels.nbytes % BLOCK_BYTES))
 
 

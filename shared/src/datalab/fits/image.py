@@ -24,7 +24,7 @@ from astropy.utils.exceptions import AstropyWarning
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.types import Pixels
 from datalab.errors import UsageError
-from datalab.fits.files import BLOCK_BYTES, opened, packing, unpacked_stream
+from datalab.fits.files import BLOCK_BYTES, as_bytes, opened, packing, unpacked_stream
 from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.rice import RiceRows
 from datalab.fits.science import CATALOGUE, add_primary_cards, science_hdu
@@ -178,7 +178,7 @@ def _unpacked(path: Path, work_dir: Path) -> Path:
 def _unpacked_pixels(hdu: Any, target: Path) -> tuple[_ReadRows, np.dtype[Any]]:
     pixels = _native(hdu.data)
     shape, dtype = pixels.shape, pixels.dtype
-    pixels.tofile(target)
+    target.write_bytes(as_bytes(pixels))
 
     def read(start: int, stop: int) -> Pixels:
         count = (stop - start) * shape[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin  # noqa: F401 - has TIFF written without looking for a plugin that can
@@ -32,7 +34,17 @@ def save_large_and_small_jpeg(pixels: Picture, large: Path, small: Path) -> None
 
 def save_tiff(pixels: Picture, target: Path) -> None:
     """Write a lossless TIFF."""
-    _image(pixels).save(target, "TIFF", compression="tiff_deflate")
+    save_picture(_image(pixels), target, "TIFF", compression="tiff_deflate")
+
+
+def save_picture(picture: Image.Image, target: Path, kind: str, **options: Any) -> None:
+    """Write a picture as Pillow encodes it. Raises `OSError` as the system does, with its number.
+
+    Pillow itself, on a disk that fills up, leaves a JPEG cut short without a word, and a TIFF without the reason.
+    """
+    encoded = BytesIO()
+    picture.save(encoded, kind, **options)
+    target.write_bytes(encoded.getbuffer())
 
 
 def _image(pixels: Picture) -> Image.Image:
@@ -40,4 +52,4 @@ def _image(pixels: Picture) -> Image.Image:
 
 
 def _save_jpeg(picture: Image.Image, target: Path, quality: int) -> None:
-    picture.convert("RGB").save(target, "JPEG", quality=quality)
+    save_picture(picture.convert("RGB"), target, "JPEG", quality=quality)

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import DISK_FULL_ERRNOS, OutageError, TransientError, UsageError
 
 
 class MachineError(TransientError):
-    """The operating system refused: the disk is full, the limit of open files is reached."""
+    """The operating system refused: the disk fails, the limit of open files is reached."""
+
+
+class DiskFullError(OutageError):
+    """The disk is full, which says nothing about the work."""
 
 
 class WorkFailedError(RuntimeError):
@@ -41,7 +45,8 @@ class Outcome:
     def result(self) -> Any:
         """Return the value.
 
-        Raises `UsageError`, `TransientError` (also `MachineError`), `MemoryError` and `WorkFailedError`.
+        Raises `UsageError`, `TransientError` (also `MachineError` and `DiskFullError`), `MemoryError` and
+        `WorkFailedError`.
         """
         if self.error is not None:
             raise self.error
@@ -75,7 +80,7 @@ def _told(error: Exception) -> Exception:
             return type(error)(error.message)
         case MemoryError():
             return MemoryError()
-        case OSError(errno=int(), strerror=str(reason)):  # others are not from the operating system
-            return MachineError(reason)
+        case OSError(errno=int(number), strerror=str(reason)):  # others are not from the operating system
+            return (DiskFullError if number in DISK_FULL_ERRNOS else MachineError)(reason)
         case _:
             return WorkFailedError("".join(traceback.format_exception(error)))

@@ -52,6 +52,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         memory_limit_bytes=settings.inspection_memory_bytes,
         max_expanded_bytes=settings.max_expanded_bytes,
     )
+    told = Allowance(per_s=settings.site_refusals_per_s, burst_s=_BURST_S)
     ingestion = Ingestion(
         objects=core.objects,
         scratch=scratch,
@@ -60,9 +61,10 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         uploads=uploads,
         publisher=core.bus,
         meter=metrics,
+        allowance=told,
         open_sites=settings.open_sites,
     )
-    refusals = Refusals(publisher=core.bus, allowance=Allowance(per_s=settings.site_refusals_per_s, burst_s=_BURST_S))
+    refusals = Refusals(publisher=core.bus, allowance=told)
     gate = AnnouncementGate(
         store=core.bus,
         refusals=refusals,

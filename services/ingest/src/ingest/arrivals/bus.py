@@ -20,7 +20,7 @@ def file_subscription(
 
     async def give_up(files: AnnouncedFiles, failure: Failure) -> None:
         if failure.kind is not FailureKind.USAGE:  # a usage error was told when it was found
-            await ingestion.give_up(files.arrivals, failure.message)
+            await ingestion.give_up(files.arrivals, failure.message, refused=failure.refused)
 
     async def refuse(subject: str, body: bytes, reason: str) -> None:
         if subject != BUCKET_NOTIFICATIONS:

@@ -68,6 +68,13 @@ class Uploads(Protocol):
         """Return the refused versions by their object keys."""
 
 
+class Allowance(Protocol):
+    """How much each site may have of something."""
+
+    def take(self, site: str) -> bool:
+        """Take one, if there is one left."""
+
+
 class Publisher(Protocol):
     """The bus."""
 

@@ -55,6 +55,8 @@ class Reconciler:
         self._meter = meter
         self._min_age = timedelta(seconds=min_age_s)
         self._slots = asyncio.Semaphore(concurrency)
+        #: Packed files wait for each other anyhow, and must not do so in the places of others.
+        self._packed_slot = asyncio.Semaphore(1)
 
     async def reconcile(self) -> Reconciliation:
         """Look once. Raises `TransientError` when the store or the documents are away."""
@@ -98,7 +100,8 @@ class Reconciler:
             origin=Origin.RECONCILER,
             correlation_id=derived_id("reconciled", version_id(stored)),
         )
-        async with self._slots:
+        name = _name(stored.key)
+        async with self._packed_slot if name is not None and name.is_packed else self._slots:
             with bind_correlation(correlation_id=arrival.correlation_id):
                 try:
                     return await self._ingest_or_reject(arrival)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from datalab.errors import NotFoundError, TransientError, UsageError
+from datalab.errors import AwaitedError, NotFoundError, OutageError, TransientError, UsageError
 from datalab.platform.objects.store import ObjectStore
 from ingest.arrivals.model import LocalCopy
 from ingest.uploads.model import StoredVersion
@@ -42,15 +42,18 @@ class ScratchFolder:
 
         Raises:
             UsageError: the object is larger than allowed.
-            TransientError: no room on the disk now, the object has gone, or the store is away.
+            OutageError: no room on the disk now, or the store is away.
+            AwaitedError: the object has gone.
+            TransientError: the disk is too small for the object.
         """
         if stored.size_bytes > self._max_file_bytes:
             raise UsageError(
                 f"object {stored.key!r} has {stored.size_bytes} bytes, at most {self._max_file_bytes} are ingested"
             )
-        free_bytes = (await asyncio.to_thread(shutil.disk_usage, self._folder)).free - self._promised_bytes
-        if free_bytes - stored.size_bytes < self._reserve_bytes:
-            raise TransientError(f"no room for the {stored.size_bytes} bytes of {stored.key!r} on the scratch disk")
+        disk = await asyncio.to_thread(shutil.disk_usage, self._folder)
+        if disk.free - self._promised_bytes - stored.size_bytes < self._reserve_bytes:
+            no_room = f"no room for the {stored.size_bytes} bytes of {stored.key!r} on the scratch disk"
+            raise (OutageError if stored.size_bytes + self._reserve_bytes < disk.total else TransientError)(no_room)
         path = self._folder / f"{uuid4().hex}{_COPY_SUFFIX}"
         # Counted twice while it is being written: the free space shrinks as well. That errs on the safe side.
         self._promised_bytes += stored.size_bytes
@@ -64,7 +67,7 @@ class ScratchFolder:
         try:
             fetched = await self._objects.fetch_file(key, path, max_bytes=self._max_file_bytes)
         except NotFoundError as error:
-            raise TransientError(f"object {key!r} has gone") from error
+            raise AwaitedError(f"object {key!r} has gone") from error
         if fetched.sha256 is None:
             raise TransientError(f"object {key!r} came without a checksum")
         return LocalCopy(

@@ -7,14 +7,15 @@ from contextlib import suppress
 from time import perf_counter
 
 from datalab.documents.frame import FrameDocument, FrameFile
-from datalab.errors import TransientError, UsageError
+from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, site_of
-from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
+from ingest.arrivals.packed_lane import PackedLane
+from ingest.arrivals.ports import Allowance, Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
 from ingest.frames.names import FileName, frame_file_name, parse_file_name
 from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
@@ -26,6 +27,8 @@ EVERY_SITE = "*"
 #: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
 #: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
 _MOST_RACES = 50
+#: What decides about a message of several files, the first of these that happened to one of them.
+_BY_WEIGHT = (OutageError, PostponedError, TransientError, AwaitedError, UsageError)
 #: Outcomes that no other event tells of, and what an observatory reads.
 _NOTHING_NEW = {
     Outcome.UNCHANGED: "its frame has this file already",
@@ -46,8 +49,10 @@ class Ingestion:
         uploads: Uploads,
         publisher: Publisher,
         meter: Meter,
+        allowance: Allowance,
         open_sites: Collection[str] = (),
     ) -> None:
+        """`allowance` is how many wrong announcements of each site are told, which cost it nothing to make."""
         self._objects = objects
         self._scratch = scratch
         self._inspector = inspector
@@ -55,12 +60,15 @@ class Ingestion:
         self._uploads = uploads
         self._publisher = publisher
         self._meter = meter
+        self._allowance = allowance
+        self._packed_lane = PackedLane()
         self._open_sites = open_sites
 
     async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
         """Ingest every file of a message, whatever happens to the others.
 
-        Raises `TransientError` if one of them has to be tried again, else `UsageError` if one was rejected.
+        Raises a `TransientError` if one of them has to be tried again, of the kind that counts least, else `UsageError`
+        if one was rejected.
         """
         failures: list[UsageError | TransientError] = []
         for arrival in arrivals:
@@ -68,8 +76,8 @@ class Ingestion:
                 await self.ingest(arrival)
             except (UsageError, TransientError) as error:
                 failures.append(error)
-        for kind in (TransientError, UsageError):
-            if messages := [failure.message for failure in failures if isinstance(failure, kind)]:
+        for kind in _BY_WEIGHT:
+            if messages := [failure.message for failure in failures if _kind_of(failure) is kind]:
                 raise kind("; ".join(messages))
 
     async def ingest(self, arrival: Arrival) -> Outcome:
@@ -78,7 +86,7 @@ class Ingestion:
         try:
             outcome = await self._ingest(arrival)
         except AnnouncementError as error:
-            await self._publish_rejection(arrival, error.message)
+            await self._tell_sender(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
             raise
         except UsageError as error:
@@ -116,15 +124,25 @@ class Ingestion:
             if stored is not None:
                 await self._refuse(stored, _site_for_rejection(arrival), reason)
 
-    async def give_up(self, arrivals: Sequence[Arrival], reason: str) -> None:
+    async def give_up(self, arrivals: Sequence[Arrival], reason: str, *, refused: bool = False) -> None:
         """Reject those files of a message that never became part of a frame, however often it was tried.
+
+        `refused` says that the announcement is to blame.
 
         They are not remembered as useless: what the announcement could not bring about, the reconciler still may.
         """
         for arrival in arrivals:
             if not await self._is_settled(arrival):
-                await self._publish_rejection(arrival, reason)
+                await (self._tell_sender if refused else self._publish_rejection)(arrival, reason)
                 self._meter.settled(arrival.origin, Outcome.REJECTED, 0.0)
+
+    async def _tell_sender(self, arrival: Arrival, reason: str) -> None:
+        """Reject a file for what was said about it, if the site has not had its share of that."""
+        site = _site_for_rejection(arrival)
+        if arrival.origin is not Origin.OBSERVATORY or self._allowance.take(site):
+            await self._publish_rejection(arrival, reason)
+        else:
+            _log.warning("ingest.rejected_untold", key=arrival.key, site=site, reason=reason)
 
     async def _publish_rejection(self, arrival: Arrival, reason: str) -> None:
         site = _site_for_rejection(arrival)
@@ -158,6 +176,10 @@ class Ingestion:
         frame = await self._find_frame(name.basename, site)
         if frame is not None and _knows(frame, name, stored, arrival.sha256):
             outcome = Outcome.UNCHANGED
+        elif name.is_packed:
+            # Whoever looks by itself waits in nobody's way, and would not look again for minutes.
+            async with self._packed_lane.taken(patient=arrival.origin is Origin.RECONCILER):
+                outcome = await self._add(arrival, name, site, stored, frame)
         else:
             outcome = await self._add(arrival, name, site, stored, frame)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
@@ -166,21 +188,21 @@ class Ingestion:
     async def _stored(self, arrival: Arrival, site: str) -> StoredVersion:
         stored = await self._objects.stat(arrival.key)
         if stored is None:
-            raise TransientError(f"there is no object {arrival.key!r}")
+            raise AwaitedError(f"there is no object {arrival.key!r}")
         if arrival.size_bytes not in {None, stored.size_bytes}:
             raise await self._mismatch(stored, site, f"{stored.size_bytes} bytes, announced were {arrival.size_bytes}")
         if stored.size_bytes == 0:
             raise UsageError(f"object {arrival.key!r} is empty")
         return stored
 
-    async def _mismatch(self, stored: StoredVersion, site: str, difference: str) -> TransientError:
+    async def _mismatch(self, stored: StoredVersion, site: str, difference: str) -> AwaitedError:
         """Return the error for a file unlike the announced one: perhaps the announced one is still being uploaded.
 
         What is there now is refused, or the reconciler would take it for what nobody announced.
         """
         reason = f"object {stored.key!r} has {difference}"
         await self._refuse(stored, site, reason)
-        return TransientError(reason)
+        return AwaitedError(reason)
 
     async def _add(
         self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: FrameDocument | None
@@ -255,6 +277,13 @@ def _with_copy(
         stored_at=copy.modified_at,
     )
     return with_file(frame, name=name, file=file, header=inspection.header, now=utc_now(), open_site=open_site)
+
+
+def _kind_of(failure: UsageError | TransientError) -> type[UsageError | TransientError]:
+    for kind in (OutageError, PostponedError, AwaitedError, TransientError):
+        if isinstance(failure, kind):
+            return kind
+    return UsageError
 
 
 def _upload(stored: StoredVersion, site: str, outcome: Outcome, reason: str | None = None) -> Upload:

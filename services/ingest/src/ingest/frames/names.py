@@ -81,6 +81,11 @@ class FileName:
     data_type: str | None = None
     reduction_level: int | None = None
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether all of the file has to be unpacked to know what is in it."""
+        return self.compression in {"bz2", "gz"}
+
 
 def frame_file_name(key: str) -> str | None:
     """Return the file name of an object that belongs to a frame, None for one known to have another purpose.

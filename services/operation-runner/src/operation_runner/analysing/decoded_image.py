@@ -23,6 +23,7 @@ from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
 from datalab.events.operations import InputFile
+from datalab.fits.files import as_bytes
 from datalab.fits.image import FitsImage
 from operation_runner.analysing.decoded_images import partial
 
@@ -117,7 +118,7 @@ def _write_pixels(image: FitsImage, target: Path) -> None:
             out, {"descr": npy.dtype_to_descr(image.dtype), "fortran_order": False, "shape": image.shape}
         )
         for start, stop in bands(rows, band_rows):
-            image.rows(start, stop).tofile(out)
+            out.write(as_bytes(image.rows(start, stop)))
 
 
 def _catalogue(image: FitsImage) -> Table | UsageError | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from PIL import Image as Picture
@@ -18,4 +19,6 @@ class GetTif(Rendering):
 
     def render(self, image: AnalysedImage, target: Path) -> None:
         picture = Picture.fromarray(rendered(image.pixels, auto_stretch(image.pixels)))
-        picture.convert("RGB").save(target, "TIFF", compression="tiff_lzw")
+        tiff = io.BytesIO()  # Pillow leaves a file cut short, or hides the reason, where there is no room for it
+        picture.convert("RGB").save(tiff, "TIFF", compression="tiff_lzw")
+        target.write_bytes(tiff.getbuffer())

@@ -8,13 +8,15 @@ takes its memory with it, and no other job finds what was left there (`datalab.p
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from datalab.errors import TransientError, UsageError
+from datalab.errors import OutageError, TransientError, UsageError
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
-from datalab.processes.outcomes import MachineError, Outcome, ProcessLostError, TimeLimitError
+from datalab.processes.outcomes import DiskFullError, MachineError, Outcome, ProcessLostError, TimeLimitError
 from datalab.processes.pool import Reply, WorkerPool
 from datalab.processes.reuse import Reuse
 from operation_runner.computing.model import LimitExceededError, StarsWanted
@@ -27,6 +29,8 @@ _TIMEOUT_MESSAGE = "The operation timed out, contact developers if this persists
 #: What a process that combines images needs at most: a band (12 MiB), the planes of a median network (64 KiB for each
 #: of 999 images), one decoded row band per file format; and room to spare.
 _LEAST_PROCESS_BYTES = 256 * 1024**2
+#: A job whose own files fill more of a disk is too large for it; with less, something else has filled the disk.
+_MOST_OF_THE_DISK = 0.5
 #: Forking costs 30 ms of CPU, as much as the tiniest job; so it is a hundredth of that at most.
 _MOST_JOBS = 200
 #: What a job may leave in memory for ever; every job may use `memory_bytes` beyond it.
@@ -80,7 +84,7 @@ class ProcessComputer:
         """Run a job; cancelling kills its processes.
 
         Raises `UsageError` (the data cannot work), `LimitExceededError`, `TransientError` (killed from outside, or the
-        machine failed) and `WorkFailedError` (a bug in the operation).
+        machine failed), `OutageError` (the disk is full) and `WorkFailedError` (a bug in the operation).
         """
         fetches: list[asyncio.Task[None]] = []
 
@@ -95,8 +99,8 @@ class ProcessComputer:
 
         try:
             computed: Computed = await self._pool.ask(job, on_message=hear, time_limit_s=self._time_limit_s)
-        except MachineError as error:
-            raise TransientError(f"The computer that runs the operation failed: {error.message}.") from error
+        except (MachineError, DiskFullError) as error:
+            raise _why_the_machine_failed(error, job) from error
         except MemoryError:
             limit_mib = self._memory_bytes // 1024**2
             raise LimitExceededError(
@@ -122,3 +126,23 @@ class ProcessComputer:
             _log.exception("compute.stars_failed")
             refusal = RuntimeError("the stars could not be fetched")
         reply(Outcome(error=refusal))
+
+
+def _why_the_machine_failed(error: MachineError | DiskFullError, job: Job) -> Exception:
+    if isinstance(error, MachineError):
+        return TransientError(f"The computer that runs the operation failed: {error.message}.")
+    if _share_of_the_disk(job) > _MOST_OF_THE_DISK:
+        return LimitExceededError(
+            "The operation needs more room than the disk has on the computer that runs it; "
+            "use fewer or smaller input files."
+        )
+    return OutageError(f"the computer that runs the operation failed: {error.message}")
+
+
+def _share_of_the_disk(job: Job) -> float:
+    """Return how much of the whole disk the files of a job take, 0 to 1."""
+    used_bytes = sum(file.size_bytes for file in job.inputs)
+    for path in job.work_dir.iterdir():
+        with suppress(FileNotFoundError):  # it has just been stored
+            used_bytes += path.stat().st_size
+    return used_bytes / shutil.disk_usage(job.work_dir).total

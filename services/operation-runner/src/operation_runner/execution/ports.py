@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class Computer(Protocol):
     ) -> Computed:
         """Run a job in processes of its own, and deliver each product once it is on disk; cancelling ends them.
 
-        Raises `UsageError`, `TransientError`, `LimitExceededError`.
+        Raises `UsageError`, `TransientError` (also `OutageError`), `LimitExceededError`.
         """
         ...
 
@@ -47,10 +47,10 @@ class NewResult(Protocol):
         """Begin to store the files of the next product."""
         ...
 
-    async def complete(self, computed: Computed) -> OperationResult:
-        """Wait for all files, and last of all store the manifest, which makes the result complete.
+    async def complete(self, computed: Computed, *, confirm: Callable[[], Awaitable[None]]) -> OperationResult:
+        """Wait for all files, `confirm` that the result is ours to make, and last of all store the manifest.
 
-        Raises `TransientError`.
+        The manifest makes the result complete. Raises `TransientError`, also what `confirm` raises.
         """
         ...
 

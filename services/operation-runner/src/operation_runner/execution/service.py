@@ -141,8 +141,7 @@ class Execution:
                 )
                 async with self._results.new_result(job) as new_result:
                     computed = await self._computer.compute(job, on_progress=progress, on_product=new_result.add)
-                    await lease.confirm()
-                    result = await new_result.complete(computed)
+                    result = await new_result.complete(computed, confirm=lease.confirm)
             # Before word is left for others that it is done: somebody waits for this.
             await self._succeed(request, result, reused=False, compute_s=computed.compute_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
@@ -167,6 +168,11 @@ class FitsInputs:
             return np.frombuffer(mmap(-1, size), stored).reshape(shape)
         self._arrays += 1
         path = self._work_dir / f"{os.getpid()}-{self._arrays}.pixels"
+        if sys.platform == "linux":
+            # A file that only promises its pixels ends the process that writes one where the disk has no room.
+            with path.open("xb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(size, 1))
+            return np.memmap(path, dtype=stored, mode="r+", shape=shape)
         return np.memmap(path, dtype=stored, mode="w+", shape=shape)
 
     def parallel(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from datalab.errors import UsageError
+from datalab.errors import DISK_FULL_ERRNOS, OutageError, UsageError
 from datalab.events.operations import InputFile, InputSource
 from datalab.platform.logging import get_logger
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoundError, ObjectTooLargeError
@@ -23,6 +23,8 @@ from datalab.platform.objects.store import ObjectStore
 
 _log = get_logger(__name__)
 
+#: How much of the disk is left to those who compute, whatever the limit says.
+_KEPT_FREE = 0.02
 _CACHED_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,7 +39,7 @@ class _Entry:
 
 
 class ScratchCache:
-    """A size-limited folder of input files, named by the SHA-256 of their content.
+    """A folder of input files, named by the SHA-256 of their content, limited by size and by the room on the disk.
 
     A file in use is pinned and stays, even when the limit is passed meanwhile. The folder belongs to one runner.
     """
@@ -106,8 +108,13 @@ class ScratchCache:
 
     @asynccontextmanager
     async def work_dir(self) -> AsyncIterator[Path]:
-        """Lend an empty folder, removed at the end of the block."""
-        folder = Path(tempfile.mkdtemp(dir=self._work))
+        """Lend an empty folder, removed at the end of the block. Raises `OutageError` on a full disk."""
+        try:
+            folder = Path(tempfile.mkdtemp(dir=self._work))
+        except OSError as error:
+            if error.errno not in DISK_FULL_ERRNOS:
+                raise
+            raise OutageError("no space left on the disk to compute on") from error
         try:
             yield folder
         finally:
@@ -137,7 +144,7 @@ class ScratchCache:
                     path.touch()
                     return
                 _log.warning("scratch.damaged", sha256=file.sha256)
-            self._evict()
+            self._evict(needed_bytes=file.size_bytes)
             try:
                 await self._store.fetch_file(file.key, path, expected_sha256=file.sha256, max_bytes=file.size_bytes)
             except ObjectNotFoundError as error:
@@ -146,8 +153,10 @@ class ScratchCache:
                 raise UsageError(f"The input file {file.basename} has changed since it was recorded.") from error
             entry.verified = True
 
-    def _evict(self) -> None:
-        excess = self.used_bytes - self._limit_bytes
+    def _evict(self, *, needed_bytes: int = 0) -> None:
+        disk = shutil.disk_usage(self._inputs)
+        lacking_bytes = int(_KEPT_FREE * disk.total) + needed_bytes - disk.free
+        excess = max(self.used_bytes - self._limit_bytes, lacking_bytes)
         for sha256 in [sha256 for sha256, entry in self._entries.items() if not entry.pins]:
             if excess <= 0:
                 return

@@ -1,23 +1,29 @@
-"""Results in the object store: the files first, the manifest last. A result without manifest does not exist."""
+"""Results in the object store: the files first, the manifest last. A result without manifest does not exist.
+
+The files of each computation have names of their own. A runner that was paused until its lease had passed to another
+may wake at any moment, and write on: it must not touch the files of a result that is complete, whose checksums are
+recorded, and on another computer its own files may differ in their last bits.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 import datalab
-from datalab.errors import UsageError, explain_validation
+from datalab.errors import TransientError, UsageError, explain_validation
 from datalab.events.envelope import UtcDatetime, utc_now
-from datalab.events.object_keys import manifest_key, result_data_key, result_file_key
+from datalab.events.object_keys import manifest_key, result_file_key
 from datalab.events.operations import (
     MAX_DATA_BYTES,
     MAX_INLINE_DATA_BYTES,
@@ -39,14 +45,20 @@ _log = get_logger(__name__)
 
 #: A file of this size is sent in one request; a larger one is streamed, and looked at again when it is there.
 _SMALL_BYTES = 1024**2
-#: Results never change, so the ones found lately need not be read again. They may expire, a day after their manifest
-#: did: by then nobody must remember them.
+#: Results never change, so the ones found a moment ago, by a class that does the same, need not be read again. They
+#: may expire, and people delete files: who remembered that for longer would hand out dead links.
 _REMEMBERED = 2000
-_REMEMBERED_S = 3600.0
+_REMEMBERED_S = 60.0
 _JSON_TYPE = "application/json"
 #: More do not go faster; and whole small files are in memory meanwhile.
 _FILES_AT_ONCE = 16
+#: Random digits that tell the files of one computation from those of all others of the same result.
+_TOKEN_BYTES = 4
+#: Who is asked to stop must not be kept by a store that is away; what then stays goes when the result expires.
+_TIDYING_S = 2.0
 _EXTENSION = {"fits": ".fits", "large": "-large.jpg", "small": "-small.jpg", "tif": ".tif"}
+
+Stored = TypeVar("Stored")
 
 
 class Manifest(BaseModel):
@@ -113,15 +125,22 @@ class StoredResult:
         self._job = job
         self._remember = remember
         self._at_once = asyncio.Semaphore(_FILES_AT_ONCE)
+        self._token = secrets.token_hex(_TOKEN_BYTES)
         self._products: list[asyncio.Task[OutputFile]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        #: What may be in the store, and no manifest names yet.
+        self._unnamed: list[str] = []
 
     def add(self, product: LocalProduct) -> None:
         """Begin to store the files of the next product."""
         number = len(self._products) + 1
-        self._products.append(asyncio.create_task(self._store_product(product, number)))
+        self._products.append(self._begin(self._store_product(product, number)))
 
-    async def complete(self, computed: Computed) -> OperationResult:
-        """Wait for all files, then store the manifest. Raises `TransientError`, `UsageError` for too much data."""
+    async def complete(self, computed: Computed, *, confirm: Callable[[], Awaitable[None]]) -> OperationResult:
+        """Wait for all files, `confirm` that the result is ours to make, then store the manifest.
+
+        Raises `TransientError`, also what `confirm` raises, and `UsageError` for too much data.
+        """
         key = self._job.result_key
         pictures, files = await asyncio.gather(self._store_pictures(computed), asyncio.gather(*self._products))
         if len(files) == 1:
@@ -144,24 +163,35 @@ class StoredResult:
             created_at=utc_now(),
             compute_s=computed.compute_s,
         )
+        await confirm()
+        # From here on it may be in the store, whatever we hear of it.
+        self._unnamed.clear()
         await self._store.put_bytes(manifest_key(key), manifest.model_dump_json().encode(), content_type=_JSON_TYPE)
         self._remember(result)
         return result
 
     async def give_up(self) -> None:
-        """End what is still being stored."""
-        await end_tasks(*self._products)
+        """End what is still being stored, and delete what no manifest names."""
+        await end_tasks(*self._tasks)
+        with suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(_TIDYING_S):
+                await asyncio.gather(*map(self._store.delete, self._unnamed))
+
+    def _begin(self, storing: Coroutine[Any, Any, Stored]) -> asyncio.Task[Stored]:
+        """Begin to store something, to be ended by `give_up` at the latest."""
+        task = asyncio.create_task(storing)
+        self._tasks.append(task)
+        return task
 
     async def _store_product(self, product: LocalProduct, number: int) -> OutputFile:
-        key = self._job.result_key
         roles = list(product.files)
         stored = await asyncio.gather(
-            *(self._store_file(product.files[role], f"{key}-{number}{_EXTENSION[role]}") for role in roles)
+            *(self._begin(self._store_file(product.files[role], f"-{number}{_EXTENSION[role]}")) for role in roles)
         )
         observation_date = datetime.fromisoformat(product.observation_date) if product.observation_date else None
         name = product_name(
             operation=self._job.operation,
-            result_key=key,
+            result_key=self._job.result_key,
             target_name=product.target_name,
             filter_name=product.filter_name,
             observation_date=observation_date,
@@ -187,7 +217,7 @@ class StoredResult:
                 f"The result is {len(as_json) // 1024**2} MiB of data, more than the {MAX_DATA_BYTES // 1024**2} MiB "
                 "that can be shown; use fewer input files."
             )
-        key = result_data_key(self._job.result_key)
+        key = self._key("-data.json")
         await self._store.put_bytes(key, as_json, content_type=_JSON_TYPE)
         return StoredFile(
             key=key, sha256=hashlib.sha256(as_json).hexdigest(), size_bytes=len(as_json), media_type=_JSON_TYPE
@@ -197,7 +227,7 @@ class StoredResult:
         pictures = [(item, picture) for item, data in enumerate(computed.data) for picture in data.pictures]
         stored = await asyncio.gather(
             *(
-                self._store_file(picture.file, f"{self._job.result_key}-{number}-diagnostic.jpg")
+                self._begin(self._store_file(picture.file, f"-{number}-diagnostic.jpg"))
                 for number, (_, picture) in enumerate(pictures, start=1)
             )
         )
@@ -206,10 +236,16 @@ class StoredResult:
             for (item, picture), file in zip(pictures, stored, strict=True)
         )
 
-    async def _store_file(self, file: LocalFile, name: str) -> StoredFile:
+    def _key(self, end: str) -> str:
+        """Return where a file is stored whose name ends so; from now on it may be."""
+        key = result_file_key(self._job.result_key, f"{self._job.result_key}-{self._token}{end}")
+        self._unnamed.append(key)
+        return key
+
+    async def _store_file(self, file: LocalFile, end: str) -> StoredFile:
         """Store a file and remove it: a thousand products need not be on this disk at the same time."""
-        key = result_file_key(self._job.result_key, name)
         async with self._at_once:
+            key = self._key(end)
             size_bytes = file.path.stat().st_size
             if size_bytes <= _SMALL_BYTES:
                 content = file.path.read_bytes()

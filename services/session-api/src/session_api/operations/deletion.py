@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from datalab.events.envelope import Event, utc_now
+from datalab.platform.documents.collection import LostRaceError, until_won
 from session_api.operations.dependents import Dependents
 from session_api.operations.events import cancel_event, deleted_event
 from session_api.operations.model import OperationHandle
 from session_api.operations.repository import OperationRepository
 from session_api.operations.turns import Turns
+
+_MOST_RACES = 20
 
 
 class OperationDeletion:
@@ -31,9 +34,20 @@ class OperationDeletion:
             tell = [deleted_event(operation, session_id=session_id, owner=owner)] if announce else []
             return [*stop, *tell]
 
-        handles = await self._operations.handles(owner, session_id, ids)
-        deletions = {operation.id: events(operation) for operation in handles}
-        deleted = await self._operations.mark_deleted(owner, session_id, deletions, now=utc_now())
-        await self._dependents.after_end_of(list(deletions))
+        found: set[int] = set()
+        deleted = 0
+
+        async def turn() -> None:
+            nonlocal deleted
+            handles = await self._operations.handles(owner, session_id, ids)
+            found.update(operation.id for operation in handles)
+            deletions = [(operation, events(operation)) for operation in handles]
+            fitted = await self._operations.mark_deleted(owner, session_id, deletions, now=utc_now())
+            deleted += fitted
+            if fitted < len(handles):
+                raise LostRaceError  # a retry, whose attempt has to be stopped too, or another deletion
+
+        await until_won(turn, races=_MOST_RACES, of="the operations")
+        await self._dependents.after_end_of(list(found))
         await self._turns.pass_on(owner)
         return deleted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from datalab.documents.document import ASCENDING, DESCENDING, Document, Index
@@ -270,14 +270,19 @@ class OperationRepository:
         ]
 
     async def mark_deleted(
-        self, owner: str, session_id: int, deletions: Mapping[int, Sequence[Event]], *, now: datetime
+        self,
+        owner: str,
+        session_id: int,
+        deletions: Sequence[tuple[OperationHandle, Sequence[Event]]],
+        *,
+        now: datetime,
     ) -> int:
-        """Delete operations, each with its events; return how many there were."""
+        """Delete operations, each with its events, unless another attempt has begun; return how many that were."""
         changes = {"$set": {"deleted": True, "deleted_at": now}, "$unset": {"idempotency_key": ""}}
         return await self._operations.update_each(
             [
-                ({"_id": operation_id, **_of_session(owner, session_id)}, changes, events)
-                for operation_id, events in deletions.items()
+                ({"_id": handle.id, "attempt": handle.attempt, **_of_session(owner, session_id)}, changes, events)
+                for handle, events in deletions
             ]
         )
 

@@ -6,6 +6,7 @@ A handler raises, and the rule follows from what it raised:
 returns             acknowledge
 `UsageError`        `on_failure(kind=usage)`, acknowledge: trying again cannot help
 `TransientError`    redeliver after `retry_base_s` x 2^n; on the last try as above, kind=transient
+`AwaitedError`      the same with few tries, further apart; on the last one the message counts as refused
 `PostponedError`    redeliver soon; that was no try. If it is an `OutageError`, tell `on_outage`
 anything else       log the traceback, `on_failure(kind=fatal)` without internals, acknowledge
 unreadable          copy to the dead letters, terminate
@@ -34,6 +35,7 @@ from pydantic import ValidationError
 
 from datalab.errors import (
     UNKNOWN_ERROR_MESSAGE,
+    AwaitedError,
     OutageError,
     PostponedError,
     TransientError,
@@ -54,6 +56,8 @@ _log = get_logger(__name__)
 #: A fetch that finds nothing asks again after this; it bounds how long a fetch survives a server restart unnoticed.
 _FETCH_TIMEOUT_S = 2.0
 _LONGEST_RETRY_DELAY_S = 60.0
+#: What was announced too early comes within minutes; who announces what never comes must cost little.
+_MOST_AWAITING_TRIES, _LONGEST_AWAITING_DELAY_S = 6, 150.0
 #: An outage's end is found by trying; work that waits for other work comes back sooner.
 _LONGEST_OUTAGE_DELAY_S = 15.0
 _FIRST_POSTPONEMENT_S, _LONGEST_POSTPONEMENT_S = 0.1, 2.0
@@ -70,10 +74,11 @@ class UnreadableMessageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message could not be handled, in words for whoever asked."""
+    """Why a message could not be handled, in words for whoever asked; `refused` if that is the sender's business."""
 
     kind: FailureKind
     message: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,16 +224,18 @@ class _Delivery(BaseMiddleware[Any, Any]):
             await self._hand_back(delay_s=None)
             raise
         except UsageError as error:
-            failure = Failure(FailureKind.USAGE, error.message)
+            failure = Failure(FailureKind.USAGE, error.message, refused=True)
         except OutageError as error:
             return await self._wait_for(error, content)
         except PostponedError:
             await self._hand_back(delay_s=min(_FIRST_POSTPONEMENT_S * 2**self._number, _LONGEST_POSTPONEMENT_S))
             return "postponed"
         except TransientError as error:
-            if self._number - self._handed_back < self._consumer.max_tries:
+            awaited = isinstance(error, AwaitedError)
+            most = min(self._consumer.max_tries, _MOST_AWAITING_TRIES) if awaited else self._consumer.max_tries
+            if self._number - self._handed_back < most:
                 return await self._retry(error)
-            failure = Failure(FailureKind.TRANSIENT, error.message)
+            failure = Failure(FailureKind.TRANSIENT, error.message, refused=awaited)
         except Exception:  # noqa: BLE001 - whatever was not foreseen is our bug, and ends here
             _log.exception("bus.handler_failed", subject=self.msg.subject)
             failure = Failure(FailureKind.FATAL, UNKNOWN_ERROR_MESSAGE)
@@ -242,7 +249,7 @@ class _Delivery(BaseMiddleware[Any, Any]):
             if self._subscription.on_failure is not None:
                 await self._subscription.on_failure(content, failure)
             if self._subscription.on_failure is None or keep:
-                await self._bury(f"{failure.kind}: {failure.message}", refused=failure.kind is FailureKind.USAGE)
+                await self._bury(f"{failure.kind}: {failure.message}", refused=failure.refused)
         except TransientError as error:
             return await self._retry(error)
         await self.msg.ack()
@@ -266,7 +273,10 @@ class _Delivery(BaseMiddleware[Any, Any]):
 
     async def _retry(self, error: TransientError) -> str:
         tries = self._number - self._handed_back
-        delay_s = min(self._consumer.retry_base_s * 2 ** (tries - 1), _LONGEST_RETRY_DELAY_S)
+        if isinstance(error, AwaitedError):
+            delay_s = min(self._consumer.retry_base_s * 4 ** (tries - 1), _LONGEST_AWAITING_DELAY_S)
+        else:
+            delay_s = min(self._consumer.retry_base_s * 2 ** (tries - 1), _LONGEST_RETRY_DELAY_S)
         _log.warning("bus.retry", reason=error.message, attempt=tries, delay_s=delay_s)
         # If the server is away, the message comes back by itself when its ack_wait ends.
         with suppress(*BUS_ERRORS):

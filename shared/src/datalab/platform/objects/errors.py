@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from xml.etree.ElementTree import ParseError
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from datalab.errors import DatalabError, NotFoundError, OutageError, UsageError
+from datalab.errors import DISK_FULL_ERRNOS, DatalabError, NotFoundError, OutageError, UsageError
 
 _KEY_REFUSED = frozenset(
     {
@@ -29,8 +28,6 @@ _KEY_REFUSED = frozenset(
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown", "XAmzContentSHA256Mismatch"}
 )
-
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class ObjectNotFoundError(NotFoundError):
@@ -61,7 +58,7 @@ def known_failures(subject: str) -> Iterator[None]:
     except (ParseError, UnicodeDecodeError) as error:
         raise OutageError("the object store sent an unreadable reply") from error
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         raise OutageError(f"no space left for object {subject!r}") from error
 
