@@ -58,7 +58,7 @@ def test_files_are_read_when_they_are_wanted(tmp_path):
 
 
 def test_figures_of_frames_that_were_all_known():
-    result = Result(1, ("a", "b"), 0.5, {}, 0.0)
+    result = Result(1, ("a", "b"), 0.5, 0.0)
     figures = Figures(known={"a", "b"}, results=[result])
     assert figures.upload_to_visible_ms_p50 is None
     assert ("frames known before", "2") in list(figures.rows())
@@ -66,8 +66,6 @@ def test_figures_of_frames_that_were_all_known():
 
 
 def test_figures_with_a_refusal_are_not_ok():
-    figures = Figures(
-        arrivals=[Arrival("a", 0.25)], refused={"data/b": "no"}, results=[Result(1, ("a",), 0.5, {}, 0.0)]
-    )
+    figures = Figures(arrivals=[Arrival("a", 0.25)], refused={"data/b": "no"}, results=[Result(1, ("a",), 0.5, 0.0)])
     assert '"result": "refused"' in figures.as_json()
     assert ("files refused", "1") in list(figures.rows())

@@ -10,7 +10,9 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from datalab.cli.connection import CommandError
-from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.work.bus import server_error
+from datalab.errors import DatalabError, NotFoundError, TransientError, UsageError
 from datalab.events.object_keys import data_key
 from datalab.events.topology import inbox_prefix
 from datalab.local.access import AccessFolder, SiteCredentials
@@ -77,8 +79,10 @@ def _run(work: Coroutine[None, None, None]) -> None:
 def _command_errors() -> Iterator[None]:
     try:
         yield
+    except NotFoundError as error:
+        raise CommandError(error.message, ExitCode.NOT_FOUND) from error
     except DatalabError as error:
-        raise CommandError(error.message) from error
+        raise server_error(error) from error
 
 
 def _folder() -> AccessFolder:
@@ -90,7 +94,8 @@ def _settings() -> AccessSettings:
         return AccessSettings()
     except ValidationError as error:
         raise CommandError(
-            "no running system found: start `datalab up`, or set DATALAB_ACCESS_DIR to the folder the servers read"
+            "no running system found: start `datalab up`, or set DATALAB_ACCESS_DIR to the folder the servers read",
+            ExitCode.UNREACHABLE,
         ) from error
 
 
