@@ -38,6 +38,15 @@ def test_each_file_that_is_not_sent_is_named_with_what_would_be_right(tmp_path):
     assert "a folder" in skipped["night.fits"]
 
 
+def test_names_no_program_can_send_are_skipped(tmp_path):
+    (tmp_path / "good.fits").touch()
+    (tmp_path / "bad\udcff.fits").touch()
+    (tmp_path / "link.fits").symlink_to("nowhere")
+    paths, skipped = fits_files(tmp_path)
+    assert [path.name for path in paths] == ["good.fits"]
+    assert skipped == {"bad .fits": "its name is no text in UTF-8", "link.fits": "no file, or a link to none"}
+
+
 def test_a_folder_without_fits_files_says_what_it_has_instead(tmp_path):
     (tmp_path / "m31.FIT").write_bytes(b"")
     with pytest.raises(DemoFailedError, match="has no FITS files") as refusal:

@@ -162,7 +162,9 @@ class Demo:
     async def _compute(self, frames: Sequence[Sent], api: Datalab) -> None:
         groups = await asyncio.to_thread(groups_of, frames)
         if not groups:
-            raise DemoFailedError("no two frames have the same role, so there is nothing to take the median of")
+            raise DemoFailedError(
+                "no two frames are of the same kind, filter and size, so there is nothing to take the median of"
+            )
         for common, group in groups.items():
             try:
                 async with asyncio.timeout(_PATIENCE_S):
