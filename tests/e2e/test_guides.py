@@ -1,4 +1,4 @@
-"""README and user guide, done as they are written, on a system somebody has just started with `make run`."""
+"""README and guides, done as they are written, on a system somebody has just started with `make run`."""
 
 import asyncio
 import os
@@ -17,6 +17,7 @@ from support.operations import run
 from support.waiting import PATIENCE_S
 
 README, USER_GUIDE = "README.md", "docs/user-guide.md"
+OPERATOR_GUIDE, OBSERVATORY_GUIDE = "docs/operator-guide.md", "docs/observatory-guide.md"
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,23 @@ async def test_the_feed_sample_hears_what_happens(newcomer):
     finally:
         os.killpg(process.pid, signal.SIGINT)
         await asyncio.wait_for(process.wait(), timeout=PATIENCE_S)
+
+
+async def test_the_observatory_guide_leads_to_frames(newcomer):
+    folder, environment = newcomer
+    (program,) = blocks(OBSERVATORY_GUIDE, "python")
+    (folder / "send.py").write_text(program)
+    for number in (1, 2):
+        fits.writeto(folder / f"tst_m31_red_20260504_{number}.fits", np.full((8, 8), number, dtype="f4"))
+    said = await finished(the_use_of(OBSERVATORY_GUIDE), folder, environment)
+    assert said.startswith("tst_m31_red_20260504_1.fits\ntst_m31_red_20260504_2.fits\n")
+    assert "tst_m31_red_20260504_1.fits  ingested" in said or "tst_m31_red_20260504_1.fits  unchanged" in said
+
+
+async def test_every_block_of_the_operator_guide_works_in_their_order(newcomer):
+    folder, environment = newcomer
+    await finished("datalab sites remove tst || true", folder, environment)  # of the observatory's guide
+    said = await finished(the_use_of(OPERATOR_GUIDE), folder, environment)
+    assert "DATALAB_NATS_USER=observatory-tst" in said
+    assert "ada  P2026  P2027" in said
+    assert "state         ready" in said

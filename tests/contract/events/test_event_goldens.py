@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
@@ -133,6 +134,12 @@ def test_reader_ignores_what_a_later_version_adds(event):
 
 def test_every_published_event_has_an_example():
     assert {event.type_name() for event, _ in asyncapi.EVENTS} == {event.type for event in EXAMPLES}
+
+
+def test_every_event_of_the_feed_can_be_heard():
+    published = {event.type_name() for event, _ in asyncapi.EVENTS}
+    heard = {event.type_name() for event in get_args(get_args(feed.FeedEvent)[0])}
+    assert {name for name in published if name.startswith("feed.")} == heard
 
 
 def test_every_golden_is_still_an_event():

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from asyncio.subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -83,6 +84,11 @@ async def test_from_a_session_to_saved_files(datalab, frames, tmp_path):
     assert (code, "exists already; --overwrite replaces it" in said) == (ExitCode.FAILED, True)
     large = await completed(datalab("ops", "download", operation, "--as", "large"))
     assert all((tmp_path / name).read_bytes().startswith(b"\xff\xd8") for name in large.split())
+    (first,) = (await completed(datalab("ops", "download", f"@{operation}.1", "--to", "first"))).split()
+    assert f"  @{operation}.1  {first.removeprefix('first/')}" in described
+    assert await completed(datalab("ops", "show", f"@{operation}")) == described
+    code, _, said = await datalab("ops", "download", f"@{operation}.3")
+    assert (code, f"made 2, no @{operation}.3" in said) == (ExitCode.FAILED, True)
 
 
 async def test_each_output_tells_what_it_was_made_of(datalab, tour, frames):
@@ -227,6 +233,23 @@ async def test_watching_begins_with_how_things_stand(datalab, tour, environment,
     assert line.strip().partition("  ")[2] == f"session {session} operation {operation} Median: COMPLETED 100%"
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), timeout=PATIENCE_S) == 130
+
+
+async def test_whoever_stops_reading_ends_what_goes_on(datalab, environment, frames):
+    session = int(await completed(datalab("sessions", "add", "Left", *frames)))
+    process = await asyncio.create_subprocess_exec(
+        "datalab", "watch", "--session", str(session), env=environment, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        assert b"listening" in await process.stderr.readline()
+        process._transport.get_pipe_transport(1).close()
+        assert (await process.wait(), await process.stderr.read()) == (ExitCode.NOBODY_READS, b"")
+
+
+async def test_another_server_is_no_datalab(datalab, tour):
+    for words in (("ops", "list"), ("status",), ("ops", "show", "@1")):
+        code, _, said = await datalab(*words, DATALAB_API_URL=tour.system.addresses.s3_url)
+        assert (code, "is no Datalab" in said, said.count("\n")) == (ExitCode.UNREACHABLE, True, 1)
 
 
 async def test_the_status_tells_what_works_and_what_waits(datalab):

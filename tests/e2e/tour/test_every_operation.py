@@ -331,6 +331,7 @@ async def test_period_of_the_variable_star(journey, name):
     assert data["period"] == pytest.approx(PERIOD_DAYS, rel=0.01)
     assert 0 <= data["fap"] < 1e-6
     assert len(data["frequency"]) == len(data["power"]) == len(data["window_power"]) > 100
+    assert 1 / data["frequency"][np.argmax(data["power"])] == pytest.approx(data["period"])  # clients fold at this one
     peak, double = data["period_candidates"]
     assert (peak["kind"], double["kind"]) == ("peak", "double")
     assert (peak["period"], double["period"]) == (data["period"], pytest.approx(2 * data["period"]))

@@ -111,7 +111,7 @@ async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, cr
     ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
     assert ended.returncode == ExitCode.UNREACHABLE
     again = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
-    assert (again.returncode, "site tst has no credentials" in again.stderr) == (1, True)
+    assert (again.returncode, "site tst has no credentials" in again.stderr) == (ExitCode.NOT_FOUND, True)
 
 
 async def test_no_process_has_secrets_in_its_environment_that_are_not_its_own(system):

@@ -202,13 +202,16 @@ async def test_sessions_are_filtered(dora):
 async def test_dates_that_are_no_dates(alice, text):
     for parameter in ("created_after", "created_before", "modified_after", "modified_before"):
         reply = await alice.get(SESSIONS, params={parameter: text})
-        assert (reply.status_code, body_of(reply)) == (400, {parameter: ["Enter a valid date/time."]})
+        assert (reply.status_code, body_of(reply)) == (
+            400,
+            {parameter: ["Enter a valid date/time: 2026-05-04, or 2026-05-04T22:00:00Z."]},
+        )
 
 
 @pytest.mark.parametrize("parameter", ["name", "name_exact", "user", "user_exact"])
 async def test_texts_no_name_can_hold(alice, parameter):
     for text, answer in (
-        ("a\0b", "Enter a valid value."),
+        ("a\0b", "This has to be a text without null characters."),
         ("x" * 40_000, "Ensure this field has no more than 256 characters."),
     ):
         reply = await alice.get(SESSIONS, params={parameter: text})

@@ -14,7 +14,8 @@ from datalab.local.connection import connection_file
 
 #: Nobody listens there.
 LOCAL = "http://127.0.0.1:0"
-VARIABLES = ["DATALAB_API_URL", "DATALAB_TOKEN", "DATALAB_ADMIN_TOKEN", "DATALAB_NATS_URL", "DATALAB_S3_URL"]
+SERVERS = ["DATALAB_NATS_URL", "DATALAB_S3_URL", "DATALAB_ACCESS_DIR"]
+VARIABLES = ["DATALAB_API_URL", "DATALAB_TOKEN", "DATALAB_ADMIN_TOKEN", *SERVERS]
 
 
 @pytest.fixture
@@ -75,7 +76,10 @@ def test_users_are_managed_with_the_administrators_token_only(environment):
     assert "set DATALAB_ADMIN_TOKEN" in said
 
 
-@pytest.mark.parametrize("words", ["sessions list", "users list", "upload --site dem here.fits", "dead-letters list"])
+@pytest.mark.parametrize(
+    "words",
+    ["sessions list", "users list", "upload --site dem here.fits", "dead-letters list", "sites list", "topology check"],
+)
 def test_without_a_system_that_is_said_at_once(environment, tmp_path, words):
     (tmp_path / "here.fits").write_bytes(b"SIMPLE")
     code, said = datalab(*words.split())
@@ -134,7 +138,7 @@ def test_nothing_of_the_local_system_is_sent_to_another(environment, tmp_path):
 @pytest.mark.parametrize(
     ("url", "token", "code", "reason"),
     [
-        ("lab.example:8000", "a", ExitCode.FAILED, "does not begin with http:// or https://"),
+        ("lab.example:8000", "a", ExitCode.USAGE, "does not begin with http:// or https://"),
         (LOCAL, "ä", ExitCode.NOT_ALLOWED, "characters that no token has"),
         (LOCAL, "a b", ExitCode.NOT_ALLOWED, "characters that no token has"),
         (LOCAL, "a\nb", ExitCode.NOT_ALLOWED, "characters that no token has"),
@@ -151,7 +155,10 @@ def test_settings_that_cannot_be_are_said(environment, url, token, code, reason)
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["upload", "--site", "D E M", "here.fits"], "'D E M' is no code of a site"),
+        *(
+            ([*words, "D E M"], "'D E M' is no code of a site, which is 1 to 64 letters, digits, _ and -")
+            for words in (["upload", "here.fits", "--site"], ["watch", "--site"], ["sites", "add"], ["sites", "remove"])
+        ),
         (["upload", "--site", "dem", "gone.fits"], "no such file: gone.fits"),
         (["upload", "--site", "dem", "folder"], "folder is a folder; name the files in it: folder/*"),
         (["sessions", "add", "night", "m31_*"], "is a pattern"),
@@ -192,7 +199,7 @@ def test_an_address_that_is_none_is_said(environment, url):
     environment.setenv("DATALAB_API_URL", url)
     environment.setenv("DATALAB_TOKEN", "t")
     code, said = datalab("ops", "list")
-    assert (code, "which is no address" in said) == (ExitCode.FAILED, True)
+    assert (code, "which is no address" in said) == (ExitCode.USAGE, True)
 
 
 @pytest.mark.parametrize(("typed", "offered"), [("co", "color-image"), ("Co", "Color-Image"), ("x", "")])

@@ -38,6 +38,15 @@ def test_each_file_that_is_not_sent_is_named_with_what_would_be_right(tmp_path):
     assert "a folder" in skipped["night.fits"]
 
 
+def test_names_no_program_can_send_are_skipped(tmp_path):
+    (tmp_path / "good.fits").touch()
+    (tmp_path / "bad\udcff.fits").touch()
+    (tmp_path / "link.fits").symlink_to("nowhere")
+    paths, skipped = fits_files(tmp_path)
+    assert [path.name for path in paths] == ["good.fits"]
+    assert skipped == {"bad .fits": "its name is no text in UTF-8", "link.fits": "no file, or a link to none"}
+
+
 def test_a_folder_without_fits_files_says_what_it_has_instead(tmp_path):
     (tmp_path / "m31.FIT").write_bytes(b"")
     with pytest.raises(DemoFailedError, match="has no FITS files") as refusal:
@@ -58,7 +67,7 @@ def test_files_are_read_when_they_are_wanted(tmp_path):
 
 
 def test_figures_of_frames_that_were_all_known():
-    result = Result(1, ("a", "b"), 0.5, {}, 0.0)
+    result = Result(1, ("a", "b"), 0.5, 0.0)
     figures = Figures(known={"a", "b"}, results=[result])
     assert figures.upload_to_visible_ms_p50 is None
     assert ("frames known before", "2") in list(figures.rows())
@@ -66,8 +75,6 @@ def test_figures_of_frames_that_were_all_known():
 
 
 def test_figures_with_a_refusal_are_not_ok():
-    figures = Figures(
-        arrivals=[Arrival("a", 0.25)], refused={"data/b": "no"}, results=[Result(1, ("a",), 0.5, {}, 0.0)]
-    )
+    figures = Figures(arrivals=[Arrival("a", 0.25)], refused={"data/b": "no"}, results=[Result(1, ("a",), 0.5, 0.0)])
     assert '"result": "refused"' in figures.as_json()
     assert ("files refused", "1") in list(figures.rows())

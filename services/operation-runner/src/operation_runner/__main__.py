@@ -4,12 +4,12 @@
 
 
 def main() -> None:
-    from datalab.platform.service import run_service
+    from datalab.platform.service import run_service, settings_from_environment
     from operation_runner import SERVICE
     from operation_runner.main import create_app
     from operation_runner.settings import OperationRunnerSettings
 
-    settings = OperationRunnerSettings()
+    settings = settings_from_environment(OperationRunnerSettings)
     run_service(create_app(settings), settings=settings, service=SERVICE)
 
 

@@ -122,11 +122,11 @@ def api_address() -> str:
     if not url:
         no_system("DATALAB_API_URL")
     if not url.startswith(("http://", "https://")):
-        raise CommandError(f"DATALAB_API_URL is {url!r}, which does not begin with http:// or https://")
+        raise CommandError(f"DATALAB_API_URL is {url!r}, which does not begin with http:// or https://", ExitCode.USAGE)
     try:
         httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise CommandError(f"DATALAB_API_URL is {url!r}, which is no address: {error}") from error
+        raise CommandError(f"DATALAB_API_URL is {url!r}, which is no address: {error}", ExitCode.USAGE) from error
     return url
 
 

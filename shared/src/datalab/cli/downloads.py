@@ -43,17 +43,22 @@ class Download:
     data: Any = None
 
 
-def planned(operation: JsonObject, folder: Path, rendering: Rendering | None) -> list[Download]:
+def planned(
+    operation: JsonObject, folder: Path, rendering: Rendering | None, *, only: int | None = None
+) -> list[Download]:
     """Return the files to save: of every output one rendering, or the best one it has, and with that the data.
 
-    Raises `CommandError` when there is nothing to save.
+    With `only` it is one output, counted from 1. Raises `CommandError` when there is nothing to save.
     """
     output = operation["output"]
     if output is None:
         status, number = operation["state"], operation["id"]
         raise CommandError(f"operation {number} is {status}: there is nothing to save (`datalab ops show {number}`)")
-    files = list(_files(operation, folder, rendering))
-    if rendering is None and output.get("output_data"):
+    count = len(output["output_files"])
+    if only is not None and only > count:
+        raise CommandError(f"operation {operation['id']} made {count}, no @{operation['id']}.{only}")
+    files = list(_files(operation, folder, rendering, only))
+    if rendering is None and only is None and output.get("output_data"):
         files += _data(operation, folder)
     if not files:
         kind = f" as {rendering}" if rendering else ""
@@ -81,8 +86,11 @@ def folder_of(files: list[Download]) -> Path:
     return files[0].path.parent
 
 
-def _files(operation: JsonObject, folder: Path, rendering: Rendering | None) -> Iterator[Download]:
-    for stem, output in zip(output_stems(operation), operation["output"]["output_files"], strict=True):
+def _files(operation: JsonObject, folder: Path, rendering: Rendering | None, only: int | None) -> Iterator[Download]:
+    named = zip(output_stems(operation), operation["output"]["output_files"], strict=True)
+    for number, (stem, output) in enumerate(named, start=1):
+        if only not in (None, number):
+            continue
         best = Rendering.FITS if output["type"] == "fits" else Rendering.TIF
         chosen = rendering or best
         link = output.get(f"{chosen}_url")

@@ -20,3 +20,5 @@ class ExitCode(IntEnum):
     NOT_FOUND = 5
     #: It has not ended within the time that was given.
     TIMED_OUT = 6
+    #: Whoever read the output has stopped: what a shell says of programs that end so, 128 and SIGPIPE.
+    NOBODY_READS = 141

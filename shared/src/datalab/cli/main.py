@@ -16,6 +16,7 @@ import typer
 import datalab
 from datalab.cli import dead_letters, ops, sessions, sites, status, topology, up, upload, users, watch
 from datalab.cli.connection import with_data_dir
+from datalab.cli.standard_output import Commands
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
 _HTTP_ONLY: Final = ("ops", "sessions", "users")
@@ -36,6 +37,7 @@ _GROUPS: Final[Mapping[str, typer.Typer]] = {
 }
 
 app = typer.Typer(
+    cls=Commands,
     help="An event-driven data lab and image archive for observatories.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final, NoReturn
 
+from datalab.cli.arguments import OUTPUT
+
 JsonObject = dict[str, Any]
 
-#: `@12` stands for every image operation 12 makes, `@12.2` for the second one.
-_OUTPUT: Final = re.compile(r"@(?P<operation>[1-9]\d{0,17})(?:\.(?P<output>[1-9]\d{0,8}))?")
 #: A pattern the shell has filled in gives names of files instead of frames.
 _FITS_FILE: Final = re.compile(r"(?P<name>.+)\.fits(\.(fz|gz|bz2))?", re.IGNORECASE)
 #: In the Photon Ranch convention the last part tells the files of a frame from each other.
@@ -43,7 +43,7 @@ def word_for(name: str) -> str:
 def frame_item(word: str) -> JsonObject:
     """Return the item a word stands for: an output, or a frame by its basename or by the name of one of its files."""
     if word.startswith("@"):
-        match = _OUTPUT.fullmatch(word)
+        match = OUTPUT.fullmatch(word)
         if match is None:
             raise InputError(f"{word!r} is no output: @12 is all that operation 12 makes, @12.2 the second of it")
         item: JsonObject = {"source": "datalab", "operation": int(match["operation"])}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from datalab.cli.arguments import Made, made, operation_number
 from datalab.cli.completion import operations_beginning_with
 from datalab.cli.connection import CommandError, ask
 from datalab.cli.downloads import Rendering, planned, save
@@ -29,7 +30,9 @@ OperationName = Annotated[
     str, typer.Argument(help="operation, for example Median", autocompletion=operations_beginning_with)
 ]
 SessionOption = Annotated[int | None, typer.Option(min=1, help="number of the session")]
-OperationArgument = Annotated[int, typer.Argument(min=1, help="number of the operation")]
+OperationArgument = Annotated[
+    int, typer.Argument(parser=operation_number, metavar="N", help="number of the operation, `12` or `@12`")
+]
 TimeoutOption = Annotated[float | None, typer.Option(min=0, help="longest wait in seconds; no limit if not given")]
 
 
@@ -126,7 +129,9 @@ def show(operation: OperationArgument, session: SessionOption = None, as_json: J
 
 @app.command()
 def wait(
-    operations: Annotated[list[int], typer.Argument(help="numbers of operations")],
+    operations: Annotated[
+        list[int], typer.Argument(parser=operation_number, metavar="N...", help="numbers of operations")
+    ],
     session: SessionOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
@@ -146,7 +151,9 @@ def wait(
 
 @app.command()
 def download(  # noqa: PLR0917 - typer calls it by name
-    operation: OperationArgument,
+    wanted: Annotated[
+        Made, typer.Argument(parser=made, metavar="N", help="number of the operation, or `@12.2` for one output of it")
+    ],
     to: Annotated[Path, typer.Option(file_okay=False, help="folder to save into")] = Path(),
     rendering: Annotated[
         Rendering | None,
@@ -159,8 +166,9 @@ def download(  # noqa: PLR0917 - typer calls it by name
     """Save what an operation made, under names such as m31_median.fits."""
 
     async def save_all(api: Datalab) -> list[str]:
-        number = await _session_of(api, operation, session)
-        files = planned(await api.operation(number, operation), to, rendering)
+        number = await _session_of(api, wanted.operation, session)
+        operation = await api.operation(number, wanted.operation)
+        files = planned(operation, to, rendering, only=wanted.output)
         await save(api, files, overwrite=overwrite)
         return [str(file.path) for file in files]
 

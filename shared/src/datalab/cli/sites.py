@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from datalab.cli.arguments import demand_site_code
+
 app = typer.Typer(help="Observatories, and what each connects with.", no_args_is_help=True)
 
 
 @app.command()
 def add(site: str) -> None:
     """Make credentials for a site and print them, as lines that a shell or an env file takes."""
+    demand_site_code(site)
     from datalab.cli.work.sites import add_site  # noqa: PLC0415 - loaded when called
 
     add_site(site)
@@ -26,6 +29,7 @@ def list_() -> None:
 @app.command()
 def remove(site: str) -> None:
     """Take a site's credentials away; its connections are cut. Its frames stay."""
+    demand_site_code(site)
     from datalab.cli.work.sites import remove_site  # noqa: PLC0415 - loaded when called
 
     remove_site(site)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from datalab.cli.arguments import demand_site_code
 from datalab.cli.connection import CommandError, demand_servers
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.output import JsonOption
@@ -20,8 +20,7 @@ def upload(
     as_json: JsonOption = False,
 ) -> None:
     """Upload files into the archive, announce them as a site would, and tell what became of each."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", site):  # as it stands in subjects of the bus
-        raise CommandError(f"{site!r} is no code of a site: 1 to 64 letters, digits, _ and -", ExitCode.USAGE)
+    demand_site_code(site)
     folders = [str(path) for path in files if path.is_dir()]
     if folders:
         raise CommandError(f"{folders[0]} is a folder; name the files in it: {folders[0]}/*", ExitCode.USAGE)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from datalab.cli.arguments import demand_site_code
 from datalab.cli.connection import api_access
 
 
@@ -15,6 +16,8 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="print operations and events as JSON, one on a line")] = False,
 ) -> None:
     """Print how operations stand, then what happens, until Ctrl-C: in your latest sessions, unless some are named."""
+    for each in site or ():
+        demand_site_code(each)
     url, token = api_access()
     from datalab.cli.work.watch import print_feed  # noqa: PLC0415 - loaded when called
 

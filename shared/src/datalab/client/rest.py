@@ -37,6 +37,8 @@ _TIMEOUT_S: Final = 30.0
 _TRIES: Final = 4
 _FIRST_RETRY_S: Final = 0.25
 _TRY_AGAIN: Final = frozenset({502, 503, 504})
+#: What proxies before the API say by themselves, in a form of their own.
+_PROXIES_SAY: Final = frozenset({413, 429})
 #: Events tell of the end; this is how often it is looked for all the same, should they not.
 _LOOK_S: Final = 10.0
 #: Texts of the API that are part of its contract, and what they mean.
@@ -311,6 +313,10 @@ class Datalab:
                     if not isinstance(answer, dict):
                         raise ApiUnreachableError(f"what answers at {self._url} is no Datalab")
                     return answer
+                if _is_anothers(reply):
+                    raise ApiUnreachableError(
+                        f"what answers at {self._url} is no Datalab (HTTP status {reply.status_code})"
+                    )
                 if not tries or reply.status_code not in _TRY_AGAIN:
                     raise ApiRefusedError(method, path, reply)
             await asyncio.sleep(delay_s)
@@ -334,6 +340,12 @@ def _json(reply: httpx.Response) -> Any:
         return reply.json()
     except ValueError:
         return None
+
+
+def _is_anothers(reply: httpx.Response) -> bool:
+    """Tell whether an error is of no Datalab: that says in JSON what is wrong."""
+    ours = reply.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status_code in _PROXIES_SAY
+    return not ours and _json(reply) is None
 
 
 def _in_words(body: Any) -> str:

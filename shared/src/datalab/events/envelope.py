@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Self, get_args
 from uuid import UUID, uuid4, uuid5
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from datalab.events import site_codes
+from datalab.events.spelling import Spelled
 
 #: One token of a NATS subject: what may stand between two dots.
-SubjectToken = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+SubjectToken = Annotated[str, Spelled(site_codes.PATTERN, site_codes.RIGHT)]
 
 #: The namespace of event ids derived from what the event says.
 _EVENT_NAMESPACE = UUID("5d0a2f6c-3a57-4b0e-9c1e-6f4f0c8f7f10")

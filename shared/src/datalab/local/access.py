@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datalab.errors import UsageError
+from datalab.errors import NotFoundError, UsageError
+from datalab.events import site_codes
 from datalab.local.data_folder import write_private
 from datalab.platform.bus.accounts import Login, Logins, accounts_configuration, site_user
 
-_SITE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What LCO calls its telescopes begins with the diameter: cpt0m406, cpt1m010, cpt2m001.
 _LCO_DIAMETERS = ("0m", "1m", "2m")
 _SYSTEM_USER = "system"
@@ -85,8 +85,8 @@ class AccessFolder:
 
     def add(self, site: str) -> SiteCredentials:
         """Make credentials for a site. Raises `UsageError` if the name is none, or has credentials."""
-        if not _SITE_NAME.fullmatch(site):
-            raise UsageError(f"{site!r} is no name of a site: 1 to 64 letters, digits, '_' and '-'")
+        if not re.fullmatch(site_codes.PATTERN, site):
+            raise UsageError(f"{site!r} is no code of a site, which is {site_codes.RIGHT}")
         with self._changed() as content:
             if site in content.sites:
                 raise UsageError(f"site {site} has credentials; to make others: `datalab sites remove {site}` first")
@@ -94,10 +94,12 @@ class AccessFolder:
             return content.sites[site]
 
     def remove(self, site: str) -> None:
-        """Forget a site's credentials. Raises `UsageError` if it has none."""
+        """Forget a site's credentials. Raises `NotFoundError` if it has none."""
         with self._changed() as content:
             if content.sites.pop(site, None) is None:
-                raise UsageError(f"site {site} has no credentials; those that have: {', '.join(content.sites) or '-'}")
+                raise NotFoundError(
+                    f"site {site} has no credentials; those that have: {', '.join(content.sites) or '-'}"
+                )
 
     def write_configuration(self, *, services: Login, object_store: Login | None, bucket: str) -> None:
         """Write what the servers read: from the list, and from the logins that are not in it."""

@@ -13,13 +13,14 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from datalab.errors import UsageError
 from datalab.platform.assembly import Capability, Core, running
 from datalab.platform.environment import forget_secrets
 from datalab.platform.health import AsgiApp, Message, Receive, Scope, Send, health_routes
 from datalab.platform.http_server import HTTP_OPTIONS
 from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.logging import configure_logging, get_logger
-from datalab.platform.settings import ServiceSettings
+from datalab.platform.settings import ServiceSettings, SettingsT, settings_of
 
 _log = get_logger(__name__)
 
@@ -37,6 +38,14 @@ def worker_app(core: Core, capabilities: Sequence[Capability]) -> Starlette:
 
     health = health_routes(core.health(capabilities), core.registry, observed_from=core.observed_from)
     return Starlette(routes=[Route(path, endpoint) for path, endpoint in health], lifespan=lifespan)
+
+
+def settings_from_environment(kind: type[SettingsT]) -> SettingsT:
+    """Return the settings of a service; the process ends, with one line that says why, where one of them cannot be."""
+    try:
+        return settings_of(kind)
+    except UsageError as error:
+        sys.exit(error.message)
 
 
 def run_service(app: Any, *, settings: ServiceSettings, service: str, **server_options: Any) -> None:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from datalab.errors import UsageError
+from datalab.events.spelling import Spelled
 from datalab.events.topology import inbox_prefix
 from datalab.platform.observers import ObservedFrom
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def settings_of(kind: type[SettingsT]) -> SettingsT:
+    """Return the settings of a kind. Raises `UsageError` that names the variable and says what is wrong with it."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = ".".join(map(str, first["loc"])).upper()
+        raise UsageError(f"DATALAB_{name}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 class LogSettings(BaseSettings):
@@ -21,17 +36,39 @@ class LogSettings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="`json` for machines, `console` for people")
 
 
+def _bus_addresses(urls: str) -> str:
+    """Return what names one server or several. Raises `ValueError`."""
+    for url in urls.split(","):
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        if parts.scheme not in {"nats", "tls", "ws", "wss"} or not parts.hostname or parts.port == 0:
+            raise ValueError("has to be nats://host:port, or several, separated by commas")
+    return urls
+
+
+def _store_address(url: str) -> str:
+    """Return what names an S3 server, or nothing. Raises `ValueError`."""
+    parts = urlsplit(url)
+    named = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if url and (not named or parts.path.strip("/") or parts.username):
+        raise ValueError("has to be http(s)://host[:port], without a path or credentials")
+    return url
+
+
 class NatsSettings(BaseSettings):
     """The bus."""
 
-    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore", hide_input_in_errors=True)
 
-    nats_url: str = Field("nats://127.0.0.1:4222", description="server list, comma separated")
+    nats_url: Annotated[str, AfterValidator(_bus_addresses)] = Field(
+        "nats://127.0.0.1:4222", description="server list, comma separated"
+    )
     nats_user: str | None = Field(None, description="user name, if not in the URL")
     nats_password: SecretStr | None = Field(None, description="password, if not in the URL")
-    nats_inbox_prefix: str | None = Field(
+    nats_inbox_prefix: (
+        Annotated[str, Spelled(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", "letters, digits, _ and -, in parts between dots")]
+        | None
+    ) = Field(
         None,
-        pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
         description="subject below which answers arrive; `_INBOX_<user>` if not given",
     )
 
@@ -44,20 +81,25 @@ class NatsSettings(BaseSettings):
 class MongoSettings(BaseSettings):
     """The document store."""
 
-    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore", hide_input_in_errors=True)
 
     mongo_url: SecretStr = Field(SecretStr("mongodb://127.0.0.1:27017"), description="connection string")
     mongo_database: str = Field("datalab", description="database name")
     mongo_timeout_s: float = Field(5.0, gt=0, description="longest wait for a usable server, in seconds")
 
 
+StoreAddress = Annotated[str, AfterValidator(_store_address)]
+
+
 class S3Settings(BaseSettings):
     """The object store."""
 
-    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore", hide_input_in_errors=True)
 
-    s3_url: str = Field("http://127.0.0.1:9000", description="endpoint the services use")
-    s3_public_url: str | None = Field(None, description="endpoint in signed links, if clients reach it elsewhere")
+    s3_url: StoreAddress = Field("http://127.0.0.1:9000", description="endpoint the services use")
+    s3_public_url: StoreAddress | None = Field(
+        None, description="endpoint in signed links, if clients reach it elsewhere"
+    )
     s3_access_key: str = Field("datalab", min_length=3, description="access key")
     s3_secret_key: SecretStr = Field(SecretStr("datalab-secret"), description="secret key, 8 characters or more")
     s3_region: str = Field("us-east-1", description="region used in signatures")

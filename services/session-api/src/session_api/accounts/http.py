@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import Field, StrictBool, StringConstraints
 from starlette.responses import Response
 
+from datalab.events.spelling import Spelled
 from session_api.accounts.service import UserService
 from session_api.accounts.views import TokenView, UserView, user_view
 from session_api.web.access import Access, access
@@ -18,7 +19,13 @@ from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
 
 #: `.` and `..` would be no part of an address, and what begins with `-` looks like an option.
-Username = Annotated[str, StringConstraints(pattern=r"^\w[\w.@+-]{0,149}$", max_length=150)]
+Username = Annotated[
+    str,
+    StringConstraints(max_length=150),
+    Spelled(
+        r"\w[\w.@+-]{0,149}", "a letter, a digit or _ first, then letters, digits and _ . @ + -; 150 characters at most"
+    ),
+]
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
 Users = Annotated[UserService, provided(UserService)]
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from datalab.events.spelling import Spelled
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
@@ -34,11 +35,14 @@ def _moment(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):  # also the year 0 or 10,000 in UTC
-        raise PydanticCustomError("moment", "Enter a valid date/time.") from None
+        raise PydanticCustomError("moment", "Enter a valid date/time: 2026-05-04, or 2026-05-04T22:00:00Z.") from None
 
 
 #: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
-TextParameter = Annotated[str | None, Query(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
+_Findable = Annotated[
+    str, StringConstraints(max_length=MAX_NAME_CHARACTERS), Spelled(r"[^\x00]*", "a text without null characters")
+]
+TextParameter = Annotated[_Findable | None, Query()]
 _MOMENT = "ISO 8601; without an offset it is UTC"
 MomentParameter = Annotated[
     datetime | None,

@@ -24,7 +24,6 @@ _TEXTS: Mapping[str, str] = {
     "string_type": "Not a valid string.",
     "string_too_short": "This field may not be blank.",
     "string_too_long": "Ensure this field has no more than {max_length} characters.",
-    "string_pattern_mismatch": "Enter a valid value.",
     "list_type": 'Expected a list of items but got type "{type}".',
     "dict_type": 'Expected a dictionary of items but got type "{type}".',
     "int_type": "A valid integer is required.",
@@ -92,8 +91,8 @@ def _text(problem: Mapping[str, Any]) -> str:
     kind, given = problem["type"], problem["input"]
     if given is None and kind != "missing":
         return "This field may not be null."
-    text: str = _TEXTS.get(kind, problem["msg"])
-    return text.format(type=type(given).__name__, **problem.get("ctx", {}))
+    text: str = problem["msg"]
+    return _TEXTS[kind].format(type=type(given).__name__, **problem.get("ctx", {})) if kind in _TEXTS else text
 
 
 def _methods(request: Request) -> list[str]:

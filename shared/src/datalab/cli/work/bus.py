@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from datalab.cli.connection import CommandError
 from datalab.cli.exit_codes import ExitCode
+from datalab.cli.work.settings import command_settings
 from datalab.errors import DatalabError, TransientError
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
@@ -16,7 +17,7 @@ from datalab.platform.settings import NatsSettings
 @asynccontextmanager
 async def connected_bus() -> AsyncIterator[Bus]:
     """Give the block a connection to the bus."""
-    bus = Bus(settings=NatsSettings(), service="cli", metrics=BusMetrics(create_registry()))
+    bus = Bus(settings=command_settings(NatsSettings), service="cli", metrics=BusMetrics(create_registry()))
     await bus.connect()
     try:
         yield bus

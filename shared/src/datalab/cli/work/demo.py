@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from datalab.cli.work.archive import KnownFrames
-from datalab.cli.work.demonstration import Arrival, DemoFailedError, Figures, Result
+from datalab.cli.work.demonstration import DEMO_USER, Arrival, DemoFailedError, Figures, Result
 from datalab.cli.work.shipments import (
     Sent,
     Shipment,
@@ -36,7 +36,6 @@ from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
 
-_USER: Final = "demo"
 #: A frame is there after a fraction of a second; a file of which nothing is heard for this long is given up.
 _SILENCE_S: Final = 30.0
 #: The median of a dozen frames takes seconds; whatever takes longer than this is broken.
@@ -150,20 +149,22 @@ class Demo:
         """
         proposals = {simulated_proposal(), *(frame.proposal_id for frame in frames if frame.proposal_id)}
         try:
-            token = await admin.add_user(_USER, proposals=sorted(proposals), superuser=sees_all)
+            token = await admin.add_user(DEMO_USER, proposals=sorted(proposals), superuser=sees_all)
         except ApiRefusedError as error:
             if error.status != _CONFLICT:
                 raise
-            await admin.change_user(_USER, proposals=sorted(proposals), superuser=sees_all)
-            token = await admin.add_token(_USER)
-        self._say(f"user {_USER}, token {token}")
+            await admin.change_user(DEMO_USER, proposals=sorted(proposals), superuser=sees_all)
+            token = await admin.add_token(DEMO_USER)
+        self._say(f"user {DEMO_USER}, token {token}")
         async with admin.as_user(token) as api:
             yield api
 
     async def _compute(self, frames: Sequence[Sent], api: Datalab) -> None:
         groups = await asyncio.to_thread(groups_of, frames)
         if not groups:
-            raise DemoFailedError("no two frames have the same role, so there is nothing to take the median of")
+            raise DemoFailedError(
+                "no two frames are of the same kind, filter and size, so there is nothing to take the median of"
+            )
         for common, group in groups.items():
             try:
                 async with asyncio.timeout(_PATIENCE_S):
@@ -187,7 +188,7 @@ class Demo:
         fits_file, *_ = [await api.download(output[link]) for link in ("fits_url", "large_url", "small_url")]
         contents = [frame.read() for frame in group]
         difference = await asyncio.to_thread(difference_from_numpy, fits_file, contents)
-        return Result(operation["id"], tuple(frame.basename for frame in group), elapsed_s, output, difference)
+        return Result(operation["id"], tuple(frame.basename for frame in group), elapsed_s, difference)
 
     async def _session(self, name: str, inputs: Sequence[dict[str, Any]], api: Datalab) -> dict[str, Any]:
         """Return the session of that name, which an earlier demonstration may have made."""

@@ -6,7 +6,9 @@ import json
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Final
+
+DEMO_USER: Final = "demo"
 
 
 class DemoFailedError(Exception):
@@ -28,7 +30,6 @@ class Result:
     operation_id: int
     basenames: tuple[str, ...]
     elapsed_s: float
-    output: dict[str, Any]
     largest_difference: float
 
 

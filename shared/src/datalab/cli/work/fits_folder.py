@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from datalab.cli.output import printable
 from datalab.cli.work.demonstration import DemoFailedError
 
 _FITS_SUFFIXES: Final = (".fits", ".fits.fz", ".fits.gz", ".fits.bz2")
@@ -18,17 +19,30 @@ def fits_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
     Raises `DemoFailedError` if there are none.
     """
     entries = sorted(folder.iterdir())
-    paths = [path for path in entries if path.is_file() and path.name.endswith(_FITS_SUFFIXES)]
-    skipped = {path.name: _why_skipped(path) for path in entries if path not in paths}
+    paths = [path for path in entries if path.is_file() and path.name.endswith(_FITS_SUFFIXES) and _is_text(path.name)]
+    skipped = {printable(path.name): _why_skipped(path) for path in entries if path not in paths}
     if not paths:
         others = "".join(f"\n  {name}: {reason}" for name, reason in skipped.items())
         raise DemoFailedError(f"{folder} has no FITS files ({', '.join(_FITS_SUFFIXES)}){others}")
     return paths, skipped
 
 
+def _is_text(name: str) -> bool:
+    """Tell whether a name can be written in UTF-8; what else a disk may hold, Python shows in surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _why_skipped(path: Path) -> str:
     if path.is_dir():
         return "a folder; only the files beside it are taken"
+    if not path.is_file():
+        return "no file, or a link to none"
+    if not _is_text(path.name):
+        return "its name is no text in UTF-8"
     if match := _FITS_BY_OTHER_NAMES.fullmatch(path.name):
         return f"the archive takes names that end in .fits: call it {match[1]}.fits{(match[2] or '').lower()}"
     return f"no FITS file by its name ({', '.join(_FITS_SUFFIXES)})"

@@ -10,7 +10,10 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from datalab.cli.connection import CommandError
-from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.work.bus import server_error
+from datalab.cli.work.settings import command_settings
+from datalab.errors import DatalabError, NotFoundError, TransientError, UsageError
 from datalab.events.object_keys import data_key
 from datalab.events.topology import inbox_prefix
 from datalab.local.access import AccessFolder, SiteCredentials
@@ -77,8 +80,10 @@ def _run(work: Coroutine[None, None, None]) -> None:
 def _command_errors() -> Iterator[None]:
     try:
         yield
+    except NotFoundError as error:
+        raise CommandError(error.message, ExitCode.NOT_FOUND) from error
     except DatalabError as error:
-        raise CommandError(error.message) from error
+        raise server_error(error) from error
 
 
 def _folder() -> AccessFolder:
@@ -90,13 +95,14 @@ def _settings() -> AccessSettings:
         return AccessSettings()
     except ValidationError as error:
         raise CommandError(
-            "no running system found: start `datalab up`, or set DATALAB_ACCESS_DIR to the folder the servers read"
+            "no running system found: start `datalab up`, or set DATALAB_ACCESS_DIR to the folder the servers read",
+            ExitCode.UNREACHABLE,
         ) from error
 
 
 async def _told_to_servers(access: AccessFolder) -> None:
     """Write the configuration and have the bus read it; one that is away reads it when it starts."""
-    settings, bus = _settings(), NatsSettings()
+    settings, bus = _settings(), command_settings(NatsSettings)
     if bus.nats_user is None or bus.nats_password is None:
         raise CommandError("DATALAB_NATS_USER and DATALAB_NATS_PASSWORD: the services' own user of the bus is needed")
     store_password = settings.nats_store_password
@@ -104,7 +110,7 @@ async def _told_to_servers(access: AccessFolder) -> None:
     access.write_configuration(
         services=Login(bus.nats_user, bus.nats_password.get_secret_value()),
         object_store=object_store,
-        bucket=S3Settings().s3_bucket,
+        bucket=command_settings(S3Settings).s3_bucket,
     )
     try:
         await reload_configuration(bus.nats_url, access.system)
@@ -113,7 +119,7 @@ async def _told_to_servers(access: AccessFolder) -> None:
 
 
 def _print(credentials: SiteCredentials) -> None:
-    bus, store = NatsSettings(), S3Settings()
+    bus, store = command_settings(NatsSettings), command_settings(S3Settings)
     for name, value in (
         ("DATALAB_NATS_URL", _settings().nats_public_url or bus.nats_url),
         ("DATALAB_NATS_USER", credentials.nats_user),
@@ -130,7 +136,7 @@ def _print(credentials: SiteCredentials) -> None:
 
 async def _wait_for_store(credentials: SiteCredentials) -> None:
     """Return when the object store knows the key; say what is to do if it does not get to know it by itself."""
-    settings = S3Settings().model_copy(
+    settings = command_settings(S3Settings).model_copy(
         update={"s3_access_key": credentials.s3_access_key, "s3_secret_key": SecretStr(credentials.s3_secret_key)}
     )
     async with ObjectStore(settings, retries=0) as store:

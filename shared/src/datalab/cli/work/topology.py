@@ -7,6 +7,7 @@ import asyncio
 import typer
 
 from datalab.cli.work.bus import connected_bus, server_error
+from datalab.cli.work.settings import command_settings
 from datalab.errors import DatalabError
 from datalab.local.system import prepare_servers
 from datalab.platform.bus.topology import check_topology
@@ -16,7 +17,7 @@ from datalab.platform.settings import NatsSettings, S3Settings
 def apply_to_servers() -> None:
     """Make the servers what this version needs, and print each change. Raises `CommandError`."""
     try:
-        changes = asyncio.run(prepare_servers(NatsSettings(), S3Settings()))
+        changes = asyncio.run(prepare_servers(command_settings(NatsSettings), command_settings(S3Settings)))
     except DatalabError as error:
         raise server_error(error) from error
     for line in changes or ["nothing to change"]:

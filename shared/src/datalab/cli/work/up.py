@@ -7,16 +7,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from datalab.cli.connection import CommandError
-from datalab.cli.work.demonstration import DemoFailedError, Figures
+from datalab.cli.connection import DATA_DIR, CommandError
+from datalab.cli.work.demonstration import DEMO_USER, DemoFailedError, Figures
 from datalab.cli.work.fits_folder import fits_files
 from datalab.errors import DatalabError
 from datalab.local.binaries import BinaryUnavailableError
@@ -43,7 +44,7 @@ def keep_running(data_dir: Path, *, runners: int, reach: Reach, demo: bool, data
             data_dir, runners=runners, reach=reach, on_change=view.update, say=view.note
         ) as system:
             if demo:
-                await _shown_demonstration(system, data, say=view.note)
+                await _shown_demonstration(system, data, data_dir, say=view.note)
             view.note(_where_to_look(system, data_dir))
             await asyncio.Event().wait()
 
@@ -77,11 +78,16 @@ def demonstrate(data: Path | None) -> None:
         raise CommandError(f"{len(figures.refused)} files were refused, see above")
 
 
-async def _shown_demonstration(system: System, data: Path | None, *, say: Callable[[str], None]) -> None:
+async def _shown_demonstration(
+    system: System, data: Path | None, data_dir: Path, *, say: Callable[[str], None]
+) -> None:
     from datalab.cli.work.demo import Demo  # noqa: PLC0415 - loads astronomy, which a start alone does not need
 
     try:
-        _show(await Demo(system, say=say).run(data))
+        figures = await Demo(system, say=say).run(data)
+        _show(figures)
+        for line in _how_to_have(figures, data_dir):
+            say(line)
     except DemoFailedError as error:
         say(f"ATTENTION: the demonstration did not finish: {error}. The system is running all the same.")
 
@@ -107,10 +113,13 @@ def _show(figures: Figures) -> None:
     for what, value in figures.rows():
         table.add_row(what, value)
     Console().print(table)
-    for result in figures.results:  # outside the table: a link that is cut cannot be followed
-        typer.echo(f"operation {result.operation_id}")
-        for name in ("fits_url", "large_url", "small_url"):
-            typer.echo(f"  {name.removesuffix('_url'):<6}{result.output[name]}")
+
+
+def _how_to_have(figures: Figures, data_dir: Path) -> Iterator[str]:
+    """Yield what its user types to have the results."""
+    yield f"as its user    export DATALAB_TOKEN=$({_command(f'users token {DEMO_USER}', data_dir)})"
+    for result in figures.results:
+        yield f"the result     {_command(f'ops download {result.operation_id}', data_dir)}"
 
 
 def _where_to_look(system: System, data_dir: Path) -> str:
@@ -119,11 +128,16 @@ def _where_to_look(system: System, data_dir: Path) -> str:
         lines.append(f"for others     {system.others_url}/api/   (files at {system.addresses.s3_public_url})")
     lines += [
         f"feed           {system.api_url.replace('http', 'ws', 1)}/api/feed",
-        f"a user         {_this_command()} users add NAME",
+        f"a user         {_command('users add NAME', data_dir)}",
         f"logs           {data_dir}/logs/",
         "stop           Ctrl-C",
     ]
     return "\n".join(lines)
+
+
+def _command(words: str, data_dir: Path) -> str:
+    """Return what to type for a command on this system."""
+    return f"{_this_command()} {words}" + ("" if data_dir == DATA_DIR else f" --data-dir {quote(str(data_dir))}")
 
 
 def _this_command() -> str:

@@ -20,6 +20,7 @@ from datalab.cli.connection import CommandError
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.output import note, print_json, printable
 from datalab.cli.work.bus import connected_bus, server_error
+from datalab.cli.work.settings import command_settings
 from datalab.errors import DatalabError, TransientError, UsageError
 from datalab.events.frames import (
     VERDICTS,
@@ -157,7 +158,7 @@ def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json:
 
     async def send() -> list[Told]:
         told: list[Told] = []
-        async with ObjectStore(S3Settings()) as store, connected_bus() as bus:
+        async with ObjectStore(command_settings(S3Settings)) as store, connected_bus() as bus:
             uploader = Uploader(store=store, bus=bus, site=site, timeout_s=timeout_s)
             await uploader.start()
             for next_told in asyncio.as_completed([uploader.upload(path) for path in files]):

@@ -12,6 +12,7 @@ import typer
 
 from datalab.cli.connection import CommandError, api_error
 from datalab.cli.output import note, printable
+from datalab.cli.standard_output import while_somebody_reads
 from datalab.client.feed import FeedRefusedError
 from datalab.client.rest import Datalab, DatalabApiError
 from datalab.events.feed import (
@@ -29,6 +30,10 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
     """Print a line for each operation as it stands, then one for each event, until Ctrl-C. Raises `CommandError`."""
 
     async def listen() -> None:
+        with while_somebody_reads():
+            await print_all()
+
+    async def print_all() -> None:
         async with Datalab(api_url, token) as api:
             latest = [session["id"] for session in await api.sessions()]
             watched = sessions if sessions or sites else latest

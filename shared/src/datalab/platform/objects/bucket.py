@@ -48,10 +48,8 @@ class StoredObject:
 
 
 def s3_client(settings: S3Settings, url: str, pool: PoolManager | None = None) -> Minio:
-    """Return a client for the server at `url`. Raises `ValueError` for what is no address of one."""
+    """Return a client for the server at `url`."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.username:
-        raise ValueError("an S3 URL is http(s)://host[:port], without a path or credentials")
     return Minio(
         parts.netloc,
         access_key=settings.s3_access_key,
