@@ -18,6 +18,10 @@ class ForbiddenError(UsageError):
         super().__init__("You do not have permission to perform this action.")
 
 
+class RefusedError(UsageError):
+    """Nobody may do this, and the text says why."""
+
+
 class ConflictError(UsageError):
     """What was asked for does not fit the present state of the thing."""
 
