@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from datalab.documents.file_names import Convention, FileName
 from datalab.errors import UsageError
-from ingest.frames.names import Convention, FileName
 
 #: The site in a rejection when neither the announcement nor the file name tells it.
 UNKNOWN_SITE = "unknown"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from time import perf_counter
 
+from datalab.documents.file_names import FileName, frame_file_name, parse_file_name
 from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.errors import TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
@@ -16,7 +17,6 @@ from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, site_of
 from ingest.arrivals.ports import Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
-from ingest.frames.names import FileName, frame_file_name, parse_file_name
 from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
 
 _log = get_logger(__name__)

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from datalab.documents.file_names import FileName
 from datalab.documents.frame import DESCRIBING_ROLES, FrameDocument, FrameFile, HeaderSource, Observation
 from datalab.errors import UsageError
 from datalab.events.envelope import WireModel, derived_id
 from datalab.events.frames import FrameIngested
-from ingest.frames.names import FileName
 
 
 class FrameHeader(WireModel):

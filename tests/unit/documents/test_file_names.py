@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from datalab.documents.file_names import Content, Convention, frame_file_name, parse_file_name
 from datalab.errors import UsageError
-from ingest.frames.names import Content, Convention, frame_file_name, parse_file_name
 
 SITES = st.from_regex(r"[A-Za-z0-9]{3,6}", fullmatch=True)
 INSTRUMENTS = st.from_regex(r"[A-Za-z0-9_]{1,12}", fullmatch=True)
