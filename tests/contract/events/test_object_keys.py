@@ -1,5 +1,6 @@
 """Object keys are stored in documents, events and links: their forms are promised as those of events are."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ PROMISED = {
     f"results/57/{SHA256}/data.json": keys.result_data_key(SHA256),
     f"downloads/{SHA256}-get-tif-v1.tif": keys.rendering_key(
         sha256=SHA256, action="get-tif", version=1, extension=".tif"
+    ),
+    "versions/data/a.fits/20261129T010203Z-60c1cfe3681e44d8": keys.version_key(
+        "data/a.fits", stored_at=datetime(2026, 11, 29, 1, 2, 3, tzinfo=UTC), etag="0123"
     ),
     "gaia/dr3-0123abcd/3-4-5.vot": keys.gaia_key(kind="0123abcd", circle="3-4-5"),
 }

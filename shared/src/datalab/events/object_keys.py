@@ -6,6 +6,9 @@ family keeps its name and its form for ever.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from hashlib import sha256
+
 #: Files of frames, stored and announced by observatories.
 DATA = "data/"
 #: What operations made, each result in a folder of its own, within one of 256.
@@ -16,8 +19,10 @@ DOWNLOADS = "downloads/"
 GAIA = "gaia/"
 #: What observatories store beside frames: pictures of their instruments, of the whole sky, and trials.
 INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
+#: Files of frames that were replaced, as they were.
+VERSIONS = "versions/"
 
-FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, DOWNLOADS, RESULTS, GAIA)
+FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, VERSIONS, DOWNLOADS, RESULTS, GAIA)
 
 #: In the folder of a result: what makes it one, and since when it has been none because nobody refers to it.
 MANIFEST, EXPIRY_MARK = "manifest.json", "expiring"
@@ -31,6 +36,12 @@ def split_key(key: str) -> tuple[str | None, str]:
 
 def data_key(file_name: str) -> str:
     return f"{DATA}{file_name}"
+
+
+def version_key(key: str, *, stored_at: datetime, etag: str) -> str:
+    """Return where a file is kept that is about to be replaced: the same bytes have the same place."""
+    digest = sha256(f"{stored_at.astimezone(UTC).isoformat(timespec='seconds')}\n{etag}".encode()).hexdigest()
+    return f"{VERSIONS}{key}/{stored_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:16]}"
 
 
 def result_file_key(result_key: str, name: str) -> str:

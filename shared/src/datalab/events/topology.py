@@ -12,6 +12,8 @@ _GIBIBYTE = 1024**3
 
 #: Where the object store tells of new objects.
 BUCKET_NOTIFICATIONS = "datalab.bucket.notification"
+#: Where the session API tells of files it has taken in; the last token is a site, or `unknown`.
+FILES_UPLOADED = "datalab.file.uploaded.v1.*"
 
 
 class _Declaration(BaseModel):
@@ -92,8 +94,8 @@ REPORTS = Stream(
 )
 FILES = Stream(
     name="FILES",
-    description="new files, announced by observatories or by the object store itself",
-    subjects=("observatory.*.image.new", BUCKET_NOTIFICATIONS),
+    description="new files, announced by observatories, by the API that took them in, or by the object store itself",
+    subjects=("observatory.*.image.new", FILES_UPLOADED, BUCKET_NOTIFICATIONS),
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE,
     backlog=True,

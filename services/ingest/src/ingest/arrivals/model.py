@@ -22,6 +22,7 @@ class Origin(StrEnum):
     """Who says that the file is there."""
 
     OBSERVATORY = "observatory"
+    UPLOAD = "upload"
     OBJECT_STORE = "object-store"
     RECONCILER = "reconciler"
 

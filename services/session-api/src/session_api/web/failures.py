@@ -22,6 +22,14 @@ class RefusedError(UsageError):
     """Nobody may do this, and the text says why."""
 
 
+class TooLargeError(UsageError):
+    """More was sent than is taken."""
+
+
+class LateError(UsageError):
+    """What was being sent did not come."""
+
+
 class ConflictError(UsageError):
     """What was asked for does not fit the present state of the thing."""
 

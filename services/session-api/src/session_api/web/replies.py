@@ -16,7 +16,9 @@ from session_api.web.failures import (
     FieldError,
     ForbiddenError,
     InputRefusedError,
+    LateError,
     RefusedError,
+    TooLargeError,
 )
 
 _STATUS: Mapping[type[UsageError], int] = {
@@ -24,7 +26,9 @@ _STATUS: Mapping[type[UsageError], int] = {
     ForbiddenError: 403,
     RefusedError: 403,
     NotFoundError: 404,
+    LateError: 408,
     ConflictError: 409,
+    TooLargeError: 413,
 }
 #: How long a client should wait before it asks an unavailable service again, in seconds.
 _RETRY_AFTER_S = 2
