@@ -19,6 +19,7 @@ from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.sessions.model import Session
 from session_api.uploads.model import version_of
+from session_api.uploads.personal.model import PersonalUpload, UploadState
 
 BEGINNING = datetime(2026, 11, 20, 21, 30, 15, 250_000, tzinfo=UTC)
 _INPUT = InputFile(
@@ -211,4 +212,21 @@ def upload_ticket():
 def file_version():
     return version_of(
         key="data/m31.fits", size_bytes=80, etag="0123", stored_at=BEGINNING, replaced_at=BEGINNING + timedelta(days=1)
+    )
+
+
+def personal_upload():
+    return PersonalUpload(
+        upload_id="upload-0c0ffee0-0000-4000-8000-000000000001",
+        owner="ada",
+        file_name="M 31 [Ha].FIT",
+        key="people/ada/upload-0c0ffee0-0000-4000-8000-000000000001/M 31 _Ha_.fits",
+        size_bytes=12_000_000,
+        sha256="f" * 64,
+        part_bytes=8 * 1024**2,
+        parts={"1": "a" * 64, "2": "b" * 64},
+        state=UploadState.INGESTED,
+        frame="ada~M 31 _Ha_",
+        created=BEGINNING,
+        modified=BEGINNING + timedelta(seconds=9),
     )

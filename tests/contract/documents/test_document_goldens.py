@@ -12,6 +12,7 @@ from session_api.accounts.model import Account
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
 from session_api.uploads.model import FileVersion
+from session_api.uploads.personal.model import PersonalUpload
 from support import stored_documents
 from support.goldens import DATA, check_golden
 
@@ -28,6 +29,7 @@ WRITTEN = {
     "session": stored_documents.session(),
     "upload_ticket": stored_documents.upload_ticket(),
     "file_version": stored_documents.file_version(),
+    "personal_upload": stored_documents.personal_upload(),
 }
 MODELS = {
     "account": Account,
@@ -36,6 +38,7 @@ MODELS = {
     "session": Session,
     "upload_ticket": UploadTicket,
     "file_version": FileVersion,
+    "personal_upload": PersonalUpload,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

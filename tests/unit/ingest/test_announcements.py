@@ -112,8 +112,8 @@ def test_an_observatory_announces_only_under_its_own_name():
         READER.decode("observatory.mrc.image.new", event.encode())
 
 
-def test_a_file_the_api_took_in_is_an_arrival_whose_name_tells_the_site():
+def test_a_file_the_api_took_in_is_an_arrival():
     event = FileUploaded(key="data/a.jpg", size_bytes=5, sha256="a" * 64, site="tst")
     (arrival,) = READER.decode(event.subject, event.encode()).arrivals
-    assert (arrival.key, arrival.origin, arrival.site) == ("data/a.jpg", Origin.UPLOAD, None)
+    assert (arrival.key, arrival.origin, arrival.site) == ("data/a.jpg", Origin.UPLOAD, "tst")
     assert (arrival.size_bytes, arrival.sha256, arrival.correlation_id) == (5, "a" * 64, event.correlation_id)

@@ -32,7 +32,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
-    uploads = uploads_assembly.build(core, settings=settings, store=settings, frames=frames)
+    uploads, personal_uploads = uploads_assembly.build(core, settings=settings, store=settings, frames=frames)
     operations = operations_assembly.build(
         core,
         settings=settings,
@@ -44,7 +44,12 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
-        settings=settings, sessions=owners, operations=operations, users=users, frames=frames
+        settings=settings,
+        sessions=owners,
+        operations=operations,
+        users=users,
+        uploads=personal_uploads,
+        frames=frames,
     )
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)

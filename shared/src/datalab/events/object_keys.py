@@ -21,8 +21,10 @@ GAIA = "gaia/"
 INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
 #: Files of frames that were replaced, as they were.
 VERSIONS = "versions/"
+#: People's own files, and the parts of files that are still coming.
+PEOPLE, INCOMING = "people/", "incoming/"
 
-FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, VERSIONS, DOWNLOADS, RESULTS, GAIA)
+FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, PEOPLE, INCOMING, VERSIONS, DOWNLOADS, RESULTS, GAIA)
 
 #: In the folder of a result: what makes it one, and since when it has been none because nobody refers to it.
 MANIFEST, EXPIRY_MARK = "manifest.json", "expiring"
@@ -36,6 +38,16 @@ def split_key(key: str) -> tuple[str | None, str]:
 
 def data_key(file_name: str) -> str:
     return f"{DATA}{file_name}"
+
+
+def personal_key(*, owner: str, upload_id: str, name: str) -> str:
+    """Return where a user's own file is stored: no two uploads share a key."""
+    return f"{PEOPLE}{owner}/{upload_id}/{name}"
+
+
+def part_key(upload_id: str, number: int) -> str:
+    """Return where a part of a file is stored until all have come."""
+    return f"{INCOMING}{upload_id}/{number:05}"
 
 
 def version_key(key: str, *, stored_at: datetime, etag: str) -> str:

@@ -167,7 +167,15 @@ FRAME_FEED = Consumer(
     ack_wait_s=10,
     max_tries=20,
 )
-CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED)
+UPLOAD_VERDICTS = Consumer(
+    name="upload-verdicts",
+    description="session API: learns what became of files that were uploaded in parts",
+    stream=FRAMES.name,
+    filter_subjects=FRAMES.subjects,
+    ack_wait_s=10,
+    max_tries=20,
+)
+CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UPLOAD_VERDICTS)
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES_TTL_S = 20

@@ -93,8 +93,11 @@ def _uploaded(event: FileUploaded) -> Arrival:
         key=event.key,
         origin=Origin.UPLOAD,
         correlation_id=event.correlation_id,
+        site=event.site,
         size_bytes=event.size_bytes,
         sha256=event.sha256,
+        owner=event.owner,
+        file_name=event.file_name,
     )
 
 

@@ -26,3 +26,11 @@ class UploadSettings(BaseSettings):
     )
     uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs 24 MiB")
     upload_idle_s: float = Field(30.0, gt=0, description="longest silence of somebody who uploads, in seconds")
+    upload_part_bytes: int = Field(
+        8 * 1024**2, gt=0, le=64 * 1024**2, description="size of the parts people send files in, in bytes"
+    )
+    upload_quota_bytes: int = Field(50 * 1024**3, gt=0, description="bytes of files of their own a user may keep")
+    upload_quota_files: int = Field(10_000, gt=0, description="files of their own a user may keep")
+    keep_unfinished_uploads_s: float = Field(
+        7 * 86_400.0, gt=0, description="time an upload waits for its next part, in seconds"
+    )

@@ -69,3 +69,10 @@ class UserNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("No User matches the given query.")
+
+
+class UploadNotFoundError(NotFoundError):
+    """No such upload, or not the caller's: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Upload matches the given query.")
