@@ -4,8 +4,11 @@ import asyncio
 import hashlib
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from datalab.client.rest import Datalab
+from datalab.client.uploads import send_file, settled
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.errors import ObjectNotFoundError
 from session_api.uploads.personal.service import PersonalUploadService
@@ -202,6 +205,45 @@ async def test_uploads_nobody_goes_on_with_are_forgotten(world):
         assert await service.forget_abandoned() == 1
         assert (await root.get(f"{UPLOAD}/{upload['id']}")).status_code == 404
     assert [key async for key in world.core.objects.list(f"incoming/{upload['id']}/")] == []
+
+
+class LeftError(Exception):
+    pass
+
+
+async def test_the_client_goes_on_after_an_outage_and_when_it_is_started_anew(world, tmp_path):
+    path = tmp_path / "again.fits"
+    path.write_bytes(plain_fits(OBJECT="again"))
+    seen = []
+
+    def leave(arrived):
+        seen.append(arrived)
+        if len(seen) == 2:  # what had arrived before, and the first part
+            raise LeftError
+
+    class Stuttering(httpx.AsyncBaseTransport):
+        """Answers every second request with an outage, after the first one."""
+
+        def __init__(self, inner):
+            self.inner, self.count = inner, 0
+
+        async def handle_async_request(self, request):
+            self.count += 1
+            return httpx.Response(503) if self.count % 2 == 0 else await self.inner.handle_async_request(request)
+
+        async def aclose(self):
+            await self.inner.aclose()
+
+    async with Datalab(world.url, world.tokens["root"]) as root:
+        with pytest.raises(LeftError):
+            await send_file(root, path, on_progress=leave)
+        root.http._transport = Stuttering(root.http._transport)
+        arrived = []
+        upload = await send_file(root, path, on_progress=arrived.append)
+        assert (seen, arrived[0], sum(arrived)) == ([0, PART], PART, path.stat().st_size)
+        settled_ = await settled(root, upload, within_s=60)
+        assert (settled_["state"], settled_["frame"]) == ("ingested", "root~again")
+        assert (await send_file(root, path))["id"] == upload["id"]
 
 
 async def test_nobody_inherits_the_files_of_a_deleted_user(world):
