@@ -12,17 +12,19 @@ from datalab.events.analysis import AnalysisDescribed
 from datalab.events.topology import ANALYSIS_OFFERS
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
-from support.session_api import archive, body_of, result
+from support.session_api import archive, body_of, frame_document, result
 
 NO_SESSION = (404, {"detail": "No DataSession matches the given query."})
 NO_OPERATION = (404, {"detail": "No DataOperation matches the given query."})
 NO_UPLOAD = (404, {"detail": "No Upload matches the given query."})
+NO_FRAME = (404, {"detail": "No Frame matches the given query."})
 NO_OUTPUT = (400, {"error": "wcs Error: Could not find private-result among the outputs of your operations"})
 FORBIDDEN = (403, {"detail": "You do not have permission to perform this action."})
 
 GUESSED = {
     "session_id": 10**9,
     "operation_id": 10**9,
+    "basename": "guessed",
     "upload_id": "upload-00000000-0000-4000-8000-000000000000",
 }
 
@@ -44,6 +46,7 @@ AS_A_STRANGER = {
     ("DELETE", _OPERATION): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/cancel"): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/retry"): (None, NO_OPERATION),
+    ("GET", "/api/frames/upload/replaced/{basename}"): (None, NO_FRAME),
     ("GET", _UPLOAD): (None, NO_UPLOAD),
     ("DELETE", _UPLOAD): (None, NO_UPLOAD),
     ("PUT", f"{_UPLOAD}/parts/{{number}}"): ({}, NO_UPLOAD),
@@ -91,7 +94,8 @@ async def owned(world, alice):
     upload = {"file_name": "private-upload.fits", "size_bytes": 1, "sha256": "a" * 64}
     upload_id = body_of(await alice.post("/api/frames/upload/", json=upload))["id"]
     ids = {"session_id": session_id, "operation_id": running, "username": "alice", "action": "wcs"}
-    return {**ids, "upload_id": upload_id, "number": 1}
+    await world.add_frames(frame_document("private-frame", public_date=None, proposal_id="P1"))
+    return {**ids, "upload_id": upload_id, "number": 1, "basename": "private-frame"}
 
 
 @pytest.mark.parametrize(("method", "path"), routes_of_the_application())

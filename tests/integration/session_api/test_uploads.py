@@ -14,7 +14,7 @@ from datalab.events.frames import FileUploaded
 from datalab.events.topology import FILES
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.forms import Forms
-from support.session_api import body_of, frame_document, running_world
+from support.session_api import body_of, frame_document, frame_file, running_world, stored_file
 
 MIB = 1024**2
 BASE = "tst-inst-20261129-{:08d}"
@@ -153,10 +153,17 @@ async def test_a_large_file_comes_in_parts_and_one_that_is_too_large_leaves_what
 async def test_what_is_replaced_stays_reachable(world, anybody, name):
     for content in (b"first", b"second", b"second", b"third"):
         await upload(anybody, name, content)
-    versions = await world.database["file_versions"].find({"key": f"data/{name}"}).to_list(None)
-    kept = [await stored(world, version["_id"]) for version in versions]
-    assert sorted(kept) == [b"first", b"second"]
     assert await stored(world, f"data/{name}") == b"third"
+    basename = name.rpartition("-")[0]
+    await world.add_frames(
+        frame_document(basename, files={"jpg_10": frame_file(stored_file(f"data/{name}")).model_dump()})
+    )
+    await world.add_user("reader")
+    async with world.client("reader") as reader:
+        versions = body_of(await reader.get(f"/api/frames/upload/replaced/{basename}/"))
+        assert [version["file_name"] for version in versions] == [name, name]
+        async with httpx.AsyncClient() as browser:
+            assert {(await browser.get(version["url"])).content for version in versions} == {b"first", b"second"}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +220,10 @@ async def test_what_cannot_be_uploaded_is_refused_in_words(world, anybody, body,
     ],
 )
 async def test_what_else_observatories_store(world, anybody, body):
-    await upload(anybody, body.pop("object_name"), b"x", **body)
+    name, folder = body.pop("object_name"), body.get("s3_directory", "data")
+    await upload(anybody, name, b"x", **body)
+    told = [(event.site, event.size_bytes) for event in await announced(world, f"{folder}/{name}")]
+    assert told == {"allsky": [("tst", 1)], "data": [(None, 1)] * name.endswith(".fits.fz")}.get(folder, [])
 
 
 async def test_info_images_asked_for_at_once_keep_their_channels(world, anybody, name):

@@ -32,7 +32,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
-    uploads, personal_uploads = uploads_assembly.build(core, settings=settings, store=settings, frames=frames)
+    uploads, personal_uploads = uploads_assembly.build(
+        core, settings=settings, store=settings, frames=frames, links=links
+    )
     operations = operations_assembly.build(
         core,
         settings=settings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.forms import Forms
+from datalab.platform.objects.links import Links
 from datalab.platform.periodic import Periodic
 from datalab.platform.settings import S3Settings
 from session_api.archive.repository import FrameReader
@@ -19,12 +20,13 @@ from session_api.uploads.repository import TicketRepository, VersionRepository
 from session_api.uploads.service import UploadService
 from session_api.uploads.settings import UploadSettings
 from session_api.uploads.versions import Versions
+from session_api.uploads.views import VersionPresenter
 
 _LOOK_S = 3600.0
 
 
 def build(
-    core: DocumentCore, *, settings: UploadSettings, store: S3Settings, frames: FrameReader
+    core: DocumentCore, *, settings: UploadSettings, store: S3Settings, frames: FrameReader, links: Links
 ) -> tuple[Capability, PersonalUploadRepository]:
     """Return the capability, and what knows which files are people's own."""
     forms = Forms(store)
@@ -58,8 +60,8 @@ def build(
         keep_unfinished_s=settings.keep_unfinished_uploads_s,
     )
     capability = Capability(
-        routes=[*http.router.routes, *personal_http.router.routes],
-        services=[forms_service, personal],
+        routes=[*http.router.routes, *http.replaced.routes, *personal_http.router.routes],
+        services=[forms_service, personal, VersionPresenter(links)],
         indexes=[tickets.ensure_indexes, kept.ensure_indexes, in_parts.ensure_indexes],
         subscriptions=[verdicts(personal)],
         periodic=[Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned)],

@@ -1,4 +1,4 @@
-"""`/upload`: files of observatories, as they have always sent them."""
+"""`/upload`: files of observatories, as they have always sent them; and what those were that they replaced."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from typing_extensions import TypedDict
 from session_api.uploads.model import wanted_upload
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.service import UploadService
+from session_api.uploads.views import FileVersionView, VersionPresenter
 from session_api.web.access import Access, access
-from session_api.web.bodies import JsonObject
-from session_api.web.dependencies import provided
+from session_api.web.bodies import NOT_FOUND, JsonObject
+from session_api.web.dependencies import Caller, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
 from session_api.web.replies import JsonReply, empty_reply
+from session_api.web.strict_json import json_router
 
 #: As much as S3 takes in one form; what a file may have is in the settings, and in the form's policy.
 _LARGEST_FORM_BYTES = 5 * 1024**3
 
 Uploads = Annotated[UploadService, provided(UploadService)]
+Presenter = Annotated[VersionPresenter, provided(VersionPresenter)]
 
 router = photon_ranch_router(tag="uploads")
 
@@ -72,3 +75,12 @@ async def upload(request: Request, uploads: Uploads) -> Response:
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     return empty_reply()
+
+
+replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_FOUND)
+
+
+@replaced.get("/{basename}", response_model=list[FileVersionView], summary="What a frame's files were before")
+@access(Access.USER)
+async def list_replaced(basename: str, caller: Caller, uploads: Uploads, presenter: Presenter) -> Response:
+    return JsonReply([presenter.view(version) for version in await uploads.replaced(caller, basename)])

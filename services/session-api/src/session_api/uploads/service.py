@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from datalab.documents.file_names import Convention, FileName, frame_file_name, parse_file_name
+from datalab.documents.file_names import Convention, frame_file_name, parse_file_name
 from datalab.documents.upload_ticket import TicketState, UploadTicket
-from datalab.errors import UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileUploaded
-from datalab.events.object_keys import DATA, split_key
+from datalab.events.object_keys import ALLSKY, DATA, INFO_IMAGES, split_key
 from datalab.platform.logging import get_logger
 from datalab.platform.objects.bucket import StoredObject
 from datalab.platform.objects.forms import FormRefusedError, Forms
@@ -23,11 +23,11 @@ from session_api import SERVICE
 from session_api.archive.repository import FrameReader
 from session_api.uploads.destination import Destination
 from session_api.uploads.intake import Intake
-from session_api.uploads.model import WantedUpload
+from session_api.uploads.model import FileVersion, WantedUpload
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.repository import TicketRepository
 from session_api.uploads.versions import Versions
-from session_api.web.failures import RefusedError
+from session_api.web.failures import FrameNotFoundError, RefusedError
 from session_api.web.user import User
 
 _log = get_logger(__name__)
@@ -99,7 +99,7 @@ class UploadService:
         )
         header = await self._stored_header(wanted)
         # The same form, asked for twice within a millisecond, is one.
-        await self._tickets.insert(ticket, [] if header is None else _announcements(header, ticket.ticket_id))
+        await self._tickets.insert(ticket, [] if header is None else _announcements(header, ticket))
         return Offer(url=self._forms.store_url if to_store else here, fields=form.fields)
 
     async def receive(self, form: MultipartForm) -> None:
@@ -116,6 +116,15 @@ class UploadService:
             if ticket is None or ticket.key != opened.key:
                 raise RefusedError("The form was not handed out here.")
             await self._store(ticket, self._intake.limited(form.content(), max_bytes=opened.max_bytes))
+
+    async def replaced(self, caller: User, basename: str) -> list[FileVersion]:
+        """Return what the files of a frame were before, newest first. Raises `FrameNotFoundError`."""
+        frame = (await self._frames.find_any_by_basename([basename])).get(basename)
+        if frame is None or not caller.may_read(
+            public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now()
+        ):
+            raise FrameNotFoundError
+        return await self._versions.of([file.key for file in frame.files.values()])
 
     async def _store(self, ticket: UploadTicket, content: AsyncIterator[bytes]) -> None:
         claimed: str | None = None
@@ -145,7 +154,7 @@ class UploadService:
             sha256=claimed or "",
             size_bytes=stored.size_bytes,
             stored_at=utc_now(),
-            events=_announcements(stored, ticket.ticket_id),
+            events=_announcements(stored, ticket),
         )
         _log.info("uploads.stored", key=ticket.key, size_bytes=stored.size_bytes)
 
@@ -185,32 +194,33 @@ class _StoredAlreadyError(Exception):
     """The same file came with the same form before; ends the transfer."""
 
 
-def _announcements(stored: StoredObject, ticket_id: str) -> list[FileUploaded]:
-    """Return what is told of a stored file: nothing of one that makes no frame."""
-    name = _frame_name(stored.key)
-    if name is None or stored.sha256 is None:
+def _announcements(stored: StoredObject, ticket: UploadTicket) -> list[FileUploaded]:
+    """Return what is told of a stored file: nothing of a trial, or of a file of `data/` that makes no frame."""
+    if stored.sha256 is None or not _concerns_ingest(stored.key):
         return []
     return [
         FileUploaded(
-            event_id=derived_id("file.uploaded", ticket_id, stored.key, stored.sha256),
-            correlation_id=derived_id("upload", ticket_id),
+            event_id=derived_id("file.uploaded", ticket.ticket_id, stored.key, stored.sha256),
+            correlation_id=derived_id("upload", ticket.ticket_id),
             producer=SERVICE,
             key=stored.key,
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
-            site=name.site,
+            site=_site_told(stored.key, ticket),
         )
     ]
 
 
-def _frame_name(key: str) -> FileName | None:
-    if split_key(key)[0] != DATA:
-        return None
-    try:
-        file_name = frame_file_name(key)
-        return parse_file_name(file_name) if file_name else None
-    except UsageError:
-        return None
+def _concerns_ingest(key: str) -> bool:
+    family, _ = split_key(key)
+    return family in {INFO_IMAGES, ALLSKY} or (family == DATA and frame_file_name(key) is not None)
+
+
+def _site_told(key: str, ticket: UploadTicket) -> str | None:
+    """Return the site as it may stand in a subject: of a frame's file only what its name says beyond doubt."""
+    family, name = split_key(key)
+    site = parse_file_name(name).site if family == DATA else ticket.site
+    return site if site and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", site) else None
 
 
 def _media_type(key: str) -> str:

@@ -76,3 +76,10 @@ class UploadNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("No Upload matches the given query.")
+
+
+class FrameNotFoundError(NotFoundError):
+    """No such frame, or not the caller's to see: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Frame matches the given query.")
