@@ -59,9 +59,8 @@ def upload(
 
 def _send_all(files: Sequence[Path], *, site: str | None, timeout_s: float, as_json: bool) -> list[Told]:
     total = sum(path.stat().st_size for path in files)
-    with typer.progressbar(
-        length=total, label="Uploading", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as progress:
+    drawn = sys.stderr.isatty()  # a line in the middle of the bar is none
+    with typer.progressbar(length=total, label="Uploading", file=sys.stderr, hidden=not drawn) as progress:
 
         async def send(api: Datalab) -> list[Told]:
             turn = asyncio.Semaphore(_AT_ONCE)
@@ -72,11 +71,15 @@ def _send_all(files: Sequence[Path], *, site: str | None, timeout_s: float, as_j
             ]
             for next_told in asyncio.as_completed(sending):
                 told.append(await next_told)
-                if not as_json:
+                if not (as_json or drawn):
                     typer.echo(printable(told[-1].line))
             return told
 
-        return ask(send)
+        told = ask(send)
+    if drawn and not as_json:
+        for each in told:
+            typer.echo(printable(each.line))
+    return told
 
 
 async def _send(

@@ -24,7 +24,7 @@ class UploadSettings(BaseSettings):
         ["*"],
         description="sites whose files may be uploaded without a token, as a JSON list; `*` is every site",
     )
-    uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs 24 MiB")
+    uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs up to 48 MiB")
     upload_idle_s: float = Field(30.0, gt=0, description="longest silence of somebody who uploads, in seconds")
     upload_part_bytes: int = Field(
         8 * 1024**2, gt=0, le=64 * 1024**2, description="size of the parts people send files in, in bytes"
