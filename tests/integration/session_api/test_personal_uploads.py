@@ -89,6 +89,14 @@ async def test_a_file_becomes_a_frame_that_is_its_owners_alone(world):
                 f"/api/datasessions/{session_id}/operations/", json={"name": "Median", "input_data": inputs}
             )
             assert reply.status_code == status, reply.text
+        # Shared by an operator: whoever is given the proposal of the user's own reads what is in it.
+        session_id = await world.session(bob)
+        await root.patch("/api/users/bob/", json={"proposals": ["P1", "~alice"]})
+        reply = await bob.post(
+            f"/api/datasessions/{session_id}/operations/", json={"name": "Median", "input_data": inputs}
+        )
+        assert reply.status_code == 201, reply.text
+        await root.patch("/api/users/bob/", json={"proposals": ["P1"]})
         for method, path in (("GET", ""), ("PUT", "/parts/1"), ("POST", "/complete"), ("DELETE", "")):
             reply = await bob.request(method, f"{UPLOAD}/{upload['id']}{path}")
             assert (reply.status_code, body_of(reply)) == (404, {"detail": "No Upload matches the given query."})
