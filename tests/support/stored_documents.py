@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.upload_ticket import TicketState, UploadTicket
 from datalab.events.operations import (
     FailureKind,
     InputFile,
@@ -17,6 +18,8 @@ from session_api.accounts.model import Account
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.sessions.model import Session
+from session_api.uploads.model import version_of
+from session_api.uploads.personal.model import PersonalUpload, UploadState
 
 BEGINNING = datetime(2026, 11, 20, 21, 30, 15, 250_000, tzinfo=UTC)
 _INPUT = InputFile(
@@ -186,4 +189,44 @@ def bare_frame():
 def _file(key):
     return FrameFile(
         key=key, size_bytes=158_400, sha256="a" * 64, etag="f" * 32, media_type="image/fits", stored_at=BEGINNING
+    )
+
+
+def upload_ticket():
+    return UploadTicket(
+        ticket_id="d" * 64,
+        key="info-images/tst-cam01-20261120-00000042-EX10.jpg",
+        site="tst",
+        channel=2,
+        state=TicketState.STORED,
+        max_bytes=4 * 1024**3,
+        asked_at=BEGINNING,
+        expires_at=BEGINNING + timedelta(seconds=300),
+        kept_until=BEGINNING + timedelta(days=3),
+        sha256="e" * 64,
+        size_bytes=98_987,
+        stored_at=BEGINNING + timedelta(seconds=2),
+    )
+
+
+def file_version():
+    return version_of(
+        key="data/m31.fits", size_bytes=80, etag="0123", stored_at=BEGINNING, replaced_at=BEGINNING + timedelta(days=1)
+    )
+
+
+def personal_upload():
+    return PersonalUpload(
+        upload_id="upload-0c0ffee0-0000-4000-8000-000000000001",
+        owner="ada",
+        file_name="M 31 [Ha].FIT",
+        key="people/ada/upload-0c0ffee0-0000-4000-8000-000000000001/M 31 _Ha_.fits",
+        size_bytes=12_000_000,
+        sha256="f" * 64,
+        part_bytes=8 * 1024**2,
+        parts={"1": "a" * 64, "2": "b" * 64},
+        state=UploadState.INGESTED,
+        frame="ada~M 31 _Ha_",
+        created=BEGINNING,
+        modified=BEGINNING + timedelta(seconds=9),
     )

@@ -11,13 +11,13 @@ import typer
 import ingest.settings
 import operation_runner.settings
 from datalab.cli.main import app
+from datalab.documents.file_names import Convention, parse_file_name
 from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
 from datalab.platform.known_settings import KNOWN
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.settings import AccessSettings
 from ingest.arrivals.metrics import IngestMetrics
-from ingest.frames.names import Convention, parse_file_name
 from operation_runner.execution.metrics import ExecutionMetrics
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings

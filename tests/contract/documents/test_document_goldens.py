@@ -7,9 +7,12 @@ import pytest
 from bson import json_util
 
 from datalab.documents.frame import FrameDocument
+from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
+from session_api.uploads.model import FileVersion
+from session_api.uploads.personal.model import PersonalUpload
 from support import stored_documents
 from support.goldens import DATA, check_golden
 
@@ -24,8 +27,19 @@ WRITTEN = {
     "operation.pending": stored_documents.pending(),
     "operation.waiting": stored_documents.waiting(),
     "session": stored_documents.session(),
+    "upload_ticket": stored_documents.upload_ticket(),
+    "file_version": stored_documents.file_version(),
+    "personal_upload": stored_documents.personal_upload(),
 }
-MODELS = {"account": Account, "frame": FrameDocument, "operation": Operation, "session": Session}
+MODELS = {
+    "account": Account,
+    "frame": FrameDocument,
+    "operation": Operation,
+    "session": Session,
+    "upload_ticket": UploadTicket,
+    "file_version": FileVersion,
+    "personal_upload": PersonalUpload,
+}
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 
 

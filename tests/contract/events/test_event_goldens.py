@@ -75,6 +75,9 @@ EXAMPLES = [
     operations.OperationFailed(**ATTEMPT, kind="usage", message="Operation Median requires at least 2 files."),
     operations.OperationCancelled(**ATTEMPT),
     frames.FileStored(**ENVELOPE, site="tst", key="data/a.fits", size_bytes=5, sha256=SHA256),
+    frames.FileUploaded(
+        **ENVELOPE, key="people/ada/1/m31.fit", size_bytes=5, sha256=SHA256, owner="ada", file_name="m31.fit"
+    ),
     frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
     frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
     frames.FileUnchanged(**ENVELOPE, site="tst", key="data/a.fits", reason="its frame has this file already"),

@@ -1,5 +1,6 @@
 """Object keys are stored in documents, events and links: their forms are promised as those of events are."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ PROMISED = {
     f"downloads/{SHA256}-get-tif-v1.tif": keys.rendering_key(
         sha256=SHA256, action="get-tif", version=1, extension=".tif"
     ),
+    "versions/data/a.fits/20261129T010203Z-60c1cfe3681e44d8": keys.version_key(
+        "data/a.fits", stored_at=datetime(2026, 11, 29, 1, 2, 3, tzinfo=UTC), etag="0123"
+    ),
+    "people/ada/upload-1/M 31.fits": keys.personal_key(owner="ada", upload_id="upload-1", name="M 31.fits"),
+    "incoming/upload-1/00042": keys.part_key("upload-1", 42),
     "gaia/dr3-0123abcd/3-4-5.vot": keys.gaia_key(kind="0123abcd", circle="3-4-5"),
 }
 

@@ -223,6 +223,22 @@ async def test_the_verdict_on_each_file_reaches_whoever_uploads(datalab, tmp_pat
     assert (code, "belongs to site 'dem', not to 'mrc'" in output) == (ExitCode.FAILED, True)
 
 
+async def test_files_of_ones_own_need_nothing_but_a_token(datalab, tour, tmp_path):
+    good, bad = tmp_path / "M 31 [Ha].FIT", tmp_path / "holiday.jpg"
+    fits.writeto(good, np.arange(64, dtype="f4").reshape(8, 8))
+    bad.write_text("no image")
+    no_keys = {"DATALAB_NATS_URL": "", "DATALAB_S3_URL": ""}
+    code, output, said = await datalab("upload", good, bad, **no_keys)
+    verdicts = dict(line.split("  ", 1) for line in output.splitlines())
+    assert verdicts[str(good)] == "ingested, frame alice~M 31 _Ha_"
+    assert verdicts[str(bad)].startswith("refused: file_name: the file 'holiday.jpg' is no FITS file")
+    assert (code, "of 2 files: 1 ingested, 1 refused" in said) == (ExitCode.FAILED, True)
+    (again,) = json.loads(await completed(datalab("upload", good, "--json", **no_keys)))
+    assert (again["verdict"], again["frame"]) == ("unchanged", "alice~M 31 _Ha_")
+    code, output, _ = await datalab("upload", "--site", "dem", good, **no_keys)
+    assert (code, "You do not have permission" in output) == (ExitCode.FAILED, True)
+
+
 async def test_watching_begins_with_how_things_stand(datalab, tour, environment, frames):
     session = await new_session(tour, "Watched", *frames)
     operation = (await completed(datalab("ops", "start", "Median", *frames, "--wait"))).strip()

@@ -12,8 +12,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datalab.documents.file_names import Content
 from datalab.errors import UsageError
-from ingest.frames.names import Content
 from ingest.inspection.file import inspect_file
 from support.fits_files import header_text, image_header, packed_fits, pixels, plain_fits, written
 

@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
+from datalab.documents.file_names import parse_file_name
 from datalab.errors import UsageError
 from datalab.processes.outcomes import WorkFailedError
-from ingest.frames.names import parse_file_name
 from ingest.inspection.pool import InspectionPool
 from support.fits_files import packed_fits
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from datalab.documents.file_names import parse_file_name
 from datalab.documents.frame import FrameFile
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected, FrameIngested
@@ -20,7 +21,6 @@ from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.refusals import Refusals
 from ingest.frames.model import frame_ingested, new_frame, with_file
-from ingest.frames.names import parse_file_name
 from ingest.frames.repository import FrameRepository
 from support.fits_files import header_text, packed_fits
 from support.ingest import BEGINNING

@@ -12,16 +12,26 @@ from datalab.events.analysis import AnalysisDescribed
 from datalab.events.topology import ANALYSIS_OFFERS
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
-from support.session_api import archive, body_of, result
+from support.session_api import archive, body_of, frame_document, result
 
 NO_SESSION = (404, {"detail": "No DataSession matches the given query."})
 NO_OPERATION = (404, {"detail": "No DataOperation matches the given query."})
+NO_UPLOAD = (404, {"detail": "No Upload matches the given query."})
+NO_FRAME = (404, {"detail": "No Frame matches the given query."})
 NO_OUTPUT = (400, {"error": "wcs Error: Could not find private-result among the outputs of your operations"})
 FORBIDDEN = (403, {"detail": "You do not have permission to perform this action."})
+
+GUESSED = {
+    "session_id": 10**9,
+    "operation_id": 10**9,
+    "basename": "guessed",
+    "upload_id": "upload-00000000-0000-4000-8000-000000000000",
+}
 
 _MEDIAN = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}
 _SESSION = "/api/datasessions/{session_id}"
 _OPERATION = f"{_SESSION}/operations/{{operation_id}}"
+_UPLOAD = "/api/frames/upload/{upload_id}"
 
 #: Route: the body a stranger sends with the owner's ids, and the answer, the same as for ids that do not exist.
 AS_A_STRANGER = {
@@ -36,6 +46,11 @@ AS_A_STRANGER = {
     ("DELETE", _OPERATION): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/cancel"): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/retry"): (None, NO_OPERATION),
+    ("GET", "/api/frames/upload/replaced/{basename}"): (None, NO_FRAME),
+    ("GET", _UPLOAD): (None, NO_UPLOAD),
+    ("DELETE", _UPLOAD): (None, NO_UPLOAD),
+    ("PUT", f"{_UPLOAD}/parts/{{number}}"): ({}, NO_UPLOAD),
+    ("POST", f"{_UPLOAD}/complete"): (None, NO_UPLOAD),
     ("POST", "/api/analysis/{action}"): ({"basename": "private-result", "source": "datalab"}, NO_OUTPUT),
     ("GET", "/api/users"): (None, FORBIDDEN),
     ("POST", "/api/users"): ({"username": "eve", "superuser": True}, FORBIDDEN),
@@ -52,6 +67,10 @@ NOBODYS = {
     ("GET", "/api/available_operations"): "the same for every user",
     ("GET", "/api/datasessions"): "test_lists_show_nothing_of_others",
     ("POST", "/api/datasessions"): "makes what did not exist",
+    ("GET", "/api/frames/upload"): "test_lists_show_nothing_of_others",
+    ("POST", "/api/frames/upload"): "makes what did not exist",
+    ("POST", "/upload"): "whose a file is its name says; what it replaces is kept",
+    ("POST", "/upload/form"): "a form is the right to store one file",
 }
 
 
@@ -72,7 +91,11 @@ async def owned(world, alice):
     await world.succeed(alice, session_id, done, result("private-result"))
     running = await world.operation(alice, session_id)
     await world.start(alice, session_id, running)
-    return {"session_id": session_id, "operation_id": running, "username": "alice", "action": "wcs"}
+    upload = {"file_name": "private-upload.fits", "size_bytes": 1, "sha256": "a" * 64}
+    upload_id = body_of(await alice.post("/api/frames/upload/", json=upload))["id"]
+    ids = {"session_id": session_id, "operation_id": running, "username": "alice", "action": "wcs"}
+    await world.add_frames(frame_document("private-frame", public_date=None, proposal_id="P1"))
+    return {**ids, "upload_id": upload_id, "number": 1, "basename": "private-frame"}
 
 
 @pytest.mark.parametrize(("method", "path"), routes_of_the_application())
@@ -84,7 +107,7 @@ async def test_every_route_keeps_strangers_out(world, alice, bob, owned, method,
     reply = await send(bob, method, path, body, owned)
     assert (reply.status_code, body_of(reply)) == expected
     if expected != FORBIDDEN:
-        guessed = await send(bob, method, path, body, {**owned, "session_id": 10**9, "operation_id": 10**9})
+        guessed = await send(bob, method, path, body, {**owned, **GUESSED})
         assert (guessed.status_code, body_of(guessed)) == expected
         own = await world.session(bob)
         mixed = await send(bob, method, path, body, {**owned, "session_id": own})
@@ -116,6 +139,7 @@ async def test_lists_show_nothing_of_others(bob, root, owned):
             sessions = body_of(await stranger.get("/api/datasessions/", params=parameters))["results"]
             assert owned["session_id"] not in [session["id"] for session in sessions]
             assert "private-result" not in str(sessions)
+        assert "private-upload" not in (await stranger.get("/api/frames/upload/")).text
 
 
 async def test_a_superuser_is_no_owner_either(root, owned):

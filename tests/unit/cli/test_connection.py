@@ -78,7 +78,15 @@ def test_users_are_managed_with_the_administrators_token_only(environment):
 
 @pytest.mark.parametrize(
     "words",
-    ["sessions list", "users list", "upload --site dem here.fits", "dead-letters list", "sites list", "topology check"],
+    [
+        "sessions list",
+        "users list",
+        "upload here.fits",
+        "upload --site dem here.fits",
+        "dead-letters list",
+        "sites list",
+        "topology check",
+    ],
 )
 def test_without_a_system_that_is_said_at_once(environment, tmp_path, words):
     (tmp_path / "here.fits").write_bytes(b"SIMPLE")

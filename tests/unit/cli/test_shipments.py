@@ -6,7 +6,7 @@ from datalab.cli.work.archive import fits_role, frame_name
 from datalab.cli.work.demonstration import Arrival, DemoFailedError, Figures, Result
 from datalab.cli.work.fits_folder import fits_files
 from datalab.cli.work.shipments import from_folder
-from ingest.frames.names import parse_file_name
+from datalab.documents.file_names import parse_file_name
 
 
 @pytest.mark.parametrize(

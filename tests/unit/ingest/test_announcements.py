@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from datalab.events.frames import FileStored
+from datalab.events.frames import FileStored, FileUploaded
 from datalab.events.topology import BUCKET_NOTIFICATIONS
 from datalab.platform.bus.consuming import UnreadableMessageError
 from ingest.arrivals.announcements import AnnouncementReader
@@ -110,3 +110,10 @@ def test_an_observatory_announces_only_under_its_own_name():
     event = FileStored(site="tst", key="data/a.fits")
     with pytest.raises(UnreadableMessageError, match=r"site 'tst' on 'observatory\.mrc\.image\.new'"):
         READER.decode("observatory.mrc.image.new", event.encode())
+
+
+def test_a_file_the_api_took_in_is_an_arrival():
+    event = FileUploaded(key="data/a.jpg", size_bytes=5, sha256="a" * 64, site="tst")
+    (arrival,) = READER.decode(event.subject, event.encode()).arrivals
+    assert (arrival.key, arrival.origin, arrival.site) == ("data/a.jpg", Origin.UPLOAD, "tst")
+    assert (arrival.size_bytes, arrival.sha256, arrival.correlation_id) == (5, "a" * 64, event.correlation_id)

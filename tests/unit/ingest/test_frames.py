@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datalab.documents.file_names import parse_file_name
 from datalab.documents.frame import FrameFile, Observation
 from datalab.errors import UsageError
 from ingest.frames.model import FrameHeader, frame_ingested, is_news, new_frame, with_file
-from ingest.frames.names import parse_file_name
 from support.ingest import BASE, BEGINNING, later, sha256_of
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC)

@@ -21,10 +21,12 @@ from datalab.platform.settings import S3Settings
 
 HARMLESS_CALLS = {
     "bucket_exists",
+    "copy_object",
     "get_object",
     "get_presigned_url",
     "list_objects",
     "make_bucket",
+    "presigned_post_policy",
     "put_object",
     "remove_object",
     "stat_object",

@@ -26,6 +26,9 @@ SUPERUSER = User("root", superuser=True)
         (SUPERUSER, LATER, "P1", True),
         (MEMBER, LATER, None, False),
         (SUPERUSER, LATER, None, True),
+        (MEMBER, None, "~ada", True),  # her own upload
+        (STRANGER, None, "~ada", False),
+        (SUPERUSER, None, "~ada", True),
     ],
 )
 def test_a_frame_is_public_from_its_date_on_and_its_proposals_without_one(user, public_date, proposal_id, allowed):

@@ -16,6 +16,7 @@ from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
+from session_api.uploads import assembly as uploads_assembly
 from session_api.web import assembly as web_assembly
 
 
@@ -31,6 +32,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database)
+    uploads, personal_uploads = uploads_assembly.build(
+        core, settings=settings, store=settings, frames=frames, links=links
+    )
     operations = operations_assembly.build(
         core,
         settings=settings,
@@ -42,10 +46,15 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
-        settings=settings, sessions=owners, operations=operations, users=users, frames=frames
+        settings=settings,
+        sessions=owners,
+        operations=operations,
+        users=users,
+        uploads=personal_uploads,
+        frames=frames,
     )
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
-    others = [accounts, offers, operations.capability, sessions, analysis, feed]
+    others = [uploads, accounts, offers, operations.capability, sessions, analysis, feed]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

@@ -7,10 +7,17 @@ from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
 from session_api.feed.settings import FeedSettings
 from session_api.operations.settings import OperationSettings
+from session_api.uploads.settings import UploadSettings
 from session_api.web.settings import WebSettings
 
 
 class SessionApiSettings(
-    DocumentServiceSettings, WebSettings, AccountSettings, OperationSettings, AnalysisSettings, FeedSettings
+    DocumentServiceSettings,
+    WebSettings,
+    AccountSettings,
+    OperationSettings,
+    AnalysisSettings,
+    FeedSettings,
+    UploadSettings,
 ):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""

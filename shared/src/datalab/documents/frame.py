@@ -32,6 +32,9 @@ INDEXES = (
     *(Index(fields=((field, ASCENDING), *NEWEST_FIRST)) for field in ("site", "proposal_id", "user_id")),
 )
 
+#: Where frames come from that are people's own. Too long for the site in a file name of the Photon Ranch convention.
+UPLOADS_SITE = "uploads"
+
 #: The integers a document can hold.
 _INT64 = range(-(2**63), 2**63)
 
@@ -114,6 +117,11 @@ class FrameDocument(StoredDocument, Observation):
             keyword.replace("\0", ""): float(value) if isinstance(value, int) and value not in _INT64 else value
             for keyword, value in header.items()
         }
+
+
+def own_proposal(username: str) -> str:
+    """Return the proposal of a user's own uploads, of which the user alone is a member."""
+    return f"~{username}"
 
 
 def may_read_frame(

@@ -17,7 +17,7 @@ from datalab.events.feed import (
     SessionChanged,
     SessionDeleted,
 )
-from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FrameIngested
+from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FileUploaded, FrameIngested
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
@@ -54,6 +54,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (OperationFailed, "datalab.operation.failed.v1"),
     (OperationCancelled, "datalab.operation.cancelled.v1"),
     (FileStored, "observatory.{site}.image.new"),
+    (FileUploaded, "datalab.file.uploaded.v1.{site}"),
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
     (FileUnchanged, "datalab.file.unchanged.v1.{site}"),

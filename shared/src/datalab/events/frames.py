@@ -27,6 +27,26 @@ class FileStored(Event):
         return f"observatory.{self.site}.image.new"
 
 
+class FileUploaded(Event):
+    """A file came in through the API and is in the object store. The session API publishes this.
+
+    `site` is None when only the file's name can tell it. With an `owner`, the file is that user's own: it makes a frame
+    of the user's, whatever the name says, which is `file_name` as the user calls it.
+    """
+
+    type: Literal["file.uploaded.v1"] = "file.uploaded.v1"
+    key: str = Field(min_length=1, max_length=1024)
+    size_bytes: int = Field(ge=0)
+    sha256: Sha256Hex
+    site: SubjectToken | None = None
+    owner: str | None = Field(None, max_length=150)
+    file_name: str | None = Field(None, max_length=255)
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}.{self.site or 'unknown'}"
+
+
 def announced_subject(site: str) -> str:
     """Return where announcements of a site's own user arrive; within the site's account it is the event's subject."""
     return f"datalab.file.announced.v1.{site}"

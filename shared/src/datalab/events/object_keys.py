@@ -6,6 +6,9 @@ family keeps its name and its form for ever.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from hashlib import sha256
+
 #: Files of frames, stored and announced by observatories.
 DATA = "data/"
 #: What operations made, each result in a folder of its own, within one of 256.
@@ -16,8 +19,12 @@ DOWNLOADS = "downloads/"
 GAIA = "gaia/"
 #: What observatories store beside frames: pictures of their instruments, of the whole sky, and trials.
 INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
+#: Files of frames that were replaced, as they were.
+VERSIONS = "versions/"
+#: People's own files, and the parts of files that are still coming.
+PEOPLE, INCOMING = "people/", "incoming/"
 
-FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, DOWNLOADS, RESULTS, GAIA)
+FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, PEOPLE, INCOMING, VERSIONS, DOWNLOADS, RESULTS, GAIA)
 
 #: In the folder of a result: what makes it one, and since when it has been none because nobody refers to it.
 MANIFEST, EXPIRY_MARK = "manifest.json", "expiring"
@@ -31,6 +38,22 @@ def split_key(key: str) -> tuple[str | None, str]:
 
 def data_key(file_name: str) -> str:
     return f"{DATA}{file_name}"
+
+
+def personal_key(*, owner: str, upload_id: str, name: str) -> str:
+    """Return where a user's own file is stored: no two uploads share a key."""
+    return f"{PEOPLE}{owner}/{upload_id}/{name}"
+
+
+def part_key(upload_id: str, number: int) -> str:
+    """Return where a part of a file is stored until all have come."""
+    return f"{INCOMING}{upload_id}/{number:05}"
+
+
+def version_key(key: str, *, stored_at: datetime, etag: str) -> str:
+    """Return where a file is kept that is about to be replaced: the same bytes have the same place."""
+    digest = sha256(f"{stored_at.astimezone(UTC).isoformat(timespec='seconds')}\n{etag}".encode()).hexdigest()
+    return f"{VERSIONS}{key}/{stored_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:16]}"
 
 
 def result_file_key(result_key: str, name: str) -> str:

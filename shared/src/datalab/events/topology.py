@@ -12,6 +12,8 @@ _GIBIBYTE = 1024**3
 
 #: Where the object store tells of new objects.
 BUCKET_NOTIFICATIONS = "datalab.bucket.notification"
+#: Where the session API tells of files it has taken in; the last token is a site, or `unknown`.
+FILES_UPLOADED = "datalab.file.uploaded.v1.*"
 
 
 class _Declaration(BaseModel):
@@ -92,8 +94,8 @@ REPORTS = Stream(
 )
 FILES = Stream(
     name="FILES",
-    description="new files, announced by observatories or by the object store itself",
-    subjects=("observatory.*.image.new", BUCKET_NOTIFICATIONS),
+    description="new files, announced by observatories, by the API that took them in, or by the object store itself",
+    subjects=("observatory.*.image.new", FILES_UPLOADED, BUCKET_NOTIFICATIONS),
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE,
     backlog=True,
@@ -165,7 +167,15 @@ FRAME_FEED = Consumer(
     ack_wait_s=10,
     max_tries=20,
 )
-CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED)
+UPLOAD_VERDICTS = Consumer(
+    name="upload-verdicts",
+    description="session API: learns what became of files that were uploaded in parts",
+    stream=FRAMES.name,
+    filter_subjects=FRAMES.subjects,
+    ack_wait_s=10,
+    max_tries=20,
+)
+CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UPLOAD_VERDICTS)
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES_TTL_S = 20

@@ -1,4 +1,4 @@
-"""Messages that say a file is stored: from an observatory, or from the object store itself."""
+"""Messages that say a file is stored: from an observatory, the session API, or the object store itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import unquote_plus
 from pydantic import Field
 
 from datalab.events.envelope import WireModel, derived_id
-from datalab.events.frames import FileStored
-from datalab.events.topology import BUCKET_NOTIFICATIONS
+from datalab.events.frames import FileStored, FileUploaded
+from datalab.events.topology import BUCKET_NOTIFICATIONS, FILES_UPLOADED, subject_matches
 from datalab.platform.bus.consuming import UnreadableMessageError
 from ingest.arrivals.model import Arrival, Origin
 
@@ -64,6 +64,9 @@ class AnnouncementReader:
         """Return what a message says. Raises `ValidationError` or `UnreadableMessageError` for what is not ours."""
         if subject == BUCKET_NOTIFICATIONS:
             return self._notification(body)
+        if subject_matches(FILES_UPLOADED, subject):
+            uploaded = FileUploaded.decode(body)
+            return AnnouncedFiles(arrivals=(_uploaded(uploaded),), correlation_id=uploaded.correlation_id)
         event = read_announcement(subject, body)
         return AnnouncedFiles(arrivals=(arrival_of(event),), correlation_id=event.correlation_id)
 
@@ -83,6 +86,19 @@ class AnnouncementReader:
                 if record.event_name.removeprefix("s3:").startswith(_CREATED)
             )
         )
+
+
+def _uploaded(event: FileUploaded) -> Arrival:
+    return Arrival(
+        key=event.key,
+        origin=Origin.UPLOAD,
+        correlation_id=event.correlation_id,
+        site=event.site,
+        size_bytes=event.size_bytes,
+        sha256=event.sha256,
+        owner=event.owner,
+        file_name=event.file_name,
+    )
 
 
 def _arrival(created: _Object) -> Arrival:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datalab.events.operations import FailureKind
-from datalab.events.topology import BUCKET_NOTIFICATIONS, FILE_INGEST, Consumer
+from datalab.events.topology import FILE_INGEST, Consumer
 from datalab.platform.bus.consuming import Failure, Subscription
 from ingest.arrivals.announcements import AnnouncedFiles, AnnouncementReader
 from ingest.arrivals.refusals import Refusals
@@ -23,7 +23,7 @@ def file_subscription(
             await ingestion.give_up(files.arrivals, failure.message, refused=failure.refused)
 
     async def refuse(subject: str, body: bytes, reason: str) -> None:
-        if subject != BUCKET_NOTIFICATIONS:
+        if subject.startswith("observatory."):
             await refusals.tell(subject.split(".")[1], body, f"not an announcement: {reason}")
 
     return Subscription(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from datalab.documents.file_names import frame_file_name, parse_file_name
 from datalab.errors import TransientError, UsageError, explain_validation
 from datalab.events.envelope import Event, derived_id, new_id
 from datalab.events.frames import FileStored
@@ -25,7 +26,6 @@ from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.announcements import arrival_of, read_announcement
 from ingest.arrivals.model import site_of
 from ingest.arrivals.refusals import Refusals
-from ingest.frames.names import frame_file_name, parse_file_name
 
 _log = get_logger(__name__)
 

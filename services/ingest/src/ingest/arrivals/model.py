@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from datalab.documents.file_names import Convention, FileName, frame_file_name, parse_file_name, uploaded_file_name
+from datalab.documents.frame import UPLOADS_SITE
 from datalab.errors import UsageError
-from ingest.frames.names import Convention, FileName
 
 #: The site in a rejection when neither the announcement nor the file name tells it.
 UNKNOWN_SITE = "unknown"
@@ -22,13 +23,17 @@ class Origin(StrEnum):
     """Who says that the file is there."""
 
     OBSERVATORY = "observatory"
+    UPLOAD = "upload"
     OBJECT_STORE = "object-store"
     RECONCILER = "reconciler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked."""
+    """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked.
+
+    A user's own file has an `owner`, and the `file_name` it has for the user.
+    """
 
     key: str
     origin: Origin
@@ -36,6 +41,16 @@ class Arrival:
     site: str | None = None
     size_bytes: int | None = None
     sha256: str | None = None
+    owner: str | None = None
+    file_name: str | None = None
+
+
+def named(arrival: Arrival) -> FileName | None:
+    """Return what a file's name says, None for one that makes no frame. Raises `UsageError`."""
+    if arrival.owner is not None:
+        return uploaded_file_name(arrival.file_name or "", owner=arrival.owner)
+    file_name = frame_file_name(arrival.key)
+    return parse_file_name(file_name) if file_name else None
 
 
 def site_of(name: FileName, arrival: Arrival) -> str | None:
@@ -44,6 +59,8 @@ def site_of(name: FileName, arrival: Arrival) -> str | None:
     Raises `AnnouncementError` when the name belongs to another site than the announcing one: an observatory writes its
     own frames only.
     """
+    if arrival.owner is not None:
+        return UPLOADS_SITE
     if name.site is None or arrival.site is None:
         return name.site or arrival.site
     if name.site != arrival.site:

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from datalab.documents.file_names import FileName
 from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.events.envelope import Event
 from ingest.arrivals.model import LocalCopy, Origin
 from ingest.frames.model import Inspection
-from ingest.frames.names import FileName
 from ingest.uploads.model import Outcome, StoredVersion, Upload
 
 

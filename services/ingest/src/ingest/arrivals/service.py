@@ -6,18 +6,18 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from time import perf_counter
 
-from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.file_names import FileName
+from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
-from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, site_of
+from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, named, site_of
 from ingest.arrivals.packed_lane import PackedLane
 from ingest.arrivals.ports import Allowance, Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
-from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, with_file
-from ingest.frames.names import FileName, frame_file_name, parse_file_name
+from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, private_inspection, with_file
 from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
 
 _log = get_logger(__name__)
@@ -29,6 +29,8 @@ EVERY_SITE = "*"
 _MOST_RACES = 50
 #: What decides about a message of several files, the first of these that happened to one of them.
 _BY_WEIGHT = (OutageError, PostponedError, TransientError, AwaitedError, UsageError)
+#: Whose word somebody may wait to be answered.
+_WAITED_FOR = frozenset({Origin.OBSERVATORY, Origin.UPLOAD})
 #: Outcomes that no other event tells of, and what an observatory reads.
 _NOTHING_NEW = {
     Outcome.UNCHANGED: "its frame has this file already",
@@ -93,7 +95,7 @@ class Ingestion:
             await self.reject(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
             raise
-        if arrival.origin is Origin.OBSERVATORY and outcome in _NOTHING_NEW:
+        if arrival.origin in _WAITED_FOR and outcome in _NOTHING_NEW:
             await self._tell_unchanged(arrival, _NOTHING_NEW[outcome])
         elapsed_s = perf_counter() - began
         self._meter.settled(arrival.origin, outcome, elapsed_s)
@@ -163,11 +165,10 @@ class Ingestion:
         await self._uploads.record(_upload(stored, site, Outcome.REJECTED, reason))
 
     async def _ingest(self, arrival: Arrival) -> Outcome:
-        file_name = frame_file_name(arrival.key)
-        if file_name is None:
+        name = named(arrival)
+        if name is None:
             _log.debug("ingest.not_a_frame", key=arrival.key)
             return Outcome.IGNORED
-        name = parse_file_name(file_name)
         site = site_of(name, arrival)
         if site is None:
             _log.info("ingest.awaits_announcement", key=arrival.key)
@@ -211,6 +212,8 @@ class Ingestion:
             if arrival.sha256 not in {None, copy.sha256}:
                 raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
             inspection = await self._inspector.inspect(copy.path, name)
+        if arrival.owner is not None:
+            inspection = private_inspection(inspection, owner=arrival.owner)
         known = frame
 
         async def save() -> Outcome:
@@ -218,7 +221,7 @@ class Ingestion:
             before = known or new_frame(
                 name=name, site=site, frame_id=await self._frames.next_frame_id(), now=utc_now()
             )
-            after = _with_copy(before, name, copy, inspection, open_site=self._is_open(site))
+            after = _with_copy(before, name, copy, inspection, open_site=arrival.owner is None and self._is_open(site))
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
@@ -244,8 +247,7 @@ class Ingestion:
     async def _is_settled(self, arrival: Arrival) -> bool:
         """Tell whether the file is part of its frame, was rejected for what its name says, or is no frame's file."""
         try:
-            file_name = frame_file_name(arrival.key)
-            name = parse_file_name(file_name) if file_name else None
+            name = named(arrival)
             site = site_of(name, arrival) if name else None
             if name is None or site is None:
                 return True
@@ -301,9 +303,10 @@ def _upload(stored: StoredVersion, site: str, outcome: Outcome, reason: str | No
 def _site_for_rejection(arrival: Arrival) -> str:
     if arrival.site is not None:
         return arrival.site
+    if arrival.owner is not None:
+        return UPLOADS_SITE
     try:
-        file_name = frame_file_name(arrival.key)
-        name = parse_file_name(file_name) if file_name else None
+        name = named(arrival)
     except UsageError:
         return UNKNOWN_SITE
     return (name.site if name else None) or UNKNOWN_SITE

@@ -7,11 +7,18 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from datalab.documents.frame import DESCRIBING_ROLES, FrameDocument, FrameFile, HeaderSource, Observation
+from datalab.documents.file_names import FileName
+from datalab.documents.frame import (
+    DESCRIBING_ROLES,
+    FrameDocument,
+    FrameFile,
+    HeaderSource,
+    Observation,
+    own_proposal,
+)
 from datalab.errors import UsageError
 from datalab.events.envelope import WireModel, derived_id
 from datalab.events.frames import FrameIngested
-from ingest.frames.names import FileName
 
 
 class FrameHeader(WireModel):
@@ -30,6 +37,24 @@ class Inspection(WireModel):
 
     media_type: str
     header: FrameHeader | None = None
+
+
+def private_inspection(inspection: Inspection, *, owner: str) -> Inspection:
+    """Return what was found in a user's own file, with the rights of the user, whatever the header says of others'."""
+    header = inspection.header
+    if header is None:
+        raise UsageError("the file has no FITS header")
+    rights = {"proposal_id": own_proposal(owner), "public_date": None}
+    return inspection.model_copy(
+        update={
+            "header": header.model_copy(
+                update={
+                    "observation": header.observation.model_copy(update=rights),
+                    "states_public_date": False,
+                }
+            )
+        }
+    )
 
 
 def new_frame(*, name: FileName, site: str, frame_id: int, now: datetime) -> FrameDocument:

@@ -18,6 +18,7 @@ from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
 from datalab.astro.headers.cards import HeaderValue, header_cards, parse_header_text, readable
 from datalab.astro.headers.description import describe
 from datalab.astro.sky.wcs import footprint
+from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
 from datalab.fits.decodable import decodable_header
@@ -25,7 +26,6 @@ from datalab.fits.files import MOST_HEADER_BYTES, Packing, packing, unpacked_str
 from datalab.fits.science import is_of_the_exposure, science_hdu
 from datalab.fits.structure import hdu_name, read_structure
 from ingest.frames.model import FrameHeader, Inspection
-from ingest.frames.names import Content
 
 #: Of a file that is no header at all, every card is a problem; the first few tell as much.
 _MOST_PROBLEMS = 50

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datalab.documents.file_names import FileName
 from datalab.errors import UsageError
 from datalab.platform.logging import get_logger
 from datalab.processes.forkserver import preload
 from datalab.processes.outcomes import ProcessLostError, TimeLimitError
 from datalab.processes.pool import WorkerPool
 from ingest.frames.model import Inspection
-from ingest.frames.names import FileName
 
 _log = get_logger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from datalab.documents.file_names import Content
 from datalab.fits.configuration import remember_settings
 from datalab.processes.limits import limit_memory
 from datalab.processes.worker import Parent
 from ingest.frames.model import Inspection
-from ingest.frames.names import Content
 from ingest.inspection.file import inspect_file
 
 

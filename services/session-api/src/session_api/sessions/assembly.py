@@ -14,6 +14,7 @@ from session_api.sessions.maintenance import SessionMaintenance
 from session_api.sessions.repository import SessionRepository
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter
+from session_api.uploads.personal.repository import PersonalUploadRepository
 
 
 def repository(core: DocumentCore, *, max_answer_bytes: int) -> SessionRepository:
@@ -27,6 +28,7 @@ def build(
     sessions: SessionRepository,
     operations: Operations,
     users: AccountRepository,
+    uploads: PersonalUploadRepository,
     frames: FrameReader,
 ) -> Capability:
     """Put them together; what is deleted is looked after as operations are."""
@@ -35,6 +37,7 @@ def build(
         operations=operations.repository,
         deletion=operations.deletion,
         users=users,
+        uploads=uploads,
         purge_after_s=settings.purge_after_s,
     )
     works = {

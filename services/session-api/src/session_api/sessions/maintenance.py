@@ -12,6 +12,7 @@ from session_api.accounts.repository import AccountRepository
 from session_api.operations.deletion import OperationDeletion
 from session_api.operations.repository import OperationRepository
 from session_api.sessions.repository import SessionRepository
+from session_api.uploads.personal.repository import PersonalUploadRepository
 
 _log = get_logger(__name__)
 
@@ -29,12 +30,14 @@ class SessionMaintenance:
         operations: OperationRepository,
         deletion: OperationDeletion,
         users: AccountRepository,
+        uploads: PersonalUploadRepository,
         purge_after_s: float,
     ) -> None:
         self._sessions = sessions
         self._operations = operations
         self._deletion = deletion
         self._users = users
+        self._uploads = uploads
         self._purge_after = timedelta(seconds=purge_after_s)
 
     async def finish_deletions(self) -> None:
@@ -52,6 +55,7 @@ class SessionMaintenance:
     async def forget_deleted_users(self) -> None:
         """Delete the sessions deleted users still have, then the users of whom nothing is left.
 
+        Files of their own keep their name taken: their frames are readable to whoever has that name.
         Raises `TransientError`.
         """
         now = utc_now()
@@ -62,6 +66,7 @@ class SessionMaintenance:
                 await self._sessions.mark_deleted(username, session_id, now=now, events=[event])
             # A request that was under way when the user was deleted may still have made something.
             settled = deleted_at < now - self._purge_after
-            if settled and not sessions and not await self._operations.any_of(username):
+            left = sessions or await self._operations.any_of(username) or await self._uploads.any_of(username)
+            if settled and not left:
                 await self._users.remove_any_deleted(username)
                 _log.info("user.forgotten", username=username)

@@ -18,6 +18,7 @@ from session_api.web.metrics import HttpMetrics
 from session_api.web.observation import Observation
 from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
+from session_api.web.photon_ranch import StageRule
 from session_api.web.settings import WebSettings
 
 
@@ -51,6 +52,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
                 expose_headers=["X-Correlation-Id", "ETag"],
             ),
             Middleware(PathRule),
+            Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
             Middleware(Authentication, authenticate=authenticate, timeout_s=settings.store_timeout_s),
             Middleware(

@@ -67,18 +67,27 @@ def _http_reply(request: Request, error: HTTPException) -> Response:
 
 
 def _validation_reply(error: RequestValidationError) -> Response:
-    problems = error.errors()
-    if any(problem["loc"][0] == "path" for problem in problems):
-        return detail_reply(404, "Not found.")  # an id that is no positive integer names nothing
+    if is_about_the_path(error):
+        return detail_reply(404, "Not found.")
+    return JsonReply(fields_of(error), 400)
+
+
+def is_about_the_path(error: RequestValidationError) -> bool:
+    """Tell whether a part of the path is wrong: an id that is no positive integer names nothing."""
+    return any(problem["loc"][0] == "path" for problem in error.errors())
+
+
+def fields_of(error: RequestValidationError) -> dict[str, list[str]]:
+    """Return what is wrong with each field of a request."""
     fields: dict[str, list[str]] = {}
-    for problem in problems:
+    for problem in error.errors():
         where: Sequence[Any] = problem["loc"][1:]
         field = str(where[0]) if where else "non_field_errors"
         text = _whole_body(problem) if not where else _text(problem)
         if len(where) > 1:
             text = f"{'.'.join(map(str, where[1:]))}: {text}"
         fields.setdefault(field, []).append(text)
-    return JsonReply(fields, 400)
+    return fields
 
 
 def _whole_body(problem: Mapping[str, Any]) -> str:

@@ -18,6 +18,18 @@ class ForbiddenError(UsageError):
         super().__init__("You do not have permission to perform this action.")
 
 
+class RefusedError(UsageError):
+    """Nobody may do this, and the text says why."""
+
+
+class TooLargeError(UsageError):
+    """More was sent than is taken."""
+
+
+class LateError(UsageError):
+    """What was being sent did not come."""
+
+
 class ConflictError(UsageError):
     """What was asked for does not fit the present state of the thing."""
 
@@ -57,3 +69,17 @@ class UserNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("No User matches the given query.")
+
+
+class UploadNotFoundError(NotFoundError):
+    """No such upload, or not the caller's: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Upload matches the given query.")
+
+
+class FrameNotFoundError(NotFoundError):
+    """No such frame, or not the caller's to see: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Frame matches the given query.")

@@ -10,13 +10,25 @@ import orjson
 from starlette.responses import Response
 
 from datalab.errors import NotFoundError, TransientError, UsageError
-from session_api.web.failures import AuthenticationError, ConflictError, FieldError, ForbiddenError, InputRefusedError
+from session_api.web.failures import (
+    AuthenticationError,
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InputRefusedError,
+    LateError,
+    RefusedError,
+    TooLargeError,
+)
 
 _STATUS: Mapping[type[UsageError], int] = {
     AuthenticationError: 401,
     ForbiddenError: 403,
+    RefusedError: 403,
     NotFoundError: 404,
+    LateError: 408,
     ConflictError: 409,
+    TooLargeError: 413,
 }
 #: How long a client should wait before it asks an unavailable service again, in seconds.
 _RETRY_AFTER_S = 2
@@ -54,8 +66,12 @@ def usage_reply(error: UsageError) -> JsonReply:
     if isinstance(error, FieldError):
         return JsonReply(error.fields, 400)
     headers = {"WWW-Authenticate": "Token"} if isinstance(error, AuthenticationError) else None
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
-    return detail_reply(status, error.message, headers)
+    return detail_reply(usage_status(error), error.message, headers)
+
+
+def usage_status(error: UsageError) -> int:
+    """Return the HTTP status of a client's mistake."""
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
 
 
 def transient_reply(error: TransientError) -> JsonReply:

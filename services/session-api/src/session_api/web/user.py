@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from datalab.documents.frame import may_read_frame
+from datalab.documents.frame import may_read_frame, own_proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class User:
     @property
     def readable_proposals(self) -> frozenset[str] | None:
         """The proposals whose frames the user may see before they are public; None stands for all."""
-        return None if self.superuser else self.proposals
+        return None if self.superuser else self.proposals | {own_proposal(self.username)}
 
     def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
         """Tell whether a frame may be shown to the user."""

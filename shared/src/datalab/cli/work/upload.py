@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,9 +14,8 @@ import typer
 from nats.js.errors import BadRequestError
 from pydantic import ValidationError
 
-from datalab.cli.connection import CommandError
-from datalab.cli.exit_codes import ExitCode
-from datalab.cli.output import note, print_json, printable
+from datalab.cli.fates import Fate, Told, end_with
+from datalab.cli.output import print_json, printable
 from datalab.cli.work.bus import connected_bus, server_error
 from datalab.cli.work.settings import command_settings
 from datalab.errors import DatalabError, TransientError, UsageError
@@ -38,31 +35,6 @@ from datalab.platform.settings import S3Settings
 
 #: Files on their way at once: while one is looked at, others are sent.
 _AT_ONCE: Final = 4
-
-
-class Fate(StrEnum):
-    """What became of a file."""
-
-    INGESTED = "ingested"
-    UNCHANGED = "unchanged"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A file, and what the archive says of it: the frame it is part of, or the reason why not."""
-
-    file: str
-    verdict: Fate
-    frame: str | None = None
-    reason: str | None = None
-
-    @property
-    def line(self) -> str:
-        if self.verdict is Fate.INGESTED:
-            return f"{self.file}  ingested, frame {self.frame}"
-        return f"{self.file}  {self.verdict}: {self.reason}"
 
 
 class Verdicts:
@@ -173,15 +145,4 @@ def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json:
         raise server_error(error) from error
     if as_json:
         print_json([asdict(each) for each in told])
-    _end(told)
-
-
-def _end(told: Sequence[Told]) -> None:
-    counts = Counter(each.verdict for each in told)
-    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Fate if counts[verdict])
-    if counts[Fate.REFUSED]:
-        raise CommandError(f"of {len(told)} files: {summary}")
-    if counts[Fate.UNKNOWN]:
-        raise CommandError(f"of {len(told)} files: {summary}", ExitCode.TIMED_OUT)
-    if len(told) > 1:
-        note(f"{len(told)} files: {summary}")
+    end_with(told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,15 +20,18 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from minio import Minio
+from minio.commonconfig import CopySource
 from minio.datatypes import Object
 from minio.error import MinioException
 from urllib3 import BaseHTTPResponse, PoolManager
 
 from datalab.errors import OutageError, TransientError
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectTooLargeError
+from datalab.platform.objects.incoming import AbandonedTransferError, Incoming
 from datalab.platform.settings import S3Settings
 
 PART_BYTES = 16 * 1024**2  # memory of one upload; with S3's 10,000 parts it allows objects of 160 GiB
+STREAM_PART_BYTES = 8 * 1024**2  # the same where the size is not known beforehand; objects of up to 80 GiB
 CHUNK_BYTES = 1024**2  # one read; large enough that hashing (releases the GIL) dominates
 
 
@@ -69,6 +72,8 @@ class Bucket:
     def __init__(self, settings: S3Settings, pool: PoolManager) -> None:
         self._name = settings.s3_bucket
         self._client = s3_client(settings, settings.s3_url, pool)
+        self._pool = pool
+        self._form_url = f"{settings.s3_url.rstrip('/')}/{settings.s3_bucket}"
 
     def exists(self) -> bool:
         return self._client.bucket_exists(self._name)
@@ -99,6 +104,23 @@ class Bucket:
         if stored.size_bytes != size_bytes:
             raise TransientError(f"object {key!r}: {size_bytes} bytes sent, {stored.size_bytes} stored")
         return replace(stored, sha256=sent.sha256.hexdigest())
+
+    def put_stream(self, key: str, incoming: Incoming, content_type: str) -> StoredObject:
+        self._put(key, cast("BinaryIO", incoming), -1, content_type, part_bytes=STREAM_PART_BYTES)
+        stored = self.describe(key)
+        if stored.size_bytes != incoming.size_bytes:
+            raise TransientError(f"object {key!r}: {incoming.size_bytes} bytes sent, {stored.size_bytes} stored")
+        return replace(stored, sha256=incoming.sha256)
+
+    def copy(self, source: str, target: str) -> None:
+        # The driver's own copy asks for the source first, and copies what is larger than 5 GiB in parts.
+        self._client.copy_object(self._name, target, CopySource(self._name, source))
+
+    def takes_form(self, key: str, fields: Mapping[str, str]) -> bool:
+        reply = self._pool.request("POST", self._form_url, fields={**fields, "file": (key, b"trial")}, retries=False)
+        if reply.status >= 500:
+            raise OutageError(f"the object store failed on a form: HTTP {reply.status}")
+        return 200 <= reply.status < 300
 
     def get_bytes(self, key: str, max_bytes: int) -> bytes:
         with self._opened(key) as response:
@@ -138,10 +160,10 @@ class Bucket:
     def delete(self, key: str) -> None:
         self._client.remove_object(self._name, key)
 
-    def _put(self, key: str, data: BinaryIO, length: int, content_type: str) -> None:
+    def _put(self, key: str, data: BinaryIO, length: int, content_type: str, *, part_bytes: int = PART_BYTES) -> None:
         # One part after the other: the driver's own upload threads would come on top of our bound.
         self._client.put_object(
-            self._name, key, data, length, content_type=content_type, part_size=PART_BYTES, num_parallel_uploads=1
+            self._name, key, data, length, content_type=content_type, part_size=part_bytes, num_parallel_uploads=1
         )
 
     @contextmanager
@@ -170,13 +192,9 @@ class _HashingReader:
         return data
 
 
-class _AbandonedTransferError(Exception):
-    """The awaiting task was cancelled: nobody sees this, it only ends the thread."""
-
-
 def _give_up_if(abandoned: threading.Event) -> None:
     if abandoned.is_set():
-        raise _AbandonedTransferError
+        raise AbandonedTransferError
 
 
 def _chunks(response: BaseHTTPResponse, key: str, max_bytes: int | None) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -17,6 +17,7 @@ from urllib3 import PoolManager, Retry, Timeout
 
 from datalab.platform.objects.bucket import Bucket, StoredObject
 from datalab.platform.objects.errors import ObjectNotFoundError, known_failures
+from datalab.platform.objects.incoming import Incoming, Received
 from datalab.platform.objects.keys import valid_key
 from datalab.platform.settings import S3Settings
 
@@ -104,6 +105,34 @@ class ObjectStore:
         """
         with _abandoned_at_the_end() as abandoned:
             return await self._call(self._bucket.put_file, key, path, content_type, abandoned)
+
+    async def put_stream(
+        self,
+        key: str,
+        content: AsyncIterator[bytes],
+        *,
+        content_type: str,
+        before_it_counts: Callable[[Received], Awaitable[None]],
+    ) -> StoredObject:
+        """Store what `content` yields under `key`, in parts of 8 MiB, and return it as the store now has it.
+
+        When all has come and before the object appears, `before_it_counts` is called with its size and checksums;
+        whatever it raises, or `content` does, leaves what was there before.
+
+        Raises:
+            TransientError: also when the store kept another number of bytes than were sent.
+        """
+        with _abandoned_at_the_end() as abandoned:
+            incoming = Incoming(content, before_it_counts=before_it_counts, abandoned=abandoned)
+            return await self._call(self._bucket.put_stream, key, incoming, content_type)
+
+    async def copy(self, source: str, target: str) -> None:
+        """Store a copy of an object, made by the server. Raises `ObjectNotFoundError` if there is no such object."""
+        await self._call(self._bucket.copy, source, valid_key(target))
+
+    async def takes_form(self, fields: Mapping[str, str]) -> bool:
+        """Tell whether the store takes a signed form, with a few bytes as its file: some know no such request."""
+        return await self._call(self._bucket.takes_form, fields["key"], fields)
 
     async def get_bytes(self, key: str, *, max_bytes: int) -> bytes:
         """Return the whole object.

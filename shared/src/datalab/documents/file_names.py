@@ -41,6 +41,14 @@ _LCO = re.compile(
 _OTHER = re.compile(r"(?P<basename>[A-Za-z0-9][A-Za-z0-9_.,+() -]*?)\.fits(?:\.(?P<rest>[A-Za-z0-9.]+))?", re.ASCII)
 
 
+#: People's own files; a name in `[^/\\\\]` only, as it becomes the end of an object key.
+_UPLOADED = re.compile(
+    r"(?P<stem>[^/\\]+?)\.(?:fits|fit|fts)(?:\.(?P<compression>fz|bz2|gz))?", re.ASCII | re.IGNORECASE
+)
+#: Between a user's name and that of a file: neither a user's name nor an observatory's file name has it.
+_OWNERS_MARK = "~"
+
+
 class Convention(StrEnum):
     """Whose rules a name follows."""
 
@@ -136,6 +144,32 @@ def parse_file_name(name: str) -> FileName:
     raise UsageError(
         f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
         "nor a FITS file's (letters, digits, spaces, _ . , + ( ) and -, then .fits, .fits.fz, .fits.bz2 or .fits.gz)"
+    )
+
+
+def uploaded_file_name(name: str, *, owner: str) -> FileName:
+    """Return what the name of a user's own file says: the frame it makes is the user's, and nobody else's name.
+
+    People name files as they like (`.fit`, `M 31 [Ha].FITS`): what no basename may have becomes `_`.
+    Raises `UsageError`.
+    """
+    match = _UPLOADED.fullmatch(name)
+    stem = re.sub(r"[^A-Za-z0-9_.,+() -]", "_", match["stem"], flags=re.ASCII).strip() if match else ""
+    if match is None or not stem or not name.isprintable():
+        raise UsageError(
+            f"the file {shown(name)} is no FITS file by its name, which ends in .fits, .fit or .fts, "
+            "and then perhaps in .fz, .bz2 or .gz"
+        )
+    basename = f"{owner}{_OWNERS_MARK}{stem}"
+    if len(basename) > MAX_BASENAME_CHARACTERS:
+        raise UsageError(f"the file name {shown(name)} is too long: at most {MAX_BASENAME_CHARACTERS} with yours")
+    return FileName(
+        convention=Convention.OTHER,
+        basename=basename,
+        role="fits",
+        content=Content.FITS,
+        extension="fits",
+        compression=(match["compression"] or "").lower(),
     )
 
 

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from datalab.documents.file_names import (
+    Content,
+    Convention,
+    frame_file_name,
+    parse_file_name,
+    uploaded_file_name,
+)
 from datalab.errors import UsageError
-from ingest.frames.names import Content, Convention, frame_file_name, parse_file_name
 
 SITES = st.from_regex(r"[A-Za-z0-9]{3,6}", fullmatch=True)
 INSTRUMENTS = st.from_regex(r"[A-Za-z0-9_]{1,12}", fullmatch=True)
@@ -130,3 +136,30 @@ def test_only_the_data_folder_holds_frames():
 def test_other_keys_are_refused(key):
     with pytest.raises(UsageError, match="the object key"):
         frame_file_name(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "basename", "compression"),
+    [
+        ("m31.fits", "ada~m31", ""),
+        ("M 31 [Ha].FIT", "ada~M 31 _Ha_", ""),
+        ("tst-cam01-20260504-00000042-EX00.fits.fz", "ada~tst-cam01-20260504-00000042-EX00", "fz"),
+        ("Nébuleuse.fts.GZ", "ada~N_buleuse", "gz"),
+        ("a.fits.fits", "ada~a.fits", ""),
+        ("eve~m31.fits", "ada~eve_m31", ""),
+    ],
+)
+def test_a_users_own_file_makes_a_frame_nobody_else_can_name(name, basename, compression):
+    read = uploaded_file_name(name, owner="ada")
+    assert (read.basename, read.compression, read.role, read.site) == (basename, compression, "fits", None)
+    assert read.content is Content.FITS
+    with pytest.raises(UsageError):
+        parse_file_name(f"{basename}.fits")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".fits", "a.jpg", "a.fits.zip", "a/b.fits", "..\\b.fits", "a\0.fits", f"{'x' * 260}.fits"]
+)
+def test_what_is_no_file_of_a_user(name):
+    with pytest.raises(UsageError):
+        uploaded_file_name(name, owner="ada")

@@ -1,0 +1,86 @@
+"""`/upload`: files of observatories, as they have always sent them; and what those were that they replaced."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from session_api.uploads.model import wanted_upload
+from session_api.uploads.multipart import MultipartForm
+from session_api.uploads.service import UploadService
+from session_api.uploads.views import FileVersionView, VersionPresenter
+from session_api.web.access import Access, access
+from session_api.web.bodies import NOT_FOUND, JsonObject
+from session_api.web.dependencies import Caller, provided
+from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
+from session_api.web.replies import JsonReply, empty_reply
+from session_api.web.strict_json import json_router
+
+#: As much as S3 takes in one form; what a file may have is in the settings, and in the form's policy.
+_LARGEST_FORM_BYTES = 5 * 1024**3
+
+Uploads = Annotated[UploadService, provided(UploadService)]
+Presenter = Annotated[VersionPresenter, provided(VersionPresenter)]
+
+router = photon_ranch_router(tag="uploads")
+
+
+class UploadRequest(BaseModel):
+    """What an observatory says of a file it is about to send."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    object_name: str = Field(description="full name of the file")
+    s3_directory: str = Field("data", description="`data`, `info-images`, `allsky` or `test`")
+    info_channel: JsonValue = Field(1, description="1, 2 or 3; for `info-images` only")
+    header_data: JsonObject | None = Field(
+        None, description="the FITS header, by keyword: makes the text file beside the others unnecessary"
+    )
+
+
+class UploadOffer(TypedDict):
+    """Where to send the file as a form (multipart/form-data): all `fields`, then a part named `file`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+@router.post("/upload", response_model=UploadOffer, responses=TEXT_ERRORS, summary="Ask where to send a file")
+@access(Access.PUBLIC)
+async def ask_for_upload(request: Request, form: UploadRequest, uploads: Uploads) -> Response:
+    wanted = wanted_upload(
+        name=form.object_name, folder=form.s3_directory, channel=form.info_channel, header=form.header_data
+    )
+    stage = request.scope["state"].get("stage", "")
+    here = f"{request.url.scheme}://{request.url.netloc}{stage}/upload/form"
+    offer = await uploads.offer(wanted, caller=request.state.user, here=here)
+    return JsonReply({"url": offer.url, "fields": offer.fields})
+
+
+@router.post(
+    "/upload/form",
+    status_code=204,
+    responses={**TEXT_ERRORS, 408: TEXT, 413: TEXT},
+    summary="Send a file with the form that was given for it",
+)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True)
+async def upload(request: Request, uploads: Uploads) -> Response:
+    try:
+        await uploads.receive(MultipartForm(request.headers.get("content-type", ""), request.stream()))
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
+    return empty_reply()
+
+
+replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_FOUND)
+
+
+@replaced.get("/{basename}", response_model=list[FileVersionView], summary="What a frame's files were before")
+@access(Access.USER)
+async def list_replaced(basename: str, caller: Caller, uploads: Uploads, presenter: Presenter) -> Response:
+    return JsonReply([presenter.view(version) for version in await uploads.replaced(caller, basename)])

@@ -1,0 +1,1 @@
+"""Files of people, sent in parts with a token, and those an operator sends for a site."""

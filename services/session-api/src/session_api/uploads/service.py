@@ -1,0 +1,227 @@
+"""Files of observatories: a form is asked for, then sent with the file."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from datalab.documents.file_names import Convention, frame_file_name, parse_file_name
+from datalab.documents.upload_ticket import TicketState, UploadTicket
+from datalab.events.envelope import derived_id, utc_now
+from datalab.events.frames import FileUploaded
+from datalab.events.object_keys import ALLSKY, DATA, INFO_IMAGES, split_key
+from datalab.platform.logging import get_logger
+from datalab.platform.objects.bucket import StoredObject
+from datalab.platform.objects.forms import FormRefusedError, Forms
+from datalab.platform.objects.incoming import Received
+from datalab.platform.objects.store import ObjectStore
+from session_api import SERVICE
+from session_api.archive.repository import FrameReader
+from session_api.uploads.destination import Destination
+from session_api.uploads.intake import Intake
+from session_api.uploads.model import FileVersion, WantedUpload
+from session_api.uploads.multipart import MultipartForm
+from session_api.uploads.repository import TicketRepository
+from session_api.uploads.versions import Versions
+from session_api.web.failures import FrameNotFoundError, RefusedError
+from session_api.web.user import User
+
+_log = get_logger(__name__)
+
+#: Among the open sites it means all of them; no site can have this name.
+EVERY_SITE: Final = "*"
+#: Info images are shown for two days; what a ticket says of one must last as long, and a slow upload besides.
+_TICKET_LIFE: Final = timedelta(days=3)
+_HEADER_TYPE: Final = "text/plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Where to send a file, and the fields that go before it."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class UploadService:
+    """Hands out forms, and takes in what is sent with them."""
+
+    def __init__(
+        self,
+        *,
+        objects: ObjectStore,
+        forms: Forms,
+        destination: Destination,
+        tickets: TicketRepository,
+        versions: Versions,
+        frames: FrameReader,
+        intake: Intake,
+        form_life_s: int,
+        max_bytes: int,
+        open_sites: Collection[str],
+    ) -> None:
+        self._objects = objects
+        self._forms = forms
+        self._destination = destination
+        self._tickets = tickets
+        self._versions = versions
+        self._frames = frames
+        self._intake = intake
+        self._form_life = timedelta(seconds=form_life_s)
+        self._max_bytes = max_bytes
+        self._open_sites = frozenset(open_sites)
+
+    async def offer(self, wanted: WantedUpload, *, caller: User | None, here: str) -> Offer:
+        """Return a form for a file; `here` is where forms are sent that come to us.
+
+        Raises `RefusedError` for what the caller may not store, `TransientError`.
+        """
+        self._require_open(wanted, caller)
+        await self._require_free(wanted)
+        to_store = await self._destination.store_takes_forms()
+        if to_store:
+            await self._versions.keep(wanted.key)
+        now = utc_now()
+        form = self._forms.sign(wanted.key, max_bytes=self._max_bytes, expires_at=now + self._form_life)
+        ticket = UploadTicket(
+            ticket_id=form.form_id,
+            key=wanted.key,
+            site=wanted.site,
+            channel=wanted.channel,
+            max_bytes=self._max_bytes,
+            asked_at=now,
+            expires_at=now + self._form_life,
+            kept_until=now + _TICKET_LIFE,
+        )
+        header = await self._stored_header(wanted)
+        # The same form, asked for twice within a millisecond, is one.
+        await self._tickets.insert(ticket, [] if header is None else _announcements(header, ticket))
+        return Offer(url=self._forms.store_url if to_store else here, fields=form.fields)
+
+    async def receive(self, form: MultipartForm) -> None:
+        """Store the file of a form. Sent again, the same file is accepted, and changes nothing.
+
+        Raises `RefusedError` and `UsageError` for what is wrong with it, `TransientError`.
+        """
+        async with self._intake.place():
+            try:
+                opened = self._forms.open_form(await form.fields(), now=utc_now())
+            except FormRefusedError as error:
+                raise RefusedError(error.message) from error
+            ticket = await self._tickets.find_any(opened.form_id)
+            if ticket is None or ticket.key != opened.key:
+                raise RefusedError("The form was not handed out here.")
+            await self._store(ticket, self._intake.limited(form.content(), max_bytes=opened.max_bytes))
+
+    async def replaced(self, caller: User, basename: str) -> list[FileVersion]:
+        """Return what the files of a frame were before, newest first. Raises `FrameNotFoundError`."""
+        frame = (await self._frames.find_any_by_basename([basename])).get(basename)
+        if frame is None or not caller.may_read(
+            public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now()
+        ):
+            raise FrameNotFoundError
+        return await self._versions.of([file.key for file in frame.files.values()])
+
+    async def _store(self, ticket: UploadTicket, content: AsyncIterator[bytes]) -> None:
+        claimed: str | None = None
+
+        async def claim(received: Received) -> None:
+            nonlocal claimed
+            holder = await self._tickets.claim(ticket.ticket_id, received.sha256)
+            if holder is None:
+                raise RefusedError("The form was used already, for another file; ask for another form.")
+            if holder.state is TicketState.STORED:
+                raise _StoredAlreadyError
+            claimed = received.sha256
+            await self._versions.keep(ticket.key, unless_md5=received.md5)
+
+        try:
+            stored = await self._objects.put_stream(
+                ticket.key, content, content_type=_media_type(ticket.key), before_it_counts=claim
+            )
+        except _StoredAlreadyError:
+            return
+        except BaseException:
+            if claimed is not None:
+                await self._tickets.release(ticket.ticket_id, claimed)
+            raise
+        await self._tickets.complete(
+            ticket.ticket_id,
+            sha256=claimed or "",
+            size_bytes=stored.size_bytes,
+            stored_at=utc_now(),
+            events=_announcements(stored, ticket),
+        )
+        _log.info("uploads.stored", key=ticket.key, size_bytes=stored.size_bytes)
+
+    async def _stored_header(self, wanted: WantedUpload) -> StoredObject | None:
+        """Store the header that came with a request, as the file of text it makes unnecessary."""
+        if wanted.header is None:
+            return None
+        text = wanted.header
+
+        async def content() -> AsyncIterator[bytes]:
+            yield text
+
+        async def keep(received: Received) -> None:
+            await self._versions.keep(wanted.header_key, unless_md5=received.md5)
+
+        return await self._objects.put_stream(
+            wanted.header_key, content(), content_type=_HEADER_TYPE, before_it_counts=keep
+        )
+
+    def _require_open(self, wanted: WantedUpload, caller: User | None) -> None:
+        if EVERY_SITE in self._open_sites or wanted.site in self._open_sites or (caller and caller.superuser):
+            return
+        raise RefusedError(f"Files of site {wanted.site!r} are taken from its own software only, with a token.")
+
+    async def _require_free(self, wanted: WantedUpload) -> None:
+        """Refuse a name that tells of no site when there is a frame of that name: nobody can say whose it is."""
+        name = wanted.frame_name
+        if name is None or name.convention is not Convention.OTHER:
+            return
+        if await self._frames.find_any_by_basename([name.basename]):
+            raise RefusedError(
+                f"There is a frame {name.basename!r} already, and the name does not say which site the file is from."
+            )
+
+
+class _StoredAlreadyError(Exception):
+    """The same file came with the same form before; ends the transfer."""
+
+
+def _announcements(stored: StoredObject, ticket: UploadTicket) -> list[FileUploaded]:
+    """Return what is told of a stored file: nothing of a trial, or of a file of `data/` that makes no frame."""
+    if stored.sha256 is None or not _concerns_ingest(stored.key):
+        return []
+    return [
+        FileUploaded(
+            event_id=derived_id("file.uploaded", ticket.ticket_id, stored.key, stored.sha256),
+            correlation_id=derived_id("upload", ticket.ticket_id),
+            producer=SERVICE,
+            key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            site=_site_told(stored.key, ticket),
+        )
+    ]
+
+
+def _concerns_ingest(key: str) -> bool:
+    family, _ = split_key(key)
+    return family in {INFO_IMAGES, ALLSKY} or (family == DATA and frame_file_name(key) is not None)
+
+
+def _site_told(key: str, ticket: UploadTicket) -> str | None:
+    """Return the site as it may stand in a subject: of a frame's file only what its name says beyond doubt."""
+    family, name = split_key(key)
+    site = parse_file_name(name).site if family == DATA else ticket.site
+    return site if site and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", site) else None
+
+
+def _media_type(key: str) -> str:
+    return mimetypes.guess_type(key)[0] or "application/octet-stream"

@@ -1,0 +1,36 @@
+"""What may be uploaded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class UploadSettings(BaseSettings):
+    """Uploads."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    upload_forms_to: Literal["auto", "store", "api"] = Field(
+        "auto",
+        description="where observatories send their files: the object `store` by presigned POST, or this `api`; "
+        "`auto` is the store if it takes such forms",
+    )
+    upload_form_life_s: int = Field(300, gt=0, le=3600, description="time to begin with an upload, in seconds")
+    max_upload_bytes: int = Field(4 * 1024**3, gt=0, description="largest file that may be uploaded, in bytes")
+    open_upload_sites: list[str] = Field(
+        ["*"],
+        description="sites whose files may be uploaded without a token, as a JSON list; `*` is every site",
+    )
+    uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs up to 48 MiB")
+    upload_idle_s: float = Field(30.0, gt=0, description="longest silence of somebody who uploads, in seconds")
+    upload_part_bytes: int = Field(
+        8 * 1024**2, gt=0, le=64 * 1024**2, description="size of the parts people send files in, in bytes"
+    )
+    upload_quota_bytes: int = Field(50 * 1024**3, gt=0, description="bytes of files of their own a user may keep")
+    upload_quota_files: int = Field(10_000, gt=0, description="files of their own a user may keep")
+    keep_unfinished_uploads_s: float = Field(
+        7 * 86_400.0, gt=0, description="time an upload waits for its next part, in seconds"
+    )

@@ -1,0 +1,128 @@
+"""Routes of the Photon Ranch API, for clients that exist and stay as they are.
+
+Their base URLs end in `/api`, `/dev`, `/test` or nothing, they send JSON without saying so, and they read what was
+wrong as plain text. A route is declared once, without a stage::
+
+    router = photon_ranch_router(tag="uploads")
+
+    @router.post("/upload", response_model=..., responses=TEXT_ERRORS)
+    @access(Access.PUBLIC)
+    async def upload(form: UploadForm) -> Response: ...
+
+What was wrong (`UsageError`, a field) is answered as its bare text, which makes the observatory's client drop a file;
+what may work later is a JSON object, which makes it try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from datalab.errors import UsageError
+from session_api.web.bodies import ANY_ROUTE, ErrorResponses
+from session_api.web.errors import fields_of, is_about_the_path
+from session_api.web.replies import usage_status
+from session_api.web.strict_json import JsonParseError, parse_json
+
+#: What may stand in front of a route's path. The first is production's, and has our own routes, too.
+STAGES: Final = ("/api", "/dev", "/test")
+
+_TEXT: Final = {"content": {"application/json": {"schema": {"type": "string"}}}}
+#: How a route says that it answers with bare text: `responses={200: TEXT}`.
+TEXT: Final[dict[str, Any]] = {"description": "Bare text, without quotes", **_TEXT}
+#: What any of these routes can answer when something is wrong with the request.
+TEXT_ERRORS: Final[ErrorResponses] = {400: TEXT, 403: TEXT, 404: TEXT}
+
+
+class TextReply(Response):
+    """A bare text that says it is JSON, as the clients are used to."""
+
+    media_type = "application/json"
+
+
+class PhotonRanchRoute(APIRoute):
+    """A route that is found under every stage, reads JSON whatever its type, and says as text what is wrong."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        reads_json = self.body_field is not None
+
+        async def in_their_words(request: Request) -> Response:
+            try:
+                return await handle(_LenientRequest(request) if reads_json else request)
+            except UsageError as error:
+                return TextReply(error.message, usage_status(error))
+            except RequestValidationError as error:
+                if is_about_the_path(error):
+                    return TextReply("Not found.", 404)
+                texts = (f"{name}: {' '.join(said)}" for name, said in fields_of(error).items())
+                return TextReply("; ".join(texts), 400)
+            except HTTPException as error:
+                return TextReply(error.detail, error.status_code, error.headers)
+
+        return in_their_words
+
+
+def photon_ranch_router(*, tag: str) -> APIRouter:
+    """Return a router for routes of the Photon Ranch API. Literal paths go before those with `{site}`."""
+    return APIRouter(tags=[tag], route_class=PhotonRanchRoute, strict_content_type=False, responses=ANY_ROUTE)
+
+
+class StageRule:
+    """ASGI middleware behind the path rule: takes away the stage in front of a route's path.
+
+    Routes that are declared with their whole path come first. The stage is kept as `stage` in the request's state,
+    for links back to where a client came from.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            stage, path = split_stage(scope["path"])
+            if stage and self._is_theirs(scope, path):
+                scope = {**scope, "path": path}
+                scope.setdefault("state", {})["stage"] = stage
+        await self._app(scope, receive, send)
+
+    def _is_theirs(self, scope: Scope, path: str) -> bool:
+        routes: Iterable[BaseRoute] = scope["app"].routes
+        if not any(isinstance(route, PhotonRanchRoute) and route.path_regex.match(path) for route in routes):
+            return False
+        return all(route.matches(scope)[0] is Match.NONE for route in routes)
+
+
+def split_stage(path: str) -> tuple[str, str]:
+    """Return the stage of a canonical path, empty for none, and the path without it."""
+    for stage in STAGES:
+        if path == stage or path.startswith(f"{stage}/"):
+            return stage, path.removeprefix(stage) or "/"
+    return "", path
+
+
+class _LenientRequest(Request):
+    """A request whose body is JSON, whatever its headers say; no body is an empty object."""
+
+    def __init__(self, request: Request) -> None:
+        others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+        scope = {**request.scope, "headers": [*others, (b"content-type", b"application/json")]}
+        super().__init__(scope, request.receive)
+
+    async def body(self) -> bytes:
+        return await super().body() or b"{}"
+
+    async def json(self) -> Any:
+        try:
+            return parse_json(await self.body())
+        except JsonParseError as error:
+            raise HTTPException(400, f"JSON parse error - {error}") from error

@@ -1,0 +1,285 @@
+"""Files of observatories, sent as their software sends them."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import httpx
+import pytest
+from astropy.io import fits
+from urllib3.filepost import encode_multipart_formdata
+
+from datalab.events.envelope import utc_now
+from datalab.events.frames import FileUploaded
+from datalab.events.topology import FILES
+from datalab.platform.objects.errors import ObjectNotFoundError
+from datalab.platform.objects.forms import Forms
+from support.session_api import body_of, frame_document, frame_file, running_world, stored_file
+
+MIB = 1024**2
+BASE = "tst-inst-20261129-{:08d}"
+
+
+@pytest.fixture(scope="module")
+async def world(module_settings_environment):
+    async with running_world(module_settings_environment, max_upload_bytes=10 * MIB, uploads_at_once=2) as world:
+        await world.add_frames(frame_document("m31", site="abc"))
+        yield world
+
+
+@pytest.fixture(scope="module")
+async def anybody(world):
+    async with world.client() as client:
+        yield client
+
+
+@pytest.fixture
+def name(request):
+    """A file name that no other test has."""
+    return f"{BASE.format(int(hashlib.sha256(request.node.name.encode()).hexdigest()[:6], 16))}-EX10.jpg"
+
+
+async def ask(client, path="/api//upload/", **body):
+    """Ask as `requests.post(url, data=json.dumps(body))` does: no Content-Type, a doubled slash."""
+    url = httpx.URL(str(client.base_url)).copy_with(raw_path=path.encode())
+    request = client.build_request("POST", url, content=json.dumps(body).encode())
+    assert "Content-Type" not in request.headers
+    return await client.send(request)
+
+
+async def offered(client, name, **more):
+    reply = await ask(client, object_name=name, **more)
+    assert reply.status_code == 200, reply.text
+    return body_of(reply)
+
+
+def form(fields, content, *, file_name="C:\\ptr\\night\\x.jpg"):
+    """Return a form as `requests` encodes it: the fields, then the file under its whole local path."""
+    parts = [*fields.items(), ("file", (file_name, content))]
+    body, content_type = encode_multipart_formdata(parts)
+    return {"content": body, "headers": {"Content-Type": content_type}}
+
+
+async def send(client, offer, content, **changes):
+    return await client.post(offer["url"], **form({**offer["fields"], **changes}, content))
+
+
+async def upload(client, name, content, **more):
+    reply = await send(client, await offered(client, name, **more), content)
+    assert (reply.status_code, reply.content) == (204, b""), reply.text
+
+
+async def stored(world, key):
+    return await world.core.objects.get_bytes(key, max_bytes=100 * MIB)
+
+
+async def announced(world, key):
+    """Return what the bus was told of a file."""
+    await world.core.relay.sweep()
+    messages = [message async for message in world.bus.replay(FILES, after=0, filter_subjects=FILES.subjects)]
+    events = [FileUploaded.decode(message.body) for message in messages]
+    return [event for event in events if event.key == key]
+
+
+@pytest.mark.parametrize("stage", ["", "/api", "/dev", "/test"])
+async def test_an_observatory_uploads_a_file(world, anybody, name, stage):
+    reply = await ask(anybody, f"{stage}//upload/", object_name=name, s3_directory="data")
+    offer = body_of(reply)
+    assert list(offer) == ["url", "fields"]
+    assert offer["url"] == f"{world.url}{stage}/upload/form"
+    assert offer["fields"]["key"] == f"data/{name}"
+    content = b"\xff\xd8 a picture \r\n--no boundary"
+    reply = await send(anybody, offer, content)
+    assert (reply.status_code, reply.content) == (204, b"")
+    assert await stored(world, f"data/{name}") == content
+    (event,) = await announced(world, f"data/{name}")
+    assert (event.site, event.size_bytes, event.sha256) == ("tst", len(content), hashlib.sha256(content).hexdigest())
+
+
+async def test_a_form_is_good_for_one_file_however_often_that_is_sent(world, anybody, name):
+    offer = await offered(anybody, name)
+    for _ in range(3):
+        assert (await send(anybody, offer, b"one")).status_code == 204
+    reply = await send(anybody, offer, b"two")
+    assert (reply.status_code, reply.text) == (
+        403,
+        "The form was used already, for another file; ask for another form.",
+    )
+    assert await stored(world, f"data/{name}") == b"one"
+    assert len(await announced(world, f"data/{name}")) == 1
+    assert await world.database["file_versions"].count_documents({"key": f"data/{name}"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"key": "data/abc-inst-20261129-00000001-EX10.jpg"}, "'key' is not what it was made for"),
+        ({"key": "data/../results/x"}, "'key' is not what it was made for"),
+        ({"x-amz-signature": "0" * 64}, "signature is not ours"),
+        ({"policy": "e30="}, "signature is not ours"),
+        ({"acl": "public-read"}, "not made with a field 'acl'"),
+    ],
+)
+async def test_an_altered_form_is_refused_and_nothing_is_written(world, anybody, name, change, words):
+    offer = await offered(anybody, name)
+    reply = await send(anybody, offer, b"x", **change)
+    assert (reply.status_code, reply.headers["Content-Type"]) == (403, "application/json")
+    assert words in reply.text
+    for key in {f"data/{name}", offer["fields"]["key"]}:
+        with pytest.raises(ObjectNotFoundError):
+            await stored(world, key)
+    assert (await send(anybody, offer, b"x")).status_code == 204  # the form itself is as good as before
+
+
+async def test_an_expired_form_and_one_that_was_not_handed_out_are_refused(world, anybody, name):
+    forms = Forms(world.settings)
+    for ahead_s, words in ((-1, "The form has expired, at 2"), (60, "The form was not handed out here.")):
+        signed = forms.sign(f"data/{name}", max_bytes=10, expires_at=utc_now() + timedelta(seconds=ahead_s))
+        reply = await send(anybody, {"url": f"{world.url}/upload/form", "fields": signed.fields}, b"x")
+        assert (reply.status_code, reply.text[: len(words)]) == (403, words)
+    with pytest.raises(ObjectNotFoundError):
+        await stored(world, f"data/{name}")
+
+
+async def test_a_large_file_comes_in_parts_and_one_that_is_too_large_leaves_what_was_there(world, anybody, name):
+    content = bytes(range(256)) * (9 * MIB // 256)
+    await upload(anybody, name, content)
+    assert await stored(world, f"data/{name}") == content
+    reply = await send(anybody, await offered(anybody, name), b"x" * (10 * MIB + 1))
+    assert (reply.status_code, reply.text) == (413, "The file is too large: at most 10485760 bytes are accepted.")
+    assert await stored(world, f"data/{name}") == content
+
+
+async def test_what_is_replaced_stays_reachable(world, anybody, name):
+    for content in (b"first", b"second", b"second", b"third"):
+        await upload(anybody, name, content)
+    assert await stored(world, f"data/{name}") == b"third"
+    basename = name.rpartition("-")[0]
+    await world.add_frames(
+        frame_document(basename, files={"jpg_10": frame_file(stored_file(f"data/{name}")).model_dump()})
+    )
+    await world.add_user("reader")
+    async with world.client("reader") as reader:
+        versions = body_of(await reader.get(f"/api/frames/upload/replaced/{basename}/"))
+        assert [version["file_name"] for version in versions] == [name, name]
+        async with httpx.AsyncClient() as browser:
+            assert {(await browser.get(version["url"])).content for version in versions} == {b"first", b"second"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"s3_directory": "results"}, 403, "s3_directory must be either 'data', 'info-images', or 'allsky'."),
+        ({"s3_directory": "data/.."}, 403, "s3_directory must be either 'data', 'info-images', or 'allsky'."),
+        (
+            {"s3_directory": "info-images", "info_channel": 4},
+            403,
+            "Value for info_channel must be either 1, 2, or 3. Received 4 instead.",
+        ),
+        (
+            {"s3_directory": "info-images", "info_channel": "x"},
+            403,
+            "Value for info_channel must be either 1, 2, or 3. Received x instead.",
+        ),
+        ({"object_name": "../../etc/passwd"}, 400, "object_name must be a plain file name"),
+        ({"object_name": "a/b.txt"}, 400, "object_name must be a plain file name"),
+        ({"object_name": "..\\x.txt"}, 400, "object_name must be a plain file name"),
+        ({"object_name": ".hidden"}, 400, "object_name must be a plain file name"),
+        ({"object_name": ""}, 400, "object_name must be a plain file name"),
+        ({"object_name": "a\nb.fits"}, 400, "object_name must be a plain file name"),
+        ({"object_name": "a" * 256}, 400, "object_name must be a plain file name"),
+        ({"object_name": "\u2603" * 100}, 400, "object_name must be a plain file name"),
+        ({"object_name": "holiday.png"}, 400, "the file name 'holiday.png' is neither"),
+        ({"object_name": "tst-inst-20269999-00000001-EX00.fits"}, 400, "the file name"),
+        ({"object_name": 7}, 400, "object_name: Not a valid string."),
+        ({"object_name": "m31.fits"}, 403, "There is a frame 'm31' already"),
+        ({"header_data": {"EXPTIME": [1]}}, 400, "header_data: 'EXPTIME' is no text, number, true, false or null."),
+        ({"object_name": "m33.fits", "header_data": {}}, 400, "header_data needs a file named"),
+        (
+            {"object_name": "x.jpg", "s3_directory": "info-images"},
+            400,
+            "object_name must begin with the code of a site",
+        ),
+    ],
+)
+async def test_what_cannot_be_uploaded_is_refused_in_words(world, anybody, body, status, text):
+    before = await world.database["upload_tickets"].count_documents({})
+    reply = await ask(anybody, **{"object_name": f"{BASE.format(1)}-EX10.jpg", **body})
+    assert (reply.status_code, reply.headers["Content-Type"]) == (status, "application/json")
+    assert reply.text.startswith(text)
+    assert await world.database["upload_tickets"].count_documents({}) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object_name": "tst-inst-2026-night.token"},
+        {"object_name": "anything.txt", "s3_directory": "test"},
+        {"object_name": "tst-all.jpg", "s3_directory": "allsky", "info_channel": 9, "metadata": "{}"},
+        {"object_name": "m33.fits.fz"},
+    ],
+)
+async def test_what_else_observatories_store(world, anybody, body):
+    name, folder = body.pop("object_name"), body.get("s3_directory", "data")
+    await upload(anybody, name, b"x", **body)
+    told = [(event.site, event.size_bytes) for event in await announced(world, f"{folder}/{name}")]
+    assert told == {"allsky": [("tst", 1)], "data": [(None, 1)] * name.endswith(".fits.fz")}.get(folder, [])
+
+
+async def test_info_images_asked_for_at_once_keep_their_channels(world, anybody, name):
+    first, second = name, name.replace("-EX", "-EF")
+    one = await offered(anybody, first, s3_directory="info-images", info_channel="2")
+    other = await offered(anybody, second, s3_directory="info-images", info_channel=2)
+    for offer in (other, one):
+        assert (await send(anybody, offer, b"x")).status_code == 204
+    tickets = await world.database["upload_tickets"].find({"key": {"$regex": "^info-images/"}}).to_list(None)
+    assert {(ticket["key"], ticket["site"], ticket["channel"], ticket["state"]) for ticket in tickets} == {
+        (f"info-images/{each}", "tst", 2, "stored") for each in (first, second)
+    }
+
+
+async def test_a_header_in_the_request_is_stored_as_the_text_it_replaces(world, anybody, name):
+    header = {
+        "SIMPLE": True,
+        "DATE-OBS": "2026-11-29T01:02:03.456",
+        "exptime": 12.5,
+        "NAXIS": 2,
+        "TINY": 1e-07,
+        "OBJECT": "Barnard's star",
+        "NOTE": "it's " * 40,
+        "NOTHING": None,
+        "A LONG KEYWORD": "x",
+        "COMMENT": "y" * 100,
+    }
+    await upload(anybody, name, b"x", header_data=header)
+    key = f"data/{name.replace('-EX10.jpg', '-EX00.txt')}"
+    text = (await stored(world, key)).decode("ascii")
+    assert len(text) % 2880 == 0
+    read = fits.Header.fromstring(text)
+    assert {name: read[name] for name in ("SIMPLE", "DATE-OBS", "EXPTIME", "NAXIS", "TINY", "OBJECT")} == {
+        "SIMPLE": True, "DATE-OBS": "2026-11-29T01:02:03.456", "EXPTIME": 12.5, "NAXIS": 2, "TINY": 1e-07,
+        "OBJECT": "Barnard's star",
+    }  # fmt: skip
+    assert read["NOTE"] == header["NOTE"].rstrip()
+    assert read["NOTHING"] is None
+    assert read["A LONG KEYWORD"] == "x"
+    assert "".join(read["COMMENT"]) == "y" * 100
+    assert [event.site for event in await announced(world, key)] == ["tst"]
+
+
+async def test_a_form_that_ends_early_writes_nothing(world, anybody, name):
+    offer = await offered(anybody, name)
+    whole = form(offer["fields"], b"x" * 1000)
+    for content, words in (
+        (whole["content"][:-200], "The form ends in the middle of its file."),
+        (whole["content"][:300], "The form has no part named 'file'"),
+        (b"nonsense", "The form cannot be read"),
+    ):
+        reply = await anybody.post(offer["url"], content=content, headers=whole["headers"])
+        assert reply.status_code == 400
+        assert reply.text.startswith(words)
+    reply = await anybody.post(offer["url"], json={})
+    assert (reply.status_code, reply.text[:19]) == (400, "The body must be a ")
+    with pytest.raises(ObjectNotFoundError):
+        await stored(world, f"data/{name}")
+    assert (await send(anybody, offer, b"x")).status_code == 204
