@@ -18,6 +18,7 @@ from datalab.platform.documents.client import (
     IndexModel,
     ReturnDocument,
     UpdateOne,
+    aggregated,
     aggregated_while,
     encoded,
     inserted,
@@ -131,11 +132,13 @@ class Collection(Generic[DocumentT]):
         sort: Sort = (("_id", ASCENDING),),
         skip: int = 0,
         without: Iterable[str] = (),
+        only: Iterable[str] = (),
         beside: Callable[[DocumentT], int] = lambda _: 0,
     ) -> list[DocumentT]:
         """Return the first documents that fit, `limit` at the most, and no more bytes of them than allowed.
 
-        `beside` tells how many bytes belong to a document that are stored elsewhere. One document always comes.
+        They come without some of their optional fields, or with `only` some; `beside` tells how many bytes belong to a
+        document that are stored elsewhere. One document always comes.
         """
         found: list[DocumentT] = []
         left = max_bytes
@@ -157,7 +160,7 @@ class Collection(Generic[DocumentT]):
             {"$sort": dict(sort)},
             {"$skip": skip},
             {"$limit": limit},
-            {"$unset": [*_WITHOUT_OUTBOX, *without]},
+            {"$project": dict.fromkeys(only, True)} if only else {"$unset": [*_WITHOUT_OUTBOX, *without]},
             {"$set": {_SIZE: {"$bsonSize": "$$ROOT"}}},
         ]
         await aggregated_while(self.driver, pipeline, take)
@@ -175,6 +178,15 @@ class Collection(Generic[DocumentT]):
         limit: dict[str, Any] = {} if most is None else {"limit": most}
         with mongo_errors():
             return await self.driver.count_documents(query, **limit)
+
+    async def estimated_count(self) -> int:
+        """Return how many documents there are, as the store remembers it."""
+        with mongo_errors():
+            return await self.driver.estimated_document_count()
+
+    async def aggregate(self, pipeline: Sequence[Document], *, limit: int) -> list[Document]:
+        """Return what a pipeline makes of the documents, `limit` of them at the most."""
+        return await aggregated(self.driver, pipeline, limit=limit)
 
     async def distinct(self, field: str, query: Document) -> list[Any]:
         """Return the values a field has in the documents that fit, each once."""
@@ -229,6 +241,13 @@ class Collection(Generic[DocumentT]):
             self._nudge(written["_id"], written.pop("outbox"))
         found: Document | None = written
         return found
+
+    async def update_all(self, query: Document, changes: Document) -> int:
+        """Change every document that fits; return how many there were."""
+        with mongo_errors():
+            result = await self.driver.update_many(query, changes)
+        return result.matched_count
+
 
     async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
         """Change several documents, each given by query (with `_id`), changes and events; return how many fitted."""
