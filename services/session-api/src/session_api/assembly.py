@@ -10,6 +10,7 @@ from datalab.platform.objects.links import Links
 from session_api import SERVICE
 from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
+from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.feed import assembly as feed_assembly
 from session_api.offers import assembly as offers_assembly
@@ -31,7 +32,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
-    frames = FrameReader(core.documents.database)
+    frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal_uploads = uploads_assembly.build(
         core, settings=settings, store=settings, frames=frames, links=links
     )
@@ -55,6 +56,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     )
     analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
-    others = [uploads, accounts, offers, operations.capability, sessions, analysis, feed]
+    archive = archive_assembly.build(frames=frames, links=links)
+    others = [uploads, accounts, offers, archive, operations.capability, sessions, analysis, feed]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

@@ -10,7 +10,7 @@ from datalab.documents.frame import may_read_frame, own_proposal
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever sent a valid token."""
+    """Whoever sent a valid token; `NOBODY` sent none."""
 
     username: str
     superuser: bool = False
@@ -24,3 +24,6 @@ class User:
     def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
         """Tell whether a frame may be shown to the user."""
         return may_read_frame(self.readable_proposals, public_date=public_date, proposal_id=proposal_id, now=now)
+
+
+NOBODY = User("")

@@ -1,0 +1,23 @@
+"""Puts the archive together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability
+from datalab.platform.objects.links import Links
+from session_api.archive import http, images_http
+from session_api.archive.images import ImageService
+from session_api.archive.repository import FrameReader
+from session_api.archive.service import FrameService
+from session_api.archive.views import FramePresenter
+
+
+def build(*, frames: FrameReader, links: Links) -> Capability:
+    """Return what answers questions about frames."""
+    return Capability(
+        routes=[*http.router.routes, *images_http.router.routes],
+        services=[
+            FrameService(frames=frames),
+            FramePresenter(links=links),
+            ImageService(frames=frames, links=links),
+        ],
+    )

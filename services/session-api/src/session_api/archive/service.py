@@ -1,0 +1,127 @@
+"""What the frames API of OCS archives says: lists of frames, their headers, those related to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from datalab.documents.frame import FrameDocument
+from datalab.errors import NotFoundError
+from datalab.events.envelope import utc_now
+from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
+from session_api.archive.repository import FrameReader, Proposals
+from session_api.web.user import User
+from session_api.web.window import Window
+
+#: Up to here frames are counted; beyond, what is counted is told as an estimate. A count of more takes too long.
+MOST_COUNTED = 100_000
+_MOST_RELATED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """How many frames there are, exactly or not."""
+
+    frames: int
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFrame:
+    """A frame, and the numbers of those its header or theirs relates to it."""
+
+    frame: FrameDocument
+    related: Sequence[int]
+
+
+class FrameService:
+    """Frames with a file to compute with. A frame that the caller may not read does not exist: `NotFoundError`."""
+
+    def __init__(self, *, frames: FrameReader) -> None:
+        self._frames = frames
+
+    async def page(
+        self,
+        caller: User,
+        chosen: FrameFilter,
+        order: FrameOrder,
+        window: Window,
+        *,
+        with_related: bool = True,
+    ) -> tuple[FrameCount, list[FoundFrame]]:
+        """Return how many frames fit, and the window of them."""
+        proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
+        count, frames = await asyncio.gather(
+            self._count(proposals, chosen),
+            self._frames.page(proposals, chosen, order, limit=window.limit, skip=window.offset),
+        )
+        return count, await self._found(proposals, frames, with_related=with_related)
+
+    async def page_after(
+        self,
+        caller: User,
+        chosen: FrameFilter,
+        order: FrameOrder,
+        *,
+        limit: int,
+        after: Place | None,
+        with_related: bool = True,
+    ) -> tuple[list[FoundFrame], Place | None]:
+        """Return the frames that fit after a place, and the place to go on from if there may be more."""
+        proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
+        frames = await self._frames.page(proposals, chosen, order, limit=limit, after=after)
+        last = Place(frames[-1].capture_date, frames[-1].frame_id) if frames else None
+        more = last and await self._frames.page(proposals, chosen, order, limit=1, after=last)
+        return await self._found(proposals, frames, with_related=with_related), last if more else None
+
+    async def frame(self, caller: User, frame_id: int) -> FoundFrame:
+        """Return one frame, with its header."""
+        frame = await self._readable(caller, frame_id)
+        (found,) = await self._found(caller.readable_proposals, [frame], with_related=True)
+        return found
+
+    async def header(self, caller: User, frame_id: int) -> dict[str, JsonValue]:
+        """Return the header of a frame, {} if it has none."""
+        return (await self._readable(caller, frame_id)).header or {}
+
+    async def related(self, caller: User, frame_id: int) -> list[FoundFrame]:
+        """Return the frames that the header of one names, and those whose header names it."""
+        found = await self.frame(caller, frame_id)
+        if not found.related:
+            return []
+        proposals = caller.readable_proposals
+        chosen = FrameFilter(equal={"frame_id": list(found.related)}, with_science=True)
+        frames = await self._frames.page(proposals, chosen, NEWEST_FIRST, limit=_MOST_RELATED)
+        return await self._found(proposals, frames, with_related=True)
+
+    async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
+        frame = await self._frames.find_any_by_number(frame_id)
+        if frame is None or not caller.may_read(
+            public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now()
+        ):
+            raise NotFoundError("No Frame matches the given query.")
+        return frame
+
+    async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
+        counted = await self._frames.count(proposals, chosen, most=MOST_COUNTED + 1)
+        return FrameCount(counted, estimated=counted > MOST_COUNTED)
+
+    async def _found(
+        self, proposals: Proposals, frames: Sequence[FrameDocument], *, with_related: bool
+    ) -> list[FoundFrame]:
+        if not with_related:
+            return [FoundFrame(frame, ()) for frame in frames]
+        named, naming = await asyncio.gather(
+            self._frames.numbers_of(proposals, {name for frame in frames for name in frame.related}),
+            self._frames.numbers_naming(proposals, [frame.basename for frame in frames]),
+        )
+        return [
+            FoundFrame(
+                frame,
+                sorted({named[name] for name in frame.related if name in named}.union(naming.get(frame.basename, ()))),
+            )
+            for frame in frames
+        ]
