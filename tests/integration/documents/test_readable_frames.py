@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from datalab.documents.frame import may_read_frame, readable_frames
+from datalab.documents.frame import CLOSED, COMPLETE, may_read_frame, readable_frames
 from datalab.platform.documents.client import DocumentStore
 from datalab.platform.settings import MongoSettings
 
@@ -16,16 +16,16 @@ FRAMES = [
         "_id": number,
         "public_date": public_date,
         "proposal_id": proposal_id,
-        "released": public_date is not None and public_date <= NOW,
+        "release": COMPLETE if public_date is not None and public_date <= NOW else CLOSED,
     }
     for number, (public_date, proposal_id) in enumerate(
         product([None, NOW - STEP, NOW, NOW + STEP], [None, "", "P1", "P2", "$ne", "None"])
     )
 ]
 UNTOLD = [
-    {"_id": 100, "released": False},
-    {"_id": 101, "released": False, "public_date": NOW + STEP},
-    {"_id": 102, "released": False, "proposal_id": "P1"},
+    {"_id": 100, "release": CLOSED},
+    {"_id": 101, "release": CLOSED, "public_date": NOW + STEP},
+    {"_id": 102, "release": CLOSED, "proposal_id": "P1"},
 ]
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
+from datalab.documents.info_image import InfoImageDocument, place_of
+from datalab.documents.upload import Upload
 from datalab.platform.documents.collection import Collection
 from support.session_api import frame_document
 
@@ -401,6 +403,84 @@ async def test_headers_and_relations_of_a_frame(anybody, alice):
     assert (await anybody.get("/api/frames/10/related/")).json() == []
     assert (await anybody.get("/api/frames/10/")).json()["observation_id"] == 77
     assert (await anybody.get("/api/frames/x/headers/")).status_code == 404
+
+
+async def test_the_latest_uploads(world, anybody, alice, root):
+    names = (f"{OPEN[0]['_id']}-EX10.jpg", f"{SECRET['_id']}-EX10.jpg", f"{UNFINISHED['_id']}-EX00.txt", "rubbish.txt")
+    entries = [
+        Upload(
+            version_id=name,
+            site=name[:4],
+            key=f"data/{name}",
+            size_bytes=number,
+            uploaded_at=NIGHT + timedelta(seconds=number),
+            outcome="rejected" if name == "rubbish.txt" else "ingested",
+            expires_at=NIGHT + timedelta(hours=48),
+        ).stored()
+        for number, name in enumerate(names)
+    ]
+    await world.database["upload_log"].insert_many(entries)
+
+    async def seen(client, site):
+        reply = await client.get(f"/api/recentuploads?site={site}")
+        return [entry["filename"].removeprefix("data/") for entry in reply.json()]
+
+    assert (await anybody.get("/recentuploads?site=aro1")).json() == [
+        {
+            "site": "aro1",
+            "upload_timestamp_s": int(NIGHT.timestamp()),
+            "expire_timestamp_s": int(NIGHT.timestamp()) + 172_800,
+            "filename": f"data/{names[0]}",
+            "size_bytes": 0,
+        }
+    ]
+    assert await seen(anybody, "all") == [names[0], names[2]]
+    assert await seen(alice, "all") == list(names[:3])
+    assert await seen(root, "all") == list(names)
+    assert await seen(root, "nowhere") == []
+    reply = await anybody.get("/recentuploads")
+    assert (reply.status_code, reply.text) == (404, "Please be sure to include the sitecode query parameter.")
+
+
+async def test_what_a_site_shows(world, anybody):
+    base = "tst-inst-20261118-00000001"
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=48)
+    for channel, expires_at in (("2", later), ("3", NIGHT)):
+        document = InfoImageDocument(
+            place=place_of("tst", channel),
+            basename=base,
+            data_type="EX",
+            file_date="20261118",
+            files={role: file_of(f"{base}-EX{role[-2:]}.x") for role in ("jpg_10", "fits_00", "txt_00")},
+            header={"GAIN": 2},
+            expires_at=expires_at,
+        )
+        await world.database["info_images"].insert_one(document.stored())
+    for channel in ("1", "3", "9"):
+        reply = await anybody.get(f"/dev/infoimage/tst/{channel}")
+        assert (reply.status_code, reply.content) == (204, b"")
+    package = (await anybody.get("/dev/infoimage/tst/2/")).json()
+    assert "X-Amz-Signature" in package.pop("jpg_url")
+    assert package == {
+        "pk": "tst#2",
+        "base_filename": base,
+        "expiration_timestamp": int(later.timestamp()),
+        "data_type": "EX",
+        "file_date": "20261118",
+        "jpg_10_file_path": f"data/{base}-EX10.x",
+        "fits_00_file_path": f"data/{base}-EX00.x",
+        "txt_00_file_path": f"data/{base}-EX00.x",
+        "jpg_medium_exists": True,
+        "fits_00_exists": True,
+        "other_txt_00_exists": True,
+        "header": {"GAIN": "2", "END": ""},
+        "site": "tst",
+        "channel": "2",
+        "jpg_small_exists": False,
+        "fits_01_exists": False,
+        "fits_10_exists": False,
+        "s3_directory": "info-images",
+    }
 
 
 async def test_no_question_above_was_answered_by_reading_every_frame(world):

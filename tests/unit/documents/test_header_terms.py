@@ -23,7 +23,9 @@ def test_what_is_equal_has_one_term(value, asked):
     assert term_of("FILTER", value)
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", 1.2345678, "2026-11-29T01:02:03.4", "x" * 81, "a\0", {}, []])
+@pytest.mark.parametrize(
+    "value", [None, "", "  ", 1.2345678, "2026-11-29T01:02:03.4", "-12:01:02.5", "x" * 81, "a\0", {}, []]
+)
 def test_what_nobody_searches_has_none(value):
     assert term_of("KEY", value) is None
 

@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
+from datalab.documents.upload import Outcome
 from datalab.errors import TransientError, UsageError
 from datalab.events.frames import FileUnchanged
 from ingest.arrivals.model import UNKNOWN_SITE, Origin
-from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
 
 

@@ -38,7 +38,7 @@ def test_what_anybody_may_call():
         # What of the archive is public; who has a token sees more.
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
-        "/{site}/latest_images/{number_of_images}",
+        *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed"}
     assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}

@@ -50,15 +50,17 @@ FILTERED_BY = (
 )
 #: What lists are ordered by beside these and the time.
 _ORDERED_BY = ("exposure_time_s",)
-#: `released` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
+#: Who finds a frame in lists: those only who may read it; everybody, though no FITS file of it has come yet; everybody.
+CLOSED, OPEN, COMPLETE = 0, 1, 2
+#: `release` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
 INDEXES = (
     Index(fields=(("frame_id", ASCENDING),), unique=True),
-    Index(fields=(("released", ASCENDING), *NEWEST_FIRST)),
+    Index(fields=(("release", ASCENDING), *NEWEST_FIRST)),
     *(
-        Index(fields=(("released", ASCENDING), (field, ASCENDING), *NEWEST_FIRST))
+        Index(fields=(("release", ASCENDING), (field, ASCENDING), *NEWEST_FIRST))
         for field in (*FILTERED_BY, *_ORDERED_BY)
     ),
-    *(Index(fields=(("released", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
+    *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
     Index(fields=(("sky", ON_SPHERE),)),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
     Index(fields=(("related", ASCENDING),)),
@@ -175,9 +177,11 @@ class FrameDocument(StoredDocument, Observation):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def released(self) -> bool:
-        """Whether everybody may read the frame. The date that comes later is noted by ingest when it has come."""
-        return self.public_date is not None and self.public_date <= self.modified
+    def release(self) -> int:
+        """Who finds the frame in lists. A public date that is still to come is noted by ingest when it has come."""
+        if self.public_date is None or self.public_date > self.modified:
+            return CLOSED
+        return COMPLETE if self.has_science else OPEN
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -250,13 +254,16 @@ def may_read_frame(
     return proposal_id is not None and proposal_id in proposals
 
 
-def readable_frames(proposals: Several[str] | None) -> Sequence[Document]:
+def readable_frames(proposals: Several[str] | None, *, complete: bool = False) -> Sequence[Document]:
     """Return filters of the frames that `may_read_frame` lets a member of `proposals` read: no frame fits two of them.
 
-    A frame whose public date has just passed is among them as soon as it is `released`.
+    `complete` are those with a file to compute with. A frame whose public date has just passed is among the frames that
+    everybody reads as soon as ingest has noted it in `release`.
     """
+    with_science: Document = {"has_science": True} if complete else {}
+    everybodys: Document = {"release": COMPLETE if complete else {"$in": [OPEN, COMPLETE]}}
     if proposals is None:
-        return [{"released": {"$in": [True, False]}}]
+        return [everybodys, {"release": CLOSED, **with_science}]
     if not proposals:
-        return [{"released": True}]
-    return [{"released": True}, {"released": False, "proposal_id": {"$in": sorted(proposals)}}]
+        return [everybodys]
+    return [everybodys, {"release": CLOSED, "proposal_id": {"$in": sorted(proposals)}, **with_science}]

@@ -20,8 +20,8 @@ _NOT_SEARCHED = re.compile(
     r"\d+|CMPTYPE|NAME\d+|VAL\d+|SIMPLE|EXTEND|QUANTIZ|DITHER0)|BSCALE|BZERO|.?HECKSUM|CHECKSUM|Z?DATASUM|COMMENT|HISTORY"
     r"|CONTINUE|END|"
 )
-#: Times have a filter of their own.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[t ]\d\d:.*")
+#: Times and positions have filters of their own.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[t ]\d\d:.*|[+-]?\d{1,3}:\d\d(:.*)?")
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII)
 

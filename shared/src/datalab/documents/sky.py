@@ -30,10 +30,13 @@ def polygon(corners: Sequence[tuple[float, float]]) -> Document | None:
 
     None for what is no such polygon, or not within a hemisphere: the index would refuse the document for it.
     """
-    if len(corners) < 3 or not _is_convex([_vector(ra, dec) for ra, dec in corners]):
-        return None
-    ring = [[_longitude(ra), dec] for ra, dec in corners]
-    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    return ring(corners) if len(corners) >= 3 and _is_convex([_vector(*corner) for corner in corners]) else None
+
+
+def ring(corners: Sequence[tuple[float, float]]) -> Document:
+    """Return corners as the GeoJSON of a polygon, whether it is one or not."""
+    positions = [[_longitude(ra), dec] for ra, dec in corners]
+    return {"type": "Polygon", "coordinates": [[*positions, positions[0]]]}
 
 
 def circle(ra_deg: float, dec_deg: float, radius_deg: float) -> Document:

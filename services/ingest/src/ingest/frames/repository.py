@@ -6,7 +6,7 @@ from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
 
 from datalab.documents.document import Document
-from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
+from datalab.documents.frame import CLOSED, COLLECTION, COMPLETE, INDEXES, OPEN, FrameDocument, FrameFile
 from datalab.events.envelope import Event, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, LostRaceError
@@ -34,8 +34,9 @@ class FrameRepository:
 
     async def release_due(self) -> int:
         """Note of frames whose public date has come that everybody may read them; return how many there were."""
-        due: Document = {"released": False, "public_date": {"$lte": utc_now()}}
-        return await self._frames.update_all(due, {"$set": {"released": True}})
+        due: Document = {"release": CLOSED, "public_date": {"$lte": utc_now()}}
+        open_now = {"$cond": ["$has_science", COMPLETE, OPEN]}
+        return await self._frames.update_all(due, [{"$set": {"release": open_now}}])
 
     async def files_of(self, basenames: Several[str]) -> Mapping[str, FrameFile]:
         rows = await self._frames.rows({"_id": {"$in": list(basenames)}}, {"files": True})

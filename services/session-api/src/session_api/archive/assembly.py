@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
 from session_api.archive import http, images_http
 from session_api.archive.images import ImageService
-from session_api.archive.repository import FrameReader
+from session_api.archive.repository import FrameReader, InfoImageReader, UploadReader
 from session_api.archive.service import FrameService
+from session_api.archive.uploads import InfoImages, UploadLog
 from session_api.archive.views import FramePresenter
 
 
-def build(*, frames: FrameReader, links: Links) -> Capability:
+def build(core: DocumentCore, *, frames: FrameReader, links: Links) -> Capability:
     """Return what answers questions about frames."""
     return Capability(
         routes=[*http.router.routes, *images_http.router.routes],
@@ -19,5 +21,7 @@ def build(*, frames: FrameReader, links: Links) -> Capability:
             FrameService(frames=frames),
             FramePresenter(links=links),
             ImageService(frames=frames, links=links),
+            UploadLog(uploads=UploadReader(core.documents.database), frames=frames),
+            InfoImages(images=InfoImageReader(core.documents.database), links=links),
         ],
     )

@@ -149,9 +149,9 @@ class FrameQuery(BaseModel):
         if types or self.exclude_calibrations:
             equal["configuration_type"] = [each for each in types if each in equal.get("configuration_type", [each])]
         excluded = [*self.exclude_configuration_type, *self.exclude_OBSTYPE]
-        released = None
+        closed = False
         if self.public is False:
-            released = False if own_proposals is None else None
+            closed = own_proposals is None
             if own_proposals:
                 equal["proposal_id"] = [
                     each for each in sorted(own_proposals) if each in equal.get("proposal_id", [each])
@@ -164,7 +164,7 @@ class FrameQuery(BaseModel):
             captured=(self.DATE_OBS or self.start, self.DATE_OBS or self.end),
             exposed_s=(exposed_s, None),
             public_date=self.L1PUBDAT,
-            released=released,
+            closed=closed,
             basename=self.basename_exact or (containing(self.basename) if self.basename else None),
             target_name=containing(target) if target else None,
             header_terms=[_header_term(each) for each in self.header],

@@ -98,7 +98,7 @@ class ImageService:
             return {}
         if frame.header_source != "text":
             return frame.header
-        return {keyword: _as_text(value) for keyword, value in frame.header.items()} | {"END": ""}
+        return as_texts(frame.header)
 
     async def filtered(
         self,
@@ -179,6 +179,11 @@ class ImageService:
     def _link(self, frame: FrameDocument, roles: Sequence[str]) -> str:
         file = next((frame.files[role] for role in roles if role in frame.files), None)
         return "" if file is None else self._links.sign_get(file.key, content_type="image/jpeg")
+
+
+def as_texts(header: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the values of a header as its text file has them, with the card that ends it."""
+    return {**{keyword: _as_text(value) for keyword, value in header.items()}, "END": ""}
 
 
 def _may_read(caller: User, frame: FrameDocument) -> bool:

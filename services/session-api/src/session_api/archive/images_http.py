@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from datalab.documents.document import Document
 from datalab.documents.header_terms import term_of
-from datalab.errors import UsageError
+from datalab.errors import NotFoundError, UsageError
 from session_api.archive.images import ImagePackage, ImageService
 from session_api.archive.model import (
     NEWEST_FIRST,
@@ -28,15 +28,18 @@ from session_api.archive.model import (
     like,
 )
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
+from session_api.archive.uploads import InfoImages, UploadLog, UploadView
 from session_api.web.access import Access, access
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, provided
 from session_api.web.paging import page_link
 from session_api.web.parameters import moment
 from session_api.web.photon_ranch import TEXT_ERRORS, photon_ranch_router
-from session_api.web.replies import JsonReply
+from session_api.web.replies import JsonReply, empty_reply
 
 Images = Annotated[ImageService, provided(ImageService)]
+Infos = Annotated[InfoImages, provided(InfoImages)]
+Uploads = Annotated[UploadLog, provided(UploadLog)]
 Name = Annotated[str, Path(max_length=256, pattern=r"^[^\x00]*$")]
 Text = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
 T = TypeVar("T")
@@ -147,6 +150,32 @@ async def filtered_images(
 @access(Access.PUBLIC)
 async def latest_image_all_sites(caller: Anybody, images: Images) -> Response:
     return JsonReply(await images.latest_of_every_site(caller))
+
+
+@router.get("/recentuploads", response_model=list[UploadView], responses=TEXT_ERRORS, summary="List the latest uploads")
+@access(Access.PUBLIC, large_answer=True)
+async def recent_uploads(
+    request: Request,
+    caller: Anybody,
+    *,
+    site: Annotated[Text, Query(description="a site, or `all`")] = None,
+    uploads: Uploads,
+) -> Response:
+    if not site:
+        raise NotFoundError("Please be sure to include the sitecode query parameter.")
+    return await delivered(request, JsonReply(await uploads.latest(caller, site)))
+
+
+@router.get(
+    "/infoimage/{site}/{channel}",
+    response_model=dict[str, JsonValue],
+    responses={**TEXT_ERRORS, 204: {"description": "The channel shows nothing"}},
+    summary="Read what a site shows on one of its channels",
+)
+@access(Access.PUBLIC)
+async def get_info_image(site: Name, channel: Name, images: Infos) -> Response:
+    package = await images.package(site, channel)
+    return empty_reply() if package is None else JsonReply(package)
 
 
 @router.get(

@@ -27,10 +27,11 @@ class FrameFilter:
     """Which frames; all that is given has to hold.
 
     equal, unequal: values by field, of which a frame has one, or none; fields are those of `frame.FILTERED_BY`.
-    released: whether everybody may read it.
+    closed: only frames that not everybody may read yet.
     captured, exposed_s: from and until, both included, each None where there is no limit.
     basename: the whole name, or a pattern of it.
     header_terms: see `datalab.documents.header_terms`.
+    numbers: of which the frame's is one.
     touches: shapes (GeoJSON) that the image must have a part of, each of them. With points it covers them all.
     """
 
@@ -39,13 +40,14 @@ class FrameFilter:
     captured: tuple[datetime | None, datetime | None] = (None, None)
     exposed_s: tuple[float | None, float | None] = (None, None)
     public_date: datetime | None = None
-    released: bool | None = None
+    closed: bool = False
     basename: str | re.Pattern[str] | None = None
     target_name: re.Pattern[str] | None = None
     header_terms: Sequence[str] = ()
     touches: Sequence[Document] = ()
     with_picture: bool = False
     with_science: bool = False
+    numbers: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

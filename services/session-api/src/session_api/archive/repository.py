@@ -7,15 +7,21 @@ from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from datalab.documents import info_image, upload
 from datalab.documents.document import ASCENDING, DESCENDING, Document
 from datalab.documents.frame import (
+    CLOSED,
     COLLECTION,
+    COMPLETE,
     NEWEST_FIRST,
+    OPEN,
     RELATED_KEYWORDS,
     FrameDocument,
     Observation,
     readable_frames,
 )
+from datalab.documents.info_image import InfoImageDocument
+from datalab.documents.upload import Upload
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, Sort
 from datalab.platform.together import Together
@@ -80,7 +86,7 @@ class FrameReader:
         """
         conditions = [*_conditions(chosen), *_after(after, order)]
         return await self._frames.find_within(
-            _readable(proposals, conditions),
+            _readable(proposals, conditions, complete=chosen.with_science),
             sort=_sort(order),
             skip=skip,
             limit=limit,
@@ -93,14 +99,19 @@ class FrameReader:
         """Return how many frames fit, `most` at the most."""
         counts = [
             await self._frames.count(_all_of([branch, *_conditions(chosen)]), most=most)
-            for branch in readable_frames(proposals)
+            for branch in readable_frames(proposals, complete=chosen.with_science)
         ]
         return min(sum(counts), most)
+
+    async def largest_number(self) -> int:
+        """Return the largest number of a frame, whoever may read it; 0 if there is none."""
+        rows = await self._frames.rows({}, {"frame_id": True}, sort=[("frame_id", DESCENDING)], limit=1)
+        return rows[0]["frame_id"] if rows else 0
 
     async def sites(self) -> list[str]:
         """Return every site that has a frame, whoever may read it."""
         # Apart: an index is only skipped through from one value to the next behind a single one.
-        found = [await self._frames.distinct("site", {"released": released}) for released in (True, False)]
+        found = [await self._frames.distinct("site", {"release": each}) for each in (CLOSED, OPEN, COMPLETE)]
         return sorted({site for sites in found for site in sites})
 
     async def last_of_stacks(
@@ -130,6 +141,10 @@ class FrameReader:
         query = _readable(proposals, [{"_id": {"$in": sorted(basenames)}}])
         return {row["_id"]: row["frame_id"] for row in await self._frames.rows(query, {"frame_id": True})}
 
+    async def readable(self, proposals: Proposals, basenames: Several[str]) -> set[str]:
+        """Return those of the base names whose frames may be read."""
+        return set(await self.numbers_of(proposals, basenames))
+
     async def numbers_naming(self, proposals: Proposals, basenames: Several[str]) -> Mapping[str, list[int]]:
         """Return the numbers of frames whose headers name others, by the base names of these."""
         wanted = set(basenames)
@@ -144,17 +159,41 @@ class FrameReader:
         return found
 
 
+class UploadReader:
+    """Collection `upload_log`. Whose files these are, callers check."""
+
+    def __init__(self, database: Database) -> None:
+        self._uploads = Collection(database, upload.COLLECTION, Upload)
+
+    async def latest_any(self, site: str | None, *, limit: int) -> list[Upload]:
+        """Return the latest entries of a site, or of all, the oldest first."""
+        query = {} if site is None else {"site": site}
+        found = await self._uploads.find(query, sort=upload.NEWEST_FIRST, limit=limit)
+        return found[::-1]
+
+
+class InfoImageReader:
+    """Collection `info_images`: everybody may see them."""
+
+    def __init__(self, database: Database) -> None:
+        self._images = Collection(database, info_image.COLLECTION, InfoImageDocument)
+
+    async def find(self, site: str, channel: str, *, now: datetime) -> InfoImageDocument | None:
+        """Return what a channel shows now."""
+        return await self._images.find_one({"_id": info_image.place_of(site, channel), "expires_at": {"$gt": now}})
+
+
 #: A bias may be named by every exposure of its month; so many are told.
 _MOST_NAMING = 1000
 
 
-def _readable(proposals: Proposals, conditions: Iterable[Document]) -> Document:
+def _readable(proposals: Proposals, conditions: Iterable[Document], *, complete: bool = False) -> Document:
     """Return the query for what fits and may be read.
 
     The conditions stand in each branch of the alternatives, so that each has an index of its own, in the right order.
     """
     conditions = list(conditions)
-    branches = [_all_of([branch, *conditions]) for branch in readable_frames(proposals)]
+    branches = [_all_of([branch, *conditions]) for branch in readable_frames(proposals, complete=complete)]
     return branches[0] if len(branches) == 1 else {"$or": branches}
 
 
@@ -193,12 +232,12 @@ def _conditions(chosen: FrameFilter) -> list[Document]:
     conditions += _matching("_id", chosen.basename) + _matching("target_name", chosen.target_name)
     conditions += [{"header_terms": term} for term in chosen.header_terms]
     conditions += [{"sky": {"$geoIntersects": {"$geometry": shape}}} for shape in chosen.touches]
-    if chosen.released is not None:
-        conditions.append({"released": chosen.released})
+    if chosen.closed:
+        conditions.append({"release": CLOSED})
+    if chosen.numbers is not None:
+        conditions.append({"frame_id": {"$in": list(chosen.numbers)}})
     if chosen.with_picture:
         conditions.append({"has_picture": True})
-    if chosen.with_science:
-        conditions.append({"has_science": True})
     return conditions
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +21,11 @@ from session_api.web.window import Window
 #: Up to here frames are counted; beyond, what is counted is told as an estimate. A count of more takes too long.
 MOST_COUNTED = 100_000
 _MOST_RELATED = 1000
+#: A sample of so many frames costs a count 10 ms, and tells a count of a tenth of all to 10 %.
+_SAMPLE = [random.Random(number).random() for number in range(1000)]  # noqa: S311 - always the same
+_STEP = 1.05
+#: So many standard errors above is certainly above.
+_SURE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class FrameService:
         if not found.related:
             return []
         proposals = caller.readable_proposals
-        chosen = FrameFilter(equal={"frame_id": list(found.related)}, with_science=True)
+        chosen = FrameFilter(numbers=found.related, with_science=True)
         frames = await self._frames.page(proposals, chosen, NEWEST_FIRST, limit=_MOST_RELATED)
         return await self._found(proposals, frames, with_related=True)
 
@@ -106,8 +113,30 @@ class FrameService:
         return frame
 
     async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
+        """Return the count; of many frames an estimate, from how many of a sample fit.
+
+        Numbers are given one after the other, so that those of the sample are as good as drawn from all frames; where
+        one is missing, its frame does not fit.
+        """
+        largest = await self._frames.largest_number()
+        if largest <= MOST_COUNTED:
+            return FrameCount(await self._frames.count(proposals, chosen, most=MOST_COUNTED))
+        estimate, error = await self._estimate(proposals, chosen, largest)
+        if estimate - _SURE * error > MOST_COUNTED:
+            return FrameCount(round(estimate), estimated=True)
         counted = await self._frames.count(proposals, chosen, most=MOST_COUNTED + 1)
-        return FrameCount(counted, estimated=counted > MOST_COUNTED)
+        if counted > MOST_COUNTED:
+            return FrameCount(max(counted, round(estimate)), estimated=True)
+        return FrameCount(counted)
+
+    async def _estimate(self, proposals: Proposals, chosen: FrameFilter, largest: int) -> tuple[float, float]:
+        """Return about how many frames fit, and the standard error of that."""
+        # The same sample until there are some more frames: the store has it at hand.
+        reach = _STEP ** math.ceil(math.log(largest, _STEP))
+        sample = sorted({math.ceil(reach * part) for part in _SAMPLE})
+        fitting = await self._frames.count(proposals, replace(chosen, numbers=sample), most=len(sample))
+        share = fitting / len(sample)
+        return reach * share, reach * math.sqrt(share * (1 - share) / len(sample))
 
     async def _found(
         self, proposals: Proposals, frames: Sequence[FrameDocument], *, with_related: bool

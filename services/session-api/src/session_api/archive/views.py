@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from typing_extensions import TypedDict
 
 from datalab.documents.frame import PICTURE_ROLES, SCIENCE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
-from datalab.documents.sky import polygon
+from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
@@ -151,9 +151,8 @@ class FramePresenter:
             BLKUID=_number(frame.observation_id),
             REQNUM=_number(frame.request_id),
         )
-        area = polygon(frame.footprint) if frame.footprint else None
-        if area is not None:
-            view["area"] = area
+        if frame.footprint:
+            view["area"] = ring(frame.footprint)
         if with_related:
             view["related_frames"] = list(found.related)
         if with_thumbnails:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from inspect import isawaitable
 from typing import Any
 
@@ -61,6 +62,7 @@ class DocumentStore:
         self._client = driver(
             settings.mongo_url.get_secret_value(),
             tz_aware=True,
+            tzinfo=UTC,
             # Whatever the URL says: without the journal, a killed mongod forgets writes it has acknowledged.
             w="majority",
             journal=True,

@@ -242,7 +242,7 @@ class Collection(Generic[DocumentT]):
         found: Document | None = written
         return found
 
-    async def update_all(self, query: Document, changes: Document) -> int:
+    async def update_all(self, query: Document, changes: Document | Sequence[Document]) -> int:
         """Change every document that fits; return how many there were."""
         with mongo_errors():
             result = await self.driver.update_many(query, changes)
