@@ -179,6 +179,8 @@ async def fill(store: DocumentStore) -> None:
         if len(batch) == _BATCH:
             await frames.driver.insert_many(batch, ordered=False)
             batch = []
+            if document["frame_id"] % 100_000 == 0:
+                print(f"{document['frame_id']} frames stored", flush=True)
     if batch:
         await frames.driver.insert_many(batch, ordered=False)
     await frames.ensure_indexes()
@@ -258,7 +260,7 @@ async def main() -> None:
             store = DocumentStore(system.mongo_settings)
             began = time.perf_counter()
             await fill(store)
-            print(f"{FRAMES} frames stored and indexed in {time.perf_counter() - began:.0f} s")
+            print(f"{FRAMES} frames stored and indexed in {time.perf_counter() - began:.0f} s", flush=True)
             await store.close()
             os.sync()
             figures = await measure(system)

@@ -405,6 +405,23 @@ async def test_headers_and_relations_of_a_frame(anybody, alice):
     assert (await anybody.get("/api/frames/x/headers/")).status_code == 404
 
 
+async def test_what_values_frames_have(anybody, alice, root):
+    everything = (await anybody.get("/api/frames/aggregate/")).json()
+    assert everything == {
+        "sites": ["aro"],
+        "telescopes": [],
+        "filters": ["R", "V", "rp"],
+        "instruments": [],
+        "obstypes": ["EXPOSE", "SKYFLAT"],
+        "proposals": [],
+    }
+    assert (await alice.get("/api/frames/aggregate/")).json()["proposals"] == ["P1"]
+    assert (await root.get("/api/frames/aggregate/?start=2026-11-18")).json()["filters"] == ["R", "V"]
+    chosen = (await anybody.get("/api/frames/aggregate/?configuration_type=SKYFLAT&end=2026-11-18")).json()
+    assert (chosen["filters"], chosen["sites"]) == (["rp"], [])
+    assert (await anybody.get("/api/frames/aggregate/?start=never")).status_code == 400
+
+
 async def test_the_latest_uploads(world, anybody, alice, root):
     names = (f"{OPEN[0]['_id']}-EX10.jpg", f"{SECRET['_id']}-EX10.jpg", f"{UNFINISHED['_id']}-EX00.txt", "rubbish.txt")
     entries = [

@@ -17,7 +17,7 @@ from datalab.errors import UsageError
 from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing
 from session_api.archive.service import FrameService
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
-from session_api.archive.views import FrameCursorPage, FrameHeader, FramePage, FramePresenter, FrameView
+from session_api.archive.views import FrameAggregate, FrameCursorPage, FrameHeader, FramePage, FramePresenter, FrameView
 from session_api.web.access import Access, access
 from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, NOT_FOUND
 from session_api.web.delivery import UNCHANGED, delivered
@@ -251,6 +251,14 @@ async def list_frames(
     views = presenter.frames(found, with_thumbnails=include_thumbnails, with_related=include_related_frames)
     reply = page_reply(request, window, count.frames, views, estimated=count.estimated, count_estimated=count.estimated)
     return await delivered(request, reply)
+
+
+@router.get(
+    "/aggregate", response_model=FrameAggregate, responses=BAD_FIELDS, summary="List the sites, filters, … of frames"
+)
+@access(Access.PUBLIC, large_answer=True)
+async def aggregate(caller: Anybody, chosen: Chosen, frames: Frames) -> Response:
+    return JsonReply(await frames.aggregate(caller, chosen))
 
 
 @router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")

@@ -40,6 +40,9 @@ _LISTED = (
 #: What an answer has beside what is stored: names, and signed links of 500 bytes each.
 _ANSWER_BYTES = 1500
 
+#: As many questions as one request asks: the store takes no more than a thousand.
+_ASKED_AT_ONCE = 100
+
 #: Whose frames somebody may read before they are public; None stands for everybody's.
 Proposals = Several[str] | None
 
@@ -113,6 +116,33 @@ class FrameReader:
         # Apart: an index is only skipped through from one value to the next behind a single one.
         found = [await self._frames.distinct("site", {"release": each}) for each in (CLOSED, OPEN, COMPLETE)]
         return sorted({site for sites in found for site in sites})
+
+    async def values(self, proposals: Proposals, chosen: FrameFilter, field: str) -> list[str]:
+        """Return the values that a field has in the frames that fit, each once, in order.
+
+        No frames are gone through: an index tells the values there are, and each is looked for among what fits.
+        """
+        releases = [COMPLETE] if proposals is not None and not proposals else [COMPLETE, CLOSED]
+        there = [await self._frames.distinct(field, {"release": release}) for release in releases]
+        candidates = sorted({value for values in there for value in values if value})
+        found: list[str] = []
+        for first in range(0, len(candidates), _ASKED_AT_ONCE):
+            looks: list[list[Document]] = [
+                [
+                    {
+                        "$match": _readable(
+                            proposals, [{field: value}, *_conditions(chosen)], complete=chosen.with_science
+                        )
+                    },
+                    {"$limit": 1},
+                    {"$project": {"_id": False, "value": f"${field}"}},
+                ]
+                for value in candidates[first : first + _ASKED_AT_ONCE]
+            ]
+            others: list[Document] = [{"$unionWith": {"coll": COLLECTION, "pipeline": look}} for look in looks[1:]]
+            rows = await self._frames.aggregate([*looks[0], *others], limit=_ASKED_AT_ONCE)
+            found += [row["value"] for row in rows]
+        return found
 
     async def last_of_stacks(
         self, proposals: Proposals, chosen: FrameFilter, stacks: Several[tuple[str, str]]

@@ -20,6 +20,15 @@ from session_api.web.window import Window
 
 #: Up to here frames are counted; beyond, what is counted is told as an estimate. A count of more takes too long.
 MOST_COUNTED = 100_000
+#: What is aggregated, by the name clients know.
+AGGREGATED = {
+    "sites": "site_id",
+    "telescopes": "telescope_id",
+    "filters": "filter_name",
+    "instruments": "instrument_id",
+    "obstypes": "configuration_type",
+    "proposals": "proposal_id",
+}
 _MOST_RELATED = 1000
 #: A sample of so many frames costs a count 10 ms, and tells a count of a tenth of all to 10 %.
 _SAMPLE = [random.Random(number).random() for number in range(1000)]  # noqa: S311 - always the same
@@ -103,6 +112,14 @@ class FrameService:
         chosen = FrameFilter(numbers=found.related, with_science=True)
         frames = await self._frames.page(proposals, chosen, NEWEST_FIRST, limit=_MOST_RELATED)
         return await self._found(proposals, frames, with_related=True)
+
+    async def aggregate(self, caller: User, chosen: FrameFilter) -> dict[str, list[str]]:
+        """Return the values that frames which fit have, by what they are values of: see `AGGREGATED`."""
+        chosen = replace(chosen, with_science=True)
+        values = await asyncio.gather(
+            *(self._frames.values(caller.readable_proposals, chosen, field) for field in AGGREGATED.values())
+        )
+        return dict(zip(AGGREGATED, values, strict=True))
 
     async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
         frame = await self._frames.find_any_by_number(frame_id)

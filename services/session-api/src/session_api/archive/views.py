@@ -104,6 +104,17 @@ class FrameHeader(TypedDict):
     data: dict[str, JsonValue]
 
 
+class FrameAggregate(TypedDict):
+    """The values that frames have."""
+
+    sites: list[str]
+    telescopes: list[str]
+    filters: list[str]
+    instruments: list[str]
+    obstypes: list[str]
+    proposals: list[str]
+
+
 class FramePresenter:
     """Makes views of frames."""
 
