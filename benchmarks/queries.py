@@ -9,6 +9,7 @@ results. FRAMES_DIR names a folder to keep them in, and to find them in the next
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
 import random
@@ -103,7 +104,7 @@ def documents(count: int) -> Iterator[dict[str, Any]]:
     for number in range(1, count + 1):
         target = sky.target()
         ra, dec = sky.targets[target]
-        moment = END - SPAN + SPAN * number / count
+        moment = END - SPAN * (1 - number / count)
         site, chance = sky.chance.choice(SITES), sky.chance
         name = f"{site}-cam{number % 2}-{moment:%Y%m%d}-{number:08d}"
         proposal = chance.randrange(PROPOSALS)
@@ -170,19 +171,13 @@ def square(ra: float, dec: float) -> list[tuple[float, float]]:
 async def fill(store: DocumentStore) -> None:
     """Put the frames into the store, and make its indexes when they are there: that is quicker."""
     frames = Collection(store.database, COLLECTION, FrameDocument, indexes=INDEXES)
-    if await frames.estimated_count() == FRAMES:
-        return
-    await frames.driver.drop()
-    batch: list[dict[str, Any]] = []
-    for document in documents(FRAMES):
-        batch.append(document)
-        if len(batch) == _BATCH:
+    if await frames.estimated_count() != FRAMES:
+        await frames.driver.drop()
+        several = documents(FRAMES)
+        while batch := list(itertools.islice(several, _BATCH)):
             await frames.driver.insert_many(batch, ordered=False)
-            batch = []
-            if document["frame_id"] % 100_000 == 0:
-                print(f"{document['frame_id']} frames stored", flush=True)
-    if batch:
-        await frames.driver.insert_many(batch, ordered=False)
+            if batch[-1]["frame_id"] % 100_000 == 0:
+                print(f"{batch[-1]['frame_id']} frames stored", flush=True)
     await frames.ensure_indexes()
 
 

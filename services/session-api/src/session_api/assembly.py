@@ -54,9 +54,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         uploads=personal_uploads,
         frames=frames,
     )
-    analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
+    analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
-    archive = archive_assembly.build(core, frames=frames, links=links)
+    archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     others = [uploads, accounts, offers, archive, operations.capability, sessions, analysis, feed]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

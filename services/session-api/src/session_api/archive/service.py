@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -53,11 +54,24 @@ class FoundFrame:
     related: Sequence[int]
 
 
+class Outputs(Protocol):
+    """What the caller's operations made, as frames: by numbers no frame has, and by name."""
+
+    async def find(self, caller: User, number: int) -> FrameDocument | None: ...
+
+    async def find_named(self, caller: User, basename: str) -> FrameDocument | None: ...
+
+    async def header(self, caller: User, output: FrameDocument) -> dict[str, JsonValue]:
+        """Return the header. Raises `TransientError`, `NotFoundError`."""
+        ...
+
+
 class FrameService:
     """Frames with a file to compute with. A frame that the caller may not read does not exist: `NotFoundError`."""
 
-    def __init__(self, *, frames: FrameReader) -> None:
+    def __init__(self, *, frames: FrameReader, outputs: Outputs) -> None:
         self._frames = frames
+        self._outputs = outputs
 
     async def page(
         self,
@@ -68,12 +82,16 @@ class FrameService:
         *,
         with_related: bool = True,
     ) -> tuple[FrameCount, list[FoundFrame]]:
-        """Return how many frames fit, and the window of them."""
+        """Return how many frames fit, and the window of them; where none has the one name asked for, an output has."""
         proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
         count, frames = await asyncio.gather(
             self._count(proposals, chosen),
             self._frames.page(proposals, chosen, order, limit=window.limit, skip=window.offset),
         )
+        if not count.frames and isinstance(chosen.basename, str):
+            output = await self._outputs.find_named(caller, chosen.basename)
+            if output is not None:
+                return FrameCount(1), [FoundFrame(output, ())][window.offset : window.offset + window.limit]
         return count, await self._found(proposals, frames, with_related=with_related)
 
     async def page_after(
@@ -94,13 +112,19 @@ class FrameService:
         return await self._found(proposals, frames, with_related=with_related), last if more else None
 
     async def frame(self, caller: User, frame_id: int) -> FoundFrame:
-        """Return one frame, with its header."""
+        """Return one frame, with its header, or one output of the caller's operations."""
+        output = await self._outputs.find(caller, frame_id)
+        if output is not None:
+            return FoundFrame(output, ())
         frame = await self._readable(caller, frame_id)
         (found,) = await self._found(caller.readable_proposals, [frame], with_related=True)
         return found
 
     async def header(self, caller: User, frame_id: int) -> dict[str, JsonValue]:
-        """Return the header of a frame, {} if it has none."""
+        """Return the header of a frame or output, {} if it has none. Raises `TransientError`."""
+        output = await self._outputs.find(caller, frame_id)
+        if output is not None:
+            return await self._outputs.header(caller, output)
         return (await self._readable(caller, frame_id)).header or {}
 
     async def related(self, caller: User, frame_id: int) -> list[FoundFrame]:
