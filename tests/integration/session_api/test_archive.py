@@ -405,6 +405,18 @@ async def test_headers_and_relations_of_a_frame(anybody, alice):
     assert (await anybody.get("/api/frames/x/headers/")).status_code == 404
 
 
+@pytest.mark.parametrize(("suffix", "file"), [("-small", "-EX11.jpg"), ("-large", "-EX10.jpg")])
+async def test_a_picture_is_found_by_the_name_the_user_interface_gives_it(anybody, alice, suffix, file):
+    named = f"/api/frames/?basename_exact={OPEN[0]['_id']}{suffix}"
+    (frame,) = (await anybody.get(named)).json()["results"]
+    assert (frame["id"], frame["basename"]) == (1, f"{OPEN[0]['_id']}{suffix}")
+    assert f"{file}?" in frame["url"]
+    assert (await anybody.get(f"{named}&offset=1")).json()["results"] == []
+    secret = f"/api/frames/?basename_exact={SECRET['_id']}{suffix}"
+    assert (await anybody.get(secret)).json()["count"] == 0
+    assert (await alice.get(secret)).json()["count"] == 1
+
+
 async def test_what_values_frames_have(anybody, alice, root):
     everything = (await anybody.get("/api/frames/aggregate/")).json()
     assert everything == {

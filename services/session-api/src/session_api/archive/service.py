@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from datalab.documents.frame import FrameDocument
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
@@ -30,6 +30,8 @@ AGGREGATED = {
     "obstypes": "configuration_type",
     "proposals": "proposal_id",
 }
+#: How the user interface calls the pictures of a frame in a Photon Ranch archive, and which files they are.
+_PICTURES = {"-small": (*THUMBNAIL_ROLES, *PICTURE_ROLES), "-large": PICTURE_ROLES}
 _MOST_RELATED = 1000
 #: A sample of so many frames costs a count 10 ms, and tells a count of a tenth of all to 10 %.
 _SAMPLE = [random.Random(number).random() for number in range(1000)]  # noqa: S311 - always the same
@@ -82,16 +84,19 @@ class FrameService:
         *,
         with_related: bool = True,
     ) -> tuple[FrameCount, list[FoundFrame]]:
-        """Return how many frames fit, and the window of them; where none has the one name asked for, an output has."""
+        """Return how many frames fit, and the window of them.
+
+        What is asked for by its whole name may also be an output of the caller's operations, or a frame's picture.
+        """
         proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
         count, frames = await asyncio.gather(
             self._count(proposals, chosen),
             self._frames.page(proposals, chosen, order, limit=window.limit, skip=window.offset),
         )
         if not count.frames and isinstance(chosen.basename, str):
-            output = await self._outputs.find_named(caller, chosen.basename)
-            if output is not None:
-                return FrameCount(1), [FoundFrame(output, ())][window.offset : window.offset + window.limit]
+            other = await self._other_named(caller, chosen.basename)
+            if other is not None:
+                return FrameCount(1), [FoundFrame(other, ())][window.offset : window.offset + window.limit]
         return count, await self._found(proposals, frames, with_related=with_related)
 
     async def page_after(
@@ -147,11 +152,24 @@ class FrameService:
 
     async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
         frame = await self._frames.find_any_by_number(frame_id)
-        if frame is None or not caller.may_read(
-            public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now()
-        ):
+        if frame is None or not _may_read(caller, frame):
             raise NotFoundError("No Frame matches the given query.")
         return frame
+
+    async def _other_named(self, caller: User, name: str) -> FrameDocument | None:
+        """Return the output of a name; or of a frame or output the picture that a client calls so."""
+        output = await self._outputs.find_named(caller, name)
+        if output is not None:
+            return output
+        suffix, roles = next(((end, roles) for end, roles in _PICTURES.items() if name.endswith(end)), ("", ()))
+        stem = name.removesuffix(suffix)
+        if not suffix:
+            return None
+        frame = await self._frames.find_any(stem)
+        if frame is None or not _may_read(caller, frame):
+            frame = await self._outputs.find_named(caller, stem)
+        picture = next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
+        return frame.model_copy(update={"basename": name, "files": {"fits": picture}}) if frame and picture else None
 
     async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
         """Return the count; of many frames an estimate, from how many of a sample fit.
@@ -195,3 +213,7 @@ class FrameService:
             )
             for frame in frames
         ]
+
+
+def _may_read(caller: User, frame: FrameDocument) -> bool:
+    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now())
