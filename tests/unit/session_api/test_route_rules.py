@@ -37,7 +37,7 @@ def test_what_anybody_may_call():
     assert paths[Access.PUBLIC] - of_the_process - of_observatories == {
         # What of the archive is public; who has a token sees more.
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),
-        "/api/frames/aggregate",
+        *("/api/frames/aggregate", "/api/names/{name:path}"),
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
     }

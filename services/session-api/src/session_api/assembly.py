@@ -13,6 +13,7 @@ from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.feed import assembly as feed_assembly
+from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
@@ -57,6 +58,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
-    others = [uploads, accounts, offers, archive, operations.capability, sessions, analysis, feed]
+    names = names_assembly.build(core, settings=settings)
+    others = [uploads, accounts, offers, names, archive, operations.capability, sessions, analysis, feed]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web
