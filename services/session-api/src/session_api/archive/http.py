@@ -26,7 +26,6 @@ from session_api.web.failures import FieldError
 from session_api.web.paging import PageWindow, page_link, page_reply
 from session_api.web.parameters import Moment
 from session_api.web.replies import JsonReply
-from session_api.web.user import NOBODY
 
 Frames = Annotated[FrameService, provided(FrameService)]
 Presenter = Annotated[FramePresenter, provided(FramePresenter)]
@@ -191,7 +190,7 @@ def _header_term(text: str) -> str:
 
 
 async def _chosen(caller: Anybody, query: Annotated[FrameQuery, Query()]) -> FrameFilter:
-    return query.chosen(own_proposals=None if caller.superuser or caller is NOBODY else caller.proposals)
+    return query.chosen(own_proposals=caller.readable_proposals or None)
 
 
 async def _order(

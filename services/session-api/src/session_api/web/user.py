@@ -19,7 +19,9 @@ class User:
     @property
     def readable_proposals(self) -> frozenset[str] | None:
         """The proposals whose frames the user may see before they are public; None stands for all."""
-        return None if self.superuser else self.proposals | {own_proposal(self.username)}
+        if self.superuser:
+            return None
+        return self.proposals | {own_proposal(self.username)} if self.username else self.proposals
 
     def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
         """Tell whether a frame may be shown to the user."""
