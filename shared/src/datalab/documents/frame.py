@@ -52,6 +52,7 @@ FILTERED_BY = (
 _ORDERED_BY = ("exposure_time_s",)
 #: Who finds a frame in lists: those only who may read it; everybody, though no FITS file of it has come yet; everybody.
 CLOSED, OPEN, COMPLETE = 0, 1, 2
+SKY_INDEX = "sky_2dsphere"
 #: `release` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
 INDEXES = (
     Index(fields=(("frame_id", ASCENDING),), unique=True),
@@ -61,7 +62,7 @@ INDEXES = (
         for field in (*FILTERED_BY, *_ORDERED_BY)
     ),
     *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
-    Index(fields=(("sky", ON_SPHERE),)),
+    Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
     Index(fields=(("related", ASCENDING),)),
     Index(

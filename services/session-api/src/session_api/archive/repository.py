@@ -16,6 +16,7 @@ from datalab.documents.frame import (
     NEWEST_FIRST,
     OPEN,
     RELATED_KEYWORDS,
+    SKY_INDEX,
     FrameDocument,
     Observation,
     readable_frames,
@@ -96,6 +97,8 @@ class FrameReader:
             only=_LISTED,
             max_bytes=self._max_answer_bytes,
             beside=lambda _: _ANSWER_BYTES,
+            # Left to itself, the store may go through all frames by date until enough of them lie in a small circle.
+            index=SKY_INDEX if chosen.touches else None,
         )
 
     async def count(self, proposals: Proposals, chosen: FrameFilter, *, most: int) -> int:
@@ -220,9 +223,12 @@ _MOST_NAMING = 1000
 def _readable(proposals: Proposals, conditions: Iterable[Document], *, complete: bool = False) -> Document:
     """Return the query for what fits and may be read.
 
-    The conditions stand in each branch of the alternatives, so that each has an index of its own, in the right order.
+    The conditions stand in each branch of the alternatives, so that each has an index of its own, in the right order;
+    except where one on the sky has the index.
     """
     conditions = list(conditions)
+    if any("sky" in condition for condition in conditions):
+        return _all_of([*conditions, {"$or": list(readable_frames(proposals, complete=complete))}])
     branches = [_all_of([branch, *conditions]) for branch in readable_frames(proposals, complete=complete)]
     return branches[0] if len(branches) == 1 else {"$or": branches}
 

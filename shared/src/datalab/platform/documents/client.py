@@ -96,11 +96,19 @@ async def aggregated(collection: DriverCollection, pipeline: Sequence[Document],
 
 
 async def aggregated_while(
-    collection: DriverCollection, pipeline: Sequence[Document], wanted: Callable[[Document], bool]
+    collection: DriverCollection,
+    pipeline: Sequence[Document],
+    wanted: Callable[[Document], bool],
+    *,
+    index: str | None = None,
 ) -> None:
-    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`."""
+    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`.
+
+    `index` names the one to read by; without it the store chooses.
+    """
+    options: dict[str, Any] = {} if index is None else {"hint": index}
     with mongo_errors():
-        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH)
+        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH, **options)
         if isawaitable(cursor):  # likewise
             cursor = await cursor
         try:

@@ -134,11 +134,12 @@ class Collection(Generic[DocumentT]):
         without: Iterable[str] = (),
         only: Iterable[str] = (),
         beside: Callable[[DocumentT], int] = lambda _: 0,
+        index: str | None = None,
     ) -> list[DocumentT]:
         """Return the first documents that fit, `limit` at the most, and no more bytes of them than allowed.
 
         They come without some of their optional fields, or with `only` some; `beside` tells how many bytes belong to a
-        document that are stored elsewhere. One document always comes.
+        document that are stored elsewhere. One document always comes. `index` names the one to read by.
         """
         found: list[DocumentT] = []
         left = max_bytes
@@ -163,7 +164,7 @@ class Collection(Generic[DocumentT]):
             {"$project": dict.fromkeys(only, True)} if only else {"$unset": [*_WITHOUT_OUTBOX, *without]},
             {"$set": {_SIZE: {"$bsonSize": "$$ROOT"}}},
         ]
-        await aggregated_while(self.driver, pipeline, take)
+        await aggregated_while(self.driver, pipeline, take, index=index)
         return found
 
     async def rows(
