@@ -61,6 +61,8 @@ INDEXES = (
         Index(fields=(("release", ASCENDING), (field, ASCENDING), *NEWEST_FIRST))
         for field in (*FILTERED_BY, *_ORDERED_BY)
     ),
+    # What somebody took at a site is asked for whenever they look at it.
+    Index(fields=(("release", ASCENDING), ("site", ASCENDING), ("user_id", ASCENDING), *NEWEST_FIRST)),
     *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
