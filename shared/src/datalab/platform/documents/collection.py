@@ -249,7 +249,6 @@ class Collection(Generic[DocumentT]):
             result = await self.driver.update_many(query, changes)
         return result.matched_count
 
-
     async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
         """Change several documents, each given by query (with `_id`), changes and events; return how many fitted."""
         if not updates:
@@ -262,11 +261,6 @@ class Collection(Generic[DocumentT]):
             if entries:
                 self._nudge(query["_id"], None)
         return result.modified_count
-
-    async def update_all(self, query: Document, changes: Document) -> None:
-        """Change every document that fits."""
-        with mongo_errors():
-            await self.driver.update_many(query, changes)
 
     async def change_and_find(self, query: Document, changes: Document) -> DocumentT | None:
         """Change the one document that fits, and return it as it is then."""
