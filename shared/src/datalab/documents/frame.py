@@ -61,8 +61,11 @@ INDEXES = (
         Index(fields=(("release", ASCENDING), (field, ASCENDING), *NEWEST_FIRST))
         for field in (*FILTERED_BY, *_ORDERED_BY)
     ),
-    # What somebody took at a site is asked for whenever they look at it.
-    Index(fields=(("release", ASCENDING), ("site", ASCENDING), ("user_id", ASCENDING), *NEWEST_FIRST)),
+    # Asked for together again and again, while neither alone chooses few frames.
+    *(
+        Index(fields=(("release", ASCENDING), (first, ASCENDING), (second, ASCENDING), *NEWEST_FIRST))
+        for first, second in (("site", "user_id"), ("site", "filter_name"), ("proposal_id", "site_id"))
+    ),
     *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
