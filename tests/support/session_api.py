@@ -143,17 +143,17 @@ def made_by(operation_id, basename=None, **more):
 
 def frame_document(basename, **changes):
     """Return a public frame as ingest keeps it."""
-    frame = FrameDocument(
-        basename=basename,
-        frame_id=int(hashlib.sha256(basename.encode()).hexdigest()[:7], 16),
-        site="tst",
-        files={"fits": frame_file(stored_file(f"data/{basename}.fits.fz"))},
-        filter_name="rp",
-        public_date=BEGINNING,
-        created=BEGINNING,
-        modified=BEGINNING,
-    )
-    return frame.stored() | changes
+    fields = {
+        "basename": basename,
+        "frame_id": int(hashlib.sha256(basename.encode()).hexdigest()[:7], 16),
+        "site": "tst",
+        "files": {"fits": frame_file(stored_file(f"data/{basename}.fits.fz"))},
+        "filter_name": "rp",
+        "public_date": BEGINNING,
+        "created": BEGINNING,
+        "modified": BEGINNING,
+    }
+    return FrameDocument(**{**fields, **changes}).stored()
 
 
 def frame_file(stored):

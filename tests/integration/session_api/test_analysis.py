@@ -103,6 +103,7 @@ async def test_every_action_answers(runner, alice):
     place = {**DISPLAY, "x": 73, "y": 97}
     parameters = {
         "wcs": {},
+        "header": {},
         "source-catalog": DISPLAY,
         "line-profile": {**DISPLAY, "x1": 10, "y1": 10, "x2": 50, "y2": 100},
         "centroiding": {**place, "radius": 3, "r_back1": 4, "r_back2": 5},
@@ -121,6 +122,7 @@ async def test_every_action_answers(runner, alice):
         assert (status, "error" in body) == (200, False), (action, body)
         answers[action] = body
     assert answers["wcs"]["fits_dimensions"] == [120, 80]
+    assert answers["header"]["data"]["NAXIS1"] == 120
     assert answers["raw-data"]["height"] == 20
     assert len(answers["raw-data"]["data"]) == 400
     assert len(answers["source-catalog"]) == 1
@@ -219,6 +221,16 @@ async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
         400,
         {"error": f"wcs Error: Could not find {OUTPUT} among the outputs of your operations"},
     )
+    shown = (await alice.get(f"/api/datasessions/{session}/operations/{operation}/")).json()
+    number = shown["output"]["output_files"][0]["id"]
+    (frame,) = (await alice.get(f"/api/frames/?basename_exact={OUTPUT}")).json()["results"]
+    assert (frame["id"], frame["basename"]) == (number, OUTPUT)
+    assert f"/{fits.key}?" in frame["url"]
+    assert (await alice.get(f"/api/frames/{number}/")).json()["version_set"] == frame["version_set"]
+    assert (await alice.get(f"/api/frames/{number}/headers/")).json()["data"]["NAXIS2"] == 80
+    assert (await bob.get(f"/api/frames/?basename_exact={OUTPUT}")).json()["results"] == []
+    for path in (f"{number}/", f"{number}/headers/", f"{number}/related/", f"{number + 1}/"):
+        assert (await bob.get(f"/api/frames/{path}")).status_code == 404
 
 
 @pytest.mark.parametrize(("action", "given"), [("wcs", {}), ("get-tif", {}), ("raw-data", {})])

@@ -6,10 +6,10 @@ from itertools import permutations
 
 import pytest
 
+from datalab.documents.upload import Outcome
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.frames import FileRejected, FileUnchanged
 from ingest.arrivals.model import UNKNOWN_SITE, Origin
-from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later, notified, sha256_of
 
 

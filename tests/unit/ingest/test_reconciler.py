@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from datalab.documents.upload import Outcome
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from ingest.arrivals.model import Origin
 from ingest.arrivals.reconciler import Reconciler
-from ingest.uploads.model import Outcome
 from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, later
 
 

@@ -1,11 +1,11 @@
 """When a link is signed anew, and when the one signed before will do."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from minio import Minio
 
-from datalab.platform.objects.links import Links
+from datalab.platform.objects.bucket import s3_client
+from datalab.platform.objects.links import Links, _attachment
 from datalab.platform.settings import S3Settings
 
 
@@ -14,18 +14,40 @@ def signed(monkeypatch):
     """The keys that were signed."""
     keys = []
 
-    def sign(_client, method, _bucket, key, *, expires, response_headers, request_date):
+    def sign(_links, key, content_type, filename, *, dated):
         keys.append(key)
-        assert (method, expires) == ("GET", timedelta(seconds=1000))
-        return f"{key}?{response_headers}@{request_date:%H:%M:%S}"
+        return f"{key}?{content_type}{filename}@{dated:%H:%M:%S}"
 
-    monkeypatch.setattr(Minio, "get_presigned_url", sign)
+    monkeypatch.setattr(Links, "_sign", sign)
     return keys
 
 
 def links(*, now=3600.0, **options):
     clock = [now]
     return Links(S3Settings(s3_link_ttl_s=1000), clock=lambda: clock[0], **options), clock
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "https://s3.eu-west-1.amazonaws.com", "https://s3.example"])
+@pytest.mark.parametrize("key", ["data/a-EX00.fits.fz", "data/a (1)+ä~&=%.fits", "a//".strip("/")])
+@pytest.mark.parametrize("options", [{}, {"content_type": "image/jpeg", "filename": 'ä "b" %.fits'}])
+def test_links_are_the_drivers(url, key, options):
+    settings = S3Settings(s3_url=url, s3_link_ttl_s=1000)
+    now = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
+    headers = {
+        "response-content-type": options.get("content_type"),
+        "response-content-disposition": options and _attachment(options["filename"]),
+    }
+    expected = s3_client(settings, url).get_presigned_url(
+        "GET",
+        settings.s3_bucket,
+        key,
+        expires=timedelta(seconds=1000),
+        response_headers={name: value for name, value in headers.items() if value},
+        request_date=datetime.fromtimestamp(now.timestamp() // 100 * 100, UTC),
+    )
+    link = Links(settings, clock=now.timestamp).sign_get(key, **options)
+    (ours, our_parameters), (its, its_parameters) = link.split("?"), expected.split("?")
+    assert (ours, sorted(our_parameters.split("&"))) == (its, sorted(its_parameters.split("&")))
 
 
 def test_a_link_is_dated_back_to_the_slot_it_is_signed_in_which_is_a_tenth_of_its_life(signed):

@@ -47,4 +47,7 @@ class IngestSettings(DocumentServiceSettings):
         30.0, ge=0, description="younger objects are left to their announcement, seconds"
     )
     reconcile_concurrency: int = Field(2, gt=0, description="unannounced files ingested at once")
+    release_interval_s: float = Field(
+        30.0, gt=0, description="pause between looks for frames that have become public by their date, in seconds"
+    )
     upload_log_keep_s: float = Field(48 * 3600.0, gt=0, description="life of an upload log entry, in seconds")

@@ -10,8 +10,10 @@ from datalab.platform.objects.links import Links
 from session_api import SERVICE
 from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
+from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.feed import assembly as feed_assembly
+from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
@@ -31,7 +33,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
     offers, offered = offers_assembly.build(core)
-    frames = FrameReader(core.documents.database)
+    frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal_uploads = uploads_assembly.build(
         core, settings=settings, store=settings, frames=frames, links=links
     )
@@ -53,8 +55,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         uploads=personal_uploads,
         frames=frames,
     )
-    analysis = analysis_assembly.build(core, settings=settings, links=links, finder=operations.finder)
+    analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
-    others = [uploads, accounts, offers, operations.capability, sessions, analysis, feed]
+    archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
+    names = names_assembly.build(core, settings=settings)
+    others = [uploads, accounts, offers, names, archive, operations.capability, sessions, analysis, feed]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

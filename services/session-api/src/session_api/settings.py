@@ -6,6 +6,7 @@ from datalab.platform.settings import DocumentServiceSettings
 from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
 from session_api.feed.settings import FeedSettings
+from session_api.names.settings import NameSettings
 from session_api.operations.settings import OperationSettings
 from session_api.uploads.settings import UploadSettings
 from session_api.web.settings import WebSettings
@@ -19,5 +20,6 @@ class SessionApiSettings(
     AnalysisSettings,
     FeedSettings,
     UploadSettings,
+    NameSettings,
 ):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""

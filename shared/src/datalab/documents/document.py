@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 ASCENDING, DESCENDING = 1, -1
 
+#: The direction of an index over shapes on the sphere.
+ON_SPHERE = "2dsphere"
+
 #: A document, a query or a change, as the document store takes it.
 Document = dict[str, Any]
 
@@ -31,12 +34,12 @@ class StoredDocument(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """An index: its fields, each with a direction; only of documents that fit `where`.
+    """An index: its fields, each with a direction or `ON_SPHERE`; only of documents that fit `where`.
 
     Documents whose one field, a date, is `expires_after_s` seconds old are removed by the store.
     """
 
-    fields: tuple[tuple[str, int], ...]
+    fields: tuple[tuple[str, int | str], ...]
     name: str | None = None
     unique: bool = False
     where: Mapping[str, Any] | None = None

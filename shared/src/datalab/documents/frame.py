@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Several
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, field_serializer
+from pydantic import Field, JsonValue, computed_field, field_serializer
 
-from datalab.documents.document import ASCENDING, DESCENDING, Document, Index, StoredDocument
+from datalab.documents.document import ASCENDING, DESCENDING, ON_SPHERE, Document, Index, StoredDocument
+from datalab.documents.header_terms import terms_of
+from datalab.documents.sky import point, polygon
 from datalab.events.envelope import UtcDatetime, WireModel
 
 COLLECTION = "frames"
@@ -24,16 +26,69 @@ SCIENCE_ROLES = ("fits", "fits_01", "fits_00", "fits_10", "fits_13")
 #: then reduced in size.
 DESCRIBING_ROLES = ("txt_00", "txt_01", "txt_10", "fits", "fits_01", "fits_00", "fits_10", "fits_13")
 
+#: Roles of a picture to look at, best first, and of a small one: Photon Ranch's names.
+PICTURE_ROLES, THUMBNAIL_ROLES = ("jpg_10", "jpg_13"), ("jpg_11",)
+
 #: Every list of frames is by time, newest first; the number settles ties, so that pages never overlap.
-NEWEST_FIRST = (("observation_date", DESCENDING), ("frame_id", DESCENDING))
+NEWEST_FIRST = (("capture_date", DESCENDING), ("frame_id", DESCENDING))
+#: What lists are filtered by: equal to a value, or to one of some.
+FILTERED_BY = (
+    "site",
+    "site_id",
+    "telescope_id",
+    "instrument_id",
+    "proposal_id",
+    "filter_name",
+    "configuration_type",
+    "reduction_level",
+    "target_name",
+    "observation_id",
+    "request_id",
+    "observation_day",
+    "user_id",
+    "username",
+)
+#: What lists are ordered by beside these and the time.
+_ORDERED_BY = ("exposure_time_s",)
+#: Who finds a frame in lists: those only who may read it; everybody, though no FITS file of it has come yet; everybody.
+CLOSED, OPEN, COMPLETE = 0, 1, 2
+SKY_INDEX = "sky_2dsphere"
+#: `release` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
 INDEXES = (
     Index(fields=(("frame_id", ASCENDING),), unique=True),
-    Index(fields=NEWEST_FIRST),
-    *(Index(fields=((field, ASCENDING), *NEWEST_FIRST)) for field in ("site", "proposal_id", "user_id")),
+    Index(fields=(("release", ASCENDING), *NEWEST_FIRST)),
+    *(
+        Index(fields=(("release", ASCENDING), (field, ASCENDING), *NEWEST_FIRST))
+        for field in (*FILTERED_BY, *_ORDERED_BY)
+    ),
+    # Asked for together again and again, while neither alone chooses few frames.
+    *(
+        Index(fields=(("release", ASCENDING), (first, ASCENDING), (second, ASCENDING), *NEWEST_FIRST))
+        for first, second in (("site", "user_id"), ("site", "filter_name"), ("proposal_id", "site_id"))
+    ),
+    *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
+    Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
+    Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
+    Index(fields=(("related", ASCENDING),)),
+    Index(
+        fields=(("site", ASCENDING), ("stack_id", ASCENDING), ("stack_number", DESCENDING)),
+        where={"stack_id": {"$type": "string"}},
+    ),
 )
 
 #: Where frames come from that are people's own. Too long for the site in a file name of the Photon Ranch convention.
 UPLOADS_SITE = "uploads"
+#: Cards that name files an exposure was made with or of, as observatories with OCS write them.
+RELATED_KEYWORDS = (
+    *(f"L1ID{kind}" for kind in ("BIAS", "DARK", "FLAT", "SHUT", "MASK", "FRNG", "CAT", "ARC", "1D", "2D", "SUM")),
+    "TARFILE",
+    "ORIGNAME",
+    "ARCFILE",
+    "FLATFILE",
+    "GUIDETAR",
+)
+#: What ends a file name without being part of the base name.
+_FILE_ENDINGS = (".fz", ".bz2", ".gz", ".fits")
 
 #: The integers a document can hold.
 _INT64 = range(-(2**63), 2**63)
@@ -118,6 +173,74 @@ class FrameDocument(StoredDocument, Observation):
             for keyword, value in header.items()
         }
 
+    # --- what follows from the rest, stored beside it to be searched by -----------------------------------------
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def capture_date(self) -> UtcDatetime:
+        """When the exposure was taken; as long as no header says so, when the first of its files came."""
+        return self.observation_date or self.created
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def release(self) -> int:
+        """Who finds the frame in lists. A public date that is still to come is noted by ingest when it has come."""
+        if self.public_date is None or self.public_date > self.modified:
+            return CLOSED
+        return COMPLETE if self.has_science else OPEN
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def has_picture(self) -> bool:
+        return any(role in self.files for role in PICTURE_ROLES)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def has_science(self) -> bool:
+        return self.science_file is not None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def sky(self) -> Document | None:
+        """What the image covers, as GeoJSON; where its coordinates are not known, where the telescope pointed."""
+        covered = polygon(self.footprint) if self.footprint else None
+        if covered is not None or self.right_ascension_deg is None or self.declination_deg is None:
+            return covered
+        return point(self.right_ascension_deg, self.declination_deg)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def header_terms(self) -> tuple[str, ...]:
+        return terms_of(self.header or {})
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def stack_id(self) -> str | None:
+        """The smart stack the exposure belongs to, unique within its site; None if to none."""
+        stack = str((self.header or {}).get("SMARTSTK") or "").strip()
+        return stack if stack.isascii() and stack.isdecimal() else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def stack_number(self) -> int | None:
+        """Which of the exposures of its smart stack this is, from 0 on."""
+        number = str((self.header or {}).get("SSTKNUM", "")).strip()
+        return int(number) if number.isascii() and number.isdecimal() and len(number) <= 9 else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def related(self) -> tuple[str, ...]:
+        """The base names of files that the header says the exposure was made with or of."""
+        named = (str((self.header or {}).get(keyword) or "").strip() for keyword in RELATED_KEYWORDS)
+        basenames = dict.fromkeys(_without_ending(name) for name in named if name and name.upper() != "N/A")
+        return tuple(name for name in basenames if name and name != self.basename)
+
+
+def _without_ending(name: str) -> str:
+    for ending in _FILE_ENDINGS:
+        name = name.removesuffix(ending)
+    return name
+
 
 def own_proposal(username: str) -> str:
     """Return the proposal of a user's own uploads, of which the user alone is a member."""
@@ -137,13 +260,16 @@ def may_read_frame(
     return proposal_id is not None and proposal_id in proposals
 
 
-def readable_frames(proposals: Several[str] | None, *, now: datetime) -> Document:
-    """Return the filter of the frames that `may_read_frame` lets a member of `proposals` read."""
+def readable_frames(proposals: Several[str] | None, *, complete: bool = False) -> Sequence[Document]:
+    """Return filters of the frames that `may_read_frame` lets a member of `proposals` read: no frame fits two of them.
+
+    `complete` are those with a file to compute with. A frame whose public date has just passed is among the frames that
+    everybody reads as soon as ingest has noted it in `release`.
+    """
+    with_science: Document = {"has_science": True} if complete else {}
+    everybodys: Document = {"release": COMPLETE if complete else {"$in": [OPEN, COMPLETE]}}
     if proposals is None:
-        return {}
-    return {
-        "$or": [
-            {"public_date": {"$lte": now}},
-            {"proposal_id": {"$in": sorted(proposals)}},
-        ]
-    }
+        return [everybodys, {"release": CLOSED, **with_science}]
+    if not proposals:
+        return [everybodys]
+    return [everybodys, {"release": CLOSED, "proposal_id": {"$in": sorted(proposals)}, **with_science}]

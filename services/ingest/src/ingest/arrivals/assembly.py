@@ -98,7 +98,8 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
                 first_after_s=settings.reconcile_first_delay_s,
                 share_of_time=_LARGEST_SHARE_OF_TIME,
                 work=reconciler.reconcile,
-            )
+            ),
+            Periodic(name="release", every_s=settings.release_interval_s, first_after_s=0.0, work=frames.release_due),
         ],
     )
     return Arrivals(ingestion=ingestion, reconciler=reconciler, capability=capability)

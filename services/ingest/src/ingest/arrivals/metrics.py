@@ -7,9 +7,9 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from datalab.documents.upload import Outcome
 from datalab.platform.metrics import NAMESPACE
 from ingest.arrivals.model import Origin
-from ingest.uploads.model import Outcome
 
 #: Upper bounds in seconds: a header text takes some 20 ms, a compressed frame of a large camera some seconds.
 _INGEST_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)

@@ -9,10 +9,11 @@ from typing import Protocol
 
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.upload import Outcome, Upload
 from datalab.events.envelope import Event
 from ingest.arrivals.model import LocalCopy, Origin
 from ingest.frames.model import Inspection
-from ingest.uploads.model import Outcome, StoredVersion, Upload
+from ingest.uploads.model import StoredVersion
 
 
 class Objects(Protocol):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from time import perf_counter
 
 from datalab.documents.file_names import FileName, frame_file_name, parse_file_name
+from datalab.documents.upload import Outcome
 from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.object_keys import DATA
@@ -16,7 +17,7 @@ from datalab.platform.logging import bind_correlation, get_logger
 from ingest.arrivals.model import Arrival, Origin
 from ingest.arrivals.ports import Frames, Meter, Objects, Uploads
 from ingest.arrivals.service import Ingestion
-from ingest.uploads.model import Outcome, StoredVersion, same_version, version_id
+from ingest.uploads.model import StoredVersion, same_version, version_id
 
 _log = get_logger(__name__)
 

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
+from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
@@ -18,7 +19,7 @@ from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, Loca
 from ingest.arrivals.packed_lane import PackedLane
 from ingest.arrivals.ports import Allowance, Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
 from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, private_inspection, with_file
-from ingest.uploads.model import Outcome, StoredVersion, Upload, same_version, version_id
+from ingest.uploads.model import StoredVersion, same_version, version_id
 
 _log = get_logger(__name__)
 

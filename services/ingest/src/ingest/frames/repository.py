@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
 
-from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
-from datalab.events.envelope import Event
+from datalab.documents.document import Document
+from datalab.documents.frame import CLOSED, COLLECTION, COMPLETE, INDEXES, OPEN, FrameDocument, FrameFile
+from datalab.events.envelope import Event, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
@@ -30,6 +31,12 @@ class FrameRepository:
             await self._frames.replace(query, fields, events)
         elif not await self._frames.insert(frame, events):
             raise LostRaceError
+
+    async def release_due(self) -> int:
+        """Note of frames whose public date has come that everybody may read them; return how many there were."""
+        due: Document = {"release": CLOSED, "public_date": {"$lte": utc_now()}}
+        open_now = {"$cond": ["$has_science", COMPLETE, OPEN]}
+        return await self._frames.update_all(due, [{"$set": {"release": open_now}}])
 
     async def files_of(self, basenames: Several[str]) -> Mapping[str, FrameFile]:
         rows = await self._frames.rows({"_id": {"$in": list(basenames)}}, {"files": True})

@@ -1,24 +1,14 @@
-"""A version of an object, and what became of it."""
+"""A version of an object."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from pydantic import Field
 
 from datalab.documents.document import StoredDocument
 from datalab.events.envelope import UtcDatetime, derived_id
-
-
-class Outcome(StrEnum):
-    """What became of a file."""
-
-    INGESTED = "ingested"
-    UNCHANGED = "unchanged"
-    IGNORED = "ignored"
-    REJECTED = "rejected"
 
 
 class StoredVersion(Protocol):
@@ -50,19 +40,6 @@ def version_id(stored: StoredVersion) -> str:
     """Return an id of these bytes under this key, the same for everyone who announces them."""
     moment = stored.modified_at.replace(microsecond=0)
     return derived_id("object-version", stored.key, stored.size_bytes, moment.isoformat())
-
-
-class Upload(StoredDocument):
-    """One entry of the upload log: an object version and what became of it; removed at `expires_at`."""
-
-    version_id: str = Field(alias="_id")
-    site: str
-    key: str
-    size_bytes: int
-    uploaded_at: UtcDatetime
-    outcome: Outcome
-    reason: str | None = None
-    expires_at: UtcDatetime | None = None
 
 
 class RefusedVersion(StoredDocument):

@@ -6,27 +6,18 @@ from collections.abc import Collection as Several
 from collections.abc import Mapping
 from datetime import timedelta
 
-from datalab.documents.document import ASCENDING, DESCENDING, Index
+from datalab.documents.upload import COLLECTION, INDEXES, Upload
 from datalab.events.envelope import utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection
-from ingest.uploads.model import RefusedVersion, StoredVersion, Upload
+from ingest.uploads.model import RefusedVersion, StoredVersion
 
 
 class UploadRepository:
     """`upload_log`: one entry per object version, kept for a while. `refused_files`: one per key, kept."""
 
     def __init__(self, *, database: Database, keep_s: float) -> None:
-        self._log = Collection(
-            database,
-            "upload_log",
-            Upload,
-            indexes=[
-                Index(fields=(("expires_at", ASCENDING),), expires_after_s=0),
-                Index(fields=(("site", ASCENDING), ("uploaded_at", DESCENDING))),
-                Index(fields=(("uploaded_at", DESCENDING),)),
-            ],
-        )
+        self._log = Collection(database, COLLECTION, Upload, indexes=INDEXES)
         self._refused = Collection(database, "refused_files", RefusedVersion)
         self._keep = timedelta(seconds=keep_s)
         self.ensure_indexes = self._log.ensure_indexes

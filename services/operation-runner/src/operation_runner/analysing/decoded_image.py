@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
-from datalab.astro.headers.cards import readable
+from datalab.astro.headers.cards import HeaderValue, header_cards, readable
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
@@ -51,6 +51,10 @@ class DecodedImage:
         value = readable(self._header, keyword, None)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if is_number else None
+
+    def header(self) -> dict[str, HeaderValue]:
+        """Return the values of the header by keyword."""
+        return header_cards(self._header)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, or None. Raises `UsageError` if it is damaged."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from datalab.astro.display.resizing import DisplayScale
+    from datalab.astro.headers.cards import HeaderValue
 
 __all__ = [
     "AnalysedImage",
@@ -78,6 +79,10 @@ class AnalysedImage(Protocol):
 
     def number(self, keyword: str) -> float | None:
         """Return the value of a card of the header; None if there is none, or it is no finite number."""
+        ...
+
+    def header(self) -> dict[str, HeaderValue]:
+        """Return the values of the header by keyword."""
         ...
 
     @property

@@ -15,3 +15,10 @@ _PER_OPERATION = 10_000_000
 def output_id(operation_id: int, number: int) -> int:
     """Return the number of an operation's output; `number` counts from 1."""
     return _FIRST + operation_id * _PER_OPERATION + number
+
+
+def output_of(number: int) -> tuple[int, int] | None:
+    """Return which output of which operation a number is, operation first; None if it is a frame's."""
+    if number < _FIRST:
+        return None
+    return divmod(number - _FIRST, _PER_OPERATION)

@@ -201,6 +201,22 @@ class OperationRepository:
                     outputs[output["basename"]] = OutputFile.model_validate(output), _restrictions(row)
         return outputs
 
+    async def find_completed(self, owner: str, operation_id: int) -> Operation | None:
+        """Return the owner's operation, if it has a result."""
+        query = {"_id": operation_id, "owner": owner, "status": OperationStatus.COMPLETED, "deleted": False}
+        return await self._operations.find_one(query)
+
+    async def find_completed_with(self, owner: str, basename: str) -> Operation | None:
+        """Return the latest operation of the owner's that has made an output of this name."""
+        query = {
+            "owner": owner,
+            "status": OperationStatus.COMPLETED,
+            "result.output_files.basename": basename,
+            "deleted": False,
+        }
+        found = await self._operations.find(query, sort=[("_id", DESCENDING)], limit=1)
+        return found[0] if found else None
+
     async def find_parents(self, owner: str, ids: Sequence[int]) -> dict[int, ParentState]:
         """Return how those of the owner's operations stand that have one of the ids."""
         query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}

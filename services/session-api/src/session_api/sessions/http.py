@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from datalab.events.spelling import Spelled
@@ -19,6 +17,7 @@ from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
+from session_api.web.parameters import MomentParameter
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
 
@@ -27,30 +26,11 @@ Presenter = Annotated[SessionPresenter, provided(SessionPresenter)]
 SessionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_CHARACTERS)]
 
 
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        # A plus sign that was not escaped in the query string arrives as a space.
-        moment = datetime.fromisoformat(text.strip().replace(" ", "T" if text.count(":") < 3 else "+"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):  # also the year 0 or 10,000 in UTC
-        raise PydanticCustomError("moment", "Enter a valid date/time: 2026-05-04, or 2026-05-04T22:00:00Z.") from None
-
-
 #: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
 _Findable = Annotated[
     str, StringConstraints(max_length=MAX_NAME_CHARACTERS), Spelled(r"[^\x00]*", "a text without null characters")
 ]
 TextParameter = Annotated[_Findable | None, Query()]
-_MOMENT = "ISO 8601; without an offset it is UTC"
-MomentParameter = Annotated[
-    datetime | None,
-    BeforeValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}], "description": _MOMENT}),
-    Query(description=_MOMENT),
-]
-
 router = json_router("/api/datasessions", tag="sessions", errors=NOT_FOUND)
 
 

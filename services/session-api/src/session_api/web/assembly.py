@@ -49,7 +49,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id", "ETag"],
+                expose_headers=["X-Correlation-Id", "ETag", "Link"],
             ),
             Middleware(PathRule),
             Middleware(StageRule),

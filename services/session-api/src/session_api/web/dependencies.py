@@ -9,7 +9,7 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection, Request
 
 from session_api.web.failures import AuthenticationError
-from session_api.web.user import User
+from session_api.web.user import NOBODY, User
 
 #: Only declares the header in the OpenAPI document; the middleware reads it.
 _token_scheme = APIKeyHeader(
@@ -36,6 +36,11 @@ async def caller_of(request: Request, _header: Annotated[str | None, Security(_t
     return user
 
 
+async def _anybody(request: Request, _header: Annotated[str | None, Security(_token_scheme)]) -> User:
+    user: User | None = request.state.user
+    return user or NOBODY
+
+
 async def _correlation_id(request: Request) -> str:
     correlation_id: str = request.state.correlation_id
     return correlation_id
@@ -43,6 +48,8 @@ async def _correlation_id(request: Request) -> str:
 
 #: The user who sent the token.
 Caller = Annotated[User, Depends(caller_of)]
+#: The user who sent the token; `NOBODY` where none was sent.
+Anybody = Annotated[User, Depends(_anybody)]
 CorrelationId = Annotated[str, Depends(_correlation_id)]
 #: A positive integer that fits the document store; anything else names nothing and is answered with 404.
 RowId = Annotated[int, Path(gt=0, lt=2**63)]

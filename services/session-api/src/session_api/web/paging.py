@@ -43,27 +43,41 @@ async def _window(
 PageWindow = Annotated[Window, Depends(_window)]
 
 
-def page_reply(request: Request, window: Window, count: int, results: Sequence[object]) -> JsonReply:
-    """Return one page of a list of `count` entries. It may end before its limit: the next one begins there."""
+def page_reply(
+    request: Request, window: Window, count: int, results: Sequence[object], *, estimated: bool = False, **more: object
+) -> JsonReply:
+    """Return one page of a list of `count` entries. It may end before its limit: the next one begins there.
+
+    Where the count is an estimate, only an empty page is the last.
+    """
     following, preceding = window.offset + len(results), window.offset - window.limit
+    goes_on = bool(results) and (estimated or following < count)
     return JsonReply(
         {
             "count": count,
-            "next": _link(request, window.limit, following) if results and following < count else None,
-            "previous": _link(request, window.limit, preceding) if window.offset > 0 else None,
+            **more,
+            "next": page_link(request, limit=window.limit, offset=following) if goes_on else None,
+            "previous": page_link(request, limit=window.limit, offset=preceding) if window.offset > 0 else None,
             "results": results,
         }
     )
 
 
-def _link(request: Request, limit: int, offset: int) -> str:
-    """Return the same list from another offset; the other parameters stay, an offset of 0 is left out."""
-    parameters = dict(parse_qsl(request.url.query, keep_blank_values=True))
-    parameters |= {"limit": str(limit)}
-    parameters.pop("offset", None)
+def page_link(request: Request, *, limit: int, offset: int = 0, cursor: str | None = None) -> str:
+    """Return the same list from another place; the other parameters stay, an offset of 0 is left out."""
+    parameters = [
+        (name, value)
+        for name, value in parse_qsl(request.url.query, keep_blank_values=True)
+        if name not in {"limit", "offset", "cursor"}
+    ]
+    parameters.append(("limit", str(limit)))
     if offset > 0:
-        parameters["offset"] = str(offset)
-    return f"{request.url.scheme}://{request.url.netloc}{request.url.path}/?{urlencode(sorted(parameters.items()))}"
+        parameters.append(("offset", str(offset)))
+    if cursor is not None:
+        parameters.append(("cursor", cursor))
+    stage = request.scope.get("state", {}).get("stage", "")
+    path = f"{stage}{request.url.path}"
+    return f"{request.url.scheme}://{request.url.netloc}{path}/?{urlencode(sorted(parameters))}"
 
 
 def _number(text: str | None) -> int | None:

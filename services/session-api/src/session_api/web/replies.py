@@ -55,7 +55,7 @@ def empty_reply() -> Response:
 
 def shown_datetime(moment: datetime) -> str:
     """Return an instant as ISO 8601 in UTC with microseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def usage_reply(error: UsageError) -> JsonReply:

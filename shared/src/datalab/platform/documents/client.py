@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from inspect import isawaitable
 from typing import Any
 
@@ -61,6 +62,7 @@ class DocumentStore:
         self._client = driver(
             settings.mongo_url.get_secret_value(),
             tz_aware=True,
+            tzinfo=UTC,
             # Whatever the URL says: without the journal, a killed mongod forgets writes it has acknowledged.
             w="majority",
             journal=True,
@@ -94,11 +96,19 @@ async def aggregated(collection: DriverCollection, pipeline: Sequence[Document],
 
 
 async def aggregated_while(
-    collection: DriverCollection, pipeline: Sequence[Document], wanted: Callable[[Document], bool]
+    collection: DriverCollection,
+    pipeline: Sequence[Document],
+    wanted: Callable[[Document], bool],
+    *,
+    index: str | None = None,
 ) -> None:
-    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`."""
+    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`.
+
+    `index` names the one to read by; without it the store chooses.
+    """
+    options: dict[str, Any] = {} if index is None else {"hint": index}
     with mongo_errors():
-        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH)
+        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH, **options)
         if isawaitable(cursor):  # likewise
             cursor = await cursor
         try:

@@ -18,6 +18,7 @@ from datalab.platform.documents.client import (
     IndexModel,
     ReturnDocument,
     UpdateOne,
+    aggregated,
     aggregated_while,
     encoded,
     inserted,
@@ -131,11 +132,14 @@ class Collection(Generic[DocumentT]):
         sort: Sort = (("_id", ASCENDING),),
         skip: int = 0,
         without: Iterable[str] = (),
+        only: Iterable[str] = (),
         beside: Callable[[DocumentT], int] = lambda _: 0,
+        index: str | None = None,
     ) -> list[DocumentT]:
         """Return the first documents that fit, `limit` at the most, and no more bytes of them than allowed.
 
-        `beside` tells how many bytes belong to a document that are stored elsewhere. One document always comes.
+        They come without some of their optional fields, or with `only` some; `beside` tells how many bytes belong to a
+        document that are stored elsewhere. One document always comes. `index` names the one to read by.
         """
         found: list[DocumentT] = []
         left = max_bytes
@@ -157,10 +161,10 @@ class Collection(Generic[DocumentT]):
             {"$sort": dict(sort)},
             {"$skip": skip},
             {"$limit": limit},
-            {"$unset": [*_WITHOUT_OUTBOX, *without]},
+            {"$project": dict.fromkeys(only, True)} if only else {"$unset": [*_WITHOUT_OUTBOX, *without]},
             {"$set": {_SIZE: {"$bsonSize": "$$ROOT"}}},
         ]
-        await aggregated_while(self.driver, pipeline, take)
+        await aggregated_while(self.driver, pipeline, take, index=index)
         return found
 
     async def rows(
@@ -175,6 +179,15 @@ class Collection(Generic[DocumentT]):
         limit: dict[str, Any] = {} if most is None else {"limit": most}
         with mongo_errors():
             return await self.driver.count_documents(query, **limit)
+
+    async def estimated_count(self) -> int:
+        """Return how many documents there are, as the store remembers it."""
+        with mongo_errors():
+            return await self.driver.estimated_document_count()
+
+    async def aggregate(self, pipeline: Sequence[Document], *, limit: int) -> list[Document]:
+        """Return what a pipeline makes of the documents, `limit` of them at the most."""
+        return await aggregated(self.driver, pipeline, limit=limit)
 
     async def distinct(self, field: str, query: Document) -> list[Any]:
         """Return the values a field has in the documents that fit, each once."""
@@ -230,6 +243,12 @@ class Collection(Generic[DocumentT]):
         found: Document | None = written
         return found
 
+    async def update_all(self, query: Document, changes: Document | Sequence[Document]) -> int:
+        """Change every document that fits; return how many there were."""
+        with mongo_errors():
+            result = await self.driver.update_many(query, changes)
+        return result.matched_count
+
     async def update_each(self, updates: Sequence[tuple[Document, Document, Sequence[Event]]]) -> int:
         """Change several documents, each given by query (with `_id`), changes and events; return how many fitted."""
         if not updates:
@@ -242,11 +261,6 @@ class Collection(Generic[DocumentT]):
             if entries:
                 self._nudge(query["_id"], None)
         return result.modified_count
-
-    async def update_all(self, query: Document, changes: Document) -> None:
-        """Change every document that fits."""
-        with mongo_errors():
-            await self.driver.update_many(query, changes)
 
     async def change_and_find(self, query: Document, changes: Document) -> DocumentT | None:
         """Change the one document that fits, and return it as it is then."""

@@ -2,18 +2,25 @@
 
 Clients compare what they were given with what they are given, links included, and an answer that is the same need not
 be sent again. So links are dated back to the beginning of a slot of time that is the same for all. Browsers gain too:
-the same image keeps its address, and so its place in their cache. Links of the present slot are kept: signing takes
-0.15 ms of the event loop (measured), and a list of sessions holds thousands of links.
+the same image keeps its address, and so its place in their cache.
+
+Signed here, as the driver would: it takes 0.15 ms of the event loop for a link, ten times as much, and a list of frames
+holds hundreds.
+
+Reference: Authenticating Requests: Using Query Parameters (AWS Signature Version 4), Amazon S3 API Reference.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import time
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from datalab.platform.objects.bucket import s3_client
 from datalab.platform.objects.keys import valid_key
@@ -23,21 +30,40 @@ from datalab.platform.settings import S3Settings
 _SLOT_PART = 0.1
 #: 20,000 links of about 500 bytes are 10 MB.
 _CAPACITY = 20_000
+_ALGORITHM = "AWS4-HMAC-SHA256"
+#: Stands for the key in a link of the driver's, which tells how this server is addressed.
+_PROBE = "probe"
 
 _Wanted = tuple[str, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slot:
+    """What all links of one date have in common: parameters, head of what is signed, and the key that signs it."""
+
+    dated: datetime
+    query: str
+    head: str
+    key: bytes
 
 
 class Links:
     """Signed links that download an object of the bucket without credentials. Computed here: no request is made."""
 
     def __init__(self, settings: S3Settings, *, capacity: int = _CAPACITY, clock: Callable[[], float] = time) -> None:
-        self._bucket = settings.s3_bucket
         self._life = timedelta(seconds=settings.s3_link_ttl_s)
         #: Whole seconds, as signatures are dated.
         self._slot_s = max(1, int(settings.s3_link_ttl_s * _SLOT_PART))
-        self._signer = s3_client(settings, settings.s3_public_url or settings.s3_url)
+        driver = s3_client(settings, settings.s3_public_url or settings.s3_url)
+        address = urlsplit(driver.get_presigned_url("GET", settings.s3_bucket, _PROBE))
+        self._origin, self._host = f"{address.scheme}://{address.netloc}", address.netloc
+        self._folder = address.path.removesuffix(_PROBE)
+        self._access_key = settings.s3_access_key
+        self._secret_key = settings.s3_secret_key
+        self._region = settings.s3_region
         self._capacity = capacity
         self._clock = clock
+        self._slot = self._slot_of(datetime.fromtimestamp(0, UTC))
         self._signed: OrderedDict[_Wanted, tuple[int, str]] = OrderedDict()
 
     def sign_get(self, key: str, *, content_type: str | None = None, filename: str | None = None) -> str:
@@ -58,17 +84,37 @@ class Links:
         return link
 
     def _sign(self, key: str, content_type: str | None, filename: str | None, *, dated: datetime) -> str:
-        headers = {
-            "response-content-type": content_type,
-            "response-content-disposition": None if filename is None else _attachment(filename),
+        if self._slot.dated != dated:
+            self._slot = self._slot_of(dated)
+        path = self._folder + quote(valid_key(key), safe="/~")
+        query = self._slot.query
+        if filename is not None:
+            query += f"&response-content-disposition={quote(_attachment(filename), safe='~')}"
+        if content_type is not None:
+            query += f"&response-content-type={quote(content_type, safe='~')}"
+        request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
+        signed = self._slot.head + hashlib.sha256(request.encode()).hexdigest()
+        signature = hmac.digest(self._slot.key, signed.encode(), "sha256").hex()
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
+
+    def _slot_of(self, dated: datetime) -> _Slot:
+        moment, day = f"{dated:%Y%m%dT%H%M%SZ}", f"{dated:%Y%m%d}"
+        scope = f"{day}/{self._region}/s3/aws4_request"
+        parameters = {
+            "X-Amz-Algorithm": _ALGORITHM,
+            "X-Amz-Credential": f"{self._access_key}/{scope}",
+            "X-Amz-Date": moment,
+            "X-Amz-Expires": str(int(self._life.total_seconds())),
+            "X-Amz-SignedHeaders": "host",
         }
-        return self._signer.get_presigned_url(
-            "GET",
-            self._bucket,
-            valid_key(key),
-            expires=self._life,
-            response_headers={name: value for name, value in headers.items() if value is not None},
-            request_date=dated,
+        key = b"AWS4" + self._secret_key.get_secret_value().encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return _Slot(
+            dated=dated,
+            query="&".join(f"{name}={quote(value, safe='~')}" for name, value in parameters.items()),
+            head=f"{_ALGORITHM}\n{moment}\n{scope}\n",
+            key=key,
         )
 
 

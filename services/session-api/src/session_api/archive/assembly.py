@@ -1,0 +1,27 @@
+"""Puts the archive together."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
+from datalab.platform.objects.links import Links
+from session_api.archive import http, images_http
+from session_api.archive.images import ImageService
+from session_api.archive.repository import FrameReader, InfoImageReader, UploadReader
+from session_api.archive.service import FrameService, Outputs
+from session_api.archive.uploads import InfoImages, UploadLog
+from session_api.archive.views import FramePresenter
+
+
+def build(core: DocumentCore, *, frames: FrameReader, outputs: Outputs, links: Links) -> Capability:
+    """Return what answers questions about frames."""
+    return Capability(
+        routes=[*http.router.routes, *images_http.router.routes],
+        services=[
+            FrameService(frames=frames, outputs=outputs),
+            FramePresenter(links=links),
+            ImageService(frames=frames, links=links),
+            UploadLog(uploads=UploadReader(core.documents.database), frames=frames),
+            InfoImages(images=InfoImageReader(core.documents.database), links=links),
+        ],
+    )

@@ -1,0 +1,219 @@
+"""What the frames API of OCS archives says: lists of frames, their headers, those related to them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
+from datalab.errors import NotFoundError
+from datalab.events.envelope import utc_now
+from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
+from session_api.archive.repository import FrameReader, Proposals
+from session_api.web.user import User
+from session_api.web.window import Window
+
+#: Up to here frames are counted; beyond, what is counted is told as an estimate. A count of more takes too long.
+MOST_COUNTED = 100_000
+#: What is aggregated, by the name clients know.
+AGGREGATED = {
+    "sites": "site_id",
+    "telescopes": "telescope_id",
+    "filters": "filter_name",
+    "instruments": "instrument_id",
+    "obstypes": "configuration_type",
+    "proposals": "proposal_id",
+}
+#: How the user interface calls the pictures of a frame in a Photon Ranch archive, and which files they are.
+_PICTURES = {"-small": (*THUMBNAIL_ROLES, *PICTURE_ROLES), "-large": PICTURE_ROLES}
+_MOST_RELATED = 1000
+#: A sample of so many frames costs a count 10 ms, and tells a count of a tenth of all to 10 %.
+_SAMPLE = [random.Random(number).random() for number in range(1000)]  # noqa: S311 - always the same
+_STEP = 1.05
+#: So many standard errors above is certainly above.
+_SURE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """How many frames there are, exactly or not."""
+
+    frames: int
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFrame:
+    """A frame, and the numbers of those its header or theirs relates to it."""
+
+    frame: FrameDocument
+    related: Sequence[int]
+
+
+class Outputs(Protocol):
+    """What the caller's operations made, as frames: by numbers no frame has, and by name."""
+
+    async def find(self, caller: User, number: int) -> FrameDocument | None: ...
+
+    async def find_named(self, caller: User, basename: str) -> FrameDocument | None: ...
+
+    async def header(self, caller: User, output: FrameDocument) -> dict[str, JsonValue]:
+        """Return the header. Raises `TransientError`, `NotFoundError`."""
+        ...
+
+
+class FrameService:
+    """Frames with a file to compute with. A frame that the caller may not read does not exist: `NotFoundError`."""
+
+    def __init__(self, *, frames: FrameReader, outputs: Outputs) -> None:
+        self._frames = frames
+        self._outputs = outputs
+
+    async def page(
+        self,
+        caller: User,
+        chosen: FrameFilter,
+        order: FrameOrder,
+        window: Window,
+        *,
+        with_related: bool = True,
+    ) -> tuple[FrameCount, list[FoundFrame]]:
+        """Return how many frames fit, and the window of them.
+
+        What is asked for by its whole name may also be an output of the caller's operations, or a frame's picture.
+        """
+        proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
+        count, frames = await asyncio.gather(
+            self._count(proposals, chosen),
+            self._frames.page(proposals, chosen, order, limit=window.limit, skip=window.offset),
+        )
+        if not count.frames and isinstance(chosen.basename, str):
+            other = await self._other_named(caller, chosen.basename)
+            if other is not None:
+                return FrameCount(1), [FoundFrame(other, ())][window.offset : window.offset + window.limit]
+        return count, await self._found(proposals, frames, with_related=with_related)
+
+    async def page_after(
+        self,
+        caller: User,
+        chosen: FrameFilter,
+        order: FrameOrder,
+        *,
+        limit: int,
+        after: Place | None,
+        with_related: bool = True,
+    ) -> tuple[list[FoundFrame], Place | None]:
+        """Return the frames that fit after a place, and the place to go on from if there may be more."""
+        proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
+        frames = await self._frames.page(proposals, chosen, order, limit=limit, after=after)
+        last = Place(frames[-1].capture_date, frames[-1].frame_id) if frames else None
+        more = last and await self._frames.page(proposals, chosen, order, limit=1, after=last)
+        return await self._found(proposals, frames, with_related=with_related), last if more else None
+
+    async def frame(self, caller: User, frame_id: int) -> FoundFrame:
+        """Return one frame, with its header, or one output of the caller's operations."""
+        output = await self._outputs.find(caller, frame_id)
+        if output is not None:
+            return FoundFrame(output, ())
+        frame = await self._readable(caller, frame_id)
+        (found,) = await self._found(caller.readable_proposals, [frame], with_related=True)
+        return found
+
+    async def header(self, caller: User, frame_id: int) -> dict[str, JsonValue]:
+        """Return the header of a frame or output, {} if it has none. Raises `TransientError`."""
+        output = await self._outputs.find(caller, frame_id)
+        if output is not None:
+            return await self._outputs.header(caller, output)
+        return (await self._readable(caller, frame_id)).header or {}
+
+    async def related(self, caller: User, frame_id: int) -> list[FoundFrame]:
+        """Return the frames that the header of one names, and those whose header names it."""
+        found = await self.frame(caller, frame_id)
+        if not found.related:
+            return []
+        proposals = caller.readable_proposals
+        chosen = FrameFilter(numbers=found.related, with_science=True)
+        frames = await self._frames.page(proposals, chosen, NEWEST_FIRST, limit=_MOST_RELATED)
+        return await self._found(proposals, frames, with_related=True)
+
+    async def aggregate(self, caller: User, chosen: FrameFilter) -> dict[str, list[str]]:
+        """Return the values that frames which fit have, by what they are values of: see `AGGREGATED`."""
+        chosen = replace(chosen, with_science=True)
+        values = await asyncio.gather(
+            *(self._frames.values(caller.readable_proposals, chosen, field) for field in AGGREGATED.values())
+        )
+        return dict(zip(AGGREGATED, values, strict=True))
+
+    async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
+        frame = await self._frames.find_any_by_number(frame_id)
+        if frame is None or not _may_read(caller, frame):
+            raise NotFoundError("No Frame matches the given query.")
+        return frame
+
+    async def _other_named(self, caller: User, name: str) -> FrameDocument | None:
+        """Return the output of a name; or of a frame or output the picture that a client calls so."""
+        output = await self._outputs.find_named(caller, name)
+        if output is not None:
+            return output
+        suffix, roles = next(((end, roles) for end, roles in _PICTURES.items() if name.endswith(end)), ("", ()))
+        stem = name.removesuffix(suffix)
+        if not suffix:
+            return None
+        frame = await self._frames.find_any(stem)
+        if frame is None or not _may_read(caller, frame):
+            frame = await self._outputs.find_named(caller, stem)
+        picture = next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
+        return frame.model_copy(update={"basename": name, "files": {"fits": picture}}) if frame and picture else None
+
+    async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
+        """Return the count; of many frames an estimate, from how many of a sample fit.
+
+        Numbers are given one after the other, so that those of the sample are as good as drawn from all frames; where
+        one is missing, its frame does not fit.
+        """
+        largest = await self._frames.largest_number()
+        if largest <= MOST_COUNTED:
+            return FrameCount(await self._frames.count(proposals, chosen, most=MOST_COUNTED))
+        estimate, error = await self._estimate(proposals, chosen, largest)
+        if estimate - _SURE * error > MOST_COUNTED:
+            return FrameCount(round(estimate), estimated=True)
+        counted = await self._frames.count(proposals, chosen, most=MOST_COUNTED + 1)
+        if counted > MOST_COUNTED:
+            return FrameCount(max(counted, round(estimate)), estimated=True)
+        return FrameCount(counted)
+
+    async def _estimate(self, proposals: Proposals, chosen: FrameFilter, largest: int) -> tuple[float, float]:
+        """Return about how many frames fit, and the standard error of that."""
+        # The same sample until there are some more frames: the store has it at hand.
+        reach = _STEP ** math.ceil(math.log(largest, _STEP))
+        sample = sorted({math.ceil(reach * part) for part in _SAMPLE})
+        fitting = await self._frames.count(proposals, replace(chosen, numbers=sample), most=len(sample))
+        share = fitting / len(sample)
+        return reach * share, reach * math.sqrt(share * (1 - share) / len(sample))
+
+    async def _found(
+        self, proposals: Proposals, frames: Sequence[FrameDocument], *, with_related: bool
+    ) -> list[FoundFrame]:
+        if not with_related:
+            return [FoundFrame(frame, ()) for frame in frames]
+        named, naming = await asyncio.gather(
+            self._frames.numbers_of(proposals, {name for frame in frames for name in frame.related}),
+            self._frames.numbers_naming(proposals, [frame.basename for frame in frames]),
+        )
+        return [
+            FoundFrame(
+                frame,
+                sorted({named[name] for name in frame.related if name in named}.union(naming.get(frame.basename, ()))),
+            )
+            for frame in frames
+        ]
+
+
+def _may_read(caller: User, frame: FrameDocument) -> bool:
+    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now())
