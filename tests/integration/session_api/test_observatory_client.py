@@ -21,7 +21,7 @@ _counter = count(1)
 @pytest.fixture(scope="module")
 async def world(module_settings_environment, tmp_path_factory):
     async with (
-        running_world(module_settings_environment) as world,
+        running_world(module_settings_environment, open_upload_sites=["*"]) as world,
         running(settings_for_tests(tmp_path_factory.mktemp("scratch"), http_port=0)),
     ):
         yield world

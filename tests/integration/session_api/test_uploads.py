@@ -14,6 +14,8 @@ from datalab.events.frames import FileUploaded
 from datalab.events.topology import FILES
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.forms import Forms
+from session_api.uploads.service import UploadService
+from session_api.uploads.settings import UploadSettings
 from support.session_api import body_of, frame_document, frame_file, running_world, stored_file
 
 MIB = 1024**2
@@ -22,7 +24,9 @@ BASE = "tst-inst-20261129-{:08d}"
 
 @pytest.fixture(scope="module")
 async def world(module_settings_environment):
-    async with running_world(module_settings_environment, max_upload_bytes=10 * MIB, uploads_at_once=2) as world:
+    async with running_world(
+        module_settings_environment, max_upload_bytes=10 * MIB, uploads_at_once=2, open_upload_sites=["*"]
+    ) as world:
         await world.add_frames(frame_document("m31", site="abc"))
         yield world
 
@@ -208,6 +212,21 @@ async def test_what_cannot_be_uploaded_is_refused_in_words(world, anybody, body,
     assert (reply.status_code, reply.headers["Content-Type"]) == (status, "application/json")
     assert reply.text.startswith(text)
     assert await world.database["upload_tickets"].count_documents({}) == before
+
+
+async def test_nobody_uploads_for_a_site_that_is_not_open(world, anybody, monkeypatch):
+    assert UploadSettings().open_upload_sites == []
+    monkeypatch.setattr(world.service(UploadService), "_open_sites", frozenset({"abc"}))
+    tst, abc = f"{BASE.format(1)}-EX10.jpg", f"{BASE.format(1).replace('tst', 'abc')}-EX10.jpg"
+    reply = await ask(anybody, object_name=tst)
+    assert (reply.status_code, reply.text) == (
+        403,
+        "Files of site 'tst' are taken from its own software only, with a token.",
+    )
+    assert (await ask(anybody, object_name=abc)).status_code == 200
+    await world.add_user("operator", superuser=True)
+    async with world.client("operator") as operator:
+        assert (await ask(operator, object_name=tst)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,16 @@ def test_a_busy_usual_port_is_said_aloud(occupied, monkeypatch):
 def test_a_free_port_is_taken_in_silence():
     port = free_port()
     assert Reach(api_port=port).chosen_api_port(pytest.fail) == port
+
+
+@pytest.mark.parametrize(
+    ("reach", "private"),
+    [
+        (Reach(), True),
+        (Reach(host="::1"), True),
+        (Reach(host="0.0.0.0"), False),
+        (Reach(public_url="https://lab.example.org"), False),
+    ],
+)
+def test_what_others_reach_is_not_private(reach, private):
+    assert reach.is_private is private

@@ -78,6 +78,11 @@ class Reach:
         return f"port {port} of {self.host} is in use by another program"
 
     @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        return self.public_url is None and _is_loopback(self.host)
+
+    @property
     def others_host(self) -> str | None:
         """The host by which other machines reach this one; None if they cannot."""
         if self.public_url is not None:

@@ -21,7 +21,7 @@ class UploadSettings(BaseSettings):
     upload_form_life_s: int = Field(300, gt=0, le=3600, description="time to begin with an upload, in seconds")
     max_upload_bytes: int = Field(4 * 1024**3, gt=0, description="largest file that may be uploaded, in bytes")
     open_upload_sites: list[str] = Field(
-        ["*"],
+        [],
         description="sites whose files may be uploaded without a token, as a JSON list; `*` is every site",
     )
     uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs up to 48 MiB")
