@@ -73,7 +73,7 @@ def test_services_under_a_name_that_may_do_less_are_refused_before_anything_is_w
 
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "*", ">", "tst\n", "../x", "é", "x" * 65, 'a"b'])
 def test_a_name_that_is_no_token_of_a_subject_is_refused(access, name):
-    with pytest.raises(UsageError, match="no name of a site"):
+    with pytest.raises(UsageError, match="no code of a site"):
         access.add(name)
 
 
