@@ -144,16 +144,16 @@ async def test_nobody_there_is_told_as_such():
 async def test_an_operation_is_started_once_although_the_answer_was_lost(tour, monkeypatch):
     api, frames = tour.alice.api, frames_of(tour)
     session = await api.add_session("Once", frames)
-    request, lost = api.http.request, []
+    send, lost = api.http.send, []
 
-    async def losing_the_first_answer(method, path, **options):
-        reply = await request(method, path, **options)
+    async def losing_the_first_answer(request, **options):
+        reply = await send(request, **options)
         if not lost:
             lost.append(reply)
             raise httpx.ReadError("the connection was reset")
         return reply
 
-    monkeypatch.setattr(api.http, "request", losing_the_first_answer)
+    monkeypatch.setattr(api.http, "send", losing_the_first_answer)
     operation = await api.start(session["id"], "Median", {"input_files": frames})
     assert lost[0].json()["id"] == operation["id"]
     assert [each["id"] for each in await api.operations(session["id"])] == [operation["id"]]

@@ -77,6 +77,12 @@ async def test_wcs_is_the_linear_part_the_interface_computes_with(subject):
     assert here.separation(SkyCoord(BEACON.ra_deg, BEACON.dec_deg, unit="deg")).arcsec < 0.2
 
 
+async def test_header_is_that_of_the_image(subject):
+    values = (await subject.ask("header"))["data"]
+    for keyword in ("CRVAL1", "CTYPE2", "FILTER", "EXPTIME", "OBJECT"):
+        assert values[keyword] == subject.header[keyword]
+
+
 async def test_source_catalog_in_pixels_of_the_picture(subject):
     answer = await subject.ask("source-catalog", **DISPLAY)
     assert isinstance(answer, list)

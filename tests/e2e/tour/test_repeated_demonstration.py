@@ -13,7 +13,8 @@ async def test_a_simulated_night_may_be_repeated(tour, turn):
     said = []
     figures = await Demo(tour.system, say=said.append).run(None)
     assert figures.refused == {}
-    assert (len(figures.arrivals), len(figures.known)) == ((FRAMES, 0) if turn == 1 else (0, FRAMES))
+    assert len(figures.arrivals) + len(figures.known) == FRAMES  # other tests may have sent one of the same night
+    assert turn == 1 or len(figures.known) == FRAMES
     assert (f"{FRAMES} frames were in the archive before" in said) == (turn == 2)
     assert [result.largest_difference for result in figures.results] == [0]
     async with Datalab(tour.system.api_url, tour.system.admin_token) as admin:

@@ -64,8 +64,9 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
     (output,) = outcome.result.output_files
     key = outcome.result.result_key
     assert output.basename == f"Median-{key[:10]}"
+    folder = f"results/{'/'.join(key[:3])}/{key}/"
     begin = output.files["fits"].key.removesuffix("-1.fits")
-    assert re.fullmatch(f"results/{key[:2]}/{key}/{key}-[0-9a-f]{{8}}", begin)
+    assert re.fullmatch(f"{re.escape(folder)}{key}-[0-9a-f]{{8}}", begin)
     assert {role: file.key for role, file in output.files.items()} == {
         "fits": f"{begin}-1.fits",
         "large": f"{begin}-1-large.jpg",
@@ -79,7 +80,7 @@ async def test_a_request_becomes_a_stored_result(lab, runner, tmp_path):
         frames = [stars(40, 50, seed=seed).astype("u2") for seed in (100, 101)]
         np.testing.assert_array_equal(hdus["SCI"].data, np.median(frames, axis=0))
         assert hdus[0].header["DLAB_KEY"] == key
-    manifest = json.loads(await stored(lab, f"results/{key[:2]}/{key}/manifest.json"))
+    manifest = json.loads(await stored(lab, f"{folder}manifest.json"))
     assert manifest["result"] == outcome.result.model_dump(mode="json")
     assert manifest["parameters"] == parameters
     assert [file["basename"] for file in manifest["inputs"]] == ["a100", "b100"]

@@ -62,6 +62,24 @@ AS_A_STRANGER = {
 }
 #: Routes on which nothing belongs to anybody, or that have tests of their own here.
 NOBODYS = {
+    **dict.fromkeys(
+        [
+            ("GET", "/api/frames"),
+            ("GET", "/api/frames/aggregate"),
+            ("GET", "/api/frames/{frame_id}"),
+            ("GET", "/api/frames/{frame_id}/headers"),
+            ("GET", "/api/frames/{frame_id}/related"),
+            ("GET", "/filtered_images"),
+            ("GET", "/fitsheader/{base_filename}"),
+            ("GET", "/image/{base_filename}"),
+            ("GET", "/latest_image_all_sites"),
+            ("GET", "/recentuploads"),
+            ("GET", "/{site}/latest_images/{number_of_images}"),
+        ],
+        "open to everybody, each with what they may see: test_archive",
+    ),
+    ("GET", "/api/names/{name:path}"): "the sky belongs to nobody",
+    ("GET", "/infoimage/{site}/{channel}"): "pictures of a site's instruments, for everybody",
     ("GET", "/api/analysis"): "the same for every user",
     ("GET", "/api/asyncapi.json"): "a public document",
     ("GET", "/api/available_operations"): "the same for every user",

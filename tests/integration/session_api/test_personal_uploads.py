@@ -173,7 +173,7 @@ async def test_a_user_has_a_quota_of_files_and_of_bytes(world):
         ({"file_name": "x" * 201}, 400, "no more than 200 characters"),
         ({"size_bytes": 0}, 400, "greater than 0"),
         ({"size_bytes": 5 * 1024**3}, 413, "The file is too large"),
-        ({"sha256": "abc"}, 400, "Enter a valid value."),
+        ({"sha256": "abc"}, 400, "This has to be 64 hexadecimal digits"),
         ({"site": "tst"}, 403, "You do not have permission"),
     ],
 )

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 #: Files of frames, stored and announced by observatories.
 DATA = "data/"
-#: What operations made, each result in a folder of its own, within one of 256.
+#: What operations made, each result in a folder of its own, three folders deep.
 RESULTS = "results/"
 #: Files made for somebody to save, each named by what it was made of.
 DOWNLOADS = "downloads/"
@@ -59,10 +59,11 @@ def version_key(key: str, *, stored_at: datetime, etag: str) -> str:
 def result_file_key(result_key: str, name: str) -> str:
     """Return where a file of a result is stored.
 
-    Results are spread over 256 folders by the start of their key, a hash: servers that keep objects in a file system
-    read a folder anew when something in it changes, and one folder of 30,000 takes 25 ms each time (rclone 1.75).
+    Results are spread by the first three digits of their key, a hash, over folders of 16: servers that keep objects in
+    a file system read a folder anew when something in it may have changed, every entry of it. One folder of 30,000
+    takes 25 ms each time, and with 100,000 results 256 folders of 390 take 8 ms (rclone 1.75).
     """
-    return f"{RESULTS}{result_key[:2]}/{result_key}/{name}"
+    return f"{RESULTS}{'/'.join(result_key[:3])}/{result_key}/{name}"
 
 
 def manifest_key(result_key: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
 from datalab.events.envelope import Event, UtcDatetime, WireModel
+from datalab.events.spelling import Spelled
 
-Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256Hex = Annotated[str, Spelled("[0-9a-f]{64}", "64 hexadecimal digits, small letters")]
 OperationId = Annotated[int, Field(gt=0)]
 Attempt = Annotated[int, Field(gt=0)]
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from datalab.documents.document import Document
 from datalab.documents.header_terms import term_of
 from datalab.errors import UsageError
+from datalab.events.spelling import Spelled
 from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing
 from session_api.archive.service import FrameService
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
@@ -55,7 +56,7 @@ def _day(text: str) -> str:
         raise PydanticCustomError("day", "Enter a valid date.") from None
 
 
-Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=256), Spelled(r"[^\x00]*", "a text without null characters")]
 Day = Annotated[Text, AfterValidator(_day)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _FORMER = "former name of another parameter"

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Path, Query
-from pydantic import JsonValue
+from pydantic import JsonValue, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
 from datalab.documents.document import Document
 from datalab.documents.header_terms import term_of
 from datalab.errors import NotFoundError, UsageError
+from datalab.events.spelling import Spelled
 from session_api.archive.images import ImagePackage, ImageService
 from session_api.archive.model import (
     NEWEST_FIRST,
@@ -40,8 +41,9 @@ from session_api.web.replies import JsonReply, empty_reply
 Images = Annotated[ImageService, provided(ImageService)]
 Infos = Annotated[InfoImages, provided(InfoImages)]
 Uploads = Annotated[UploadLog, provided(UploadLog)]
-Name = Annotated[str, Path(max_length=256, pattern=r"^[^\x00]*$")]
-Text = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
+_Findable = Annotated[str, StringConstraints(max_length=256), Spelled(r"[^\x00]*", "a text without null characters")]
+Name = Annotated[_Findable, Path()]
+Text = Annotated[_Findable | None, Query()]
 T = TypeVar("T")
 
 router = photon_ranch_router(tag="images")
