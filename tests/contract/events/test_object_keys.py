@@ -12,8 +12,8 @@ SHA256 = "57ca906d" * 8
 
 PROMISED = {
     "data/tst-cam01-20260504-00000042-EX00.fits.fz": keys.data_key("tst-cam01-20260504-00000042-EX00.fits.fz"),
-    f"results/57/{SHA256}/{SHA256}-1.fits": keys.result_file_key(SHA256, f"{SHA256}-1.fits"),
-    f"results/57/{SHA256}/manifest.json": keys.manifest_key(SHA256),
+    f"results/5/7/c/{SHA256}/{SHA256}-1.fits": keys.result_file_key(SHA256, f"{SHA256}-1.fits"),
+    f"results/5/7/c/{SHA256}/manifest.json": keys.manifest_key(SHA256),
     f"downloads/{SHA256}-get-tif-v1.tif": keys.rendering_key(
         sha256=SHA256, action="get-tif", version=1, extension=".tif"
     ),
