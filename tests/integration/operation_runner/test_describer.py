@@ -57,6 +57,15 @@ async def test_a_killed_one_is_replaced(describer):
     assert describer.pid != pid
 
 
+async def test_what_was_asked_before_is_answered_without_the_process(describer):
+    known = await describer.normalise("Median", MEDIAN)
+    pid = describer.pid
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not process_exists(pid))
+    assert await describer.normalise("Median", MEDIAN) == known
+    assert describer.pid == pid
+
+
 async def test_none_is_left_behind():
     describer = Describer(packages=PACKAGES)
     await describer.start()

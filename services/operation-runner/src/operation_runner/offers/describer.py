@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,9 @@ from operation_runner.offers.registry import RegistryError
 
 _log = get_logger(__name__)
 
+#: Answers kept, and the longest question whose answer is, in characters: 4 MB at most.
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 1000, 2000
+
 
 class Describer:
     """Asks the process one thing at a time."""
@@ -26,6 +31,7 @@ class Describer:
         self._packages = packages
         self._pool = WorkerPool("operation_runner.offers.describing:describing", packages, places=1)
         self.offer = Offer(operations=[], analyses=[], actions={})
+        self._normalised: OrderedDict[str, NormalisedParameters] = OrderedDict()
 
     async def start(self) -> None:
         """Learn what there is. Raises `RegistryError`."""
@@ -62,8 +68,19 @@ class Describer:
 
     async def normalise(self, operation: str, parameters: dict[str, JsonValue]) -> NormalisedParameters:
         """Return an operation's parameters as they decide the result. Raises `UsageError`, `TransientError`."""
-        answer: NormalisedParameters = await self._asked(Question("operation", operation, parameters))
-        return answer
+        key = json.dumps([operation, parameters], sort_keys=True)
+        known = self._normalised.get(key)
+        if known is None:
+            known = await self._asked(Question("operation", operation, parameters))
+            self._keep(key, known)
+        return known
+
+    def _keep(self, key: str, normalised: NormalisedParameters) -> None:
+        """Remember an answer: what is asked again, or was handed back, is asked with the same words."""
+        if len(key) <= _LONGEST_REMEMBERED:
+            self._normalised[key] = normalised
+            if len(self._normalised) > _MOST_REMEMBERED:
+                self._normalised.popitem(last=False)
 
     async def check(self, action: str, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Return an action's parameters with every default. Raises `UsageError`, `TransientError`."""
