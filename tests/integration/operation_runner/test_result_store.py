@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from datalab.errors import OutageError, TransientError
+from datalab.events.object_keys import manifest_key
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.results.store import ObjectResultStore
 from operation_runner.sdk.jobs import Computed, Job, LocalData, LocalFile, LocalPicture, LocalProduct
@@ -92,7 +93,7 @@ async def lost():
 
 
 async def names_in(store, result_key):
-    return {each.key async for each in store.list(f"results/{result_key[:2]}/{result_key}/")}
+    return {each.key async for each in store.list(manifest_key(result_key).removesuffix("manifest.json"))}
 
 
 async def check_whole(store, result):
