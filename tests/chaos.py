@@ -66,7 +66,8 @@ class Misfortune:
 
 async def work(visit, until):
     """Ask for operations, some several at once, and bring files in; return the numbers of the files."""
-    pairs = itertools.combinations(range(FRAMES), 2)
+    # After eight minutes they begin anew: then some results exist already.
+    pairs = itertools.cycle(itertools.combinations(range(FRAMES), 2))
     asking, files = set(), itertools.count(FRAMES)
     brought, next_file_at = [], time.monotonic()
     while time.monotonic() < until:
