@@ -23,7 +23,8 @@ from astropy.io import fits
 
 from support.chaos import bring_in, insist, pixels_of, running_lab, visiting
 
-FRAMES = 64
+#: Enough for an hour of different pairs.
+FRAMES = 180
 ASKED_EVERY_S = 0.5
 FILES_EVERY_S = 3.0
 #: Longest wait, after the last misfortune, for what is under way.
@@ -66,8 +67,7 @@ class Misfortune:
 
 async def work(visit, until):
     """Ask for operations, some several at once, and bring files in; return the numbers of the files."""
-    # After eight minutes they begin anew: then some results exist already.
-    pairs = itertools.cycle(itertools.combinations(range(FRAMES), 2))
+    pairs = itertools.cycle(itertools.combinations(range(FRAMES), 2))  # asked for again, it is the same operation
     asking, files = set(), itertools.count(FRAMES)
     brought, next_file_at = [], time.monotonic()
     while time.monotonic() < until:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from urllib.parse import urlsplit
 
@@ -217,10 +218,13 @@ class Visit:
         self.asked[reply.json()["id"]] = pair
 
     async def listed(self):
-        """Return the operations as REST shows them."""
-        path = f"datasessions/{self.session}/operations/?limit=1000"
-        reply = await insist(lambda: self.api.get(path))
-        return reply.json()["results"]
+        """Return all operations as REST shows them, page by page."""
+        listed, page = [], f"datasessions/{self.session}/operations/?limit=1000"
+        while page:
+            reply = (await insist(partial(self.api.get, page))).json()
+            listed += reply["results"]
+            page = reply["next"]
+        return listed
 
 
 @contextlib.asynccontextmanager
