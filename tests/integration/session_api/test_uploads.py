@@ -17,6 +17,7 @@ from datalab.platform.objects.forms import Forms
 from session_api.uploads.service import UploadService
 from session_api.uploads.settings import UploadSettings
 from support.session_api import body_of, frame_document, frame_file, running_world, stored_file
+from support.waiting import until
 
 MIB = 1024**2
 BASE = "tst-inst-20261129-{:08d}"
@@ -96,7 +97,7 @@ async def test_an_observatory_uploads_a_file(world, anybody, name, stage):
     reply = await send(anybody, offer, content)
     assert (reply.status_code, reply.content) == (204, b"")
     assert await stored(world, f"data/{name}") == content
-    (event,) = await announced(world, f"data/{name}")
+    (event,) = await until(lambda: announced(world, f"data/{name}"))
     assert (event.site, event.size_bytes, event.sha256) == ("tst", len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -283,7 +284,7 @@ async def test_a_header_in_the_request_is_stored_as_the_text_it_replaces(world, 
     assert read["NOTHING"] is None
     assert read["A LONG KEYWORD"] == "x"
     assert "".join(read["COMMENT"]) == "y" * 100
-    assert [event.site for event in await announced(world, key)] == ["tst"]
+    assert [event.site for event in await until(lambda: announced(world, key))] == ["tst"]
 
 
 async def test_a_form_that_ends_early_writes_nothing(world, anybody, name):

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from astropy.io import fits
 
-from datalab.astro.products.provenance import COMMENTARY
+from datalab.astro.headers.cards import COMMENTARY
 from datalab.astro.types import Pixels
 from datalab.fits.files import BLOCK_BYTES, as_bytes
 

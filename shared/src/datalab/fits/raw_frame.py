@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import HeaderValue, parse_header_text
+from datalab.astro.headers.cards import COMMENTARY, HeaderValue, parse_header_text
 from datalab.errors import UsageError
 from datalab.fits.files import BLOCK_BYTES, read_header
 from datalab.fits.rice import RiceRows
@@ -32,7 +32,6 @@ _OF_THE_TABLE = re.compile(
 )
 #: What compressed images are called that have no name.
 _NO_NAME = "COMPRESSED_IMAGE"
-_REMARKS = frozenset({"COMMENT", "HISTORY", ""})
 _OF_STORAGE = re.compile(rf"{_OF_THE_TABLE.pattern}|EXTNAME|BLANK")
 
 
@@ -140,7 +139,7 @@ def _image_header(table: _Hdu) -> str:
         counts = (("PCOUNT", 0), ("GCOUNT", 1))
         cards += [_renamed(found.get(f"Z{name}", f"{name:8}={value:22}"), name) for name, value in counts]
     kept = [(keyword, card) for keyword, card in table.cards if not _OF_THE_TABLE.fullmatch(keyword)]
-    remarks = [card for _, card in takewhile(lambda each: each[0] in _REMARKS, reversed(kept))][::-1]
+    remarks = [card for _, card in takewhile(lambda each: each[0] in COMMENTARY, reversed(kept))][::-1]
     cards += [card for _, card in kept[: len(kept) - len(remarks)]]
     cards += [found[keyword].partition("/")[0] for keyword in ("BSCALE", "BZERO") if table.stored.get(keyword)]
     moved = {"EXTEND": "ZEXTEND", "BLOCKED": "ZBLOCKED", "CHECKSUM": "ZHECKSUM", "DATASUM": "ZDATASUM"}

@@ -126,8 +126,9 @@ class WorkerPool:
             call.settle(outcome)
             return
         call.settle(outcome)  # nothing else is worth waiting for
-        spent = worker.why_spent() if left_alone and outcome.error is None else ""
-        if left_alone and outcome.error is None and not spent:
+        may_go_on = left_alone and outcome.error is None
+        spent = worker.why_spent() if may_go_on else ""
+        if may_go_on and not spent:
             self._idle.append(worker)
             return
         worker.end()

@@ -12,10 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datalab.documents.document import Document
-from datalab.documents.header_terms import term_of
 from datalab.errors import UsageError
-from datalab.events.spelling import Spelled
-from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing
+from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing, header_term
 from session_api.archive.service import FrameService
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
 from session_api.archive.views import FrameAggregate, FrameCursorPage, FrameHeader, FramePage, FramePresenter, FrameView
@@ -25,7 +23,7 @@ from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, RowId, provided
 from session_api.web.failures import FieldError
 from session_api.web.paging import PageWindow, page_link, page_reply
-from session_api.web.parameters import Moment
+from session_api.web.parameters import WITHOUT_NULLS, Moment
 from session_api.web.replies import JsonReply
 
 Frames = Annotated[FrameService, provided(FrameService)]
@@ -56,7 +54,7 @@ def _day(text: str) -> str:
         raise PydanticCustomError("day", "Enter a valid date.") from None
 
 
-Text = Annotated[str, StringConstraints(max_length=256), Spelled(r"[^\x00]*", "a text without null characters")]
+Text = Annotated[str, StringConstraints(max_length=256), WITHOUT_NULLS]
 Day = Annotated[Text, AfterValidator(_day)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _FORMER = "former name of another parameter"
@@ -183,8 +181,7 @@ class FrameQuery(BaseModel):
 
 
 def _header_term(text: str) -> str:
-    keyword, separator, value = text.partition("=")
-    term = term_of(keyword, value) if separator and keyword.strip() else None
+    term = header_term(text)
     if term is None:
         raise FieldError({"header": ["Give KEYWORD=value; times and long numbers or texts are not searched."]})
     return term

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 from typing_extensions import TypedDict
@@ -13,11 +12,10 @@ from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocumen
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.links import Links
-from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
+from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place, milliseconds
 from session_api.archive.repository import FrameReader, Proposals
 from session_api.web.user import User
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Roles by the flags of an image package, as the files of Photon Ranch are named.
 _LARGE_ROLES, _SMALL_ROLES = ("fits_01", "fits_00"), ("fits_10", "fits_13")
 #: More than any answer can hold: where no limit is given, its size is the limit.
@@ -66,7 +64,7 @@ class ImageService:
     async def image(self, caller: User, basename: str) -> ImagePackage:
         """Return one image. Raises `NotFoundError`."""
         frame = await self._frames.find_any(basename)
-        if frame is None or not frame.has_picture or not _may_read(caller, frame):
+        if frame is None or not frame.has_picture or not caller.may_read_frame(frame, now=utc_now()):
             raise NotFoundError(f"No results found for {basename}")
         return self._package(frame)
 
@@ -92,7 +90,7 @@ class ImageService:
     async def header(self, caller: User, basename: str) -> Mapping[str, JsonValue]:
         """Return the header of a frame, {} while there is none. Raises `NotFoundError`."""
         frame = await self._frames.find_any(basename)
-        if frame is None or not _may_read(caller, frame):
+        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
             raise NotFoundError(f"No fits header found in the db for {basename}")
         if frame.header is None:
             return {}
@@ -144,7 +142,7 @@ class ImageService:
 
     def _package(self, frame: FrameDocument) -> ImagePackage:
         header = frame.header or {}
-        moment = (frame.capture_date - _EPOCH) // timedelta(milliseconds=1)
+        moment = milliseconds(frame.capture_date)
         folders = [_shown(header, keyword) for keyword in ("SITEID", "INSTRUME", "DAY-OBS")]
         as_said = frame.header_source != "text"
         return ImagePackage(
@@ -184,10 +182,6 @@ class ImageService:
 def as_texts(header: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the values of a header as its text file has them, with the card that ends it."""
     return {**{keyword: _as_text(value) for keyword, value in header.items()}, "END": ""}
-
-
-def _may_read(caller: User, frame: FrameDocument) -> bool:
-    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now())
 
 
 def _place(frame: FrameDocument) -> Place:

@@ -14,9 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datalab.documents.document import Document
-from datalab.documents.header_terms import term_of
 from datalab.errors import NotFoundError, UsageError
-from datalab.events.spelling import Spelled
 from session_api.archive.images import ImagePackage, ImageService
 from session_api.archive.model import (
     NEWEST_FIRST,
@@ -26,6 +24,7 @@ from session_api.archive.model import (
     Place,
     Value,
     containing,
+    header_term,
     like,
 )
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
@@ -34,14 +33,14 @@ from session_api.web.access import Access, access
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, provided
 from session_api.web.paging import page_link
-from session_api.web.parameters import moment
+from session_api.web.parameters import WITHOUT_NULLS, moment
 from session_api.web.photon_ranch import TEXT_ERRORS, photon_ranch_router
 from session_api.web.replies import JsonReply, empty_reply
 
 Images = Annotated[ImageService, provided(ImageService)]
 Infos = Annotated[InfoImages, provided(InfoImages)]
 Uploads = Annotated[UploadLog, provided(UploadLog)]
-_Findable = Annotated[str, StringConstraints(max_length=256), Spelled(r"[^\x00]*", "a text without null characters")]
+_Findable = Annotated[str, StringConstraints(max_length=256), WITHOUT_NULLS]
 Name = Annotated[_Findable, Path()]
 Text = Annotated[_Findable | None, Query()]
 T = TypeVar("T")
@@ -249,8 +248,7 @@ def _count(text: str) -> int:
 
 
 def _term(text: str) -> str:
-    keyword, separator, value = text.partition("=")
-    term = term_of(keyword, value) if separator and keyword.strip() else None
+    term = header_term(text)
     if term is None:
         raise ValueError("KEYWORD=value is searched; times and long numbers or texts are not")
     return term

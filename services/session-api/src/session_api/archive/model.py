@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from datalab.documents.document import Document
+from datalab.documents.header_terms import term_of
 from datalab.errors import UsageError
 
 #: A value that frames are compared with; None is the value of those that have none.
@@ -59,7 +60,7 @@ class Place:
 
     def cursor(self) -> str:
         """Return the place as clients are given it."""
-        text = f"{(self.capture_date - _EPOCH) // timedelta(milliseconds=1)}_{self.frame_id}"
+        text = f"{milliseconds(self.capture_date)}_{self.frame_id}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
@@ -89,6 +90,17 @@ class FrameOrder:
 
 NEWEST_FIRST = FrameOrder()
 OLDEST_FIRST = FrameOrder(descending=False)
+
+
+def header_term(text: str) -> str | None:
+    """Return the term of `KEYWORD=value`; None for what is no such text, or is not searched."""
+    keyword, separator, value = text.partition("=")
+    return term_of(keyword, value) if separator and keyword.strip() else None
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a moment as milliseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def containing(text: str) -> re.Pattern[str]:

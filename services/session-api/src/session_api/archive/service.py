@@ -152,7 +152,7 @@ class FrameService:
 
     async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
         frame = await self._frames.find_any_by_number(frame_id)
-        if frame is None or not _may_read(caller, frame):
+        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
             raise NotFoundError("No Frame matches the given query.")
         return frame
 
@@ -166,7 +166,7 @@ class FrameService:
         if not suffix:
             return None
         frame = await self._frames.find_any(stem)
-        if frame is None or not _may_read(caller, frame):
+        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
             frame = await self._outputs.find_named(caller, stem)
         picture = next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
         return frame.model_copy(update={"basename": name, "files": {"fits": picture}}) if frame and picture else None
@@ -213,7 +213,3 @@ class FrameService:
             )
             for frame in frames
         ]
-
-
-def _may_read(caller: User, frame: FrameDocument) -> bool:
-    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now())

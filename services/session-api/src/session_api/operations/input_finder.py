@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.frame import FrameFile
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
 from session_api.archive.repository import FrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
@@ -44,7 +44,7 @@ class InputFinder:
         found = {}
         for file in files:
             frame = frames.get(file.basename)
-            if frame is None or not _is_readable(caller, frame, now=now):
+            if frame is None or not caller.may_read_frame(frame, now=now):
                 raise unknown_frame(file.basename)
             science = frame.science_file
             if science is None:
@@ -85,7 +85,7 @@ class InputFinder:
         basenames = [file.basename for file in request.input_files if file.source is InputSource.ARCHIVE]
         frames = await self._frames.find_any_by_basename(basenames)
         for basename in basenames:
-            if basename not in frames or not _is_readable(caller, frames[basename], now=now):
+            if basename not in frames or not caller.may_read_frame(frames[basename], now=now):
                 raise unknown_frame(basename)
         demand_visible(caller, request.restrictions, now=now)
 
@@ -110,10 +110,6 @@ def found_output(
 def unknown_frame(basename: str) -> InputRefusedError:
     """Return the refusal of a frame that is not there, or not for the caller: the answer is the same."""
     return InputRefusedError(f"Could not find {basename} in the archive")
-
-
-def _is_readable(caller: User, frame: FrameDocument, *, now: datetime) -> bool:
-    return caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=now)
 
 
 def unknown_output(basename: str) -> InputRefusedError:

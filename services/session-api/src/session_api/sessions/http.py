@@ -8,7 +8,6 @@ from fastapi import Depends, Query, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
-from datalab.events.spelling import Spelled
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
@@ -17,7 +16,7 @@ from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
-from session_api.web.parameters import MomentParameter
+from session_api.web.parameters import WITHOUT_NULLS, MomentParameter
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
 
@@ -27,9 +26,7 @@ SessionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length
 
 
 #: Longer than a name can be it finds nothing; and the document store's regular expressions have their limits.
-_Findable = Annotated[
-    str, StringConstraints(max_length=MAX_NAME_CHARACTERS), Spelled(r"[^\x00]*", "a text without null characters")
-]
+_Findable = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS), WITHOUT_NULLS]
 TextParameter = Annotated[_Findable | None, Query()]
 router = json_router("/api/datasessions", tag="sessions", errors=NOT_FOUND)
 

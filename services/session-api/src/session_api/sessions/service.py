@@ -126,11 +126,7 @@ class SessionService:
         wanted = [name for name in names if isinstance(name, str)]
         found = await self._frames.find_any_by_basename(wanted)
         now = utc_now()
-        readable = {
-            name
-            for name, frame in found.items()
-            if caller.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=now)
-        }
+        readable = {name for name, frame in found.items() if caller.may_read_frame(frame, now=now)}
         return [name for name in dict.fromkeys(wanted) if name not in readable]
 
     async def _with_operations(

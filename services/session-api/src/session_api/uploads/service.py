@@ -11,6 +11,7 @@ from typing import Final
 
 from datalab.documents.file_names import Convention, frame_file_name, parse_file_name
 from datalab.documents.upload_ticket import TicketState, UploadTicket
+from datalab.events import site_codes
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileUploaded
 from datalab.events.object_keys import ALLSKY, DATA, INFO_IMAGES, split_key
@@ -120,9 +121,7 @@ class UploadService:
     async def replaced(self, caller: User, basename: str) -> list[FileVersion]:
         """Return what the files of a frame were before, newest first. Raises `FrameNotFoundError`."""
         frame = (await self._frames.find_any_by_basename([basename])).get(basename)
-        if frame is None or not caller.may_read(
-            public_date=frame.public_date, proposal_id=frame.proposal_id, now=utc_now()
-        ):
+        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
             raise FrameNotFoundError
         return await self._versions.of([file.key for file in frame.files.values()])
 
@@ -220,7 +219,7 @@ def _site_told(key: str, ticket: UploadTicket) -> str | None:
     """Return the site as it may stand in a subject: of a frame's file only what its name says beyond doubt."""
     family, name = split_key(key)
     site = parse_file_name(name).site if family == DATA else ticket.site
-    return site if site and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", site) else None
+    return site if site and re.fullmatch(site_codes.PATTERN, site) else None
 
 
 def _media_type(key: str) -> str:

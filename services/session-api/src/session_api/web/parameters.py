@@ -9,6 +9,11 @@ from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from datalab.events.spelling import Spelled
+
+#: Metadata of a text that is looked for: the document store's regular expressions take no null characters.
+WITHOUT_NULLS = Spelled(r"[^\x00]*", "a text without null characters")
+
 
 def moment(text: str) -> datetime:
     """Return an ISO 8601 date and time as UTC, which it is without an offset. Raises `ValueError`."""

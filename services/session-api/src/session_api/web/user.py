@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from datalab.documents.frame import may_read_frame, own_proposal
+from datalab.documents.frame import FrameDocument, may_read_frame, own_proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class User:
     def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:
         """Tell whether a frame may be shown to the user."""
         return may_read_frame(self.readable_proposals, public_date=public_date, proposal_id=proposal_id, now=now)
+
+    def may_read_frame(self, frame: FrameDocument, *, now: datetime) -> bool:
+        """Tell whether a frame, as it is stored, may be shown to the user."""
+        return self.may_read(public_date=frame.public_date, proposal_id=frame.proposal_id, now=now)
 
 
 NOBODY = User("")

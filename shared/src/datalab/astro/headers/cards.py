@@ -18,6 +18,8 @@ HeaderValue = bool | int | float | str | None
 
 _CARD_LENGTH = 80
 _COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
+#: Keywords that may come as often as there is something to say (FITS Standard 4.0, section 4.4.2.4).
+COMMENTARY = _COMMENTARY_KEYWORDS | {""}
 
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)

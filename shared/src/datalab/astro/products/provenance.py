@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-from datalab.astro.headers.cards import UNREADABLE_CARD, image_axes
+from datalab.astro.headers.cards import COMMENTARY, UNREADABLE_CARD, image_axes
 from datalab.astro.sky.wcs_header import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72
-#: What may come as often as there is something to say; the blank keyword is one, too.
-COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _NAME = str(fits.Card("EXTNAME", "SCI", "extension name"))
 #: A card no writer has anything to mend in (FITS Standard 4.0, section 4): text, logical value or number.
 _STRICT = re.compile(
