@@ -417,6 +417,22 @@ async def test_a_picture_is_found_by_the_name_the_user_interface_gives_it(anybod
     assert (await alice.get(secret)).json()["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("width", "file"),
+    [("", "-EX11.jpg"), ("?width=200&height=200", "-EX11.jpg"), ("?width=1000&height=1000", "-EX10.jpg")],
+)
+async def test_the_thumbnail_service_tells_where_a_picture_is(anybody, alice, width, file):
+    reply = await anybody.get(f"/api/pictures/{OPEN[0]['_id']}/{width}")
+    assert list(reply.json()) == ["url"]
+    assert f"{file}?" in reply.json()["url"]
+    secret = f"/api/pictures/{SECRET['_id']}/{width}"
+    assert (await anybody.get(secret)).status_code == 404
+    assert (await alice.get(secret)).status_code == 200
+    assert (await anybody.get("/api/pictures/nothing/")).json() == {
+        "detail": "There is no picture of a frame of this name."
+    }
+
+
 async def test_what_values_frames_have(anybody, alice, root):
     everything = (await anybody.get("/api/frames/aggregate/")).json()
     assert everything == {

@@ -70,6 +70,7 @@ NOBODYS = {
             ("GET", "/api/frames/{frame_id}/headers"),
             ("GET", "/api/frames/{frame_id}/related"),
             ("GET", "/filtered_images"),
+            ("GET", "/api/pictures/{basename}"),
             ("GET", "/fitsheader/{base_filename}"),
             ("GET", "/image/{base_filename}"),
             ("GET", "/latest_image_all_sites"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
-from session_api.archive import http, images_http
+from session_api.archive import http, images_http, pictures_http
 from session_api.archive.images import ImageService
 from session_api.archive.repository import FrameReader, InfoImageReader, UploadReader
 from session_api.archive.service import FrameService, Outputs
@@ -16,7 +16,7 @@ from session_api.archive.views import FramePresenter
 def build(core: DocumentCore, *, frames: FrameReader, outputs: Outputs, links: Links) -> Capability:
     """Return what answers questions about frames."""
     return Capability(
-        routes=[*http.router.routes, *images_http.router.routes],
+        routes=[*http.router.routes, *images_http.router.routes, *pictures_http.router.routes],
         services=[
             FrameService(frames=frames, outputs=outputs),
             FramePresenter(links=links),

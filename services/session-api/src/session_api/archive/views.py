@@ -176,13 +176,17 @@ class FramePresenter:
         """Return several frames."""
         return [self.frame(each, with_thumbnails=with_thumbnails, with_related=with_related) for each in found]
 
+    def link(self, file: FrameFile) -> str:
+        """Return where a file can be fetched for a while."""
+        return self._links.sign_get(file.key, content_type=file.media_type)
+
     def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
         return VersionView(
             id=_file_number(frame, number),
             key=file.key,
             md5=file.etag if len(file.etag) == _MD5_CHARACTERS else "",
             extension=_extension(file.key),
-            url=self._links.sign_get(file.key, content_type=file.media_type),
+            url=self.link(file),
             created=shown_datetime(file.stored_at),
         )
 
