@@ -81,6 +81,7 @@ NOBODYS = {
     ),
     ("GET", "/api/names/{name:path}"): "the sky belongs to nobody",
     ("GET", "/infoimage/{site}/{channel}"): "pictures of a site's instruments, for everybody",
+    ("GET", "/allskyimage/{site}"): "the sky over a site, for everybody",
     ("GET", "/api/analysis"): "the same for every user",
     ("GET", "/api/asyncapi.json"): "a public document",
     ("GET", "/api/available_operations"): "the same for every user",

@@ -40,6 +40,7 @@ def test_what_anybody_may_call():
         *("/api/frames/aggregate", "/api/names/{name:path}"),
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
+        "/allskyimage/{site}",
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed"}
     assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}

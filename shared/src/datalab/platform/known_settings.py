@@ -22,6 +22,8 @@ _NO_SETTINGS: Final = (
     "DATALAB_NATS_STORE_USER",
     "DATALAB_PACKAGES_TO_LOAD",
     "DATALAB_REAL_DATA",
+    "DATALAB_S3_COLD_AFTER_DAYS",
+    "DATALAB_S3_COLD_CLASS",
     "DATALAB_TOKEN",
 )
 # settings: written by `make goldens`

@@ -1,13 +1,15 @@
-"""A version of an object."""
+"""A version of an object, what is said of it, and what became of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from pydantic import Field
 
 from datalab.documents.document import StoredDocument
+from datalab.documents.upload import Outcome
 from datalab.events.envelope import UtcDatetime, derived_id
 
 
@@ -22,6 +24,25 @@ class StoredVersion(Protocol):
     def etag(self) -> str: ...
     @property
     def modified_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What is said of a file, beside that it is there; `at` is when somebody said so."""
+
+    key: str
+    correlation_id: str
+    sha256: str | None = None
+    channel: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a file, and why it became nothing."""
+
+    outcome: Outcome
+    reason: str | None = None
 
 
 def same_version(first: StoredVersion, second: StoredVersion) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from datalab.documents import info_image, upload
+from datalab.documents import allsky_image, info_image, upload
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.document import ASCENDING, DESCENDING, Document
 from datalab.documents.frame import (
     CLOSED,
@@ -214,6 +215,19 @@ class InfoImageReader:
     async def find(self, site: str, channel: str, *, now: datetime) -> InfoImageDocument | None:
         """Return what a channel shows now."""
         return await self._images.find_one({"_id": info_image.place_of(site, channel), "expires_at": {"$gt": now}})
+
+
+class AllskyImageReader:
+    """Collection `allsky_images`: everybody may see them."""
+
+    def __init__(self, database: Database) -> None:
+        self._images = Collection(database, allsky_image.COLLECTION, AllskyImageDocument)
+
+    async def latest(self, site: str, *, now: datetime) -> AllskyImageDocument | None:
+        """Return the latest image of a site that has a picture to look at."""
+        query: Document = {"site": site, "has_picture": True, "expires_at": {"$gt": now}}
+        found = await self._images.find(query, sort=allsky_image.NEWEST_FIRST, limit=1)
+        return found[0] if found else None
 
 
 #: A bias may be named by every exposure of its month; so many are told.

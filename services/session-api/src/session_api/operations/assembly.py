@@ -103,6 +103,7 @@ def build(
         leases=LeaseKeeper(lambda: core.bus.key_value(LEASES), ttl_s=LEASES_TTL_S),
         metrics=metrics,
         keep=timedelta(days=settings.result_keep_days),
+        quota_bytes=settings.result_max_bytes,
     )
     works = {
         "lost operations": maintenance.request_lost_again,

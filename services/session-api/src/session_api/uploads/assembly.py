@@ -10,6 +10,7 @@ from datalab.platform.periodic import Periodic
 from datalab.platform.settings import S3Settings
 from session_api.archive.repository import FrameReader
 from session_api.uploads import http
+from session_api.uploads.bus import removed_frames
 from session_api.uploads.destination import Destination
 from session_api.uploads.intake import Intake
 from session_api.uploads.personal import http as personal_http
@@ -63,7 +64,7 @@ def build(
         routes=[*http.router.routes, *http.replaced.routes, *personal_http.router.routes],
         services=[forms_service, personal, VersionPresenter(links)],
         indexes=[tickets.ensure_indexes, kept.ensure_indexes, in_parts.ensure_indexes],
-        subscriptions=[verdicts(personal)],
+        subscriptions=[verdicts(personal), removed_frames(versions=versions, personal=personal)],
         periodic=[Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned)],
     )
     return capability, in_parts

@@ -19,11 +19,13 @@ from datalab.events.feed import (
     FeedEvent,
     FileRefused,
     FrameChanged,
+    FrameDeleted,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
     SessionDeleted,
 )
+from datalab.events.frames import RemovalCause
 
 
 def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequence[str], as_json: bool) -> None:
@@ -103,5 +105,7 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: deleted"
         case FrameChanged():
             return f"frame {event.basename}: {', '.join(event.roles)}"
+        case FrameDeleted():
+            return f"frame {event.basename}: {'deleted' if event.cause is RemovalCause.REQUESTED else 'expired'}"
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
