@@ -262,6 +262,8 @@ def removed_frame():
         basename="tst-cam01-20261120-00000042",
         site="tst",
         cause="expired",
+        public_date=BEGINNING.replace(year=2027),
+        proposal_id="P1",
         removed_at=BEGINNING,
         forgotten_at=BEGINNING + timedelta(days=90),
     )

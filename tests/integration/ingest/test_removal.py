@@ -139,7 +139,9 @@ async def test_an_expired_frame_goes_with_all_its_files_and_is_told_of_once(here
     await exposed(here, observatory, others, due=False)
     # A file that was refused has the frame's name, and is nothing without it.
     refused = await observatory.put(f"{base}-EF00.fits", b"no FITS")
-    await asyncio.sleep(1.1)  # the store counts whole seconds: what is this young could be a new file
+    stored = await observatory.objects.stat(refused)
+    # The store counts whole seconds: what is this young could be a new file.
+    await until(lambda: utc_now() >= stored.modified_at.replace(microsecond=0) + timedelta(seconds=2))
     assert await here.removals().look() == 1
     assert await here.removals().look() == 0
     assert await observatory.database["frames"].find_one({"_id": base}) is None

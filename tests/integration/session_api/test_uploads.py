@@ -10,7 +10,7 @@ from astropy.io import fits
 from urllib3.filepost import encode_multipart_formdata
 
 from datalab.events.envelope import utc_now
-from datalab.events.frames import FileUploaded
+from datalab.events.frames import FileUploaded, FrameRemoved
 from datalab.events.topology import FILES
 from datalab.platform.documents.outbox import HAS_EVENTS
 from datalab.platform.objects.errors import ObjectNotFoundError
@@ -175,6 +175,31 @@ async def test_what_is_replaced_stays_reachable(world, anybody, name):
         assert [version["file_name"] for version in versions] == [name, name]
         async with httpx.AsyncClient() as browser:
             assert {(await browser.get(version["url"])).content for version in versions} == {b"first", b"second"}
+
+
+async def test_what_files_were_before_goes_with_their_frame(world, anybody, name):
+    for content in (b"first", b"second"):
+        await upload(anybody, name, content)
+    key = f"data/{name}"
+    (version,) = await world.database["file_versions"].find({"key": key}).to_list(None)
+    gone = {"site": "tst", "frame_id": 7, "basename": name, "cause": "requested", "keys": (key,)}
+    await world.bus.publish(FrameRemoved(**gone, occurred_at=version["replaced_at"] - timedelta(seconds=1)))
+    other = name.replace("EX10", "EX11")
+    for content in (b"first", b"second"):
+        await upload(anybody, other, content)
+    await world.bus.publish(FrameRemoved(**{**gone, "frame_id": 8, "keys": (f"data/{other}",)}))
+    await until(lambda: is_forgotten(world, f"data/{other}"))
+    # What was replaced after a frame went is of the next one.
+    assert await stored(world, version["_id"]) == b"first"
+    await world.bus.publish(FrameRemoved(**{**gone, "frame_id": 9}))
+    await until(lambda: is_forgotten(world, key))
+    with pytest.raises(ObjectNotFoundError):
+        await stored(world, version["_id"])
+    assert await stored(world, key) == b"second"
+
+
+async def is_forgotten(world, key):
+    return await world.database["file_versions"].count_documents({"key": key}) == 0
 
 
 @pytest.mark.parametrize(

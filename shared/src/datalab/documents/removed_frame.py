@@ -16,11 +16,13 @@ INDEXES = (
 
 
 class RemovedFrame(StoredDocument):
-    """A frame that went: its number is no other's, its name may be that of a later one."""
+    """A frame that went, and who could see it: its number is no other's, its name may be that of a later one."""
 
     frame_id: int = Field(alias="_id")
     basename: str
     site: str
     cause: RemovalCause
+    public_date: UtcDatetime | None = None
+    proposal_id: str | None = None
     removed_at: UtcDatetime
     forgotten_at: UtcDatetime

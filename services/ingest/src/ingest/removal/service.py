@@ -129,6 +129,8 @@ class FrameRemovals:
             basename=frame.basename,
             site=frame.site,
             cause=removal.cause,
+            public_date=removal.public_date,
+            proposal_id=removal.proposal_id,
             removed_at=now,
             forgotten_at=now + _REMEMBERED,
         )

@@ -7,7 +7,7 @@ from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from datalab.documents import allsky_image, info_image, upload
+from datalab.documents import allsky_image, info_image, removed_frame, upload
 from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.document import ASCENDING, DESCENDING, Document
 from datalab.documents.frame import (
@@ -23,6 +23,7 @@ from datalab.documents.frame import (
     readable_frames,
 )
 from datalab.documents.info_image import InfoImageDocument
+from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload import Upload
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, Sort
@@ -191,6 +192,18 @@ class FrameReader:
             for basename in wanted.intersection(row["related"]):
                 found.setdefault(basename, []).append(row["frame_id"])
         return found
+
+
+class RemovedFrameReader:
+    """Collection `removed_frames`. Who could see a frame, callers check."""
+
+    def __init__(self, database: Database) -> None:
+        self._removed = Collection(database, removed_frame.COLLECTION, RemovedFrame)
+
+    async def find_any(self, basename: str) -> RemovedFrame | None:
+        """Return the last frame of a name that went, if that is remembered."""
+        found = await self._removed.find({"basename": basename}, sort=(("removed_at", DESCENDING),), limit=1)
+        return found[0] if found else None
 
 
 class UploadReader:
