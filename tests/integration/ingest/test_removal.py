@@ -113,9 +113,7 @@ async def exposed(here, observatory, base, contents=CONTENTS, *, due=True):
         key = await observatory.put(f"{base}-{ending}", content)
         await here.arriving.ingestion.ingest(arrival_of(FileStored(site=base[:3], key=key)))
     if due:
-        await observatory.database["frames"].update_one(
-            {"_id": base}, {"$set": {"expires_at": utc_now() + GONE}}
-        )
+        await observatory.database["frames"].update_one({"_id": base}, {"$set": {"expires_at": utc_now() + GONE}})
 
     async def told():
         frame = await observatory.database["frames"].find_one({"_id": base})

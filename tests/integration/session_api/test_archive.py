@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
 from datalab.documents.allsky_image import AllskyImageDocument
+from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
 from datalab.documents.info_image import InfoImageDocument, place_of
 from datalab.documents.upload import Upload
 from datalab.platform.documents.collection import Collection

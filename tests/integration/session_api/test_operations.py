@@ -311,7 +311,9 @@ async def test_who_could_see_a_frame_is_told_that_it_went(world, alice, bob, ses
     assert await refusal(alice, session_id, "Median", inputs) == (
         f"gone-{cause} is no longer in the archive since {day:%Y-%m-%d}: {why}"
     )
-    assert await refusal(bob, await world.session(bob), "Median", inputs) == f"Could not find gone-{cause} in the archive"
+    assert (
+        await refusal(bob, await world.session(bob), "Median", inputs) == f"Could not find gone-{cause} in the archive"
+    )
 
 
 async def test_outputs_can_be_inputs_of_their_owner_only(world, alice, bob, session_id):

@@ -13,7 +13,6 @@ from ingest.allsky.model import with_file
 from ingest.frames.model import FrameHeader
 from support.ingest import BEGINNING, World, announced, later, notified, sha256_of
 
-
 BASE = "tst-allsky-20260504-00000042"
 KEEP = timedelta(days=7)
 

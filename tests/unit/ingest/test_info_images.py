@@ -13,7 +13,7 @@ from datalab.documents.upload import Outcome
 from datalab.errors import AwaitedError, TransientError, UsageError
 from datalab.events.envelope import utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
-from ingest.arrivals.model import Arrival, AnnouncementError, Origin
+from ingest.arrivals.model import AnnouncementError, Arrival, Origin
 from ingest.info_images.model import Asked, ImageFile, is_news, with_file
 from support.ingest import BEGINNING, Flaky, World, announced, later, notified, sha256_of
 

@@ -249,16 +249,21 @@ def _photon_ranch(name: str) -> FileName:
 
 
 def _photon_ranch_fault(name: str) -> str:
-    """Say what is wrong in a name that matches `_PHOTON_RANCH_BASE`, but not the whole grammar."""
-    site, instrument, day, remainder = name.split("-", 3)
+    """Say what is wrong in a name that does not match the grammar."""
+    parts = name.split("-", 3)
+    if len(parts) < 4:
+        return f"it has {len(parts)} parts between hyphens instead of five"
+    site, instrument, day, remainder = parts
     stem, _, ending = remainder.partition(".")
-    _counter, *rest = stem.split("-")
-    if not re.fullmatch(r"[A-Za-z0-9_]{3,6}", site, re.ASCII):
-        return f"the site is {shown(site)}"
-    if not re.fullmatch(r"[A-Za-z0-9_]+", instrument, re.ASCII):
-        return f"the instrument is {shown(instrument)}"
-    if not re.fullmatch(r"\d{8}", day, re.ASCII):
-        return f"the date is {shown(day)}"
+    counter, *rest = stem.split("-")
+    for what, part, pattern in (
+        ("site", site, r"[A-Za-z0-9_]{3,6}"),
+        ("instrument", instrument, r"[A-Za-z0-9_]+"),
+        ("date", day, r"\d{8}"),
+        ("counter", counter, r"\d{8}"),
+    ):
+        if not re.fullmatch(pattern, part, re.ASCII):
+            return f"the {what} is {shown(part)}"
     if len(rest) != 1:
         return f"{len(rest)} parts instead of one follow the counter"
     if not re.fullmatch(r"[A-Za-z]+\d{2}", rest[0], re.ASCII):

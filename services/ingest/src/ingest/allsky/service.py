@@ -14,7 +14,7 @@ from datalab.platform.documents.collection import until_won
 from ingest.allsky.model import allsky_image_ingested, is_news, stored_file, with_file
 from ingest.allsky.repository import AllskyImageRepository
 from ingest.frames.model import FrameHeader
-from ingest.uploads.model import Said, Settlement, StoredVersion, same_version
+from ingest.uploads.model import KNOWN, Said, Settlement, StoredVersion, is_known
 
 _MOST_RACES = 50
 
@@ -28,16 +28,11 @@ class AllskyImages:
         self._images = images
         self._keep = keep
 
-    async def knows(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> bool:
-        """Tell whether there is nothing to be learned from a file of a site."""
+    async def settled(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> Settlement | None:
+        """Return what became of a file that its image has, None for one it has not."""
         image = await self._images.find(name.basename)
         file = image.files.get(name.role) if image and image.site == site else None
-        return (
-            file is not None
-            and file.key == stored.key
-            and same_version(file, stored)
-            and said.sha256 in {None, file.sha256}
-        )
+        return Settlement(Outcome.UNCHANGED, KNOWN) if is_known(file, said, stored) else None
 
     async def add(
         self, said: Said, *, name: FileName, site: str, file: FrameFile, header: FrameHeader | None

@@ -62,8 +62,8 @@ class SiteImages(Protocol):
     def name_of(self, name: str, /) -> FileName:
         """Return what a file name says. Raises `UsageError`."""
 
-    async def knows(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> bool:
-        """Tell whether there is nothing to be learned from a file. Raises `UsageError`."""
+    async def settled(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> Settlement | None:
+        """Return what became of a file there is nothing to be learned from, else None. Raises `UsageError`."""
 
     async def add(
         self, said: Said, *, name: FileName, site: str, file: FrameFile, header: FrameHeader | None

@@ -218,9 +218,8 @@ class Ingestion:
         name, site = _named_image(arrival, images)
         stored = await self._stored(arrival, site)
         try:
-            if await images.knows(arrival.said, name=name, site=site, stored=stored):
-                settlement = Settlement(Outcome.UNCHANGED, "its image has this file already")
-            else:
+            settlement = await images.settled(arrival.said, name=name, site=site, stored=stored)
+            if settlement is None:
                 copy, inspection = await self._read(arrival, name, site, stored)
                 settlement = await images.add(
                     arrival.said, name=name, site=site, file=_file(copy, inspection), header=inspection.header
@@ -230,8 +229,10 @@ class Ingestion:
             if young and arrival.origin in {Origin.OBJECT_STORE, Origin.RECONCILER}:
                 raise AwaitedError(error.message) from error
             raise
-        outcome = Outcome.IGNORED if settlement.outcome is Outcome.IGNORED else Outcome.INGESTED
-        await self._uploads.record(_upload(stored, site, outcome, settlement.reason if outcome is Outcome.IGNORED else None))
+        if settlement.outcome is Outcome.IGNORED:
+            await self._uploads.record(_upload(stored, site, Outcome.IGNORED, settlement.reason))
+        else:
+            await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
         return settlement
 
     async def _ignored(self, arrival: Arrival) -> Settlement:
@@ -324,27 +325,32 @@ class Ingestion:
         images = self._images_of(arrival)
         try:
             if images is not None:
-                return await self._is_shown(arrival, images)
-            name = named(arrival)
-            site = site_of(name, arrival) if name else None
-            if name is None or site is None:
-                return True
-            stored = await self._objects.stat(arrival.key)
-            frame = await self._find_frame(name.basename, site)
+                return await self._is_of_its_image(arrival, images)
+            return await self._is_of_its_frame(arrival)
         except NoChannelError:
             return False
         except UsageError:
             return True
         except TransientError:
             return False
+
+    async def _is_of_its_frame(self, arrival: Arrival) -> bool:
+        name = named(arrival)
+        site = site_of(name, arrival) if name else None
+        if name is None or site is None:
+            return True
+        stored = await self._objects.stat(arrival.key)
+        frame = await self._find_frame(name.basename, site)
         if stored is None or frame is None or arrival.size_bytes not in {None, stored.size_bytes}:
             return False
         return _knows(frame, name, stored, arrival.sha256)
 
-    async def _is_shown(self, arrival: Arrival, images: SiteImages) -> bool:
+    async def _is_of_its_image(self, arrival: Arrival, images: SiteImages) -> bool:
         name, site = _named_image(arrival, images)
         stored = await self._objects.stat(arrival.key)
-        return stored is not None and await images.knows(arrival.said, name=name, site=site, stored=stored)
+        if stored is None:
+            return False
+        return await images.settled(arrival.said, name=name, site=site, stored=stored) is not None
 
 
 def _named_image(arrival: Arrival, images: SiteImages) -> tuple[FileName, str]:

@@ -65,7 +65,7 @@ class FrameRepository:
         await self._frames.replace(query, fields)
 
     async def forget(self, frame: FrameDocument) -> bool:
-        """Remove the document of a frame that is going, once all of its events are published; tell whether it is gone."""
+        """Remove the document of a frame that is going, if all its events are published; tell whether it is gone."""
         query: Document = {"_id": frame.basename, "frame_id": frame.frame_id}
         marked: Document = {"removal.marked_at": {"$type": "date"}, **PUBLISHED}
         return bool(await self._frames.delete({**query, **marked})) or not await self._frames.count(query, most=1)

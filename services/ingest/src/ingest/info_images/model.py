@@ -39,9 +39,15 @@ class ImageFile:
 
 
 def with_file(
-    document: InfoImageDocument | None, *, site: str, asked: Asked, image_file: ImageFile, keep: timedelta, now: datetime
+    document: InfoImageDocument | None,
+    *,
+    site: str,
+    asked: Asked,
+    image_file: ImageFile,
+    keep: timedelta,
+    now: datetime,
 ) -> InfoImageDocument:
-    """Return what a channel shows once it has a file; the document itself if it knew the file and when it was asked for.
+    """Return what a channel shows once it has a file; the document itself if it knew all that is said.
 
     Whatever the order in which files come, the same files give the same document.
     """

@@ -1,4 +1,4 @@
-"""Info images in the document store, of which this service is the only writer; and the tickets they were asked for by."""
+"""Info images in the document store, whose only writer this service is; and the tickets they were asked for by."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class InfoImageRepository:
         return await self._images.find({"_id": {"$in": places_of(site)}})
 
     async def save(self, image: InfoImageDocument, events: Sequence[Event]) -> None:
-        """Store document and events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
+        """Store it with events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
         if image.revision > 1:
             fields = image.stored()
             query = {"_id": fields.pop("_id"), "revision": image.revision - 1}

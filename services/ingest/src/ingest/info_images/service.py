@@ -15,7 +15,7 @@ from datalab.platform.documents.collection import until_won
 from ingest.frames.model import FrameHeader
 from ingest.info_images.model import Asked, ImageFile, info_image_ingested, is_news, with_file
 from ingest.info_images.repository import InfoImageRepository
-from ingest.uploads.model import Said, Settlement, StoredVersion, same_version
+from ingest.uploads.model import KNOWN, Said, Settlement, StoredVersion, is_known
 
 #: Writers of one channel at the same time: the files of some images, each told of by several.
 _MOST_RACES = 50
@@ -43,19 +43,21 @@ class InfoImages:
         self._images = images
         self._keep = keep
 
-    async def knows(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> bool:
-        """Tell whether there is nothing to be learned from a file. Raises `NoChannelError`."""
+    async def settled(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> Settlement | None:
+        """Return what became of a file of which all is known, None for one to be looked at. Raises `NoChannelError`."""
         asked = await self._asked(said)
         if asked is None:
-            found = [_file_of(document, name) for document in await self._images.of_site(site)]
-            if any(_is_known(file, said, stored) for file in found):
-                return True  # somebody said so before
-            raise NoChannelError
+            known = [each for each in await self._images.of_site(site) if is_known(_file_of(each, name), said, stored)]
+            if not known:
+                raise NoChannelError
+            return _settlement(known[0], name, Outcome.UNCHANGED)  # somebody said before where it is shown
         document = await self._images.find(site, asked.channel)
-        if document is None or not _is_known(_file_of(document, name), said, stored):
-            return False
+        if document is None or not is_known(_file_of(document, name), said, stored):
+            return None
         image = next(each for each in document.images if each.basename == name.basename)
-        return image.first_asked[name.role] <= asked.first and asked.last <= image.last_asked[name.role]
+        if asked.first < image.first_asked[name.role] or asked.last > image.last_asked[name.role]:
+            return None
+        return _settlement(document, name, Outcome.UNCHANGED)
 
     async def add(
         self, said: Said, *, name: FileName, site: str, file: FrameFile, header: FrameHeader | None
@@ -70,9 +72,7 @@ class InfoImages:
 
         async def save() -> Settlement:
             before = await self._images.find(site, asked.channel)
-            after = with_file(
-                before, site=site, asked=asked, image_file=image_file, keep=self._keep, now=utc_now()
-            )
+            after = with_file(before, site=site, asked=asked, image_file=image_file, keep=self._keep, now=utc_now())
             if after is before:
                 return Settlement(Outcome.UNCHANGED)
             news = is_news(before, after)
@@ -80,11 +80,7 @@ class InfoImages:
                 after, site=site, channel=asked.channel, role=name.role, correlation_id=said.correlation_id
             )
             await self._images.save(after, [event] if news else [])
-            if after.basename != name.basename:
-                return Settlement(
-                    Outcome.IGNORED, f"channel {asked.channel} shows {after.basename}, which was asked for later"
-                )
-            return Settlement(Outcome.INGESTED if news else Outcome.UNCHANGED)
+            return _settlement(after, name, Outcome.INGESTED if news else Outcome.UNCHANGED)
 
         return await until_won(save, races=_MOST_RACES, of=f"channel {asked.channel} of site {site}")
 
@@ -96,15 +92,12 @@ class InfoImages:
 
 
 def _file_of(document: InfoImageDocument, name: FileName) -> FrameFile | None:
-    return next(
-        (image.files.get(name.role) for image in document.images if image.basename == name.basename), None
-    )
+    return next((image.files.get(name.role) for image in document.images if image.basename == name.basename), None)
 
 
-def _is_known(file: FrameFile | None, said: Said, stored: StoredVersion) -> bool:
-    return (
-        file is not None
-        and file.key == stored.key
-        and same_version(file, stored)
-        and said.sha256 in {None, file.sha256}
-    )
+def _settlement(document: InfoImageDocument, name: FileName, outcome: Outcome) -> Settlement:
+    """Return what became of a file that is known: nothing, if its channel shows another image."""
+    if document.basename != name.basename:
+        channel = document.place.rpartition("#")[2]
+        return Settlement(Outcome.IGNORED, f"channel {channel} shows {document.basename}, which was asked for later")
+    return Settlement(outcome, KNOWN if outcome is Outcome.UNCHANGED else None)

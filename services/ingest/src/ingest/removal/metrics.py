@@ -13,7 +13,11 @@ class RemovalMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._removed = Counter(
-            "frames_removed", "Frames that went, with their files, by why", ["cause"], namespace=NAMESPACE, registry=registry
+            "frames_removed",
+            "Frames that went, with their files, by why",
+            ["cause"],
+            namespace=NAMESPACE,
+            registry=registry,
         )
         for cause in RemovalCause:
             self._removed.labels(str(cause))

@@ -1,5 +1,6 @@
-"""A frame goes in steps, each of which may be repeated: a killed process leaves a frame that is marked, and the next
-look goes on with it.
+"""A frame goes in steps, each of which may be repeated.
+
+A killed process leaves a frame that is marked, and the next look goes on with it.
 
 1. The document is marked. From then on nobody may read the frame, and no file is taken into it.
 2. The objects go: every file of the frame's name that was there when it was marked. What came later stays.
@@ -154,7 +155,7 @@ class FrameRemovals:
 
 
 def _was_there(stored: StoredVersion, marked_at: datetime) -> bool:
-    """Tell whether an object was there when its frame was marked; stores count whole seconds, so in doubt it was not."""
+    """Tell whether an object was there when its frame was marked. Stores count whole seconds: in doubt it was not."""
     return stored.modified_at < marked_at.replace(microsecond=0)
 
 

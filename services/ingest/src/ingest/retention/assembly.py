@@ -25,9 +25,7 @@ def build(
     """Return what looks for objects whose time is over."""
     tif_life = timedelta(seconds=settings.tif_keep_s)
     rules = [
-        Rule(
-            family=INFO_IMAGES, keep=timedelta(seconds=settings.info_image_keep_s), spared=info_images.shown_keys
-        ),
+        Rule(family=INFO_IMAGES, keep=timedelta(seconds=settings.info_image_keep_s), spared=info_images.shown_keys),
         Rule(family=ALLSKY, keep=timedelta(seconds=settings.allsky_keep_s), spared=allsky.shown_keys),
         Rule(family=TRIALS, keep=timedelta(seconds=settings.trial_keep_s)),
         Rule(

@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import Field
 
 from datalab.documents.document import StoredDocument
+from datalab.documents.frame import FrameFile
 from datalab.documents.upload import Outcome
 from datalab.events.envelope import UtcDatetime, derived_id
 
@@ -45,6 +46,10 @@ class Settlement:
     reason: str | None = None
 
 
+#: Why a file changes nothing that came before.
+KNOWN = "its image has this file already"
+
+
 def same_version(first: StoredVersion, second: StoredVersion) -> bool:
     """Tell whether two descriptions of one key are of the same bytes.
 
@@ -55,6 +60,16 @@ def same_version(first: StoredVersion, second: StoredVersion) -> bool:
     if first.etag and second.etag:
         return first.etag == second.etag
     return first.modified_at.replace(microsecond=0) == second.modified_at.replace(microsecond=0)
+
+
+def is_known(file: FrameFile | None, said: Said, stored: StoredVersion) -> bool:
+    """Tell whether a file that is known is the one in the store, and the one that is meant."""
+    return (
+        file is not None
+        and file.key == stored.key
+        and same_version(file, stored)
+        and said.sha256 in {None, file.sha256}
+    )
 
 
 def version_id(stored: StoredVersion) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.file_names import parse_file_name
@@ -43,8 +43,7 @@ class UploadView(TypedDict):
 
 
 class UploadLog:
-    """The latest uploads: to each caller those of frames they may read and of what is for everybody, to superusers all.
-    """
+    """The latest uploads: to each caller those of frames they may read, and of site images; to superusers all."""
 
     def __init__(self, *, uploads: UploadReader, frames: FrameReader) -> None:
         self._uploads = uploads

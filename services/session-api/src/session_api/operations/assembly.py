@@ -65,9 +65,7 @@ def build(
         database=core.documents.database, relay=core.relay, max_answer_bytes=max_answer_bytes
     )
     metrics = OperationMetrics(core.registry)
-    finder = InputFinder(
-        frames=frames, removed=RemovedFrameReader(core.documents.database), operations=operations
-    )
+    finder = InputFinder(frames=frames, removed=RemovedFrameReader(core.documents.database), operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)
     rights = OwnerRights(owners=owners, finder=finder)
     turns = Turns(operations=operations, bus=core.bus, rights=rights, shares=Shares(), metrics=metrics)

@@ -1,9 +1,10 @@
 """Files of results nobody refers to any more are deleted, and never others.
 
 A result that no operation has made, or takes as input, expires when it is old enough, or when there is no room for all
-of them, the oldest first; in two steps with a day between them. First its manifest goes: from then on the result does not exist, and whoever asks for it has it computed anew; but
-a report that was on its way when the manifest went still finds every file. A day later, if still nobody refers to it,
-the files go. Both steps are taken under the lease of the result's key, so that nobody computes it meanwhile.
+of them, the oldest first. It goes in two steps with a day between them. First its manifest goes: from then on the
+result does not exist, and whoever asks for it has it computed anew; but a report that was on its way when the manifest
+went still finds every file. A day later, if still nobody refers to it, the files go. Both steps are taken under the
+lease of the result's key, so that nobody computes it meanwhile.
 """
 
 from __future__ import annotations

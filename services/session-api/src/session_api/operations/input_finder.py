@@ -16,7 +16,6 @@ from session_api.operations.restrictions import Restriction, may_see, restrictio
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
 
-
 #: Why a frame went, in words for whoever still has it in a session.
 _WHY_GONE = {
     RemovalCause.EXPIRED: "exposures of its kind are kept for some time only",
@@ -30,9 +29,7 @@ class InputFinder:
     What the caller may not read is not found. Raises `InputRefusedError`, with a text for the user.
     """
 
-    def __init__(
-        self, *, frames: FrameReader, removed: RemovedFrameReader, operations: OperationRepository
-    ) -> None:
+    def __init__(self, *, frames: FrameReader, removed: RemovedFrameReader, operations: OperationRepository) -> None:
         self._frames = frames
         self._removed = removed
         self._operations = operations

@@ -26,5 +26,5 @@ class OperationSettings(BaseSettings):
     result_max_bytes: int | None = Field(
         None,
         gt=0,
-        description="bytes of all results; beyond them those no operation refers to are deleted sooner, the oldest first",
+        description="bytes of all results; beyond them those no operation refers to go sooner, the oldest first",
     )

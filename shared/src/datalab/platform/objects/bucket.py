@@ -1,7 +1,8 @@
 """The blocking half of the object store: one bucket of an S3 server, as the driver minio reaches it.
 
-Deliberately absent: tags, retention of single objects, legal hold, ACL, bucket policy, versioning and user metadata. The embedded server
-(rclone 1.75) takes a tag or ACL request for the object itself and overwrites or deletes the data; metadata it forgets.
+Deliberately absent: tags, retention of single objects, legal hold, ACL, bucket policy, versioning and user metadata.
+The embedded server (rclone 1.75) takes a tag or ACL request for the object itself and overwrites or deletes the data;
+metadata it forgets.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _rules_of(client: Minio, bucket: str) -> list[Rule] | None:
         return None
     if found is None:
         return []
-    # A configuration has one rule at least: what has none is a list of the bucket's objects, the question not understood.
+    # A configuration has a rule at least; what has none is a list of the bucket's objects: the question was lost on it.
     return found.rules or None
 
 
