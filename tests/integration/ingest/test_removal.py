@@ -1,7 +1,6 @@
 """Frames go with all their files, once, whatever is killed meanwhile."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -259,22 +258,17 @@ async def test_a_process_killed_while_frames_expire_leaves_nothing_undone(
         "DATALAB_LOG_LEVEL": "ERROR",
     }
 
-    async def some_gone():
-        return len(await removals_told_of(observatory, bases)) >= 3
+    async def gone(number):
+        return len(await removals_told_of(observatory, bases)) >= number
 
-    for _ in range(2):
+    for number in (3, 12):
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", env=environment)
-        with contextlib.suppress(ProcessLookupError):
-            await until(some_gone)
-            process.send_signal(signal.SIGKILL)
+        await until(lambda number=number: gone(number))
+        process.send_signal(signal.SIGKILL)
         await process.wait()
     last = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", env=environment)
     try:
-
-        async def all_gone():
-            return len(await removals_told_of(observatory, bases)) >= len(bases)
-
-        await until(all_gone)
+        await until(lambda: gone(len(bases)))
 
         async def no_document():
             return await observatory.database["frames"].count_documents({"_id": {"$in": bases}}) == 0

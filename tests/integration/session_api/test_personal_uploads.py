@@ -30,7 +30,7 @@ async def world(module_settings_environment, tmp_path_factory):
         running_world(module_settings_environment, **limits) as world,
         running(settings_for_tests(tmp_path_factory.mktemp("scratch"), http_port=0, open_sites=["*"])),
     ):
-        for name in ("alice", "bob", "carol", "dave"):
+        for name in ("alice", "bob", "carol", "dave", "frank"):
             await world.add_user(name, proposals=["P1"])
         await world.add_user("root", superuser=True)
         await world.add_frames(frame_document("theirs", site="abc"))
@@ -267,16 +267,16 @@ async def test_nobody_inherits_the_files_of_a_deleted_user(world):
 
 
 async def test_a_frame_that_is_removed_gives_its_room_back(world):
-    async with world.client("dave") as dave:
-        upload = await uploaded(dave, FILE, name="room.fits")
+    async with world.client("frank") as frank:
+        upload = await uploaded(frank, FILE, name="room.fits")
         frame = await world.database["frames"].find_one({"_id": upload["frame"]})
         (file,) = frame["files"].values()
         await world.bus.publish(
-            FrameRemovalRequested(frame_id=frame["frame_id"], basename=frame["_id"], requested_by="dave")
+            FrameRemovalRequested(frame_id=frame["frame_id"], basename=frame["_id"], requested_by="frank")
         )
 
         async def forgotten():
-            return (await dave.get(f"{UPLOAD}/{upload['id']}")).status_code == 404
+            return (await frank.get(f"{UPLOAD}/{upload['id']}")).status_code == 404
 
         await until(forgotten)
         assert await world.database["frames"].find_one({"_id": upload["frame"]}) is None
