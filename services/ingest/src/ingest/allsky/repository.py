@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from datalab.documents.allsky_image import COLLECTION, INDEXES, AllskyImageDocument
-from datalab.events.envelope import Event, utc_now
+from datalab.events.envelope import utc_now
 from datalab.platform.documents.client import Database
-from datalab.platform.documents.collection import Collection, LostRaceError
+from datalab.platform.documents.collection import Collection
 from datalab.platform.documents.outbox import OutboxRelay
 
 
@@ -17,18 +15,10 @@ class AllskyImageRepository:
     def __init__(self, *, database: Database, relay: OutboxRelay) -> None:
         self._images = Collection(database, COLLECTION, AllskyImageDocument, indexes=INDEXES, relay=relay)
         self.ensure_indexes = self._images.ensure_indexes
+        self.save = self._images.save_revision
 
     async def find(self, basename: str) -> AllskyImageDocument | None:
         return await self._images.find_one({"_id": basename})
-
-    async def save(self, image: AllskyImageDocument, events: Sequence[Event]) -> None:
-        """Store image and events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
-        if image.revision > 1:
-            fields = image.stored()
-            query = {"_id": fields.pop("_id"), "revision": image.revision - 1}
-            await self._images.replace(query, fields, events)
-        elif not await self._images.insert(image, events):
-            raise LostRaceError
 
     async def shown_keys(self) -> set[str]:
         """Return the keys of every file of an image that is still kept."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from datalab.documents import info_image, upload_ticket
 from datalab.documents.document import DESCENDING
 from datalab.documents.info_image import InfoImageDocument, place_of, places_of
 from datalab.documents.upload_ticket import UploadTicket
-from datalab.events.envelope import Event, utc_now
+from datalab.events.envelope import utc_now
 from datalab.platform.documents.client import Database
-from datalab.platform.documents.collection import Collection, LostRaceError
+from datalab.platform.documents.collection import Collection
 from datalab.platform.documents.outbox import OutboxRelay
 from ingest.info_images.model import Asked
 
@@ -27,21 +25,13 @@ class InfoImageRepository:
         )
         self._tickets = Collection(database, upload_ticket.COLLECTION, UploadTicket)
         self.ensure_indexes = self._images.ensure_indexes
+        self.save = self._images.save_revision
 
     async def find(self, site: str, channel: int) -> InfoImageDocument | None:
         return await self._images.find_one({"_id": place_of(site, channel)})
 
     async def of_site(self, site: str) -> list[InfoImageDocument]:
         return await self._images.find({"_id": {"$in": places_of(site)}})
-
-    async def save(self, image: InfoImageDocument, events: Sequence[Event]) -> None:
-        """Store it with events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
-        if image.revision > 1:
-            fields = image.stored()
-            query = {"_id": fields.pop("_id"), "revision": image.revision - 1}
-            await self._images.replace(query, fields, events)
-        elif not await self._images.insert(image, events):
-            raise LostRaceError
 
     async def asked(self, key: str) -> Asked | None:
         """Return what the tickets for a file say: the channel is that of the latest one. None if there is no ticket."""
