@@ -4,6 +4,7 @@ import pytest
 from minio.commonconfig import ENABLED, Filter
 from minio.error import InvalidResponseError, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
+from minio.xml import marshal, unmarshal
 from urllib3 import HTTPResponse
 
 from datalab.platform.objects.lifecycle import apply_rules, keep_rules
@@ -23,7 +24,7 @@ class Store:
         return None if self.rules is None else LifecycleConfig(self.rules)
 
     def set_bucket_lifecycle(self, bucket, config):
-        self.rules = config.rules
+        self.rules = unmarshal(LifecycleConfig, marshal(config).decode()).rules  # as a store tells them again
         self.writes += 1
 
 

@@ -23,6 +23,8 @@ _log = get_logger(__name__)
 
 #: Objects compared with the documents at once: one page of an S3 listing.
 _PAGE = 1000
+#: Of files that are packed as a whole, whatever folder they are in.
+_PACKED_ENDINGS = (".bz2", ".gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +122,7 @@ class Reconciler:
             origin=Origin.RECONCILER,
             correlation_id=derived_id("reconciled", version_id(stored)),
         )
-        name = _name(stored.key)
-        async with self._packed_slot if name is not None and name.is_packed else self._slots:
+        async with self._packed_slot if stored.key.endswith(_PACKED_ENDINGS) else self._slots:
             with bind_correlation(correlation_id=arrival.correlation_id):
                 try:
                     return await self._ingest_or_reject(arrival)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from time import perf_counter
 
@@ -205,10 +205,6 @@ class Ingestion:
         frame = await self._find_frame(name.basename, site)
         if frame is not None and _knows(frame, name, stored, arrival.sha256):
             outcome = Outcome.UNCHANGED
-        elif name.is_packed:
-            # Whoever looks by itself waits in nobody's way, and would not look again for minutes.
-            async with self._packed_lane.taken(patient=arrival.origin is Origin.RECONCILER):
-                outcome = await self._add(arrival, name, site, stored, frame)
         else:
             outcome = await self._add(arrival, name, site, stored, frame)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
@@ -304,7 +300,12 @@ class Ingestion:
         self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion
     ) -> tuple[LocalCopy, Inspection]:
         """Return a file's description, of which the local copy has gone, and what is inside."""
-        async with self._scratch.fetched(stored) as copy:
+        async with AsyncExitStack() as stack:
+            if name.is_packed:
+                # Whoever looks by itself waits in nobody's way, and would not look again for minutes.
+                patient = arrival.origin is Origin.RECONCILER
+                await stack.enter_async_context(self._packed_lane.taken(patient=patient))
+            copy = await stack.enter_async_context(self._scratch.fetched(stored))
             if arrival.sha256 not in {None, copy.sha256}:
                 raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
             return copy, await self._inspector.inspect(copy.path, name)
