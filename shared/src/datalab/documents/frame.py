@@ -70,6 +70,7 @@ INDEXES = (
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
     Index(fields=(("related", ASCENDING),)),
+    Index(fields=(("md5s", ASCENDING),), where={"md5s": {"$gt": ""}}),
     Index(
         fields=(("site", ASCENDING), ("stack_id", ASCENDING), ("stack_number", DESCENDING)),
         where={"stack_id": {"$type": "string"}},
@@ -95,11 +96,12 @@ _INT64 = range(-(2**63), 2**63)
 
 
 class FrameFile(WireModel):
-    """One file of a frame, as it is in the object store."""
+    """One file of a frame, as it is in the object store. `md5` is what an OCS ingester calls it by."""
 
     key: str
     size_bytes: int
     sha256: str
+    md5: str | None = None
     etag: str
     media_type: str
     stored_at: UtcDatetime
@@ -139,6 +141,7 @@ class Observation(WireModel):
 class FrameDocument(StoredDocument, Observation):
     """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change.
 
+    `former` are files that a later version has replaced, the oldest first.
     `public_dates` has what each file's header says of it, by role: None for a date that cannot be read. `public_date`
     is what follows from all of them.
     """
@@ -148,6 +151,7 @@ class FrameDocument(StoredDocument, Observation):
     site: str
     data_type: str | None = None
     files: dict[str, FrameFile]
+    former: tuple[FrameFile, ...] = ()
     header: dict[str, JsonValue] | None = None
     header_source: HeaderSource | None = None
     header_role: str | None = None
@@ -207,6 +211,12 @@ class FrameDocument(StoredDocument, Observation):
         if covered is not None or self.right_ascension_deg is None or self.declination_deg is None:
             return covered
         return point(self.right_ascension_deg, self.declination_deg)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def md5s(self) -> tuple[str, ...]:
+        """What OCS ingesters ask for, before they send a file, to learn whether it is here."""
+        return tuple(sorted({file.md5 for file in (*self.files.values(), *self.former) if file.md5}))
 
     @computed_field  # type: ignore[prop-decorator]
     @property

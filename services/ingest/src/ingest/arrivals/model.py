@@ -7,9 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from datalab.documents.file_names import Convention, FileName, frame_file_name, parse_file_name, uploaded_file_name
+from datalab.documents.file_names import (
+    Convention,
+    FileName,
+    frame_file_name,
+    parse_file_name,
+    recorded_file_name,
+    uploaded_file_name,
+)
 from datalab.documents.frame import UPLOADS_SITE
 from datalab.errors import UsageError
+from datalab.events.frames import FileRecordRequested
 
 #: The site in a rejection when neither the announcement nor the file name tells it.
 UNKNOWN_SITE = "unknown"
@@ -24,6 +32,7 @@ class Origin(StrEnum):
 
     OBSERVATORY = "observatory"
     UPLOAD = "upload"
+    INGESTER = "ingester"
     OBJECT_STORE = "object-store"
     RECONCILER = "reconciler"
 
@@ -32,7 +41,8 @@ class Origin(StrEnum):
 class Arrival:
     """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked.
 
-    A user's own file has an `owner`, and the `file_name` it has for the user.
+    A user's own file has an `owner`, and the `file_name` it has for the user. One of an OCS ingester is `recorded`:
+    what it belongs to was said, and is not read from its name.
     """
 
     key: str
@@ -43,12 +53,15 @@ class Arrival:
     sha256: str | None = None
     owner: str | None = None
     file_name: str | None = None
+    recorded: FileRecordRequested | None = None
 
 
 def named(arrival: Arrival) -> FileName | None:
     """Return what a file's name says, None for one that makes no frame. Raises `UsageError`."""
     if arrival.owner is not None:
         return uploaded_file_name(arrival.file_name or "", owner=arrival.owner)
+    if (said := arrival.recorded) is not None:
+        return recorded_file_name(said.basename, said.extension, role=said.role)
     file_name = frame_file_name(arrival.key)
     return parse_file_name(file_name) if file_name else None
 

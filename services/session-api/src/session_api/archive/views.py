@@ -124,7 +124,7 @@ class FramePresenter:
     def frame(self, found: FoundFrame, *, with_thumbnails: bool = False, with_related: bool = True) -> FrameView:
         """Return a frame."""
         frame = found.frame
-        versions = [self._version(frame, number, file) for number, file in enumerate(_science_files(frame))]
+        versions = self._versions(frame)
         date = shown_datetime(frame.observation_date) if frame.observation_date else None
         public_date = shown_datetime(frame.public_date) if frame.public_date else None
         view = FrameView(
@@ -167,7 +167,7 @@ class FramePresenter:
         if with_related:
             view["related_frames"] = list(found.related)
         if with_thumbnails:
-            view["thumbnails"] = self._thumbnails(frame)
+            view["thumbnails"] = self.thumbnails(frame)
         return view
 
     def frames(
@@ -176,34 +176,61 @@ class FramePresenter:
         """Return several frames."""
         return [self.frame(each, with_thumbnails=with_thumbnails, with_related=with_related) for each in found]
 
+    def files(self, frame: FrameDocument) -> list[VersionView]:
+        """Return every file of a frame that has a checksum OCS ingesters know it by, also pictures."""
+        pictures = [
+            self._version(frame, _FIRST_THUMBNAIL + number, frame.files[role])
+            for number, (_, roles) in enumerate(_THUMBNAILS)
+            for role in roles
+            if role in frame.files
+        ]
+        return [*self._versions(frame), *pictures]
+
+    def picture(self, frame: FrameDocument, role: str) -> ThumbnailView:
+        """Return one picture of a frame, by its role."""
+        number, size = next((number, size) for number, (size, roles) in enumerate(_THUMBNAILS) if role in roles)
+        return self._thumbnail(frame, number, size, frame.files[role])
+
+    def _versions(self, frame: FrameDocument) -> list[VersionView]:
+        """Return the files to compute with, the one to use first, then those it has replaced, the newest first.
+
+        A file keeps its number when another replaces it: the oldest is 0.
+        """
+        first = len(frame.former)
+        present = [self._version(frame, first + number, file) for number, file in enumerate(_science_files(frame))]
+        former = [self._version(frame, number, file) for number, file in enumerate(frame.former)]
+        return [*present, *reversed(former)]
+
     def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
         return VersionView(
             id=_file_number(frame, number),
             key=file.key,
-            md5=file.etag if len(file.etag) == _MD5_CHARACTERS else "",
+            md5=file.md5 or (file.etag if len(file.etag) == _MD5_CHARACTERS else ""),
             extension=_extension(file.key),
             url=self._links.sign_get(file.key, content_type=file.media_type),
             created=shown_datetime(file.stored_at),
         )
 
-    def _thumbnails(self, frame: FrameDocument) -> list[ThumbnailView]:
+    def thumbnails(self, frame: FrameDocument) -> list[ThumbnailView]:
         """Return pictures of both sizes, if there is one at all: the client asks for them by their size."""
         named = {size: next((role for role in roles if role in frame.files), None) for size, roles in _THUMBNAILS}
         there = [role for role in named.values() if role]
         return [
-            ThumbnailView(
-                id=_file_number(frame, _FIRST_THUMBNAIL + number),
-                frame=frame.frame_id,
-                size=size,
-                basename=f"{frame.basename}-{size}",
-                extension=_extension(file.key),
-                key=file.key,
-                url=self._links.sign_get(file.key, content_type="image/jpeg"),
-            )
+            self._thumbnail(frame, number, size, frame.files[role or there[0]])
             for number, (size, role) in enumerate(named.items())
             if there
-            for file in [frame.files[role or there[0]]]
         ]
+
+    def _thumbnail(self, frame: FrameDocument, number: int, size: str, file: FrameFile) -> ThumbnailView:
+        return ThumbnailView(
+            id=_file_number(frame, _FIRST_THUMBNAIL + number),
+            frame=frame.frame_id,
+            size=size,
+            basename=f"{frame.basename}-{size}",
+            extension=_extension(file.key),
+            key=file.key,
+            url=self._links.sign_get(file.key, content_type="image/jpeg"),
+        )
 
 
 #: Files of a frame have numbers of their own: so many to a frame, pictures in the upper half.
