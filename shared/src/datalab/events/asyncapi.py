@@ -17,7 +17,15 @@ from datalab.events.feed import (
     SessionChanged,
     SessionDeleted,
 )
-from datalab.events.frames import FileRejected, FileStored, FileUnchanged, FileUploaded, FrameIngested
+from datalab.events.frames import (
+    FileRejected,
+    FileStored,
+    FileUnchanged,
+    FileUploaded,
+    FrameIngested,
+    FrameRemovalRequested,
+    FrameRemoved,
+)
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
@@ -30,6 +38,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
+from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import (
     ANALYSIS_OFFERS,
     ANALYSTS,
@@ -58,6 +67,10 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
     (FileUnchanged, "datalab.file.unchanged.v1.{site}"),
+    (InfoImageIngested, "datalab.info-image.ingested.v1.{site}"),
+    (AllskyImageIngested, "datalab.allsky-image.ingested.v1.{site}"),
+    (FrameRemovalRequested, "datalab.frame.removal-requested.v1"),
+    (FrameRemoved, "datalab.frame.removed.v1.{site}"),
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
