@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from datalab.events import analysis, asyncapi, feed, frames, offers, operations
+from datalab.events import analysis, asyncapi, feed, frames, offers, operations, site_images
 from support.goldens import DATA, check_golden
 
 ENVELOPE = {
@@ -74,13 +74,42 @@ EXAMPLES = [
     ),
     operations.OperationFailed(**ATTEMPT, kind="usage", message="Operation Median requires at least 2 files."),
     operations.OperationCancelled(**ATTEMPT),
-    frames.FileStored(**ENVELOPE, site="tst", key="data/a.fits", size_bytes=5, sha256=SHA256),
+    frames.FileStored(
+        **ENVELOPE, site="tst", key="info-images/tst-a.jpg", size_bytes=5, sha256=SHA256, channel=2
+    ),
     frames.FileUploaded(
         **ENVELOPE, key="people/ada/1/m31.fit", size_bytes=5, sha256=SHA256, owner="ada", file_name="m31.fit"
     ),
     frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
     frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
     frames.FileUnchanged(**ENVELOPE, site="tst", key="data/a.fits", reason="its frame has this file already"),
+    frames.FrameRemovalRequested(**ENVELOPE, frame_id=12, basename="tst-inst-20260504-00000412", requested_by="alice"),
+    frames.FrameRemoved(
+        **ENVELOPE,
+        site="tst",
+        frame_id=12,
+        basename="tst-inst-20260504-00000412",
+        cause="expired",
+        keys=("data/tst-inst-20260504-00000412-EF10.jpg",),
+        public_date=datetime(2026, 5, 4, tzinfo=UTC),
+        proposal_id="LCO2026A-001",
+    ),
+    site_images.InfoImageIngested(
+        **ENVELOPE,
+        site="tst",
+        channel=2,
+        basename="tst-inst-20260504-00000412",
+        key="info-images/tst-inst-20260504-00000412-EX10.jpg",
+        roles=("jpg_10", "txt_00"),
+    ),
+    site_images.AllskyImageIngested(
+        **ENVELOPE,
+        site="tst",
+        basename="tst-allsky-20260504-00000412",
+        key="allsky/tst-allsky-20260504-00000412-EX10.jpg",
+        roles=("jpg_10",),
+        taken_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+    ),
     offers.OperationDescribed(
         **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
     ),

@@ -25,6 +25,8 @@ from datalab.events.frames import (
     FileUnchanged,
     FileUploaded,
     FrameIngested,
+    FrameRemovalRequested,
+    FrameRemoved,
 )
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
@@ -38,6 +40,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
+from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import (
     ANALYSIS_OFFERS,
     ANALYSTS,
@@ -71,6 +74,10 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FileUnchanged, "datalab.file.unchanged.v1.{site}"),
     (FileRecordRequested, "datalab.file.record_requested.v1"),
     (FileRecordAnswered, INBOX),
+    (InfoImageIngested, "datalab.info-image.ingested.v1.{site}"),
+    (AllskyImageIngested, "datalab.allsky-image.ingested.v1.{site}"),
+    (FrameRemovalRequested, "datalab.frame.removal-requested.v1"),
+    (FrameRemoved, "datalab.frame.removed.v1.{site}"),
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator
@@ -13,7 +14,8 @@ from datalab.events.operations import FailureKind, Sha256Hex
 class FileStored(Event):
     """A file is in the object store. An observatory publishes this on `observatory.<site>.image.new`.
 
-    `site` and `key` are enough; what the observatory adds about size and checksum is checked.
+    `site` and `key` are enough; what the observatory adds about size and checksum is checked. An info image that was not
+    asked for over HTTP has a `channel`, too.
     """
 
     type: Literal["file.stored.v1"] = "file.stored.v1"
@@ -21,6 +23,7 @@ class FileStored(Event):
     key: str = Field(min_length=1, max_length=1024, description="object key, for example data/<file name>")
     size_bytes: int | None = Field(None, ge=0)
     sha256: Sha256Hex | None = None
+    channel: int | None = Field(None, ge=1, le=3, description="on which channel an info image is to be shown")
 
     @property
     def subject(self) -> str:
@@ -73,6 +76,42 @@ class FrameIngested(Event):
         return f"datalab.{self.type}.{self.site}"
 
 
+class FrameRemovalRequested(Event):
+    """A frame is to go, with all its files. The session API publishes this once it knows that the caller may ask for it.
+
+    It is the frame of this number that goes: one that came later under the same name stays.
+    """
+
+    type: Literal["frame.removal-requested.v1"] = "frame.removal-requested.v1"
+    frame_id: int = Field(gt=0)
+    basename: str = Field(min_length=1, max_length=256)
+    requested_by: str = Field(max_length=150, description="username")
+
+
+class RemovalCause(StrEnum):
+    """Why a frame went: its kind is kept for some time only, or somebody who may has asked for it."""
+
+    EXPIRED = "expired"
+    REQUESTED = "requested"
+
+
+class FrameRemoved(Event):
+    """A frame is gone from the archive, with the objects that were its files."""
+
+    type: Literal["frame.removed.v1"] = "frame.removed.v1"
+    site: SubjectToken
+    frame_id: int = Field(gt=0)
+    basename: str
+    cause: RemovalCause
+    keys: tuple[str, ...] = Field(description="object keys of the files it had")
+    public_date: UtcDatetime | None = Field(None, description="as it was: who could see the frame hears of this")
+    proposal_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}.{self.site}"
+
+
 class _FileTold(Event):
     """Something an observatory is told about its file."""
 
@@ -109,7 +148,7 @@ Verdict: TypeAlias = FrameIngested | FileRejected | FileUnchanged
 VERDICTS: tuple[type[Verdict], ...] = (FrameIngested, FileRejected, FileUnchanged)
 
 
-def verdict_subject(verdict: type[Verdict], site: str) -> str:
+def verdict_subject(verdict: type[Event], site: str) -> str:
     """Return where a site is told a kind of verdict; `*` is every site."""
     return f"datalab.{verdict.type_name()}.{site}"
 

@@ -14,6 +14,9 @@ _GIBIBYTE = 1024**3
 BUCKET_NOTIFICATIONS = "datalab.bucket.notification"
 #: Where the session API tells of files it has taken in; the last token is a site, or `unknown`.
 FILES_UPLOADED = "datalab.file.uploaded.v1.*"
+#: What is said of a single file that came in one message, and by which its sender knows what became of it.
+_VERDICTS = ("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", "datalab.file.unchanged.v1.*")
+_FRAMES_REMOVED = "datalab.frame.removed.v1.*"
 
 
 class _Declaration(BaseModel):
@@ -104,10 +107,22 @@ FILES = Stream(
 )
 FRAMES = Stream(
     name="FRAMES",
-    description="what became of files: frames ingested, files rejected, files that change nothing",
-    subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", "datalab.file.unchanged.v1.*"),
+    description="what became of files: frames ingested and removed, images of sites, files rejected or unchanged",
+    subjects=(
+        *_VERDICTS,
+        _FRAMES_REMOVED,
+        "datalab.info-image.ingested.v1.*",
+        "datalab.allsky-image.ingested.v1.*",
+    ),
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE,
+)
+REMOVALS = Stream(
+    name="REMOVALS",
+    description="frames that are to go",
+    subjects=("datalab.frame.removal-requested.v1",),
+    max_age_s=14 * _DAY_S,
+    max_bytes=_GIBIBYTE // 4,
 )
 FEED = Stream(
     name="FEED",
@@ -125,7 +140,7 @@ DEAD = Stream(
     # One subject is one consumer: a flood in one of them does not push out what is kept of the others.
     max_messages_per_subject=50_000,
 )
-STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, FEED, DEAD)
+STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, REMOVALS, FEED, DEAD)
 
 RUNNERS: dict[Lane, Consumer] = {
     lane: Consumer(
@@ -171,11 +186,35 @@ UPLOAD_VERDICTS = Consumer(
     name="upload-verdicts",
     description="session API: learns what became of files that were uploaded in parts",
     stream=FRAMES.name,
-    filter_subjects=FRAMES.subjects,
+    filter_subjects=_VERDICTS,
     ack_wait_s=10,
     max_tries=20,
 )
-CONSUMERS: tuple[Consumer, ...] = (*RUNNERS.values(), PROJECTOR, FILE_INGEST, FRAME_FEED, UPLOAD_VERDICTS)
+FRAME_REMOVAL = Consumer(
+    name="frame-removal",
+    description="ingest: frames that are to go",
+    stream=REMOVALS.name,
+    filter_subjects=REMOVALS.subjects,
+    ack_wait_s=30,
+    max_tries=20,
+)
+REMOVED_FRAMES = Consumer(
+    name="removed-frames",
+    description="session API: forgets what it knows of the files of frames that went",
+    stream=FRAMES.name,
+    filter_subjects=(_FRAMES_REMOVED,),
+    ack_wait_s=30,
+    max_tries=20,
+)
+CONSUMERS: tuple[Consumer, ...] = (
+    *RUNNERS.values(),
+    PROJECTOR,
+    FILE_INGEST,
+    FRAME_FEED,
+    UPLOAD_VERDICTS,
+    FRAME_REMOVAL,
+    REMOVED_FRAMES,
+)
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")
 LEASES_TTL_S = 20

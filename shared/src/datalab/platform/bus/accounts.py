@@ -22,7 +22,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from datalab.events.envelope import Event
 from datalab.events.frames import VERDICTS, FileStored, announced_subject, verdict_subject
+from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import ANNOUNCERS, BUCKET_NOTIFICATIONS, inbox_prefix
 
 SERVICES_ACCOUNT = "SERVICES"
@@ -30,6 +32,8 @@ SERVICES_ACCOUNT = "SERVICES"
 SITE_MAX_PAYLOAD_BYTES = 8 * 1024
 SITE_MAX_CONNECTIONS = 64
 SITE_MAX_SUBSCRIPTIONS = 128
+#: What a site hears of its own files.
+HEARD_BY_SITES: tuple[type[Event], ...] = (*VERDICTS, InfoImageIngested, AllskyImageIngested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def accounts_configuration(logins: Logins) -> str:
             "users": [_user(logins.services)],
             "exports": [
                 *({"service": subject} for subject in (*ANNOUNCERS.subjects, BUCKET_NOTIFICATIONS)),
-                *({"stream": verdict_subject(verdict, "*")} for verdict in VERDICTS),
+                *({"stream": verdict_subject(verdict, "*")} for verdict in HEARD_BY_SITES),
             ],
         },
     }
@@ -86,7 +90,7 @@ def accounts_configuration(logins: Logins) -> str:
 
 def _site(site: str, login: Login) -> dict[str, Any]:
     said_on = FileStored(site=site, key="-").subject
-    told_on = [verdict_subject(verdict, site) for verdict in VERDICTS]
+    told_on = [verdict_subject(verdict, site) for verdict in HEARD_BY_SITES]
     return {
         "limits": {
             "max_payload": SITE_MAX_PAYLOAD_BYTES,
