@@ -48,6 +48,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
+        core,
         settings=settings,
         sessions=owners,
         operations=operations,

@@ -167,6 +167,11 @@ class FrameDocument(StoredDocument, Observation):
         """The file to compute with, None while only others have arrived."""
         return next((self.files[role] for role in SCIENCE_ROLES if role in self.files), None)
 
+    @property
+    def every_file(self) -> tuple[FrameFile, ...]:
+        """All files of the frame, also the former ones: its objects in the store."""
+        return (*self.files.values(), *self.former)
+
     @field_serializer("header")
     def _storable_header(self, header: Mapping[str, JsonValue] | None) -> dict[str, Any] | None:
         """No NUL in a name, no integer beyond 64 bits: a document cannot hold them."""
@@ -216,7 +221,7 @@ class FrameDocument(StoredDocument, Observation):
     @property
     def md5s(self) -> tuple[str, ...]:
         """What OCS ingesters ask for, before they send a file, to learn whether it is here."""
-        return tuple(sorted({file.md5 for file in (*self.files.values(), *self.former) if file.md5}))
+        return tuple(sorted({file.md5 for file in self.every_file if file.md5}))
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import (
     DESCRIBING_ROLES,
+    SCIENCE_ROLES,
     FrameDocument,
     FrameFile,
     HeaderSource,
@@ -118,7 +119,7 @@ def with_file(
         _require_newer(file, present, name.role)
     changes: dict[str, object] = {
         "files": {**frame.files, name.role: file},
-        "former": _former(frame, present, file),
+        "former": _former(frame, present, file, name.role),
         "data_type": frame.data_type or name.data_type,
         "modified": now,
         "revision": frame.revision + 1,
@@ -136,9 +137,9 @@ def with_file(
     return frame.model_copy(update=changes)
 
 
-def _former(frame: FrameDocument, present: FrameFile | None, file: FrameFile) -> tuple[FrameFile, ...]:
-    """Return the versions a frame has had. Only an ingester's are kept under keys of their own."""
-    if present is None or present.key == file.key or not present.key.startswith(RECORDED):
+def _former(frame: FrameDocument, present: FrameFile | None, file: FrameFile, role: str) -> tuple[FrameFile, ...]:
+    """Return the versions a frame has had. Only FITS files of ingesters are kept, under keys of their own."""
+    if present is None or present.key == file.key or role not in SCIENCE_ROLES or not present.key.startswith(RECORDED):
         return frame.former
     return (*frame.former, present)
 

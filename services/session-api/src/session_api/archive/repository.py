@@ -77,7 +77,7 @@ class FrameReader:
 
     async def find_any_by_md5(self, md5: str) -> list[FrameDocument]:
         """Return frames that have, or had, a file of an OCS ingester with this checksum; callers check who asks."""
-        return await self._frames.find({"md5s": md5}, without=["header"], limit=_MOST_WITH_ONE_FILE)
+        return await self._frames.find({"md5s": md5, "removal": None}, without=["header"], limit=_MOST_WITH_ONE_FILE)
 
     async def page(
         self,

@@ -36,7 +36,7 @@ class IngesterFile(StoredDocument):
 
     def is_part_of(self, frame: FrameDocument) -> bool:
         """Tell whether this very object is one of a frame's files, present or former."""
-        return any(file.key == self.key for file in (*frame.files.values(), *frame.former))
+        return any(file.key == self.key for file in frame.every_file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

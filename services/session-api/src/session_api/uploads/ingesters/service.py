@@ -36,6 +36,8 @@ _log = get_logger(__name__)
 
 #: An ingester waits as long as it is let; fetching and unpacking a large file takes a while.
 _WAIT_S: Final = 60.0
+#: Versions have the lower half of a frame's hundred file numbers.
+_MOST_FORMER: Final = 40
 _KNOWN: Final = "version with this md5 already exists."
 
 
@@ -76,6 +78,8 @@ class RecordService:
         present = await self._frames.find_any(said.basename)
         if present is not None and present.site != said.site:
             raise FieldError({"basename": [f"The frame belongs to site {present.site!r}, not to {said.site!r}."]})
+        if present is not None and len(present.former) >= _MOST_FORMER:
+            raise FieldError({"version_set": [f"The frame has {_MOST_FORMER + 1} versions already; remove it first."]})
         file = await self._stored(caller, said.file, basename=said.basename, frame=said.basename)
         await self._record(file, said.basename, role=FITS_ROLE, site=said.site, said=said.file, record=said.record)
         return await self._frame(said.basename)
