@@ -22,7 +22,9 @@ profile = requests.get(f"{ARCHIVE}profile/", headers=headers, timeout=60).json()
 
 frames = []
 response = requests.get(
-    f"{ARCHIVE}frames/?limit=2&RLEVEL=91&PROPID={sys.argv[2]}&start=2026-01-01&end=2026-12-31", headers=headers, timeout=60
+    f"{ARCHIVE}frames/?limit=2&RLEVEL=91&PROPID={sys.argv[2]}&start=2026-01-01&end=2026-12-31",
+    headers=headers,
+    timeout=60,
 ).json()
 pages = 1
 frames += response["results"]

@@ -31,7 +31,13 @@ PINS = ROOT / "constraints-clients.txt"
 #: What is tried; the pins hold these versions, and those of all they need.
 CLIENTS = ("ocs-ingester", "tomtoolkit", "requests")
 #: What pip says when it is the network, and not what was asked for.
-NO_NETWORK = ("NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "Temporary failure in name")
+NO_NETWORK = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ProxyError",
+    "Temporary failure in name",
+)
 REQUEST = 4711
 OBSERVATORY = SimulatedObservatory(camera=Camera(rows=120, columns=160, pixel_scale_arcsec=2.0))
 #: What the headers of the few real frames lack, and whoever uses the ingester as a library gives beside the file.
@@ -158,7 +164,9 @@ async def check(system, folder):
             assert await admin.download(small["url"]) == path.read_bytes()
         # A frame that came so is looked at as any other is.
         shown = await admin.call(
-            "POST", "analysis/wcs/", json={"basename": frame["basename"], "source": "archive", "width": 80, "height": 60}
+            "POST",
+            "analysis/wcs/",
+            json={"basename": frame["basename"], "source": "archive", "width": 80, "height": 60},
         )
         assert shown, shown
 
@@ -201,8 +209,12 @@ if __name__ == "__main__":
         figures = asyncio.run(main())
         versions = subprocess.run(
             [ENVIRONMENT / "bin/python", "-m", "pip", "--disable-pip-version-check", "list", "--format=json"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         installed = {each["name"]: each["version"] for each in json.loads(versions.stdout)}
-        names = {name: installed[name.replace("-", "_")] if name not in installed else installed[name] for name in CLIENTS}
+        names = {
+            name: installed[name.replace("-", "_")] if name not in installed else installed[name] for name in CLIENTS
+        }
         print(json.dumps({"name": "clients", "tested": True, **figures, "versions": names}))

@@ -84,8 +84,6 @@ for name, facility in (("LCO", LCOFacility()), ("OCS", OCSFacility())):
         "listed": sorted(each["filename"] for each in listed),
         "created": [each["created"].isoformat() for each in listed],
         "one": [each["filename"] for each in one],
-        "saved": {
-            os.path.basename(each.data.name): hashlib.md5(each.data.read()).hexdigest() for each in products
-        },
+        "saved": {os.path.basename(each.data.name): hashlib.md5(each.data.read()).hexdigest() for each in products},
     }
 print(json.dumps(said))

@@ -29,13 +29,13 @@ async def put(keys, path, content, *, body=None, payload=None, at=None, **change
     digest = payload or hashlib.sha256(content).hexdigest()
     at = at or datetime.now(UTC)
     headers = sign_v4_s3(
-        "PUT",
-        url,
-        "us-east-1",
-        {"Host": url.netloc, "X-Amz-Content-Sha256": digest, "X-Amz-Date": f"{at:%Y%m%dT%H%M%SZ}"},
-        Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]),
-        digest,
-        at,
+        method="PUT",
+        url=url,
+        region="us-east-1",
+        headers={"Host": url.netloc, "X-Amz-Content-Sha256": digest, "X-Amz-Date": f"{at:%Y%m%dT%H%M%SZ}"},
+        credentials=Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]),
+        content_sha256=digest,
+        date=at,
     )
     headers.update({name.replace("_", "-"): value for name, value in changes.items()})
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
@@ -52,10 +52,10 @@ async def stored(keys, path, content):
     return {"key": reply.headers["x-amz-version-id"], "md5": md5_of(content), "extension": extension}
 
 
-def record(basename, version, **changes):
+def record(name, version, **changes):
     """Return a frame as the ingester posts it."""
     return {
-        "basename": basename,
+        "basename": name,
         "version_set": [version],
         "headers": {"OBJECT": "M 31", "RLEVEL": 91, "EXPTIME": 12.5, "SECONDGU": None, "HASFLAT": True},
         "area": {"type": "Polygon", "coordinates": [[[10, 41], [10, 42], [11, 42], [11, 41], [10, 41]]]},

@@ -74,9 +74,7 @@ EXAMPLES = [
     ),
     operations.OperationFailed(**ATTEMPT, kind="usage", message="Operation Median requires at least 2 files."),
     operations.OperationCancelled(**ATTEMPT),
-    frames.FileStored(
-        **ENVELOPE, site="tst", key="info-images/tst-a.jpg", size_bytes=5, sha256=SHA256, channel=2
-    ),
+    frames.FileStored(**ENVELOPE, site="tst", key="info-images/tst-a.jpg", size_bytes=5, sha256=SHA256, channel=2),
     frames.FileUploaded(
         **ENVELOPE, key="people/ada/1/m31.fit", size_bytes=5, sha256=SHA256, owner="ada", file_name="m31.fit"
     ),

@@ -64,6 +64,16 @@ async def test_a_later_version_counts_and_the_former_stay_reachable():
     assert len({event.event_id for event in world.frames.outbox}) == 3
 
 
+async def test_the_version_told_of_last_is_the_newest_also_within_one_second_and_none_counts_twice():
+    world = World()
+    first, second = requested("zz", b"1"), requested("aa", b"2")
+    await recorded(world, first, b"1")
+    await recorded(world, second, b"2")
+    assert await world.ingestion.ingest(arrival_of(first)) is Outcome.UNCHANGED
+    frame = world.frames.frames[LCO]
+    assert (frame.files["fits"].key, [file.key for file in frame.former]) == (second.key, [first.key])
+
+
 async def test_a_picture_belongs_to_a_frame_that_is_there():
     world = World()
     picture = requested("p1", b"jpg", role="jpg_11", extension=".jpg")

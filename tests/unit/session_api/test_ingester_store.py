@@ -31,13 +31,13 @@ def signed(path="/ocs-store/datalab_frames/tst/x%20y.fits", *, query="", secret=
     digest = hashlib.sha256(BODY).hexdigest()
     headers = {"host": "archive.example", "x-amz-content-sha256": digest, "x-amz-date": f"{at:%Y%m%dT%H%M%SZ}"}
     done = sign_v4_s3(
-        "PUT",
-        urlsplit(f"http://archive.example{path}?{query}"),
-        "us-east-1",
-        {name.title(): value for name, value in headers.items()},
-        Credentials(ACCESS, secret),
-        digest,
-        at,
+        method="PUT",
+        url=urlsplit(f"http://archive.example{path}?{query}"),
+        region="us-east-1",
+        headers={name.title(): value for name, value in headers.items()},
+        credentials=Credentials(ACCESS, secret),
+        content_sha256=digest,
+        date=at,
     )
     request = {
         "method": "PUT",
@@ -82,9 +82,7 @@ def test_what_was_altered_or_is_old_is_refused(changes, code):
 
 def test_a_path_is_signed_with_the_rest():
     request = signed()
-    moved = SignedRequest(
-        method="PUT", path="/ocs-store/datalab_frames/coj/x.fits", query="", headers=request.headers
-    )
+    moved = SignedRequest(method="PUT", path="/ocs-store/datalab_frames/coj/x.fits", query="", headers=request.headers)
     with pytest.raises(SignatureRefusedError, match="another than ours"):
         check_signature(moved, secret=SECRET, now=NOW)
 

@@ -27,9 +27,7 @@ def add(
 ) -> None:
     """Add a user and print a token. The token is shown this once; only its hash is stored."""
     typer.echo(
-        ask(
-            lambda api: api.add_user(name, proposals=proposal, superuser=superuser, ingests=ingests), as_admin=True
-        )
+        ask(lambda api: api.add_user(name, proposals=proposal, superuser=superuser, ingests=ingests), as_admin=True)
     )
 
 

@@ -29,7 +29,10 @@ Username = Annotated[
 ]
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
 #: Sites whose files a user may add.
-Ingested = Annotated[list[Annotated[str, Spelled(rf"\*|{site_codes.PATTERN}", f"a site ({site_codes.RIGHT}) or *")]], Field(max_length=1000)]
+Ingested = Annotated[
+    list[Annotated[str, Spelled(rf"\*|{site_codes.PATTERN}", f"a site ({site_codes.RIGHT}) or *")]],
+    Field(max_length=1000),
+]
 Users = Annotated[UserService, provided(UserService)]
 
 router = json_router("/api/users", tag="users", errors=FORBIDDEN)

@@ -70,7 +70,10 @@ class ProfileView(TypedDict):
 
 
 @router.post(
-    "/api-token-auth", response_model=TokenReply, responses=BAD_FIELDS, summary="Log in as OCS clients do",
+    "/api-token-auth",
+    response_model=TokenReply,
+    responses=BAD_FIELDS,
+    summary="Log in as OCS clients do",
     openapi_extra=_BODY,
 )
 @access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)

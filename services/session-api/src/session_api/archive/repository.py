@@ -36,7 +36,18 @@ _MOST_WITH_ONE_FILE = 10
 LISTED_CARDS = ("SITEID", "INSTRUME", "DAY-OBS", "ORIGNAME", "SMARTSTK", "SSTKNUM", *RELATED_KEYWORDS)
 #: What lists show of a frame.
 _LISTED = (
-    *("frame_id", "site", "data_type", "files", "former", "footprint", "header_source", "created", "modified", "revision"),
+    *(
+        "frame_id",
+        "site",
+        "data_type",
+        "files",
+        "former",
+        "footprint",
+        "header_source",
+        "created",
+        "modified",
+        "revision",
+    ),
     *Observation.model_fields,
     *(f"header.{keyword}" for keyword in dict.fromkeys(LISTED_CARDS)),
 )

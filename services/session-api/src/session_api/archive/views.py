@@ -9,9 +9,11 @@ from typing import Any, NotRequired
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, SCIENCE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
 from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
+from session_api.archive import file_numbers
+from session_api.archive.file_numbers import FIRST_THUMBNAIL, file_number
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
 from session_api.web.replies import shown_datetime
@@ -124,7 +126,7 @@ class FramePresenter:
     def frame(self, found: FoundFrame, *, with_thumbnails: bool = False, with_related: bool = True) -> FrameView:
         """Return a frame."""
         frame = found.frame
-        versions = self._versions(frame)
+        versions = [self._version(frame, place, file) for place, file in file_numbers.versions(frame)]
         date = shown_datetime(frame.observation_date) if frame.observation_date else None
         public_date = shown_datetime(frame.public_date) if frame.public_date else None
         view = FrameView(
@@ -179,31 +181,21 @@ class FramePresenter:
     def files(self, frame: FrameDocument) -> list[VersionView]:
         """Return every file of a frame that has a checksum OCS ingesters know it by, also pictures."""
         pictures = [
-            self._version(frame, _FIRST_THUMBNAIL + number, frame.files[role])
+            (FIRST_THUMBNAIL + number, frame.files[role])
             for number, (_, roles) in enumerate(_THUMBNAILS)
             for role in roles
             if role in frame.files
         ]
-        return [*self._versions(frame), *pictures]
+        return [self._version(frame, place, file) for place, file in (*file_numbers.versions(frame), *pictures)]
 
-    def picture(self, frame: FrameDocument, role: str) -> ThumbnailView:
-        """Return one picture of a frame, by its role."""
-        number, size = next((number, size) for number, (size, roles) in enumerate(_THUMBNAILS) if role in roles)
+    def picture(self, frame: FrameDocument, role: str, *, size: str) -> ThumbnailView:
+        """Return one picture of a frame, by its role, with the size a client calls it by."""
+        number = next(number for number, (_, roles) in enumerate(_THUMBNAILS) if role in roles)
         return self._thumbnail(frame, number, size, frame.files[role])
-
-    def _versions(self, frame: FrameDocument) -> list[VersionView]:
-        """Return the files to compute with, the one to use first, then those it has replaced, the newest first.
-
-        A file keeps its number when another replaces it: the oldest is 0.
-        """
-        first = len(frame.former)
-        present = [self._version(frame, first + number, file) for number, file in enumerate(_science_files(frame))]
-        former = [self._version(frame, number, file) for number, file in enumerate(frame.former)]
-        return [*present, *reversed(former)]
 
     def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
         return VersionView(
-            id=_file_number(frame, number),
+            id=file_number(frame, number),
             key=file.key,
             md5=file.md5 or (file.etag if len(file.etag) == _MD5_CHARACTERS else ""),
             extension=_extension(file.key),
@@ -223,7 +215,7 @@ class FramePresenter:
 
     def _thumbnail(self, frame: FrameDocument, number: int, size: str, file: FrameFile) -> ThumbnailView:
         return ThumbnailView(
-            id=_file_number(frame, _FIRST_THUMBNAIL + number),
+            id=file_number(frame, FIRST_THUMBNAIL + number),
             frame=frame.frame_id,
             size=size,
             basename=f"{frame.basename}-{size}",
@@ -233,19 +225,8 @@ class FramePresenter:
         )
 
 
-#: Files of a frame have numbers of their own: so many to a frame, pictures in the upper half.
-_NUMBERS_PER_FRAME, _FIRST_THUMBNAIL = 100, 50
 _MOST_DIGITS = 15  # JavaScript holds these exactly
 _MD5_CHARACTERS = hashlib.md5(usedforsecurity=False).digest_size * 2
-
-
-def _science_files(frame: FrameDocument) -> list[FrameFile]:
-    """Return the files to compute with, the one to use first."""
-    return [frame.files[role] for role in SCIENCE_ROLES if role in frame.files]
-
-
-def _file_number(frame: FrameDocument, number: int) -> int:
-    return frame.frame_id * _NUMBERS_PER_FRAME + number
 
 
 def _number(text: str | None) -> int | str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from datalab.documents.frame import UPLOADS_SITE, FrameDocument, own_proposal
+from datalab.documents.frame import UPLOADS_SITE, FrameDocument
 from datalab.events.envelope import Event, derived_id, utc_now
 from datalab.events.frames import FrameRemovalRequested
 from datalab.platform.logging import get_logger

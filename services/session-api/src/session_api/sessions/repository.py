@@ -72,9 +72,7 @@ class SessionRepository:
     async def any_with_frame(self, basename: str, *, limit: int) -> list[tuple[str, int]]:
         """Return owner and id of sessions, anybody's, that have a frame among their input data."""
         query = {"input_data.basename": basename, "deleted": False}
-        return [
-            (row["owner"], row["_id"]) for row in await self._sessions.rows(query, {"owner": True}, limit=limit)
-        ]
+        return [(row["owner"], row["_id"]) for row in await self._sessions.rows(query, {"owner": True}, limit=limit)]
 
     async def ids_of(self, owner: str, *, limit: int) -> list[int]:
         """Return ids of the owner's sessions, `limit` at the most."""

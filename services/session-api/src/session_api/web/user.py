@@ -8,7 +8,6 @@ from typing import Final
 
 from datalab.documents.frame import FrameDocument, may_read_frame, own_proposal
 
-
 #: Among the sites whose files somebody may add it means all of them; no site can have this name.
 EVERY_SITE: Final = "*"
 

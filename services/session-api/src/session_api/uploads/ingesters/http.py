@@ -23,8 +23,8 @@ from session_api.uploads.ingesters.store import BUCKET, IngesterStore
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, JsonObject, Page
 from session_api.web.dependencies import Caller, provided
-from session_api.web.parameters import moment
 from session_api.web.paging import PageWindow, page_reply
+from session_api.web.parameters import moment
 from session_api.web.replies import JsonReply
 from session_api.web.strict_json import json_router
 
@@ -213,7 +213,10 @@ async def list_versions(
 ) -> Response:
     wanted = md5.lower()
     found = [
-        version for frame in await records.known(wanted) for version in presenter.files(frame) if version["md5"] == wanted
+        version
+        for frame in await records.known(wanted)
+        for version in presenter.files(frame)
+        if version["md5"] == wanted
     ]
     return page_reply(request, window, len(found), found[window.offset : window.offset + window.limit])
 
@@ -236,5 +239,6 @@ async def add_frame(form: FrameForm, caller: Caller, records: Records, presenter
 )
 @access(Access.INGESTER)
 async def add_thumbnail(form: PictureForm, caller: Caller, records: Records, presenter: Presenter) -> Response:
-    frame, role = await records.add_picture(caller, form.said())
-    return JsonReply(presenter.picture(frame, role), 201)
+    said = form.said()
+    frame, role = await records.add_picture(caller, said)
+    return JsonReply(presenter.picture(frame, role, size=said.size), 201)

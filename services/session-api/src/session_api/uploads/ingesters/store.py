@@ -85,9 +85,7 @@ class IngesterStore:
         """Return the secret key that belongs to the access key of somebody's token."""
         return secret_key(access_key, our_secret=self._our_secret)
 
-    async def put(
-        self, request: SignedRequest, *, bucket: str, path: str, body: AsyncIterator[bytes]
-    ) -> IngesterFile:
+    async def put(self, request: SignedRequest, *, bucket: str, path: str, body: AsyncIterator[bytes]) -> IngesterFile:
         """Store a file, and return what we call it.
 
         Raises `SignatureRefusedError` for what nobody signed who may, `UsageError`, `TransientError`.
@@ -125,9 +123,7 @@ class IngesterStore:
             )
         if received is None:
             raise UsageError("The body did not come to its end.")
-        await self._files.note_stored(
-            file, size_bytes=received.size_bytes, sha256=received.sha256, md5=received.md5
-        )
+        await self._files.note_stored(file, size_bytes=received.size_bytes, sha256=received.sha256, md5=received.md5)
         _log.info("ingesters.stored", key=file.key, owner=caller.username, size_bytes=received.size_bytes)
         return file.model_copy(update={"md5": received.md5})
 
