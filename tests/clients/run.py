@@ -100,7 +100,7 @@ def simulated(folder):
     for each in fits_files:
         header = each.exposure.header
         level = int(header["RLEVEL"])
-        frame = f"tst1m0a1-{header['INSTRUME']}-{header['DAY-OBS']}-{header['FRAMENUM']:04d}-e{level:02d}"
+        frame = f"{OBSERVATORY.site.code}1m0a1-{header['INSTRUME']}-{header['DAY-OBS']}-{header['FRAMENUM']:04d}-e{level:02d}"
         path = folder / f"{frame}.fits.fz"
         path.write_bytes(each.content)
         files.append((path, {"REQNUM": REQUEST}, None))
@@ -130,7 +130,7 @@ async def check(system, folder):
     archive = archive if archive.endswith("/api") else f"{archive}/api"
     origin = archive.removesuffix("api")
     async with Datalab(system.api_url, system.admin_token) as admin:
-        ingester = await admin.add_user("ocs", ingests=["tst"])
+        ingester = await admin.add_user("ocs", ingests=[OBSERVATORY.site.code, "tst"])
         member = await admin.add_user("member", proposals=[OBSERVATORY.proposal])
         async with admin.as_user(ingester) as api:
             keys = {**await api.call("GET", "ocs-store/"), "AUTH_TOKEN": ingester}
@@ -152,7 +152,7 @@ async def check(system, folder):
         objects = [each.key async for each in store.list("recorded/")]
     assert len(objects) == len(files), objects
     async with Datalab(system.api_url, system.admin_token) as admin:
-        listed = await admin.call("GET", "frames/?limit=1000&include_thumbnails=true&site_id=tst")
+        listed = await admin.call("GET", "frames/?limit=1000&include_thumbnails=true")
         frames = {each["filename"]: each for each in listed["results"]}
         assert sorted(frames) == sorted(fits_files), listed
         for name, path in fits_files.items():
@@ -179,7 +179,7 @@ async def check(system, folder):
     assert script["pages"] == -(-len(reduced) // 2), script
     assert script["without_token"] == 0, script
     tom = json.loads(client("tom_products.py", origin, REQUEST, environ=environ)[-1])
-    ours = {name: md5_of(path.read_bytes()) for name, path in fits_files.items() if name.startswith("tst1m0a1-")}
+    ours = {name: md5_of(path.read_bytes()) for name, path in fits_files.items() if name.startswith(f"{OBSERVATORY.site.code}1m0a1-")}
     for facility in ("LCO", "OCS"):
         assert tom[facility]["listed"] == sorted(ours), tom
         assert len(tom[facility]["one"]) == 1
@@ -195,8 +195,14 @@ async def main():
     with tempfile.TemporaryDirectory(prefix="datalab-clients-") as folder:
         files = Path(folder, "files")
         files.mkdir()
-        async with running_system(Path(folder, "system"), reach=Reach(api_port=free_port()), environ={}) as system:
-            return await check(system, files)
+        root = Path(folder, "system")
+        async with running_system(root, reach=Reach(api_port=free_port()), environ={}) as system:
+            try:
+                return await check(system, files)
+            except BaseException:
+                for log in sorted(root.rglob("*.log")):
+                    print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-30:], sep="\n", file=sys.stderr)
+                raise
 
 
 if __name__ == "__main__":

@@ -98,6 +98,15 @@ async def test_a_file_that_was_told_of_is_a_frame_like_any_other(world, ingester
     assert await world.database["ingester_files"].count_documents({}) == 0
 
 
+async def test_what_headers_leave_open_is_taken_as_it_is(world, ingester, keys, basename):
+    open_ = dict.fromkeys(("area", "observation_date", "observation_day", "exposure_time", "public_date", "request_id"))
+    open_ |= {"primary_optical_element": "", "target_name": 42, "observation_id": "77a", "proposal_id": " "}
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=1, FILTER="rp"))
+    frame = await posted(ingester, "frames", record(basename, version, **open_))
+    told = [frame[key] for key in ("target_name", "primary_optical_element", "observation_id", "public_date")]
+    assert told == ["42", "rp", "77a", None]
+
+
 async def test_what_is_said_twice_is_there_once(world, ingester, keys, basename):
     content = fits(NUMBER=2)
     path = f"tst/ab12/20260504/processed/{basename}.fits.fz"
@@ -186,6 +195,8 @@ async def test_forged_records_are_refused(world, ingester, keys, basename):
         {"version_set": [version, version]},
         {"headers": None},
         {"exposure_time": "long"},
+        {"target_name": "x" * 257},
+        {"target_name": ["M 31"]},
     ):
         refused = await posted(ingester, "frames", record(basename, version, **changes), 400)
         assert list(refused) == [next(iter(changes))], changes

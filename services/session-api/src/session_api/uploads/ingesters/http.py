@@ -35,17 +35,17 @@ Presenter = Annotated[FramePresenter, provided(FramePresenter)]
 router = json_router("/api", tag="ingesters", errors=FORBIDDEN)
 
 _MOST_CORNERS = 100
+_LONGEST_TEXT = 256
 
 
 def _said_text(value: object) -> str | None:
     """Return a text, from what headers have in its place: nothing, a number, blanks around it."""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    if isinstance(value, str):
-        return value.strip() or None
-    if value is None:
-        return None
-    raise PydanticCustomError("string_type", "Not a valid string.")
+    if not isinstance(value, str | int | float | None):
+        raise PydanticCustomError("string_type", "Not a valid string.")
+    text = "" if value is None else str(value).strip()
+    if len(text) > _LONGEST_TEXT:
+        raise PydanticCustomError("text_too_long", f"Ensure this field has no more than {_LONGEST_TEXT} characters.")
+    return text or None
 
 
 def _said_moment(value: object) -> datetime | None:
@@ -79,7 +79,7 @@ def _corners(area: object) -> tuple[tuple[float, float], ...] | None:
     return tuple(corners[:-1])
 
 
-Text = Annotated[str | None, BeforeValidator(_said_text), Field(max_length=256)]
+Text = Annotated[str | None, BeforeValidator(_said_text)]
 Moment = Annotated[datetime | None, BeforeValidator(_said_moment)]
 Day = Annotated[str | None, BeforeValidator(_said_day)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
