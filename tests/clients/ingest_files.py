@@ -5,6 +5,7 @@ Everything about us comes from the environment, as `GET /api/ocs-store/` says it
 
 import json
 import sys
+from pathlib import Path
 
 from ocs_ingester.exceptions import DoNotRetryError, NonFatalDoNotRetryError
 from ocs_ingester.ingester import frame_exists, upload_file_and_ingest_to_archive
@@ -12,9 +13,9 @@ from ocs_ingester.ingester import frame_exists, upload_file_and_ingest_to_archiv
 
 def ingested(path, metadata, thumbnail_size):
     """Return what became of a file: what the ingester says, as whoever uses it as a library sees it."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         known = frame_exists(file)
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         try:
             record = upload_file_and_ingest_to_archive(
                 file, file_metadata=dict(metadata), is_thumbnail=bool(thumbnail_size), thumbnail_size=thumbnail_size
@@ -28,4 +29,4 @@ def ingested(path, metadata, thumbnail_size):
 
 
 for path, metadata, thumbnail_size in json.load(sys.stdin):
-    print(json.dumps({"path": path, **ingested(path, metadata, thumbnail_size)}), flush=True)
+    print(json.dumps({"path": path, **ingested(Path(path), metadata, thumbnail_size)}), flush=True)

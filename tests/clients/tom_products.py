@@ -8,9 +8,11 @@ import json
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 import django
 from django.conf import settings
+from tom_common import default_settings
 
 ORIGIN, REQUEST = sys.argv[1], int(sys.argv[2])
 FACILITY = {"portal_url": "http://127.0.0.1:9/", "archive_url": ORIGIN, "api_key": os.environ["ARCHIVE_PASSWORD"]}
@@ -24,33 +26,9 @@ settings.configure(
     MEDIA_ROOT=MEDIA,
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    INSTALLED_APPS=[
-        "django.contrib.admin",
-        "django.contrib.auth",
-        "django.contrib.contenttypes",
-        "django.contrib.sessions",
-        "django.contrib.messages",
-        "django.contrib.staticfiles",
-        "django.contrib.sites",
-        "django_extensions",
-        "guardian",
-        "tom_common",
-        "django_comments",
-        "django_bootstrap5",
-        "crispy_forms",
-        "crispy_bootstrap5",
-        "rest_framework",
-        "rest_framework.authtoken",
-        "django_filters",
-        "django_gravatar",
-        "django_htmx",
-        "django_tables2",
-        "tom_targets",
-        "tom_alerts",
-        "tom_catalogs",
-        "tom_observations",
-        "tom_dataproducts",
-    ],
+    INSTALLED_APPS=default_settings.TOMTOOLKIT_INSTALLED_APPS,
+    MIDDLEWARE=default_settings.TOMTOOLKIT_MIDDLEWARE,
+    TASKS={"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}},
     TARGET_TYPE="SIDEREAL",
     EXTRA_FIELDS=[],
     HOOKS={},
@@ -79,11 +57,12 @@ for name, facility in (("LCO", LCOFacility()), ("OCS", OCSFacility())):
     listed = facility.data_products(REQUEST)
     facility.save_data_products(record)
     one = facility.data_products(REQUEST, product_id=listed[0]["id"])
-    products = DataProduct.objects.filter(observation_record=record)
+    products = list(DataProduct.objects.filter(observation_record=record))
     said[name] = {
         "listed": sorted(each["filename"] for each in listed),
         "created": [each["created"].isoformat() for each in listed],
         "one": [each["filename"] for each in one],
-        "saved": {os.path.basename(each.data.name): hashlib.md5(each.data.read()).hexdigest() for each in products},
+        "saved": {Path(each.data.name).name: hashlib.md5(each.data.read()).hexdigest() for each in products},
     }
+    DataProduct.objects.all().delete()  # the next facility finds the same products
 print(json.dumps(said))

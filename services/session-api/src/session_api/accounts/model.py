@@ -12,8 +12,8 @@ from session_api.web.user import User
 class Account(StoredDocument):
     """What is kept about a user.
 
-    `ingests` are the sites whose files the user may add, `*` being all. No two accounts have the same `canonical` name. A `deleted` one is kept until nothing of its user is left, so that
-    nobody of the same name finds what was theirs.
+    `ingests` are the sites whose files the user may add, `*` being all. No two accounts have the same `canonical` name.
+    A `deleted` one is kept until nothing of its user is left, so that nobody of the same name finds what was theirs.
     """
 
     username: str = Field(alias="_id")

@@ -26,7 +26,7 @@ def science_files(frame: FrameDocument) -> list[FrameFile]:
 
 
 def versions(frame: FrameDocument) -> list[tuple[int, FrameFile]]:
-    """Return each file to compute with and its place: those of now, the one to use first, then the former, newest first.
+    """Return the files to compute with, each with its place: the one to use first, at the end the former, newest first.
 
     A file keeps its place when another replaces it: the oldest is 0.
     """

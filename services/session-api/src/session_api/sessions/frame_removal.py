@@ -64,7 +64,7 @@ class FrameRemovalService:
 
 
 def _is_own(frame: FrameDocument, caller: User) -> bool:
-    """Tell whether a frame is of a file the caller uploaded. Its site says so; the proposal alone could be a header's."""
+    """Tell whether a frame is of a file the caller uploaded. Site and name say so; the proposal could be a header's."""
     return frame.site == UPLOADS_SITE and frame.basename.startswith(f"{caller.username}~")
 
 
