@@ -21,12 +21,15 @@ import httpx
 import numpy as np
 from astropy.io import fits
 
-from support.chaos import bring_in, insist, pixels_of, running_lab, visiting
+from support.chaos import DISKS, bring_in, insist, pixels_of, running_lab, visiting
 
 #: Enough for an hour of different pairs.
 FRAMES = 180
 ASKED_EVERY_S = 0.5
 FILES_EVERY_S = 3.0
+#: Bytes that the work of a minute leaves on the disk of each server, several times over: the disks are full only
+#: while they are made so.
+GROWTH = {"nats": 8 * 2**20, "mongo": 16 * 2**20, "s3": 48 * 2**20}
 #: Longest wait, after the last misfortune, for what is under way.
 PATIENCE_S = 180.0
 
@@ -123,7 +126,8 @@ async def findings(visit, brought):
 
 async def main(minutes, seed):
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        async with running_lab(Path(folder)) as lab, visiting(lab.system, FRAMES) as visit:
+        disks = {name: size + int(minutes * GROWTH[name]) for name, size in DISKS.items()}
+        async with running_lab(Path(folder), disks_bytes=disks) as lab, visiting(lab.system, FRAMES) as visit:
             misfortune = Misfortune(lab, seed=seed)
             until = time.monotonic() + 60.0 * minutes
             _, brought = await asyncio.gather(misfortune.strike(until), work(visit, until))

@@ -8,7 +8,9 @@ case "$(mc admin policy entities datalab --user "$S3_ACCESS_KEY")" in
   *readwrite*) ;;
   *) mc admin policy attach datalab readwrite --user "$S3_ACCESS_KEY" ;;
 esac
-mc event add --ignore-existing "datalab/$S3_BUCKET" arn:minio:sqs::DATALAB:nats --event put --prefix data/
+for prefix in data/ info-images/ allsky/; do
+  mc event add --ignore-existing "datalab/$S3_BUCKET" arn:minio:sqs::DATALAB:nats --event put --prefix "$prefix"
+done
 
 # A site may store and read the files whose names are its own, and nothing else.
 known=" "

@@ -169,14 +169,14 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def running_lab(root, *, runners=2):
+async def running_lab(root, *, runners=2, disks_bytes=DISKS):
     """Start servers, proxies and the system that knows the proxies only."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder(root / "servers"))
         units = {"nats": NatsServer(folder), "mongo": MongoServer(folder), "s3": S3Server(folder)}
         disks = {}
         if small_disks_possible():
-            for name, size_bytes in DISKS.items():
+            for name, size_bytes in disks_bytes.items():
                 disks[name] = stack.enter_context(small_disk(getattr(folder, name), size_bytes=size_bytes))
                 units[name] = OnSmallDisk(units[name], disks[name])
         servers = await stack.enter_async_context(Supervisor(folder=folder))

@@ -10,13 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from datalab.documents.frame import Observation
+from datalab.documents.info_image import place_of, places_of
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected
+from datalab.events.object_keys import ALLSKY, INFO_IMAGES
 from datalab.platform.documents.collection import LostRaceError
+from ingest.allsky.service import AllskyImages
 from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.model import Arrival, LocalCopy, Origin
 from ingest.arrivals.service import Ingestion
+from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import FrameHeader, Inspection
+from ingest.info_images.service import InfoImages
 
 BEGINNING = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
 BASE = "tst-cam01-20260504-00000042"
@@ -128,11 +133,57 @@ class MemoryUploads:
     async def record(self, upload):
         self.entries[upload.version_id] = upload
 
+    async def logged(self, version_ids):
+        return set(version_ids) & set(self.entries)
+
     async def refuse(self, stored, reason):
         self.refusals[stored.key] = (stored, reason)
 
     async def refused(self, keys):
         return {key: self.refusals[key][0] for key in keys if key in self.refusals}
+
+
+class MemoryChannels:
+    """What channels show, by place, with the events that were written with it; and the tickets of files."""
+
+    def __init__(self):
+        self.documents = {}
+        self.outbox = []
+        self.tickets = {}
+
+    async def find(self, site, channel):
+        return self.documents.get(place_of(site, channel))
+
+    async def of_site(self, site):
+        return [self.documents[place] for place in places_of(site) if place in self.documents]
+
+    async def asked(self, key):
+        return self.tickets.get(key)
+
+    async def save(self, document, events):
+        present = self.documents.get(document.place)
+        if (present.revision if present else 0) != document.revision - 1:
+            raise LostRaceError
+        self.documents[document.place] = document
+        self.outbox += events
+
+
+class MemorySkies:
+    """All-sky images by base name, with the events that were written with them."""
+
+    def __init__(self):
+        self.images = {}
+        self.outbox = []
+
+    async def find(self, basename):
+        return self.images.get(basename)
+
+    async def save(self, image, events):
+        present = self.images.get(image.basename)
+        if (present.revision if present else 0) != image.revision - 1:
+            raise LostRaceError
+        self.images[image.basename] = image
+        self.outbox += events
 
 
 class MemoryPublisher:
@@ -193,6 +244,8 @@ class World:
         self.inspector = ContentInspector(self.objects)
         self.frames = MemoryFrames()
         self.uploads = MemoryUploads()
+        self.channels = MemoryChannels()
+        self.skies = MemorySkies()
         self.publisher = MemoryPublisher()
         self.meter = MemoryMeter()
         self.ingestion = Ingestion(
@@ -204,6 +257,11 @@ class World:
             publisher=through(self.publisher),
             meter=self.meter,
             allowance=Allowance(per_s=0.05, burst_s=60),
+            site_images={
+                INFO_IMAGES: InfoImages(images=through(self.channels), keep=timedelta(days=2)),
+                ALLSKY: AllskyImages(images=through(self.skies), keep=timedelta(days=20_000)),
+            },
+            lifetimes=Lifetimes(by_type={"EP": 604_800, "EF": 86_400}, by_site={"tst": 300}),
             open_sites=open_sites,
         )
 

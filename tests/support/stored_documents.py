@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.info_image import ChannelImage, InfoImageDocument
+from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import TicketState, UploadTicket
 from datalab.events.operations import (
     FailureKind,
@@ -206,6 +209,63 @@ def upload_ticket():
         sha256="e" * 64,
         size_bytes=98_987,
         stored_at=BEGINNING + timedelta(seconds=2),
+    )
+
+
+def info_image():
+    base = "tst-cam01-20261120-00000042"
+    image = ChannelImage(
+        basename=base,
+        data_type="EX",
+        file_date="20261120",
+        files={"txt_00": _file(f"info-images/{base}-EX00.txt")},
+        header={"OBJECT": "M31"},
+        header_role="txt_00",
+        first_asked={"txt_00": BEGINNING},
+        last_asked={"txt_00": BEGINNING + timedelta(seconds=5)},
+    )
+    return InfoImageDocument(
+        place="tst#2",
+        basename=base,
+        data_type="EX",
+        file_date="20261120",
+        files=image.files,
+        header=image.header,
+        images=(image,),
+        created=BEGINNING,
+        revision=3,
+        expires_at=BEGINNING + timedelta(days=2),
+    )
+
+
+def allsky_image():
+    base = "tst-allsky-20261120-00000042"
+    return AllskyImageDocument(
+        basename=base,
+        site="tst",
+        data_type="EX",
+        file_date="20261120",
+        files={"jpg_10": _file(f"allsky/{base}-EX10.jpg"), "txt_00": _file(f"allsky/{base}-EX00.txt")},
+        header={"OBJECT": "sky"},
+        header_role="txt_00",
+        observation_date=BEGINNING,
+        taken_at=BEGINNING,
+        created=BEGINNING,
+        revision=2,
+        expires_at=BEGINNING + timedelta(days=7),
+    )
+
+
+def removed_frame():
+    return RemovedFrame(
+        frame_id=9,
+        basename="tst-cam01-20261120-00000042",
+        site="tst",
+        cause="expired",
+        public_date=BEGINNING.replace(year=2027),
+        proposal_id="P1",
+        removed_at=BEGINNING,
+        forgotten_at=BEGINNING + timedelta(days=90),
     )
 
 

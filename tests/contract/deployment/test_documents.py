@@ -16,7 +16,7 @@ from datalab.events.frames import FileStored
 from datalab.events.topology import STREAMS
 from datalab.platform.known_settings import KNOWN
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from datalab.platform.settings import AccessSettings
+from datalab.platform.settings import AccessSettings, StoreRuleSettings
 from ingest.arrivals.metrics import IngestMetrics
 from operation_runner.execution.metrics import ExecutionMetrics
 from session_api.main import create_app
@@ -174,7 +174,9 @@ def test_the_documents_do_name_commands(root):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_variables_are_settings(root, document):
-    fields = {field for settings in (*SETTINGS.values(), AccessSettings) for field in settings.model_fields}
+    fields = {
+        field for settings in (*SETTINGS.values(), AccessSettings, StoreRuleSettings) for field in settings.model_fields
+    }
     known = {f"DATALAB_{field.upper()}" for field in fields}
     known |= {"DATALAB_TOKEN", "DATALAB_API_URL"}  # of the command line
     assert set(re.findall(r"DATALAB_[A-Z0-9_]+[A-Z0-9]\b", (root / document).read_text())) - {"DATALAB_FEED"} <= known

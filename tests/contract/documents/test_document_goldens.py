@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from bson import json_util
 
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.frame import FrameDocument
+from datalab.documents.info_image import InfoImageDocument
+from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
 from session_api.operations.model import Operation
@@ -20,8 +23,11 @@ from support.goldens import DATA, check_golden
 READ = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True)
 WRITTEN = {
     "account": stored_documents.account(),
+    "allsky_image": stored_documents.allsky_image(),
     "frame.bare": stored_documents.bare_frame(),
     "frame.full": stored_documents.full_frame(),
+    "info_image": stored_documents.info_image(),
+    "removed_frame": stored_documents.removed_frame(),
     "operation.completed": stored_documents.completed(),
     "operation.failed": stored_documents.failed(),
     "operation.pending": stored_documents.pending(),
@@ -33,6 +39,9 @@ WRITTEN = {
 }
 MODELS = {
     "account": Account,
+    "allsky_image": AllskyImageDocument,
+    "info_image": InfoImageDocument,
+    "removed_frame": RemovedFrame,
     "frame": FrameDocument,
     "operation": Operation,
     "session": Session,

@@ -162,6 +162,15 @@ EXAMPLES = [
     feed.SessionChanged(**ENVELOPE, **SESSION, name="My session"),
     feed.SessionDeleted(**ENVELOPE, **SESSION),
     feed.FrameChanged(**ENVELOPE, **FRAME, site="tst"),
+    feed.FrameDeleted(
+        **ENVELOPE,
+        site="tst",
+        frame_id=12,
+        basename="tst-inst-20260504-00000412",
+        cause="requested",
+        public_date=datetime(2026, 5, 4, tzinfo=UTC),
+        proposal_id="LCO2026A-001",
+    ),
     feed.FileRefused(**ENVELOPE, site="tst", key="data/a.fits", reason="no image"),
 ]
 

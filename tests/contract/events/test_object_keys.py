@@ -52,6 +52,7 @@ def test_every_family_has_a_name_of_its_own():
     assert all(keys.split_key(f"{family}a") == (family, "a") for family in keys.FAMILIES)
 
 
-def test_the_store_announces_the_files_that_make_frames():
+def test_the_store_announces_the_files_of_observatories():
     setup = Path(__file__).parents[3].joinpath("deploy/minio/setup.sh").read_text()
-    assert f"--event put --prefix {keys.DATA}\n" in setup
+    assert f"for prefix in {keys.DATA} {keys.INFO_IMAGES} {keys.ALLSKY}; do" in setup
+    assert '--event put --prefix "$prefix"\n' in setup

@@ -249,3 +249,18 @@ async def test_who_leaves_while_the_numbers_are_counted_holds_up_nobody(things, 
         answers = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(each) for each in answers] == [asyncio.CancelledError, int, int, int, int]
     assert len(set(answers)) == 5
+
+
+async def test_a_document_that_counts_its_changes_is_stored_by_the_fastest_only(things, relay):
+    first = Thing(id=1, name="one")
+    await things.save_revision(first, [started(1)])
+    with pytest.raises(LostRaceError):
+        await things.save_revision(first)
+    await things.save_revision(Thing(id=1, name="two", revision=2))
+    for late in (2, 4):
+        with pytest.raises(LostRaceError):
+            await things.save_revision(Thing(id=1, name="late", revision=late))
+    with pytest.raises(LostRaceError):
+        await things.save_revision(Thing(id=2, name="never there", revision=2))
+    assert [thing.name for thing in await things.find({})] == ["two"]
+    assert len(relay.nudges) == 1

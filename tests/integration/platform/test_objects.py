@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from datalab.errors import DatalabError, TransientError
 from datalab.platform.objects.bucket import PART_BYTES
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectNotFoundError, ObjectTooLargeError
+from datalab.platform.objects.lifecycle import keep_rules
 from datalab.platform.objects.links import Links
 from datalab.platform.objects.store import PAGE_KEYS, ObjectStore
 from support.servers import delete_bucket
@@ -55,6 +56,17 @@ def prefix():
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+async def test_a_store_without_rules_is_found_out_without_harm(store, prefix):
+    keys = [f"{prefix}a", "info-images/a", "test/a"]
+    for key in keys:
+        await store.put_bytes(key, b"x", content_type=TEXT)
+    for _ in range(2):
+        assert await store.apply_rules(keep_rules(cold_class="COLD", cold_after_days=30)) is None
+    for key in keys:
+        assert await store.get_bytes(key, max_bytes=10) == b"x"
+        await store.delete(key)
 
 
 async def test_a_bucket_is_made_once_whoever_asks(settings):

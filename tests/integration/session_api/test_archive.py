@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.frame import COLLECTION, INDEXES, FrameDocument, FrameFile
 from datalab.documents.info_image import InfoImageDocument, place_of
 from datalab.documents.upload import Upload
@@ -417,6 +418,22 @@ async def test_a_picture_is_found_by_the_name_the_user_interface_gives_it(anybod
     assert (await alice.get(secret)).json()["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("width", "file"),
+    [("", "-EX11.jpg"), ("?width=200&height=200", "-EX11.jpg"), ("?width=1000&height=1000", "-EX10.jpg")],
+)
+async def test_the_thumbnail_service_tells_where_a_picture_is(anybody, alice, width, file):
+    reply = await anybody.get(f"/api/pictures/{OPEN[0]['_id']}/{width}")
+    assert list(reply.json()) == ["url"]
+    assert f"{file}?" in reply.json()["url"]
+    secret = f"/api/pictures/{SECRET['_id']}/{width}"
+    assert (await anybody.get(secret)).status_code == 404
+    assert (await alice.get(secret)).status_code == 200
+    assert (await anybody.get("/api/pictures/nothing/")).json() == {
+        "detail": "There is no picture of a frame of this name."
+    }
+
+
 async def test_what_values_frames_have(anybody, alice, root):
     everything = (await anybody.get("/api/frames/aggregate/")).json()
     assert everything == {
@@ -448,6 +465,19 @@ async def test_the_latest_uploads(world, anybody, alice, root):
         ).stored()
         for number, name in enumerate(names)
     ]
+    entries += [
+        Upload(
+            version_id=f"{folder}-{outcome}",
+            site="mro2",
+            key=f"{folder}/mro2-{outcome}.jpg",
+            size_bytes=1,
+            uploaded_at=NIGHT,
+            outcome=outcome,
+            reason="why" if outcome == "ignored" else None,
+        ).stored()
+        for folder in ("info-images", "allsky")
+        for outcome in ("ingested", "ignored")
+    ]
     await world.database["upload_log"].insert_many(entries)
 
     async def seen(client, site):
@@ -463,9 +493,17 @@ async def test_the_latest_uploads(world, anybody, alice, root):
             "size_bytes": 0,
         }
     ]
-    assert await seen(anybody, "all") == [names[0], names[2]]
-    assert await seen(alice, "all") == list(names[:3])
-    assert await seen(root, "all") == list(names)
+    shown = {"info-images/mro2-ingested.jpg", "allsky/mro2-ingested.jpg"}
+    assert set(await seen(anybody, "mro2")) == shown
+    assert set(await seen(anybody, "all")) - shown == {names[0], names[2]}
+    assert set(await seen(alice, "all")) - shown == set(names[:3])
+    reasons = {entry["filename"]: entry.get("reason") for entry in (await root.get("/recentuploads?site=mro2")).json()}
+    assert reasons == {
+        **dict.fromkeys(shown),
+        "info-images/mro2-ignored.jpg": "why",
+        "allsky/mro2-ignored.jpg": "why",
+    }
+    assert set(await seen(root, "all")) == {*names, *reasons}
     assert await seen(root, "nowhere") == []
     reply = await anybody.get("/recentuploads")
     assert (reply.status_code, reply.text) == (404, "Please be sure to include the sitecode query parameter.")
@@ -509,6 +547,45 @@ async def test_what_a_site_shows(world, anybody):
         "fits_01_exists": False,
         "fits_10_exists": False,
         "s3_directory": "info-images",
+    }
+
+
+async def test_the_sky_over_a_site(world, anybody):
+    now = datetime.now(UTC).replace(microsecond=0)
+    for number, (taken_at, ending, expires_at) in enumerate(
+        [
+            (now - timedelta(hours=2), "jpg_10", now + timedelta(days=1)),
+            (now - timedelta(hours=1), "jpg_10", now + timedelta(days=1)),
+            (now, "txt_00", now + timedelta(days=1)),  # its picture has still to come
+            (now, "jpg_10", now - timedelta(days=1)),
+        ]
+    ):
+        document = AllskyImageDocument(
+            basename=f"tst-sky-20261118-{number:08d}",
+            site="tst",
+            data_type="EX",
+            file_date="20261118",
+            files={ending: file_of(f"{number}.x")},
+            header={"GAIN": 2},
+            taken_at=taken_at,
+            created=taken_at,
+            expires_at=expires_at,
+        )
+        await world.database["allsky_images"].insert_one(document.stored())
+    reply = await anybody.get("/dev/allskyimage/mrc")
+    assert (reply.status_code, reply.content) == (204, b"")
+    package = (await anybody.get("/api//allskyimage/tst/")).json()
+    assert "X-Amz-Signature" in package.pop("jpg_url")
+    assert package == {
+        "base_filename": "tst-sky-20261118-00000001",
+        "site": "tst",
+        "data_type": "EX",
+        "file_date": "20261118",
+        "capture_date": int((now - timedelta(hours=1)).timestamp() * 1000),
+        "expiration_timestamp": int((now + timedelta(days=1)).timestamp()),
+        "s3_directory": "allsky",
+        "jpg_10_file_path": "data/1.x",
+        "header": {"GAIN": "2", "END": ""},
     }
 
 

@@ -13,6 +13,7 @@ from support.fits_files import packed_fits, plain_fits
 from support.ingest_service import running, settings_for_tests
 from support.ingesters import md5_of, picture, put, record, store_keys, stored
 from support.session_api import MEDIAN, archive, body_of, frame_document, running_world
+from support.waiting import until
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 10
 #: What only ingesters may do.
@@ -148,6 +149,31 @@ async def test_versions_replace_each_other_and_stay_reachable(ingester, keys, ba
     assert got == list(reversed(contents))
     assert frame["url"] == frame["version_set"][0]["url"]
     assert [await known(ingester, md5) for md5 in newest_first] == [1, 1, 1]
+
+
+async def test_a_frame_that_is_removed_takes_all_its_versions_along_and_may_come_again(world, ingester, keys, basename):
+    for number in (12, 13):
+        version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=number))
+        frame = await posted(ingester, "frames", record(basename, version))
+    objects = [each["key"] for each in frame["version_set"]]
+    assert len(objects) == 2
+    assert (await ingester.delete(f"/api/frames/{frame['id']}/")).status_code == 404  # not a member of the proposal
+    async with world.client("root") as root:
+        assert (await root.delete(f"/api/frames/{frame['id']}/")).status_code == 202
+
+        async def gone():
+            return (await root.get(f"/api/frames/{frame['id']}/")).status_code == 404
+
+        await until(gone)
+
+    async def forgotten():
+        return await world.database["frames"].find_one({"_id": basename}) is None
+
+    await until(forgotten)
+    assert [await world.core.objects.stat(key) for key in objects] == [None, None]
+    assert await known(ingester, version["md5"]) == 0
+    again = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=13))
+    assert (await posted(ingester, "frames", record(basename, again)))["id"] != frame["id"]
 
 
 async def test_pictures_are_thumbnails_of_their_frame(world, ingester, keys, basename):

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from datalab.documents.removed_frame import RemovedFrame
 from datalab.events.operations import OperationCancelRequested
 from datalab.events.topology import CANCELLATIONS
 from support.session_api import archive, body_of, frame_document, frame_file, result, stored_file
@@ -283,6 +284,35 @@ async def test_frames_the_caller_may_not_read_are_not_found(world, alice, bob, r
     await world.operation(bob, bobs, input_data={"input_files": [archive("f1"), archive("published")]})
     assert await refusal(bob, bobs, "Median", {"input_files": [archive("f1"), archive("jpeg-only")]}) == (
         "jpeg-only has no FITS file in the archive yet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [("expired", "exposures of its kind are kept for some time only"), ("requested", "it was deleted")],
+)
+async def test_who_could_see_a_frame_is_told_that_it_went(world, alice, bob, session_id, cause, why):
+    now = datetime.now(UTC)
+    number = {"expired": 901, "requested": 902}[cause]
+    for age, removed_cause in ((2, "expired"), (1, cause)):  # the last frame of the name counts
+        document = RemovedFrame(
+            frame_id=10 * number + age,
+            basename=f"gone-{cause}",
+            site="tst",
+            cause=removed_cause,
+            public_date=now + timedelta(days=1),
+            proposal_id="P1",
+            removed_at=now - timedelta(days=age),
+            forgotten_at=now + timedelta(days=1),
+        )
+        await world.database["removed_frames"].insert_one(document.stored())
+    inputs = {"input_files": [archive("f1"), archive(f"gone-{cause}")]}
+    day = now - timedelta(days=1)
+    assert await refusal(alice, session_id, "Median", inputs) == (
+        f"gone-{cause} is no longer in the archive since {day:%Y-%m-%d}: {why}"
+    )
+    assert (
+        await refusal(bob, await world.session(bob), "Median", inputs) == f"Could not find gone-{cause} in the archive"
     )
 
 

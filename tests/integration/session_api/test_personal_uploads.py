@@ -10,6 +10,7 @@ import pytest
 from datalab.client.rest import Datalab
 from datalab.client.uploads import send_file, settled
 from datalab.events.envelope import utc_now
+from datalab.events.frames import FrameRemovalRequested
 from datalab.platform.objects.errors import ObjectNotFoundError
 from session_api.uploads.personal.service import PersonalUploadService
 from support.fits_files import plain_fits
@@ -29,7 +30,7 @@ async def world(module_settings_environment, tmp_path_factory):
         running_world(module_settings_environment, **limits) as world,
         running(settings_for_tests(tmp_path_factory.mktemp("scratch"), http_port=0, open_sites=["*"])),
     ):
-        for name in ("alice", "bob", "carol", "dave"):
+        for name in ("alice", "bob", "carol", "dave", "frank"):
             await world.add_user(name, proposals=["P1"])
         await world.add_user("root", superuser=True)
         await world.add_frames(frame_document("theirs", site="abc"))
@@ -263,3 +264,20 @@ async def test_nobody_inherits_the_files_of_a_deleted_user(world):
         await world.database["users"].update_one({"_id": "erin"}, {"$set": {"deleted_at": past}})
         await world.work("deleted users")
         assert (await root.post("/api/users/", json={"username": "erin"})).status_code == 400
+
+
+async def test_a_frame_that_is_removed_gives_its_room_back(world):
+    async with world.client("frank") as frank:
+        upload = await uploaded(frank, FILE, name="room.fits")
+        frame = await world.database["frames"].find_one({"_id": upload["frame"]})
+        (file,) = frame["files"].values()
+        await world.bus.publish(
+            FrameRemovalRequested(frame_id=frame["frame_id"], basename=frame["_id"], requested_by="frank")
+        )
+
+        async def forgotten():
+            return (await frank.get(f"{UPLOAD}/{upload['id']}")).status_code == 404
+
+        await until(forgotten)
+        assert await world.database["frames"].find_one({"_id": upload["frame"]}) is None
+        assert await world.core.objects.stat(file["key"]) is None

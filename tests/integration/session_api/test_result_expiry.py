@@ -13,6 +13,7 @@ from datalab.platform.bus.leases import LeaseKeeper
 from datalab.platform.objects.store import ObjectStore
 from session_api.operations.expiry import GRACE, ResultExpiry
 from session_api.operations.metrics import OperationMetrics
+from support.ingest import BEGINNING, MemoryObjects
 from support.session_api import archive, made_by, stored_file
 from support.waiting import until
 
@@ -43,13 +44,14 @@ def look(world, other):
     """Return what looks once, `after` a time from now."""
     operations = world.operations._operations
 
-    async def look_once(*, after, keep=KEEP, operations=operations):
+    async def look_once(*, after, keep=KEEP, operations=operations, quota_bytes=None):
         expiry = ResultExpiry(
             operations=operations,
             objects=world.core.objects,
             leases=LeaseKeeper(lambda: world.bus.key_value(LEASES), ttl_s=LEASES_TTL_S),
             metrics=OperationMetrics(type(world.core.registry)()),
             keep=keep,
+            quota_bytes=quota_bytes,
             clock=lambda: utc_now() + after,
         )
         await expiry.look()
@@ -152,6 +154,32 @@ async def test_a_report_that_was_on_its_way_finds_its_files(world, alice, sessio
     for _ in range(2):
         await look(after=LATER)
         await there(store, "late", *files("late"))
+
+
+async def test_without_room_the_unused_go_sooner_and_what_an_operation_has_stays(world, alice, session_id, store, look):
+    await stored(store, "crowded")
+    number = await world.operation(alice, session_id)
+    await world.succeed(alice, session_id, number, await stored(store, "shown"))
+    await look(after=timedelta(minutes=30), quota_bytes=1)
+    await there(store, "crowded", *whole("crowded"))  # a report of it may be on its way
+    await look(after=timedelta(hours=2), quota_bytes=1024**3)
+    await there(store, "crowded", *whole("crowded"))
+    await look(after=timedelta(hours=2), quota_bytes=1)
+    await there(store, "crowded", *files("crowded"), "expiring")
+    await look(after=timedelta(hours=27), quota_bytes=1)
+    await there(store, "crowded")
+    await there(store, "shown", *whole("shown"))
+
+
+async def test_the_oldest_go_first_and_no_more_than_have_to():
+    objects = MemoryObjects()
+    for age, name in enumerate(("new", "old", "older", "oldest")):
+        objects.put(manifest_key(key_of(name)), b"x" * 10, modified_at=BEGINNING - timedelta(days=age))
+    expiry = ResultExpiry(
+        operations=None, objects=objects, leases=None, metrics=None, keep=KEEP, quota_bytes=25, clock=utc_now
+    )
+    beyond = await expiry._beyond_quota({key_of("oldest")})
+    assert beyond == {manifest_key(key_of(name)).removesuffix(MANIFEST) for name in ("older", "old")}
 
 
 async def test_what_is_made_anew_meanwhile_stays(store, look):

@@ -177,7 +177,7 @@ async def test_giving_up_needs_no_working_store():
         (notified("data/notes.doc"), UNKNOWN_SITE, "is neither"),
         (announced("data/notes.doc"), "tst", "is neither"),
         (announced("elsewhere/x.fits"), "tst", "is in none of the folders"),
-        (notified("data/tst-cam01-20269904-00000042-EX00.fits"), UNKNOWN_SITE, "not a day"),
+        (notified("data/tst-cam01-20269904-00000042-EX00.fits"), "tst", "not a day"),
     ],
 )
 async def test_a_wrong_name_is_rejected_with_the_reason(arrival, site, reason):
@@ -229,7 +229,9 @@ async def test_any_fits_file_belongs_to_the_observatory_that_announces_it_first(
 
 async def test_other_folders_are_left_alone():
     world = World()
-    assert await world.ingestion.ingest(notified("info-images/anything at all")) is Outcome.IGNORED
+    for key in ("test/anything at all", "versions/data/x.fits", "downloads/x.tif"):
+        world.objects.put(key, b"x")
+        assert await world.ingestion.ingest(notified(key)) is Outcome.IGNORED
     assert world.rejections == []
 
 

@@ -14,7 +14,7 @@ from support.ingest import BASE, FITS, JPEG, TEXT, Flaky, World, announced, late
 
 
 def reconciler_of(world, **options):
-    defaults = {"min_age_s": 30, "concurrency": 2}
+    defaults = {"min_age_s": 30, "remembered_s": 172_800, "concurrency": 2}
     ports = {"objects": world.objects, "frames": world.frames, "uploads": world.uploads}
     return Reconciler(ingestion=world.ingestion, meter=world.meter, **{**ports, **defaults, **options})
 

@@ -30,6 +30,9 @@ HARMLESS_CALLS = {
     "put_object",
     "remove_object",
     "stat_object",
+    # The second is asked only of a store that has answered the first: test_lifecycle.
+    "get_bucket_lifecycle",
+    "set_bucket_lifecycle",
 }
 DESTRUCTIVE_ARGUMENTS = {"tags", "retention", "legal_hold", "object_lock", "metadata", "version_id", "include_version"}
 

@@ -1,8 +1,8 @@
 """What clients hear of the archive's news."""
 
 from datalab.events.envelope import utc_now
-from datalab.events.feed import FileRefused, FrameChanged
-from datalab.events.frames import FileRejected, FrameIngested
+from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted
+from datalab.events.frames import FileRejected, FrameIngested, FrameRemoved
 from session_api.feed.archive_news import ArchiveNewsPublisher
 
 
@@ -49,3 +49,21 @@ async def test_a_rejected_file_is_a_refused_file():
     assert isinstance(refused, FileRefused)
     own = {"type", "event_id", "producer"}
     assert refused.model_dump(exclude=own) == rejected.model_dump(exclude=own)
+
+
+async def test_a_removed_frame_is_a_deleted_frame():
+    removed = FrameRemoved(
+        site="tst",
+        frame_id=7,
+        basename="tst-7",
+        cause="expired",
+        keys=("data/tst-7.fits",),
+        public_date=utc_now(),
+        proposal_id="P1",
+    )
+    published = Published()
+    await ArchiveNewsPublisher(publisher=published).publish(removed)
+    (deleted,) = published.events
+    assert isinstance(deleted, FrameDeleted)
+    own = {"type", "event_id", "producer"}
+    assert deleted.model_dump(exclude=own) == removed.model_dump(exclude={*own, "keys"})

@@ -41,6 +41,7 @@ def test_what_anybody_may_call():
         "/api/api-token-auth",  # who has no token yet
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
+        "/allskyimage/{site}",
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}

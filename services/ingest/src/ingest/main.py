@@ -8,10 +8,15 @@ from datalab.platform.documents.core import DocumentCore
 from datalab.platform.service import worker_app
 from ingest import SERVICE
 from ingest.arrivals import assembly as arrivals
+from ingest.removal import assembly as removal
+from ingest.retention import assembly as retention
 from ingest.settings import IngestSettings
 
 
 def create_app(settings: IngestSettings) -> Starlette:
     """Return the ASGI application; everything begins and ends with its lifespan."""
     core = DocumentCore(settings, service=SERVICE)
-    return worker_app(core, [arrivals.build(core, settings).capability])
+    arriving = arrivals.build(core, settings)
+    leaving, _ = removal.build(core, settings, frames=arriving.frames)
+    sweeping, _ = retention.build(core, settings, info_images=arriving.info_images, allsky=arriving.allsky)
+    return worker_app(core, [arriving.capability, leaving, sweeping])

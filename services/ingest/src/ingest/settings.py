@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from datalab.platform.settings import DocumentServiceSettings
 
 _GIBIBYTE = 1024**3
+_DAY_S = 86_400.0
 
 
 class IngestSettings(DocumentServiceSettings):
@@ -51,3 +52,28 @@ class IngestSettings(DocumentServiceSettings):
         30.0, gt=0, description="pause between looks for frames that have become public by their date, in seconds"
     )
     upload_log_keep_s: float = Field(48 * 3600.0, gt=0, description="life of an upload log entry, in seconds")
+    expire_after_s: dict[str, NonNegativeFloat] = Field(
+        {"EP": 7 * _DAY_S, "EF": _DAY_S},
+        description="life of frames by the type in their file names, in seconds, as JSON; other types stay for ever",
+    )
+    expire_after_s_at_sites: dict[str, NonNegativeFloat] = Field(
+        {"tst": 300.0}, description="life of frames of all these types at a site, where it is another one, likewise"
+    )
+    expiry_interval_s: float = Field(30.0, gt=0, description="pause between looks for expired frames, in seconds")
+    info_image_keep_s: float = Field(2 * _DAY_S, gt=0, description="time an info image is shown and kept, in seconds")
+    allsky_keep_s: float = Field(7 * _DAY_S, gt=0, description="time an all-sky image is kept, in seconds")
+    trial_keep_s: float = Field(2 * _DAY_S, gt=0, description="time an upload into `test/` is kept, in seconds")
+    download_keep_s: float = Field(
+        7 * _DAY_S, gt=0, description="time a file made for a download is kept, in seconds; links to it live as long"
+    )
+    tif_keep_s: float = Field(2 * _DAY_S, gt=0, description="the same for TIFF files")
+    download_max_bytes: int = Field(
+        50 * _GIBIBYTE, gt=0, description="bytes of files made for downloads; beyond them the oldest go first"
+    )
+    gaia_keep_s: float = Field(30 * _DAY_S, gt=0, description="time a copy of what the Gaia archive said is kept, s")
+    gaia_max_bytes: int = Field(
+        5 * _GIBIBYTE, gt=0, description="bytes of these copies; beyond them the oldest go first"
+    )
+    retention_interval_s: float = Field(
+        600.0, gt=0, description="pause between looks for objects that are kept for some time only, in seconds"
+    )

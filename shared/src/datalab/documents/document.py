@@ -17,6 +17,11 @@ ON_SPHERE = "2dsphere"
 Document = dict[str, Any]
 
 
+def storable_names(fields: Mapping[str, Any]) -> Document:
+    """Return the fields under names that a document can have: it holds no NUL."""
+    return {name.replace("\0", ""): value for name, value in fields.items()}
+
+
 class StoredDocument(BaseModel):
     """A document as it is stored. A reader ignores fields it does not know: a later version wrote them."""
 

@@ -41,6 +41,11 @@ _LCO = re.compile(
 _OTHER = re.compile(r"(?P<basename>[A-Za-z0-9][A-Za-z0-9_.,+() -]*?)\.fits(?:\.(?P<rest>[A-Za-z0-9.]+))?", re.ASCII)
 
 
+#: Pictures that have no more to say than whose they are; a name in `[^/]` only, as it is the end of an object key.
+_OF_SITE = re.compile(
+    r"(?P<basename>(?P<site>[A-Za-z0-9_]{3,6})-[^/\\.]+)\.(?P<extension>[A-Za-z]{1,16})(?:\.(?P<rest>[A-Za-z0-9.]+))?",
+    re.ASCII,
+)
 #: People's own files; a name in `[^/\\\\]` only, as it becomes the end of an object key.
 _UPLOADED = re.compile(
     r"(?P<stem>[^/\\]+?)\.(?:fits|fit|fts)(?:\.(?P<compression>fz|bz2|gz))?", re.ASCII | re.IGNORECASE
@@ -117,8 +122,7 @@ def frame_file_name(key: str) -> str | None:
 
 def parse_file_name(name: str) -> FileName:
     """Return what a file name says. Raises `UsageError` saying what is wrong and what would be right."""
-    if len(name) > MAX_BASENAME_CHARACTERS:
-        raise UsageError(f"the file name has {len(name)} characters, at most {MAX_BASENAME_CHARACTERS} are allowed")
+    _check_length(name)
     if _PHOTON_RANCH_BASE.match(name):
         return _photon_ranch(name)
     if match := _LCO.fullmatch(name):
@@ -147,6 +151,39 @@ def parse_file_name(name: str) -> FileName:
     raise UsageError(
         f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
         "nor a FITS file's (letters, digits, spaces, _ . , + ( ) and -, then .fits, .fits.fz, .fits.bz2 or .fits.gz)"
+    )
+
+
+def info_image_name(name: str) -> FileName:
+    """Return what the name of an info image's file says, which is one of Photon Ranch. Raises `UsageError`."""
+    _check_length(name)
+    return _photon_ranch(name)
+
+
+def allsky_image_name(name: str) -> FileName:
+    """Return what the name of a file of an all-sky image says: one of Photon Ranch, or `{site}-{anything}.{extension}`.
+
+    Raises `UsageError`.
+    """
+    _check_length(name)
+    if _PHOTON_RANCH_BASE.match(name):
+        return _photon_ranch(name)
+    match = _OF_SITE.fullmatch(name)
+    if match is None or not name.isprintable():
+        raise UsageError(
+            f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
+            "nor {site}-{anything}.{extension}, with a site of 3 to 6 letters and digits"
+        )
+    extension = match["extension"].lower()
+    content = _CONTENTS.get(extension, Content.OPAQUE)
+    return FileName(
+        convention=Convention.OTHER,
+        basename=match["basename"],
+        role=extension,
+        content=content,
+        extension=extension,
+        compression=_fits_compression(name, match["rest"]) if content is Content.FITS else "",
+        site=match["site"],
     )
 
 
@@ -224,6 +261,11 @@ def shown(text: str) -> str:
     return f"'{printable[:200]}{'…' if len(printable) > 200 else ''}'"
 
 
+def _check_length(name: str) -> None:
+    if len(name) > MAX_BASENAME_CHARACTERS:
+        raise UsageError(f"the file name has {len(name)} characters, at most {MAX_BASENAME_CHARACTERS} are allowed")
+
+
 def _photon_ranch(name: str) -> FileName:
     match = _PHOTON_RANCH.fullmatch(name)
     if match is None:
@@ -250,16 +292,21 @@ def _photon_ranch(name: str) -> FileName:
 
 
 def _photon_ranch_fault(name: str) -> str:
-    """Say what is wrong in a name that matches `_PHOTON_RANCH_BASE`, but not the whole grammar."""
-    site, instrument, day, remainder = name.split("-", 3)
+    """Say what is wrong in a name that does not match the grammar."""
+    parts = name.split("-", 3)
+    if len(parts) < 4:
+        return f"it has {len(parts)} parts between hyphens instead of five"
+    site, instrument, day, remainder = parts
     stem, _, ending = remainder.partition(".")
-    _counter, *rest = stem.split("-")
-    if not re.fullmatch(r"[A-Za-z0-9_]{3,6}", site, re.ASCII):
-        return f"the site is {shown(site)}"
-    if not re.fullmatch(r"[A-Za-z0-9_]+", instrument, re.ASCII):
-        return f"the instrument is {shown(instrument)}"
-    if not re.fullmatch(r"\d{8}", day, re.ASCII):
-        return f"the date is {shown(day)}"
+    counter, *rest = stem.split("-")
+    for what, part, pattern in (
+        ("site", site, r"[A-Za-z0-9_]{3,6}"),
+        ("instrument", instrument, r"[A-Za-z0-9_]+"),
+        ("date", day, r"\d{8}"),
+        ("counter", counter, r"\d{8}"),
+    ):
+        if not re.fullmatch(pattern, part, re.ASCII):
+            return f"the {what} is {shown(part)}"
     if len(rest) != 1:
         return f"{len(rest)} parts instead of one follow the counter"
     if not re.fullmatch(r"[A-Za-z]+\d{2}", rest[0], re.ASCII):

@@ -13,6 +13,7 @@ from datalab.documents.document import ASCENDING, DESCENDING, ON_SPHERE, Documen
 from datalab.documents.header_terms import terms_of
 from datalab.documents.sky import point, polygon
 from datalab.events.envelope import UtcDatetime, WireModel
+from datalab.events.frames import RemovalCause
 
 COLLECTION = "frames"
 
@@ -75,6 +76,9 @@ INDEXES = (
         fields=(("site", ASCENDING), ("stack_id", ASCENDING), ("stack_number", DESCENDING)),
         where={"stack_id": {"$type": "string"}},
     ),
+    # Few frames have these.
+    Index(fields=(("expires_at", ASCENDING),), where={"expires_at": {"$type": "date"}}),
+    Index(fields=(("removal.marked_at", ASCENDING),), where={"removal.marked_at": {"$type": "date"}}),
 )
 
 #: Where frames come from that are people's own. Too long for the site in a file name of the Photon Ranch convention.
@@ -138,12 +142,22 @@ class Observation(WireModel):
     public_date: UtcDatetime | None = None
 
 
+class FrameRemoval(WireModel):
+    """That a frame is going, and who could read it: from here on nobody can."""
+
+    cause: RemovalCause
+    marked_at: UtcDatetime
+    correlation_id: str
+    public_date: UtcDatetime | None = None
+    proposal_id: str | None = None
+
+
 class FrameDocument(StoredDocument, Observation):
     """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change.
 
     `former` are files that a later version has replaced, the oldest first.
     `public_dates` has what each file's header says of it, by role: None for a date that cannot be read. `public_date`
-    is what follows from all of them.
+    is what follows from all of them. At `expires_at` the frame goes; with a `removal` it is going.
     """
 
     basename: str = Field(alias="_id")
@@ -161,6 +175,8 @@ class FrameDocument(StoredDocument, Observation):
     created: UtcDatetime
     modified: UtcDatetime
     revision: int = 1
+    expires_at: UtcDatetime | None = None
+    removal: FrameRemoval | None = None
 
     @property
     def science_file(self) -> FrameFile | None:

@@ -12,6 +12,7 @@ from datalab.events.envelope import Event
 from datalab.events.feed import (
     FileRefused,
     FrameChanged,
+    FrameDeleted,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
@@ -87,6 +88,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (SessionChanged, "datalab.feed.v1.session.{session}"),
     (SessionDeleted, "datalab.feed.v1.session.{session}"),
     (FrameChanged, "datalab.feed.v1.site.{site}"),
+    (FrameDeleted, "datalab.feed.v1.site.{site}"),
     (FileRefused, "datalab.feed.v1.site.{site}"),
 )
 

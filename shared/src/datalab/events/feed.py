@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from datalab.events.envelope import Event, SubjectToken, UtcDatetime
+from datalab.events.frames import RemovalCause
 
 
 class SessionFeedEvent(Event):
@@ -77,6 +78,17 @@ class FrameChanged(SiteFeedEvent):
     proposal_id: str | None = None
 
 
+class FrameDeleted(SiteFeedEvent):
+    """A frame is gone, with its files. Heard by those who could read it; results made from it stay."""
+
+    type: Literal["feed.frame_deleted.v1"] = "feed.frame_deleted.v1"
+    frame_id: int = Field(gt=0)
+    basename: str
+    cause: RemovalCause
+    public_date: UtcDatetime | None = None
+    proposal_id: str | None = None
+
+
 class FileRefused(SiteFeedEvent):
     """A file of the site could not be ingested."""
 
@@ -86,7 +98,7 @@ class FileRefused(SiteFeedEvent):
 
 
 FeedEvent = Annotated[
-    OperationChanged | OperationDeleted | SessionChanged | SessionDeleted | FrameChanged | FileRefused,
+    OperationChanged | OperationDeleted | SessionChanged | SessionDeleted | FrameChanged | FrameDeleted | FileRefused,
     Field(discriminator="type"),
 ]
 feed_event_adapter: TypeAdapter[FeedEvent] = TypeAdapter(FeedEvent)

@@ -14,8 +14,8 @@ from datalab.events.operations import FailureKind, Sha256Hex
 class FileStored(Event):
     """A file is in the object store. An observatory publishes this on `observatory.<site>.image.new`.
 
-    `site` and `key` are enough; what the observatory adds about size and checksum is checked. An info image that was not
-    asked for over HTTP has a `channel`, too.
+    `site` and `key` are enough; what the observatory adds about size and checksum is checked. An info image that was
+    not asked for over HTTP has a `channel`, too.
     """
 
     type: Literal["file.stored.v1"] = "file.stored.v1"
@@ -77,7 +77,7 @@ class FrameIngested(Event):
 
 
 class FrameRemovalRequested(Event):
-    """A frame is to go, with all its files. The session API publishes this once it knows that the caller may ask for it.
+    """A frame is to go, with all its files. The session API publishes this once it knows that the caller may ask.
 
     It is the frame of this number that goes: one that came later under the same name stays.
     """

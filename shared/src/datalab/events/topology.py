@@ -178,7 +178,7 @@ FRAME_FEED = Consumer(
     name="frame-feed",
     description="session API: tells the feed about frames",
     stream=FRAMES.name,
-    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*"),
+    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", _FRAMES_REMOVED),
     ack_wait_s=10,
     max_tries=20,
 )

@@ -25,6 +25,7 @@ from typing import Any
 
 from datalab.errors import NotFoundError, UsageError
 from datalab.events import site_codes
+from datalab.events.object_keys import ALLSKY, DATA, INFO_IMAGES
 from datalab.local.data_folder import write_private
 from datalab.platform.bus.accounts import Login, Logins, accounts_configuration, site_user
 
@@ -172,15 +173,18 @@ def upload_policy(site: str, *, bucket: str) -> dict[str, Any]:
 
     Files of other names say nothing of their site; they go through the API, or are stored by somebody with more rights.
     """
-    folder = f"arn:aws:s3:::{bucket}/data"
-    names = (f"{site}-*", *(f"{site}{diameter}*" for diameter in _LCO_DIAMETERS))
+    names = {
+        DATA: (f"{site}-*", *(f"{site}{diameter}*" for diameter in _LCO_DIAMETERS)),
+        INFO_IMAGES: (f"{site}-*",),
+        ALLSKY: (f"{site}-*",),
+    }
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
                 "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-                "Resource": [f"{folder}/{name}" for name in names],
+                "Resource": [f"arn:aws:s3:::{bucket}/{folder}{name}" for folder in names for name in names[folder]],
             },
             {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": [f"arn:aws:s3:::{bucket}"]},
         ],

@@ -25,9 +25,10 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.known_settings import mistyped_settings
 from datalab.platform.metrics import BusMetrics, create_registry
+from datalab.platform.objects.lifecycle import keep_rules
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.periodic import Periodic
-from datalab.platform.settings import MongoSettings, NatsSettings, S3Settings
+from datalab.platform.settings import MongoSettings, NatsSettings, S3Settings, StoreRuleSettings, settings_of
 from datalab.platform.tasks import end_tasks
 
 
@@ -144,9 +145,13 @@ async def prepare_servers(nats: NatsSettings, s3: S3Settings) -> list[str]:
         changes = await apply_topology(bus.jetstream)
     finally:
         await bus.close()
+    rules = settings_of(StoreRuleSettings)
     async with ObjectStore(s3) as store:
         await store.ensure_bucket()
-    return changes
+        changed = await store.apply_rules(
+            keep_rules(cold_class=rules.s3_cold_class, cold_after_days=rules.s3_cold_after_days)
+        )
+    return [*changes, *(["rules of the object store"] if changed else [])]
 
 
 @asynccontextmanager

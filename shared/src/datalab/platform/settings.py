@@ -119,6 +119,17 @@ class AccessSettings(BaseSettings):
     nats_store_password: SecretStr | None = Field(None, description="its password; not given: it may not connect")
 
 
+class StoreRuleSettings(BaseSettings):
+    """What the object store is to do by itself: what `datalab topology apply` needs, and no service."""
+
+    model_config = SettingsConfigDict(env_prefix="DATALAB_", extra="ignore")
+
+    s3_cold_class: str | None = Field(
+        None, min_length=1, description="storage class that files of frames move to, by the store's name for it"
+    )
+    s3_cold_after_days: int = Field(30, gt=0, description="after how many days")
+
+
 class HttpSettings(BaseSettings):
     """Where a service listens: the API itself, or a worker's health and metrics."""
 

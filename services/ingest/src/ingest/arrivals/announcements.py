@@ -130,4 +130,6 @@ def arrival_of(event: FileStored) -> Arrival:
         site=event.site,
         size_bytes=event.size_bytes,
         sha256=event.sha256,
+        channel=event.channel,
+        said_at=event.occurred_at,
     )

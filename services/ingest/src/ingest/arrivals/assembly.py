@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from datalab.events.object_keys import ALLSKY, INFO_IMAGES
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
+from ingest.allsky.repository import AllskyImageRepository
+from ingest.allsky.service import AllskyImages
 from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.gate import AnnouncementGate, announcement_responder
@@ -16,7 +20,10 @@ from ingest.arrivals.records import record_responder
 from ingest.arrivals.refusals import Refusals
 from ingest.arrivals.scratch import ScratchFolder
 from ingest.arrivals.service import Ingestion
+from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.repository import FrameRepository
+from ingest.info_images.repository import InfoImageRepository
+from ingest.info_images.service import InfoImages
 from ingest.inspection.pool import InspectionPool
 from ingest.settings import IngestSettings
 from ingest.uploads.repository import UploadRepository
@@ -33,6 +40,9 @@ class Arrivals:
 
     ingestion: Ingestion
     reconciler: Reconciler
+    frames: FrameRepository
+    info_images: InfoImageRepository
+    allsky: AllskyImageRepository
     capability: Capability
 
 
@@ -40,6 +50,8 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
     """Return what listens for files, and looks for them."""
     metrics = IngestMetrics(core.registry)
     frames = FrameRepository(database=core.documents.database, relay=core.relay)
+    info_images = InfoImageRepository(database=core.documents.database, relay=core.relay)
+    allsky = AllskyImageRepository(database=core.documents.database, relay=core.relay)
     uploads = UploadRepository(database=core.documents.database, keep_s=settings.upload_log_keep_s)
     scratch = ScratchFolder(
         folder=settings.scratch_dir,
@@ -63,6 +75,11 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         publisher=core.bus,
         meter=metrics,
         allowance=told,
+        site_images={
+            INFO_IMAGES: InfoImages(images=info_images, keep=timedelta(seconds=settings.info_image_keep_s)),
+            ALLSKY: AllskyImages(images=allsky, keep=timedelta(seconds=settings.allsky_keep_s)),
+        },
+        lifetimes=Lifetimes(by_type=settings.expire_after_s, by_site=settings.expire_after_s_at_sites),
         open_sites=settings.open_sites,
     )
     refusals = Refusals(publisher=core.bus, allowance=told)
@@ -78,11 +95,12 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         ingestion=ingestion,
         meter=metrics,
         min_age_s=settings.reconcile_min_age_s,
+        remembered_s=settings.upload_log_keep_s,
         concurrency=settings.reconcile_concurrency,
     )
     capability = Capability(
         resources=[scratch, inspector],
-        indexes=[frames.ensure_indexes, uploads.ensure_indexes],
+        indexes=[each.ensure_indexes for each in (frames, info_images, allsky, uploads)],
         subscriptions=[
             file_subscription(
                 ingestion=ingestion,
@@ -103,4 +121,11 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
             Periodic(name="release", every_s=settings.release_interval_s, first_after_s=0.0, work=frames.release_due),
         ],
     )
-    return Arrivals(ingestion=ingestion, reconciler=reconciler, capability=capability)
+    return Arrivals(
+        ingestion=ingestion,
+        reconciler=reconciler,
+        frames=frames,
+        info_images=info_images,
+        allsky=allsky,
+        capability=capability,
+    )

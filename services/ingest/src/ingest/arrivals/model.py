@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +18,10 @@ from datalab.documents.file_names import (
 )
 from datalab.documents.frame import UPLOADS_SITE
 from datalab.errors import UsageError
+from datalab.events import site_codes
 from datalab.events.frames import FileRecordRequested
+from datalab.events.object_keys import split_key
+from ingest.uploads.model import Said
 
 #: The site in a rejection when neither the announcement nor the file name tells it.
 UNKNOWN_SITE = "unknown"
@@ -42,7 +46,8 @@ class Arrival:
     """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked.
 
     A user's own file has an `owner`, and the `file_name` it has for the user. One of an OCS ingester is `recorded`:
-    what it belongs to was said, and is not read from its name.
+    what it belongs to was said, and is not read from its name. An info image may have a `channel`; `said_at` is when
+    the site said so.
     """
 
     key: str
@@ -54,6 +59,25 @@ class Arrival:
     owner: str | None = None
     file_name: str | None = None
     recorded: FileRecordRequested | None = None
+    channel: int | None = None
+    said_at: datetime | None = None
+
+    @property
+    def said(self) -> Said:
+        """What is said of the file, for those who know nothing of arrivals."""
+        return Said(
+            key=self.key,
+            correlation_id=self.correlation_id,
+            sha256=self.sha256,
+            channel=self.channel,
+            at=self.said_at,
+        )
+
+    @property
+    def apparent_site(self) -> str | None:
+        """The site that the key seems to name, whatever else is wrong with it: it can be told of that."""
+        site, dash, _ = split_key(self.key)[1].partition("-")
+        return site if dash and re.fullmatch(site_codes.PATTERN, site) else None
 
 
 def named(arrival: Arrival) -> FileName | None:

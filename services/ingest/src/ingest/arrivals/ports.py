@@ -12,8 +12,8 @@ from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.documents.upload import Outcome, Upload
 from datalab.events.envelope import Event
 from ingest.arrivals.model import LocalCopy, Origin
-from ingest.frames.model import Inspection
-from ingest.uploads.model import StoredVersion
+from ingest.frames.model import FrameHeader, Inspection
+from ingest.uploads.model import Said, Settlement, StoredVersion
 
 
 class Objects(Protocol):
@@ -56,11 +56,29 @@ class Frames(Protocol):
         """Return the known files of some frames by their object keys."""
 
 
+class SiteImages(Protocol):
+    """Images that sites show beside their frames, of one folder."""
+
+    def name_of(self, name: str, /) -> FileName:
+        """Return what a file name says. Raises `UsageError`."""
+
+    async def settled(self, said: Said, *, name: FileName, site: str, stored: StoredVersion) -> Settlement | None:
+        """Return what became of a file there is nothing to be learned from, else None. Raises `UsageError`."""
+
+    async def add(
+        self, said: Said, *, name: FileName, site: str, file: FrameFile, header: FrameHeader | None
+    ) -> Settlement:
+        """Make a file part of its image. Raises `UsageError`."""
+
+
 class Uploads(Protocol):
     """The upload log, and the objects that were refused."""
 
     async def record(self, upload: Upload) -> None:
         """Write an entry. The same version is one entry, with its latest outcome."""
+
+    async def logged(self, version_ids: Collection[str]) -> set[str]:
+        """Return those of the versions that have an entry."""
 
     async def refuse(self, stored: StoredVersion, reason: str) -> None:
         """Remember that this version of an object is of no use."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
@@ -12,7 +12,7 @@ from datalab.documents.file_names import FileName, frame_file_name, parse_file_n
 from datalab.documents.upload import Outcome
 from datalab.errors import UNKNOWN_ERROR_MESSAGE, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
-from datalab.events.object_keys import DATA
+from datalab.events.object_keys import ALLSKY, DATA, INFO_IMAGES
 from datalab.platform.logging import bind_correlation, get_logger
 from ingest.arrivals.model import Arrival, Origin
 from ingest.arrivals.ports import Frames, Meter, Objects, Uploads
@@ -36,7 +36,11 @@ class Reconciliation:
 
 
 class Reconciler:
-    """Compares the objects under `data/` with the frames, and ingests the difference."""
+    """Compares the objects under `data/` with the frames, and ingests the difference.
+
+    Images that sites show beside their frames are compared with the upload log: those that another one has replaced
+    are known to nobody else. It remembers a version for `remembered_s`, which is how long one is looked for.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Reconciler:
         ingestion: Ingestion,
         meter: Meter,
         min_age_s: float,
+        remembered_s: float,
         concurrency: int,
     ) -> None:
         self._objects = objects
@@ -55,6 +60,7 @@ class Reconciler:
         self._ingestion = ingestion
         self._meter = meter
         self._min_age = timedelta(seconds=min_age_s)
+        self._remembered = timedelta(seconds=remembered_s)
         self._slots = asyncio.Semaphore(concurrency)
         #: Packed files wait for each other anyhow, and must not do so in the places of others.
         self._packed_slot = asyncio.Semaphore(1)
@@ -62,18 +68,13 @@ class Reconciler:
     async def reconcile(self) -> Reconciliation:
         """Look once. Raises `TransientError` when the store or the documents are away."""
         began = perf_counter()
-        listed = found = 0
+        listed = 0
         outcomes: list[Outcome | None] = []
-        page: list[StoredVersion] = []
-        newest = utc_now() - self._min_age
-        async for stored in self._objects.list(DATA):
-            listed += 1
-            if stored.modified_at <= newest:
-                page.append(stored)
-            if len(page) == _PAGE:
-                outcomes += await self._ingest_unknown(page)
-                page = []
-        outcomes += await self._ingest_unknown(page)
+        for family in (DATA, INFO_IMAGES, ALLSKY):
+            unknown = self._without_frame if family == DATA else self._without_entry
+            async for count, page in self._pages(family):
+                listed += count
+                outcomes += await asyncio.gather(*map(self._settle, await unknown(page)))
         found = len(outcomes)
         self._meter.reconciled(listed=listed, found=found, seconds=perf_counter() - began)
         if found:
@@ -85,14 +86,32 @@ class Reconciler:
             rejected=outcomes.count(Outcome.REJECTED),
         )
 
-    async def _ingest_unknown(self, page: Sequence[StoredVersion]) -> list[Outcome | None]:
+    async def _pages(self, family: str) -> AsyncIterator[tuple[int, list[StoredVersion]]]:
+        """Yield the objects of a family that are old enough, some at a time, and how many were listed for them."""
+        newest = utc_now() - self._min_age
+        listed = 0
+        page: list[StoredVersion] = []
+        async for stored in self._objects.list(family):
+            listed += 1
+            if stored.modified_at <= newest:
+                page.append(stored)
+            if len(page) == _PAGE:
+                yield listed, page
+                listed, page = 0, []
+        yield listed, page
+
+    async def _without_frame(self, page: Sequence[StoredVersion]) -> list[StoredVersion]:
         basenames = {name.basename for stored in page if (name := _name(stored.key)) is not None}
         known = await self._frames.files_of(basenames)
         unknown = [stored for stored in page if not _is_among(known, stored) and _concerns_us(stored.key)]
         refused = await self._uploads.refused([stored.key for stored in unknown])
-        return list(
-            await asyncio.gather(*(self._settle(stored) for stored in unknown if not _is_among(refused, stored)))
-        )
+        return [stored for stored in unknown if not _is_among(refused, stored)]
+
+    async def _without_entry(self, page: Sequence[StoredVersion]) -> list[StoredVersion]:
+        oldest = utc_now() - self._remembered
+        recent = [stored for stored in page if stored.modified_at > oldest]
+        logged = await self._uploads.logged([version_id(stored) for stored in recent])
+        return [stored for stored in recent if version_id(stored) not in logged]
 
     async def _settle(self, stored: StoredVersion) -> Outcome | None:
         """Ingest what nobody announced; return what became of it, None if it has to wait for the next look."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from time import perf_counter
 
 from datalab.documents.file_names import FileName
@@ -12,12 +13,24 @@ from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
+from datalab.events.object_keys import split_key
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, named, site_of
 from ingest.arrivals.packed_lane import PackedLane
-from ingest.arrivals.ports import Allowance, Frames, Inspector, Meter, Objects, Publisher, Scratch, Uploads
+from ingest.arrivals.ports import (
+    Allowance,
+    Frames,
+    Inspector,
+    Meter,
+    Objects,
+    Publisher,
+    Scratch,
+    SiteImages,
+    Uploads,
+)
+from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import (
     Inspection,
     frame_ingested,
@@ -27,7 +40,8 @@ from ingest.frames.model import (
     recorded_inspection,
     with_file,
 )
-from ingest.uploads.model import StoredVersion, same_version, version_id
+from ingest.info_images.service import NoChannelError
+from ingest.uploads.model import Settlement, StoredVersion, same_version, version_id
 
 _log = get_logger(__name__)
 
@@ -45,6 +59,8 @@ _NOTHING_NEW = {
     Outcome.UNCHANGED: "its frame has this file already",
     Outcome.IGNORED: "a file of this name or folder belongs to no frame",
 }
+#: The store tells of a file at once; the site may say a little later on which channel it is to be shown.
+_CHANNEL_PATIENCE = timedelta(seconds=180)
 
 
 class Ingestion:
@@ -61,9 +77,14 @@ class Ingestion:
         publisher: Publisher,
         meter: Meter,
         allowance: Allowance,
+        site_images: Mapping[str, SiteImages],
+        lifetimes: Lifetimes,
         open_sites: Collection[str] = (),
     ) -> None:
-        """`allowance` is how many wrong announcements of each site are told, which cost it nothing to make."""
+        """`allowance` is how many wrong announcements of each site are told, which cost it nothing to make.
+
+        `site_images` are those that are no frames, by the family of their keys.
+        """
         self._objects = objects
         self._scratch = scratch
         self._inspector = inspector
@@ -72,6 +93,8 @@ class Ingestion:
         self._publisher = publisher
         self._meter = meter
         self._allowance = allowance
+        self._site_images = site_images
+        self._lifetimes = lifetimes
         self._packed_lane = PackedLane()
         self._open_sites = open_sites
 
@@ -95,7 +118,7 @@ class Ingestion:
         """Make a file part of its frame. Raises `UsageError` once it has told everyone that it cannot be."""
         began = perf_counter()
         try:
-            outcome = await self._ingest(arrival)
+            settlement = await self._ingest(arrival)
         except AnnouncementError as error:
             await self._tell_sender(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
@@ -104,8 +127,9 @@ class Ingestion:
             await self.reject(arrival, error.message)
             self._meter.settled(arrival.origin, Outcome.REJECTED, perf_counter() - began)
             raise
+        outcome = settlement.outcome
         if arrival.origin in _WAITED_FOR and outcome in _NOTHING_NEW:
-            await self._tell_unchanged(arrival, _NOTHING_NEW[outcome])
+            await self._tell_unchanged(arrival, settlement.reason or _NOTHING_NEW[outcome])
         elapsed_s = perf_counter() - began
         self._meter.settled(arrival.origin, outcome, elapsed_s)
         if outcome is Outcome.INGESTED:
@@ -178,15 +202,18 @@ class Ingestion:
         await self._uploads.refuse(stored, reason)
         await self._uploads.record(_upload(stored, site, Outcome.REJECTED, reason))
 
-    async def _ingest(self, arrival: Arrival) -> Outcome:
+    async def _ingest(self, arrival: Arrival) -> Settlement:
+        images = self._images_of(arrival)
+        if images is not None:
+            return await self._ingest_site_image(arrival, images)
         name = named(arrival)
         if name is None:
             _log.debug("ingest.not_a_frame", key=arrival.key)
-            return Outcome.IGNORED
+            return await self._ignored(arrival)
         site = site_of(name, arrival)
         if site is None:
             _log.info("ingest.awaits_announcement", key=arrival.key)
-            return Outcome.IGNORED
+            return Settlement(Outcome.IGNORED)
         stored = await self._stored(arrival, site)
         frame = await self._find_frame(name.basename, site)
         if frame is not None and _knows(frame, name, stored, arrival.sha256):
@@ -198,7 +225,42 @@ class Ingestion:
         else:
             outcome = await self._add(arrival, name, site, stored, frame)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
-        return outcome
+        return Settlement(outcome)
+
+    async def _ingest_site_image(self, arrival: Arrival, images: SiteImages) -> Settlement:
+        name, site = _named_image(arrival, images)
+        stored = await self._stored(arrival, site)
+        try:
+            settlement = await images.settled(arrival.said, name=name, site=site, stored=stored)
+            if settlement is None:
+                copy, inspection = await self._read(arrival, name, site, stored)
+                settlement = await images.add(
+                    arrival.said, name=name, site=site, file=_file(copy, inspection), header=inspection.header
+                )
+        except NoChannelError as error:
+            young = stored.modified_at > utc_now() - _CHANNEL_PATIENCE
+            if young and arrival.origin in {Origin.OBJECT_STORE, Origin.RECONCILER}:
+                raise AwaitedError(error.message) from error
+            raise
+        if settlement.outcome is Outcome.IGNORED:
+            await self._uploads.record(_upload(stored, site, Outcome.IGNORED, settlement.reason))
+        else:
+            await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
+        return settlement
+
+    async def _ignored(self, arrival: Arrival) -> Settlement:
+        """Note a file that is no data, such as the sign of a night's end, for whoever asks what became of it."""
+        with suppress(UsageError):
+            stored = await self._objects.stat(arrival.key)
+            if stored is not None:
+                await self._uploads.record(
+                    _upload(stored, _site_for_rejection(arrival), Outcome.IGNORED, _NOTHING_NEW[Outcome.IGNORED])
+                )
+        return Settlement(Outcome.IGNORED)
+
+    def _images_of(self, arrival: Arrival) -> SiteImages | None:
+        family, _ = split_key(arrival.key)
+        return None if arrival.owner is not None or family is None else self._site_images.get(family)
 
     async def _stored(self, arrival: Arrival, site: str) -> StoredVersion:
         stored = await self._objects.stat(arrival.key)
@@ -222,10 +284,7 @@ class Ingestion:
     async def _add(
         self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: FrameDocument | None
     ) -> Outcome:
-        async with self._scratch.fetched(stored) as copy:
-            if arrival.sha256 not in {None, copy.sha256}:
-                raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
-            inspection = await self._inspector.inspect(copy.path, name)
+        copy, inspection = await self._read(arrival, name, site, stored)
         if arrival.owner is not None:
             inspection = private_inspection(inspection, owner=arrival.owner)
         if arrival.recorded is not None and arrival.recorded.record is not None:
@@ -236,15 +295,20 @@ class Ingestion:
             nonlocal known
             if known is None and arrival.recorded is not None and arrival.recorded.record is None:
                 raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
+            now = utc_now()
             before = known or new_frame(
-                name=name, site=site, frame_id=await self._frames.next_frame_id(), now=utc_now()
+                name=name,
+                site=site,
+                frame_id=await self._frames.next_frame_id(),
+                now=now,
+                life=None if arrival.owner else self._lifetimes.of(site, name.data_type),
             )
             after = with_file(
                 before,
                 name=name,
                 file=_file(copy, inspection, md5=arrival.recorded.md5 if arrival.recorded else None),
                 header=inspection.header,
-                now=utc_now(),
+                now=now,
                 open_site=arrival.owner is None and self._is_open(site),
             )
             if after is before:
@@ -260,6 +324,15 @@ class Ingestion:
 
         return await until_won(save, races=_MOST_RACES, of=f"frame {name.basename!r}")
 
+    async def _read(
+        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion
+    ) -> tuple[LocalCopy, Inspection]:
+        """Return a file's description, of which the local copy has gone, and what is inside."""
+        async with self._scratch.fetched(stored) as copy:
+            if arrival.sha256 not in {None, copy.sha256}:
+                raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
+            return copy, await self._inspector.inspect(copy.path, name)
+
     def _is_open(self, site: str) -> bool:
         return site in self._open_sites or EVERY_SITE in self._open_sites
 
@@ -267,24 +340,50 @@ class Ingestion:
         frame = await self._frames.find_any_frame(basename)
         if frame is not None and frame.site != site:
             raise AnnouncementError(f"frame {basename!r} belongs to site {frame.site!r}, not to {site!r}")
+        if frame is not None and frame.removal is not None:
+            raise PostponedError(f"frame {basename!r} is just being removed")
         return frame
 
     async def _is_settled(self, arrival: Arrival) -> bool:
         """Tell whether the file is part of its frame, was rejected for what its name says, or is no frame's file."""
+        images = self._images_of(arrival)
         try:
-            name = named(arrival)
-            site = site_of(name, arrival) if name else None
-            if name is None or site is None:
-                return True
-            stored = await self._objects.stat(arrival.key)
-            frame = await self._find_frame(name.basename, site)
+            if images is not None:
+                return await self._is_of_its_image(arrival, images)
+            return await self._is_of_its_frame(arrival)
+        except NoChannelError:
+            return False
         except UsageError:
             return True
         except TransientError:
             return False
+
+    async def _is_of_its_frame(self, arrival: Arrival) -> bool:
+        name = named(arrival)
+        site = site_of(name, arrival) if name else None
+        if name is None or site is None:
+            return True
+        stored = await self._objects.stat(arrival.key)
+        frame = await self._find_frame(name.basename, site)
         if stored is None or frame is None or arrival.size_bytes not in {None, stored.size_bytes}:
             return False
         return _knows(frame, name, stored, arrival.sha256)
+
+    async def _is_of_its_image(self, arrival: Arrival, images: SiteImages) -> bool:
+        name, site = _named_image(arrival, images)
+        stored = await self._objects.stat(arrival.key)
+        if stored is None:
+            return False
+        return await images.settled(arrival.said, name=name, site=site, stored=stored) is not None
+
+
+def _named_image(arrival: Arrival, images: SiteImages) -> tuple[FileName, str]:
+    """Return what the name of a site's image says, and the site. Raises `UsageError`."""
+    name = images.name_of(split_key(arrival.key)[1])
+    site = site_of(name, arrival)
+    if site is None:
+        raise AnnouncementError(f"the name of {arrival.key!r} says no site")
+    return name, site
 
 
 def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
@@ -292,7 +391,7 @@ def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: 
     return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
-def _file(copy: LocalCopy, inspection: Inspection, *, md5: str | None) -> FrameFile:
+def _file(copy: LocalCopy, inspection: Inspection, *, md5: str | None = None) -> FrameFile:
     return FrameFile(
         key=copy.key,
         size_bytes=copy.size_bytes,
@@ -331,5 +430,5 @@ def _site_for_rejection(arrival: Arrival) -> str:
     try:
         name = named(arrival)
     except UsageError:
-        return UNKNOWN_SITE
-    return (name.site if name else None) or UNKNOWN_SITE
+        name = None
+    return (name.site if name else None) or arrival.apparent_site or UNKNOWN_SITE

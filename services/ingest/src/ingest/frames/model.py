@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
@@ -83,8 +83,10 @@ def recorded_inspection(inspection: Inspection, record: FrameRecord) -> Inspecti
     )
 
 
-def new_frame(*, name: FileName, site: str, frame_id: int, now: datetime) -> FrameDocument:
-    """Return a frame without files; `revision` 0 says that it is not stored yet."""
+def new_frame(
+    *, name: FileName, site: str, frame_id: int, now: datetime, life: timedelta | None = None
+) -> FrameDocument:
+    """Return a frame without files, to be kept for as long as its `life`; `revision` 0: it is not stored yet."""
     return FrameDocument(
         **_completed(Observation(), name, site),
         basename=name.basename,
@@ -95,6 +97,7 @@ def new_frame(*, name: FileName, site: str, frame_id: int, now: datetime) -> Fra
         created=now,
         modified=now,
         revision=0,
+        expires_at=None if life is None else now + life,
     )
 
 

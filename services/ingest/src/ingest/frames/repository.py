@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from datalab.documents.document import Document
-from datalab.documents.frame import CLOSED, COLLECTION, COMPLETE, INDEXES, OPEN, FrameDocument, FrameFile
+from datalab.documents.document import ASCENDING, Document
+from datalab.documents.frame import CLOSED, COLLECTION, COMPLETE, INDEXES, OPEN, FrameDocument, FrameFile, FrameRemoval
 from datalab.events.envelope import Event, utc_now
 from datalab.platform.documents.client import Database
-from datalab.platform.documents.collection import Collection, LostRaceError
+from datalab.platform.documents.collection import PUBLISHED, Collection, LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
 
 
@@ -37,6 +38,37 @@ class FrameRepository:
         due: Document = {"release": CLOSED, "public_date": {"$lte": utc_now()}}
         open_now = {"$cond": ["$has_science", COMPLETE, OPEN]}
         return await self._frames.update_all(due, [{"$set": {"release": open_now}}])
+
+    async def due(self, *, now: datetime, limit: int) -> list[FrameDocument]:
+        """Return frames whose time has come, the first of them."""
+        query: Document = {"expires_at": {"$lte": now}, "removal": None}
+        return await self._frames.find(query, sort=(("expires_at", ASCENDING),), limit=limit, without=["header"])
+
+    async def being_removed(self, *, limit: int) -> list[FrameDocument]:
+        """Return frames that are marked to go, those marked first."""
+        return await self._frames.find(
+            {"removal.marked_at": {"$type": "date"}},
+            sort=(("removal.marked_at", ASCENDING),),
+            limit=limit,
+            without=["header"],
+        )
+
+    async def is_told(self, frame: FrameDocument) -> bool:
+        """Tell whether all events of a frame are published."""
+        return bool(await self._frames.count({"_id": frame.basename, **PUBLISHED}, most=1))
+
+    async def mark(self, frame: FrameDocument, removal: FrameRemoval) -> None:
+        """Let a frame be going: from here on nobody may read it. Raises `LostRaceError`."""
+        query: Document = {"_id": frame.basename, "revision": frame.revision, "removal": None}
+        hidden: Document = {"public_date": None, "proposal_id": None, "release": CLOSED}
+        fields = {"removal": removal.model_dump(), "revision": frame.revision + 1, **hidden}
+        await self._frames.replace(query, fields)
+
+    async def forget(self, frame: FrameDocument) -> bool:
+        """Remove the document of a frame that is going, if all its events are published; tell whether it is gone."""
+        query: Document = {"_id": frame.basename, "frame_id": frame.frame_id}
+        marked: Document = {"removal.marked_at": {"$type": "date"}, **PUBLISHED}
+        return bool(await self._frames.delete({**query, **marked})) or not await self._frames.count(query, most=1)
 
     async def files_of(self, basenames: Several[str]) -> Mapping[str, FrameFile]:
         rows = await self._frames.rows({"_id": {"$in": list(basenames)}}, {"files": True})

@@ -25,6 +25,11 @@ class UploadRepository:
     async def record(self, upload: Upload) -> None:
         await self._log.upsert(upload.model_copy(update={"expires_at": upload.uploaded_at + self._keep}))
 
+    async def logged(self, version_ids: Several[str]) -> set[str]:
+        """Return those of the versions that have an entry."""
+        rows = await self._log.rows({"_id": {"$in": list(version_ids)}}, {"_id": True})
+        return {row["_id"] for row in rows}
+
     async def refuse(self, stored: StoredVersion, reason: str) -> None:
         await self._refused.upsert(
             RefusedVersion(

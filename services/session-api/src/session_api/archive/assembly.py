@@ -5,11 +5,11 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
-from session_api.archive import http, images_http
+from session_api.archive import http, images_http, pictures_http
 from session_api.archive.images import ImageService
-from session_api.archive.repository import FrameReader, InfoImageReader, UploadReader
+from session_api.archive.repository import AllskyImageReader, FrameReader, InfoImageReader, UploadReader
 from session_api.archive.service import FrameService, Outputs
-from session_api.archive.uploads import InfoImages, UploadLog
+from session_api.archive.uploads import AllskyImages, InfoImages, UploadLog
 from session_api.archive.views import FramePresenter
 
 
@@ -21,6 +21,7 @@ def build(core: DocumentCore, *, frames: FrameReader, outputs: Outputs, links: L
             *http.root_router.routes,
             *http.thumbnails_router.routes,
             *images_http.router.routes,
+            *pictures_http.router.routes,
         ],
         services=[
             FrameService(frames=frames, outputs=outputs),
@@ -28,5 +29,6 @@ def build(core: DocumentCore, *, frames: FrameReader, outputs: Outputs, links: L
             ImageService(frames=frames, links=links),
             UploadLog(uploads=UploadReader(core.documents.database), frames=frames),
             InfoImages(images=InfoImageReader(core.documents.database), links=links),
+            AllskyImages(images=AllskyImageReader(core.documents.database), links=links),
         ],
     )

@@ -28,7 +28,7 @@ from session_api.archive.model import (
     like,
 )
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
-from session_api.archive.uploads import InfoImages, UploadLog, UploadView
+from session_api.archive.uploads import AllskyImages, InfoImages, UploadLog, UploadView
 from session_api.web.access import Access, access
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, provided
@@ -39,6 +39,7 @@ from session_api.web.replies import JsonReply, empty_reply
 
 Images = Annotated[ImageService, provided(ImageService)]
 Infos = Annotated[InfoImages, provided(InfoImages)]
+Skies = Annotated[AllskyImages, provided(AllskyImages)]
 Uploads = Annotated[UploadLog, provided(UploadLog)]
 _Findable = Annotated[str, StringConstraints(max_length=256), WITHOUT_NULLS]
 Name = Annotated[_Findable, Path()]
@@ -176,6 +177,18 @@ async def recent_uploads(
 @access(Access.PUBLIC)
 async def get_info_image(site: Name, channel: Name, images: Infos) -> Response:
     package = await images.package(site, channel)
+    return empty_reply() if package is None else JsonReply(package)
+
+
+@router.get(
+    "/allskyimage/{site}",
+    response_model=dict[str, JsonValue],
+    responses={**TEXT_ERRORS, 204: {"description": "There is none"}},
+    summary="Read the latest image of the whole sky over a site",
+)
+@access(Access.PUBLIC)
+async def get_allsky_image(site: Name, images: Skies) -> Response:
+    package = await images.package(site)
     return empty_reply() if package is None else JsonReply(package)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from datalab.documents import info_image, upload
+from datalab.documents import allsky_image, info_image, removed_frame, upload
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.document import ASCENDING, DESCENDING, Document
 from datalab.documents.frame import (
     CLOSED,
@@ -22,6 +23,7 @@ from datalab.documents.frame import (
     readable_frames,
 )
 from datalab.documents.info_image import InfoImageDocument
+from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload import Upload
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, Sort
@@ -209,6 +211,18 @@ class FrameReader:
         return found
 
 
+class RemovedFrameReader:
+    """Collection `removed_frames`. Who could see a frame, callers check."""
+
+    def __init__(self, database: Database) -> None:
+        self._removed = Collection(database, removed_frame.COLLECTION, RemovedFrame)
+
+    async def find_any(self, basename: str) -> RemovedFrame | None:
+        """Return the last frame of a name that went, if that is remembered."""
+        found = await self._removed.find({"basename": basename}, sort=(("removed_at", DESCENDING),), limit=1)
+        return found[0] if found else None
+
+
 class UploadReader:
     """Collection `upload_log`. Whose files these are, callers check."""
 
@@ -231,6 +245,19 @@ class InfoImageReader:
     async def find(self, site: str, channel: str, *, now: datetime) -> InfoImageDocument | None:
         """Return what a channel shows now."""
         return await self._images.find_one({"_id": info_image.place_of(site, channel), "expires_at": {"$gt": now}})
+
+
+class AllskyImageReader:
+    """Collection `allsky_images`: everybody may see them."""
+
+    def __init__(self, database: Database) -> None:
+        self._images = Collection(database, allsky_image.COLLECTION, AllskyImageDocument)
+
+    async def latest(self, site: str, *, now: datetime) -> AllskyImageDocument | None:
+        """Return the latest image of a site that has a picture to look at."""
+        query: Document = {"site": site, "has_picture": True, "expires_at": {"$gt": now}}
+        found = await self._images.find(query, sort=allsky_image.NEWEST_FIRST, limit=1)
+        return found[0] if found else None
 
 
 #: A bias may be named by every exposure of its month; so many are told.

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
@@ -147,6 +147,13 @@ class FrameService:
         frames = await self._frames.page(proposals, chosen, NEWEST_FIRST, limit=_MOST_RELATED)
         return await self._found(proposals, frames, with_related=True)
 
+    async def picture(self, caller: User, basename: str, *, small: bool) -> FrameFile:
+        """Return a picture of a frame or output. Raises `NotFoundError`."""
+        _, picture = await self._picture(caller, basename, _PICTURES["-small" if small else "-large"])
+        if picture is None:
+            raise NotFoundError("There is no picture of a frame of this name.")
+        return picture
+
     async def aggregate(self, caller: User, chosen: FrameFilter) -> dict[str, list[str]]:
         """Return the values that frames which fit have, by what they are values of: see `AGGREGATED`."""
         chosen = replace(chosen, with_science=True)
@@ -166,15 +173,20 @@ class FrameService:
         output = await self._outputs.find_named(caller, name)
         if output is not None:
             return output
-        suffix, roles = next(((end, roles) for end, roles in _PICTURES.items() if name.endswith(end)), ("", ()))
-        stem = name.removesuffix(suffix)
-        if not suffix:
+        suffix = next((end for end in _PICTURES if name.endswith(end)), None)
+        if suffix is None:
             return None
-        frame = await self._frames.find_any(stem)
-        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
-            frame = await self._outputs.find_named(caller, stem)
-        picture = next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
+        frame, picture = await self._picture(caller, name.removesuffix(suffix), _PICTURES[suffix])
         return frame.model_copy(update={"basename": name, "files": {"fits": picture}}) if frame and picture else None
+
+    async def _picture(
+        self, caller: User, basename: str, roles: Sequence[str]
+    ) -> tuple[FrameDocument | None, FrameFile | None]:
+        """Return a frame, or an output of the caller's operations, and the first of its pictures of these roles."""
+        frame = await self._frames.find_any(basename)
+        if frame is None or not caller.may_read_frame(frame, now=utc_now()):
+            frame = await self._outputs.find_named(caller, basename)
+        return frame, next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
 
     async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
         """Return the count; of many frames an estimate, from how many of a sample fit.

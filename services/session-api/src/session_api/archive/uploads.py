@@ -1,20 +1,22 @@
-"""What the Photon Ranch API says of uploads, and of the info images of a site."""
+"""What the Photon Ranch API says of uploads, and of the info images and all-sky images of a site."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.file_names import parse_file_name
 from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.upload import Outcome, Upload
 from datalab.errors import UsageError
 from datalab.events.envelope import utc_now
-from datalab.events.object_keys import split_key
+from datalab.events.object_keys import ALLSKY, INFO_IMAGES, split_key
 from datalab.platform.objects.links import Links
 from session_api.archive.images import as_texts
-from session_api.archive.repository import FrameReader, InfoImageReader, UploadReader
+from session_api.archive.model import milliseconds
+from session_api.archive.repository import AllskyImageReader, FrameReader, InfoImageReader, UploadReader
 from session_api.web.user import User
 
 EVERY_SITE = "all"
@@ -30,17 +32,18 @@ _SHOWN = (
 
 
 class UploadView(TypedDict):
-    """An upload; times in s since 1970."""
+    """An upload; times in s since 1970. Of one that came to nothing the `reason` is said, to those who see it."""
 
     site: str
     upload_timestamp_s: int
     expire_timestamp_s: int
     filename: str
     size_bytes: int
+    reason: NotRequired[str]
 
 
 class UploadLog:
-    """The latest uploads: to each caller those of frames they may read, to superusers all."""
+    """The latest uploads: to each caller those of frames they may read, and of site images; to superusers all."""
 
     def __init__(self, *, uploads: UploadReader, frames: FrameReader) -> None:
         self._uploads = uploads
@@ -50,9 +53,10 @@ class UploadLog:
         """Return the uploads of a site, or of all, the oldest first."""
         entries = await self._uploads.latest_any(None if site == EVERY_SITE else site, limit=_MOST_UPLOADS)
         if not caller.superuser:
-            named = {entry.version_id: _basename(entry) for entry in entries if entry.outcome is Outcome.INGESTED}
+            entries = [entry for entry in entries if entry.outcome is Outcome.INGESTED]
+            named = {entry.version_id: _basename(entry) for entry in entries if not _is_for_everybody(entry)}
             readable = await self._frames.readable(caller.readable_proposals, {name for name in named.values() if name})
-            entries = [entry for entry in entries if named.get(entry.version_id) in readable]
+            entries = [each for each in entries if _is_for_everybody(each) or named.get(each.version_id) in readable]
         return [_shown(entry) for entry in entries]
 
 
@@ -89,6 +93,41 @@ class InfoImages:
         return package
 
 
+class AllskyImages:
+    """The sky over sites."""
+
+    def __init__(self, *, images: AllskyImageReader, links: Links) -> None:
+        self._images = images
+        self._links = links
+
+    async def package(self, site: str) -> dict[str, Any] | None:
+        """Return the latest image of a site, None if there is none."""
+        found = await self._images.latest(site, now=utc_now())
+        return None if found is None else self._package(found)
+
+    def _package(self, image: AllskyImageDocument) -> dict[str, Any]:
+        package: dict[str, Any] = {
+            "base_filename": image.basename,
+            "site": image.site,
+            "data_type": image.data_type,
+            "file_date": image.file_date,
+            "capture_date": milliseconds(image.taken_at),
+            "expiration_timestamp": int(image.expires_at.timestamp()),
+            "s3_directory": "allsky",
+        }
+        package |= {f"{role}_file_path": file.key for role, file in sorted(image.files.items())}
+        if image.header is not None:
+            package["header"] = as_texts(image.header)
+        picture = image.picture
+        if picture is not None:
+            package["jpg_url"] = self._links.sign_get(picture.key, content_type=picture.media_type)
+        return package
+
+
+def _is_for_everybody(entry: Upload) -> bool:
+    return split_key(entry.key)[0] in {INFO_IMAGES, ALLSKY}
+
+
 def _flag(role: str) -> str:
     known = {shown: flag for flag, shown, _ in _SHOWN}
     if role in known:
@@ -104,10 +143,11 @@ def _basename(entry: Upload) -> str | None:
 
 
 def _shown(entry: Upload) -> UploadView:
-    return UploadView(
+    view = UploadView(
         site=entry.site,
         upload_timestamp_s=int(entry.uploaded_at.timestamp()),
         expire_timestamp_s=int((entry.expires_at or entry.uploaded_at).timestamp()),
         filename=entry.key,
         size_bytes=entry.size_bytes,
     )
+    return view if entry.reason is None else {**view, "reason": entry.reason}

@@ -193,13 +193,17 @@ class FramePresenter:
         number = next(number for number, (_, roles) in enumerate(_THUMBNAILS) if role in roles)
         return self._thumbnail(frame, number, size, frame.files[role])
 
+    def link(self, file: FrameFile) -> str:
+        """Return where a file can be fetched for a while."""
+        return self._links.sign_get(file.key, content_type=file.media_type)
+
     def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
         return VersionView(
             id=file_number(frame, number),
             key=file.key,
             md5=file.md5 or (file.etag if len(file.etag) == _MD5_CHARACTERS else ""),
             extension=_extension(file.key),
-            url=self._links.sign_get(file.key, content_type=file.media_type),
+            url=self.link(file),
             created=shown_datetime(file.stored_at),
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol, TypeAlias
 
 from datalab.events.envelope import Event, derived_id
-from datalab.events.feed import FileRefused, FrameChanged
-from datalab.events.frames import FileRejected, FrameIngested
+from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted
+from datalab.events.frames import FileRejected, FrameIngested, FrameRemoved
 
-ArchiveNews: TypeAlias = FrameIngested | FileRejected
+ArchiveNews: TypeAlias = FrameIngested | FrameRemoved | FileRejected
 
 
 class EventPublisher(Protocol):
@@ -29,7 +29,7 @@ class ArchiveNewsPublisher:
         await self._publisher.publish(feed_event(news, producer=self._producer))
 
 
-def feed_event(news: ArchiveNews, *, producer: str) -> FrameChanged | FileRefused:
+def feed_event(news: ArchiveNews, *, producer: str) -> FrameChanged | FrameDeleted | FileRefused:
     """Return the feed event for a piece of news; the same news always gives the same event."""
     envelope = {
         "event_id": derived_id("feed", news.event_id),
@@ -40,8 +40,11 @@ def feed_event(news: ArchiveNews, *, producer: str) -> FrameChanged | FileRefuse
     }
     if isinstance(news, FileRejected):
         return FileRefused.model_validate({**envelope, "key": news.key, "reason": news.reason})
+    if isinstance(news, FrameRemoved):
+        return FrameDeleted.model_validate({**envelope, **news.model_dump(include=_REMOVAL_FIELDS)})
     visible = news.model_dump(include=_FRAME_FIELDS)
     return FrameChanged.model_validate({**envelope, **visible})
 
 
 _FRAME_FIELDS = set(FrameChanged.model_fields) - set(Event.model_fields) - {"site"}
+_REMOVAL_FIELDS = set(FrameDeleted.model_fields) - set(Event.model_fields) - {"site"}

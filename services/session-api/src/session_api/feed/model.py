@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
-from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, feed_event_adapter
+from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, FrameDeleted, feed_event_adapter
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
 from session_api.web.user import User
 
@@ -101,7 +101,7 @@ def text_frame(text: str) -> bytes:
 
 def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> bool:
     """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
-    if isinstance(event, FrameChanged):
+    if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
     if isinstance(event, FileRefused):
         return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away

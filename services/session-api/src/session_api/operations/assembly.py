@@ -11,7 +11,7 @@ from datalab.platform.bus.leases import LeaseKeeper
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.objects.links import Links
 from datalab.platform.periodic import Periodic
-from session_api.archive.repository import FrameReader
+from session_api.archive.repository import FrameReader, RemovedFrameReader
 from session_api.offers.reader import OperationOffers
 from session_api.operations import bus, http
 from session_api.operations.deletion import OperationDeletion
@@ -65,7 +65,7 @@ def build(
         database=core.documents.database, relay=core.relay, max_answer_bytes=max_answer_bytes
     )
     metrics = OperationMetrics(core.registry)
-    finder = InputFinder(frames=frames, operations=operations)
+    finder = InputFinder(frames=frames, removed=RemovedFrameReader(core.documents.database), operations=operations)
     requests = RequestBuilder(finder=finder, operations=operations)
     rights = OwnerRights(owners=owners, finder=finder)
     turns = Turns(operations=operations, bus=core.bus, rights=rights, shares=Shares(), metrics=metrics)
@@ -103,6 +103,7 @@ def build(
         leases=LeaseKeeper(lambda: core.bus.key_value(LEASES), ttl_s=LEASES_TTL_S),
         metrics=metrics,
         keep=timedelta(days=settings.result_keep_days),
+        quota_bytes=settings.result_max_bytes,
     )
     works = {
         "lost operations": maintenance.request_lost_again,

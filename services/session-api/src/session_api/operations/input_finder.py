@@ -6,14 +6,21 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from datalab.documents.frame import FrameFile
+from datalab.events.frames import RemovalCause
 from datalab.events.operations import InputFile, InputSource, OutputFile, StoredFile
-from session_api.archive.repository import FrameReader
+from session_api.archive.repository import FrameReader, RemovedFrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
 from session_api.operations.model import Draft, OperationRequest
 from session_api.operations.repository import OperationRepository
 from session_api.operations.restrictions import Restriction, may_see, restriction
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
+
+#: Why a frame went, in words for whoever still has it in a session.
+_WHY_GONE = {
+    RemovalCause.EXPIRED: "exposures of its kind are kept for some time only",
+    RemovalCause.REQUESTED: "it was deleted",
+}
 
 
 class InputFinder:
@@ -22,8 +29,9 @@ class InputFinder:
     What the caller may not read is not found. Raises `InputRefusedError`, with a text for the user.
     """
 
-    def __init__(self, *, frames: FrameReader, operations: OperationRepository) -> None:
+    def __init__(self, *, frames: FrameReader, removed: RemovedFrameReader, operations: OperationRepository) -> None:
         self._frames = frames
+        self._removed = removed
         self._operations = operations
 
     async def find(self, caller: User, named: Iterable[NamedFile], *, now: datetime) -> dict[NamedFile, FoundFile]:
@@ -45,7 +53,7 @@ class InputFinder:
         for file in files:
             frame = frames.get(file.basename)
             if frame is None or not caller.may_read_frame(frame, now=now):
-                raise unknown_frame(file.basename)
+                raise await self._missing(caller, file.basename, now=now)
             science = frame.science_file
             if science is None:
                 raise InputRefusedError(f"{file.basename} has no FITS file in the archive yet")
@@ -86,8 +94,19 @@ class InputFinder:
         frames = await self._frames.find_any_by_basename(basenames)
         for basename in basenames:
             if basename not in frames or not caller.may_read_frame(frames[basename], now=now):
-                raise unknown_frame(basename)
+                raise await self._missing(caller, basename, now=now)
         demand_visible(caller, request.restrictions, now=now)
+
+    async def _missing(self, caller: User, basename: str, *, now: datetime) -> InputRefusedError:
+        """Return the refusal of a frame that is not there; who could see it is told that it went, and why."""
+        removed = await self._removed.find_any(basename)
+        if removed is None or not caller.may_read(
+            public_date=removed.public_date, proposal_id=removed.proposal_id, now=now
+        ):
+            return unknown_frame(basename)
+        return InputRefusedError(
+            f"{basename} is no longer in the archive since {removed.removed_at:%Y-%m-%d}: {_WHY_GONE[removed.cause]}"
+        )
 
 
 def demand_visible(caller: User, restrictions: Iterable[Restriction], *, now: datetime, what: str = "An input") -> None:

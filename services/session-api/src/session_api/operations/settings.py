@@ -23,3 +23,8 @@ class OperationSettings(BaseSettings):
     result_keep_days: float = Field(
         30.0, ge=1, description="results no operation refers to any more are deleted when they are this old, in days"
     )
+    result_max_bytes: int | None = Field(
+        None,
+        gt=0,
+        description="bytes of all results; beyond them those no operation refers to go sooner, the oldest first",
+    )

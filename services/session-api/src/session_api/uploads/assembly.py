@@ -10,6 +10,7 @@ from datalab.platform.periodic import Periodic
 from datalab.platform.settings import S3Settings
 from session_api.archive.repository import FrameReader
 from session_api.uploads import http
+from session_api.uploads.bus import removed_frames
 from session_api.uploads.destination import Destination
 from session_api.uploads.ingesters import http as ingesters_http
 from session_api.uploads.ingesters import store_http
@@ -96,7 +97,7 @@ def build(
             in_parts.ensure_indexes,
             of_ingesters.ensure_indexes,
         ],
-        subscriptions=[verdicts(personal)],
+        subscriptions=[verdicts(personal), removed_frames(versions=versions, personal=personal)],
         periodic=[
             Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned),
             Periodic(name="untold files", every_s=_LOOK_S, work=door.forget_untold),

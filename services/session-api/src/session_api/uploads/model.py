@@ -28,7 +28,10 @@ _NAME: Final = re.compile(r"[^\s./\\][^/\\]{0,254}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedUpload:
-    """A file somebody is about to upload. `frame_name` is what its name says, for a file that makes a frame."""
+    """A file somebody is about to upload. `frame_name` is what its name says, for a file that makes a frame.
+
+    Names that say nothing are taken as well: so it has always been, and ingest says what is wrong with them.
+    """
 
     key: str
     name: str
@@ -59,13 +62,12 @@ def wanted_upload(*, name: str, folder: str, channel: JsonValue, header: dict[st
             f"object_name must be a plain file name of at most 255 bytes, without folders; it is {shown(name)}."
         )
     key = f"{folder}/{name}"
-    frame_file = frame_file_name(key) if folder == "data" else None
     wanted = WantedUpload(
         key=key,
         name=name,
         folder=folder,
         channel=_checked_channel(channel) if folder == "info-images" else None,
-        frame_name=parse_file_name(frame_file) if frame_file else None,
+        frame_name=frame_name(key),
         header=None if header is None else header_text(header),
     )
     if wanted.folder == "info-images" and not wanted.site:
@@ -75,6 +77,15 @@ def wanted_upload(*, name: str, folder: str, channel: JsonValue, header: dict[st
             "header_data needs a file named {site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}."
         )
     return wanted
+
+
+def frame_name(key: str) -> FileName | None:
+    """Return what the name of an object says of a frame, None if it makes none."""
+    try:
+        file_name = frame_file_name(key)
+        return parse_file_name(file_name) if file_name else None
+    except UsageError:
+        return None
 
 
 def _checked_channel(channel: JsonValue) -> int:

@@ -68,6 +68,9 @@ class VersionRepository:
     async def insert(self, version: FileVersion) -> bool:
         return await self._versions.insert(version)
 
+    async def delete(self, version: FileVersion) -> None:
+        await self._versions.delete({"_id": version.version_key})
+
     async def find_any_of(self, keys: Sequence[str]) -> list[FileVersion]:
         """Return the former versions of files, whoever may read them, newest first."""
         return await self._versions.find(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from datalab.documents.file_names import Convention, frame_file_name, parse_file_name
+from datalab.documents.file_names import Convention
 from datalab.documents.upload_ticket import TicketState, UploadTicket
 from datalab.events import site_codes
 from datalab.events.envelope import derived_id, utc_now
@@ -24,7 +24,7 @@ from session_api import SERVICE
 from session_api.archive.repository import FrameReader
 from session_api.uploads.destination import Destination
 from session_api.uploads.intake import Intake
-from session_api.uploads.model import FileVersion, WantedUpload
+from session_api.uploads.model import FileVersion, WantedUpload, frame_name
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.repository import TicketRepository
 from session_api.uploads.versions import Versions
@@ -194,7 +194,7 @@ class _StoredAlreadyError(Exception):
 
 
 def _announcements(stored: StoredObject, ticket: UploadTicket) -> list[FileUploaded]:
-    """Return what is told of a stored file: nothing of a trial, or of a file of `data/` that makes no frame."""
+    """Return what is told of a stored file: nothing of a trial."""
     if stored.sha256 is None or not _concerns_ingest(stored.key):
         return []
     return [
@@ -211,14 +211,13 @@ def _announcements(stored: StoredObject, ticket: UploadTicket) -> list[FileUploa
 
 
 def _concerns_ingest(key: str) -> bool:
-    family, _ = split_key(key)
-    return family in {INFO_IMAGES, ALLSKY} or (family == DATA and frame_file_name(key) is not None)
+    return split_key(key)[0] in {DATA, INFO_IMAGES, ALLSKY}
 
 
 def _site_told(key: str, ticket: UploadTicket) -> str | None:
     """Return the site as it may stand in a subject: of a frame's file only what its name says beyond doubt."""
-    family, name = split_key(key)
-    site = parse_file_name(name).site if family == DATA else ticket.site
+    name = frame_name(key)
+    site = name.site if name else ticket.site
     return site if site and re.fullmatch(site_codes.PATTERN, site) else None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import DATA
@@ -40,6 +43,13 @@ class Versions:
             except NotFoundError:
                 return  # deleted meanwhile
         await self._versions.insert(version)
+
+    async def forget(self, keys: Sequence[str], *, before: datetime) -> None:
+        """Delete what files were before a moment: their frame has gone. Raises `TransientError`."""
+        for version in await self._versions.find_any_of(keys):
+            if version.replaced_at <= before:
+                await self._objects.delete(version.version_key)
+                await self._versions.delete(version)
 
     async def of(self, keys: list[str]) -> list[FileVersion]:
         """Return the former versions of files, newest first; who may read them the caller has asked."""

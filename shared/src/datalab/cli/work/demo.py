@@ -122,7 +122,8 @@ class Demo:
                 return {key}
             case FrameChanged(basename=basename, roles=roles):
                 mine = {key for key, file in files.items() if file.basename == basename and file.role in roles}
-                began = [observatory.upload_began[key] for key in mine & set(observatory.upload_began)]
+                mine &= set(observatory.upload_began)  # others may bring in the same frames, which settles nothing
+                began = [observatory.upload_began[key] for key in mine]
                 if began and basename not in {arrival.basename for arrival in self._figures.arrivals}:
                     self._figures.arrivals.append(Arrival(basename, time.monotonic() - min(began)))
                     self._say(f"frame {basename} visible after {self._figures.arrivals[-1].seconds:.3f} s")

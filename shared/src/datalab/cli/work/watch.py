@@ -19,11 +19,13 @@ from datalab.events.feed import (
     FeedEvent,
     FileRefused,
     FrameChanged,
+    FrameDeleted,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
     SessionDeleted,
 )
+from datalab.events.frames import RemovalCause
 
 
 def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequence[str], as_json: bool) -> None:
@@ -101,7 +103,13 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: {event.name}"
         case SessionDeleted():
             return f"session {event.session_id}: deleted"
-        case FrameChanged():
-            return f"frame {event.basename}: {', '.join(event.roles)}"
+        case FrameChanged() | FrameDeleted():
+            return f"frame {event.basename}: {_fate(event)}"
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
+
+
+def _fate(event: FrameChanged | FrameDeleted) -> str:
+    if isinstance(event, FrameChanged):
+        return ", ".join(event.roles)
+    return "deleted" if event.cause is RemovalCause.REQUESTED else "expired"

@@ -207,6 +207,18 @@ class Collection(Generic[DocumentT]):
             self._nudge(stored["_id"], entries)
         return is_new
 
+    async def save_revision(self, document: DocumentT, events: Iterable[Event] = ()) -> None:
+        """Store a document that counts its changes in `revision`, from 1 on, with events.
+
+        Raises `LostRaceError` unless what is stored is the revision before.
+        """
+        fields = document.stored()
+        if fields["revision"] > 1:
+            query = {"_id": fields.pop("_id"), "revision": fields["revision"] - 1}
+            await self.replace(query, fields, events)
+        elif not await self.insert(document, events):
+            raise LostRaceError
+
     async def update(self, query: Document, changes: Document, events: Iterable[Event] = ()) -> bool:
         """Change the one document that fits, `query["_id"]` being its id; return whether there was one."""
         entries = outbox_entries(events)

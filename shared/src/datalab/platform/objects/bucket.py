@@ -1,14 +1,15 @@
 """The blocking half of the object store: one bucket of an S3 server, as the driver minio reaches it.
 
-Deliberately absent: tags, retention, legal hold, ACL, bucket policy, versioning and user metadata. The embedded server
-(rclone 1.75) takes a tag or ACL request for the object itself and overwrites or deletes the data; metadata it forgets.
+Deliberately absent: tags, retention of single objects, legal hold, ACL, bucket policy, versioning and user metadata.
+The embedded server (rclone 1.75) takes a tag or ACL request for the object itself and overwrites or deletes the data;
+metadata it forgets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from urllib3 import BaseHTTPResponse, PoolManager
 from datalab.errors import OutageError, TransientError
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectTooLargeError
 from datalab.platform.objects.incoming import AbandonedTransferError, Incoming
+from datalab.platform.objects.lifecycle import KeepRule, apply_rules
 from datalab.platform.settings import S3Settings
 
 PART_BYTES = 16 * 1024**2  # memory of one upload; with S3's 10,000 parts it allows objects of 160 GiB
@@ -91,6 +93,9 @@ class Bucket:
             # Another process made it between the two calls.
             if not self.exists():
                 raise
+
+    def apply_rules(self, rules: Sequence[KeepRule]) -> bool | None:
+        return apply_rules(self._client, self._name, rules)
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
         self._put(key, BytesIO(data), len(data), content_type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -19,6 +19,7 @@ from datalab.platform.objects.bucket import Bucket, StoredObject
 from datalab.platform.objects.errors import ObjectNotFoundError, known_failures
 from datalab.platform.objects.incoming import Incoming, Received
 from datalab.platform.objects.keys import valid_key
+from datalab.platform.objects.lifecycle import KeepRule
 from datalab.platform.settings import S3Settings
 
 T = TypeVar("T")
@@ -92,6 +93,10 @@ class ObjectStore:
     async def ensure_bucket(self) -> None:
         """Make the bucket unless it exists."""
         await _in_thread(self._workers, self._name, self._bucket.make_unless_there)
+
+    async def apply_rules(self, rules: Sequence[KeepRule]) -> bool | None:
+        """Have the store delete and move objects by rules; return whether it does so newly, None if it knows none."""
+        return await _in_thread(self._workers, self._name, partial(self._bucket.apply_rules, rules))
 
     async def put_bytes(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store `data` under `key`. Once this returns the object is on disk."""

@@ -26,6 +26,7 @@ class PersonalUploadRepository:
             PersonalUpload,
             indexes=[
                 Index(fields=(("owner", ASCENDING), *_NEWEST_FIRST)),
+                Index(fields=(("key", ASCENDING),)),
                 Index(fields=(("modified", ASCENDING),), name="receiving", where={"state": str(UploadState.RECEIVING)}),
             ],
             relay=relay,
@@ -98,6 +99,10 @@ class PersonalUploadRepository:
     async def abandoned_of_any(self, *, before: datetime) -> list[PersonalUpload]:
         """Return uploads nobody has sent a part of since."""
         return await self._uploads.find({"state": UploadState.RECEIVING, "modified": {"$lt": before}}, limit=100)
+
+    async def delete_any_of(self, keys: Sequence[str]) -> int:
+        """Remove what is known of the uploads that were stored there; return how many there were."""
+        return await self._uploads.delete({"key": {"$in": list(keys)}, "state": {"$ne": UploadState.RECEIVING}})
 
     async def delete(self, upload: PersonalUpload) -> bool:
         """Remove an upload that is still receiving."""

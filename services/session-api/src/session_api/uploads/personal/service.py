@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -200,6 +200,10 @@ class PersonalUploadService:
         _log.info("uploads.settled", upload=upload.upload_id, state=upload.state)
         if refused and upload.site is None:
             await self._objects.delete(upload.key)
+
+    async def forget_removed(self, keys: Sequence[str]) -> None:
+        """Forget uploads whose frames have gone: they count no more. Raises `TransientError`."""
+        await self._uploads.delete_any_of(keys)
 
     async def forget_abandoned(self) -> int:
         """Remove uploads nobody goes on with; return how many. Raises `TransientError`."""

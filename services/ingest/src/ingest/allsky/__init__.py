@@ -1,0 +1,1 @@
+"""Images of the whole sky over a site."""

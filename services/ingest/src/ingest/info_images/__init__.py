@@ -1,0 +1,1 @@
+"""What sites show on their channels."""
