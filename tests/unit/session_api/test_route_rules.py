@@ -38,6 +38,7 @@ def test_what_anybody_may_call():
         # What of the archive is public; who has a token sees more.
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),
         *("/api/frames/aggregate", "/api/names/{name:path}", "/api/thumbnails", "/frames", "/frames/{frame_id}"),
+        "/api/pictures/{basename}",
         "/api/api-token-auth",  # who has no token yet
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
