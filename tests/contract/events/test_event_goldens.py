@@ -108,6 +108,27 @@ EXAMPLES = [
         roles=("jpg_10",),
         taken_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
     ),
+    frames.FileRecordRequested(
+        **ENVELOPE,
+        site="tst",
+        basename="tst1m012-ab12-20260504-0001-e91",
+        role="fits",
+        extension=".fits.fz",
+        key="recorded/0123/tst1m012-ab12-20260504-0001-e91.fits.fz",
+        size_bytes=158400,
+        sha256=SHA256,
+        md5="0123456789abcdef" * 2,
+        record=frames.FrameRecord(
+            observation_date=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+            observation_day="2026-05-04",
+            proposal_id="LCO2026A-001",
+            public_date=datetime(2027, 5, 4, tzinfo=UTC),
+            reduction_level=91,
+            headers={"OBJECT": "M 15", "EXPTIME": 12.5, "HASFLAT": True},
+            area=((10.0, 41.0), (11.0, 41.0), (11.0, 42.0)),
+        ),
+    ),
+    frames.FileRecordAnswered(**ENVELOPE, frame_id=12),
     offers.OperationDescribed(
         **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
     ),
@@ -190,7 +211,7 @@ def test_subject_matches_the_documented_address():
     for event in EXAMPLES:
         if event.type.endswith(".described.v1"):  # kept in a key-value bucket, whose keys are its subjects
             continue
-        if event.type == "analysis.answered.v1":  # sent to the inbox of whoever asked
+        if event.type in {"analysis.answered.v1", "file.record_answered.v1"}:  # sent to the inbox of whoever asked
             continue
         documented = addresses[event.type].split(".")
         given = event.subject.split(".")

@@ -21,6 +21,9 @@ PROMISED = {
         "data/a.fits", stored_at=datetime(2026, 11, 29, 1, 2, 3, tzinfo=UTC), etag="0123"
     ),
     "people/ada/upload-1/M 31.fits": keys.personal_key(owner="ada", upload_id="upload-1", name="M 31.fits"),
+    "recorded/0123abcd/tst1m012-ab12-20260504-0001-e91.fits.fz": keys.recorded_key(
+        "0123abcd", "tst1m012-ab12-20260504-0001-e91.fits.fz"
+    ),
     "incoming/upload-1/00042": keys.part_key("upload-1", 42),
     "gaia/dr3-0123abcd/3-4-5.vot": keys.gaia_key(kind="0123abcd", circle="3-4-5"),
 }

@@ -25,6 +25,7 @@ GUESSED = {
     "session_id": 10**9,
     "operation_id": 10**9,
     "basename": "guessed",
+    "frame_id": 10**9,
     "upload_id": "upload-00000000-0000-4000-8000-000000000000",
 }
 
@@ -47,6 +48,11 @@ AS_A_STRANGER = {
     ("POST", f"{_OPERATION}/cancel"): (None, NO_OPERATION),
     ("POST", f"{_OPERATION}/retry"): (None, NO_OPERATION),
     ("GET", "/api/frames/upload/replaced/{basename}"): (None, NO_FRAME),
+    ("DELETE", "/api/frames/{frame_id}"): (None, NO_FRAME),
+    ("POST", "/api/frames"): ({}, FORBIDDEN),
+    ("POST", "/api/thumbnails"): ({}, FORBIDDEN),
+    ("GET", "/api/versions"): (None, FORBIDDEN),
+    ("GET", "/api/ocs-store"): (None, FORBIDDEN),
     ("GET", _UPLOAD): (None, NO_UPLOAD),
     ("DELETE", _UPLOAD): (None, NO_UPLOAD),
     ("PUT", f"{_UPLOAD}/parts/{{number}}"): ({}, NO_UPLOAD),
@@ -69,6 +75,9 @@ NOBODYS = {
             ("GET", "/api/frames/{frame_id}"),
             ("GET", "/api/frames/{frame_id}/headers"),
             ("GET", "/api/frames/{frame_id}/related"),
+            ("GET", "/frames"),
+            ("GET", "/frames/{frame_id}"),
+            ("GET", "/api/thumbnails"),
             ("GET", "/filtered_images"),
             ("GET", "/api/pictures/{basename}"),
             ("GET", "/fitsheader/{base_filename}"),
@@ -89,6 +98,9 @@ NOBODYS = {
     ("POST", "/api/datasessions"): "makes what did not exist",
     ("GET", "/api/frames/upload"): "test_lists_show_nothing_of_others",
     ("POST", "/api/frames/upload"): "makes what did not exist",
+    ("POST", "/api/api-token-auth"): "hands back what one has: test_logging_in",
+    ("GET", "/api/profile"): "says who one is: test_logging_in",
+    ("PUT", "/ocs-store/{bucket}/{path:path}"): "with a signature, and no token: test_ingesters",
     ("POST", "/upload"): "whose a file is its name says; what it replaces is kept",
     ("POST", "/upload/form"): "a form is the right to store one file",
 }
@@ -114,8 +126,10 @@ async def owned(world, alice):
     upload = {"file_name": "private-upload.fits", "size_bytes": 1, "sha256": "a" * 64}
     upload_id = body_of(await alice.post("/api/frames/upload/", json=upload))["id"]
     ids = {"session_id": session_id, "operation_id": running, "username": "alice", "action": "wcs"}
-    await world.add_frames(frame_document("private-frame", public_date=None, proposal_id="P1"))
-    return {**ids, "upload_id": upload_id, "number": 1, "basename": "private-frame"}
+    private = frame_document("private-frame", public_date=None, proposal_id="P1")
+    await world.add_frames(private)
+    of_the_frame = {"basename": "private-frame", "frame_id": private["frame_id"]}
+    return {**ids, "upload_id": upload_id, "number": 1, **of_the_frame}
 
 
 @pytest.mark.parametrize(("method", "path"), routes_of_the_application())

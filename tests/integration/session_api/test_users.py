@@ -137,7 +137,7 @@ async def test_users_are_listed_and_changed(world, root):
     await world.add_user("dave", proposals=["P1"])
     listed = body_of(await root.get(USERS, params={"limit": 1000}))
     (dave,) = [user for user in listed["results"] if user["username"] == "dave"]
-    assert list(dave) == ["username", "active", "superuser", "proposals", "created"]
+    assert list(dave) == ["username", "active", "superuser", "proposals", "ingests", "created"]
     assert (dave["active"], dave["superuser"], dave["proposals"]) == (True, False, ["P1"])
     assert [user["username"] for user in listed["results"]] == sorted(user["username"] for user in listed["results"])
     changed = body_of(await root.patch(f"{USERS}dave/", json={"proposals": ["P2", "P3"]}))
@@ -149,6 +149,17 @@ async def test_users_are_listed_and_changed(world, root):
         assert (await client.get("/api/datasessions/")).status_code == 401
         await root.patch(f"{USERS}dave/", json={"active": True, "superuser": True})
         assert (await client.get(USERS)).status_code == 200
+
+
+async def test_the_sites_somebody_may_add_files_of_are_sites(world, root):
+    await world.add_user("heidi", ingests=["tst"])
+    assert body_of(await root.get(f"{USERS}heidi/"))["ingests"] == ["tst"]
+    assert body_of(await root.patch(f"{USERS}heidi/", json={"ingests": ["*", "coj"]}))["ingests"] == ["*", "coj"]
+    assert body_of(await root.patch(f"{USERS}heidi/", json={"active": True}))["ingests"] == ["*", "coj"]
+    for wrong in (["t.t"], ["**"], [""], "tst", [1]):
+        reply = await root.patch(f"{USERS}heidi/", json={"ingests": wrong})
+        assert (reply.status_code, list(body_of(reply))) == (400, ["ingests"])
+    assert body_of(await root.patch(f"{USERS}heidi/", json={"ingests": []}))["ingests"] == []
 
 
 async def test_tokens_are_added_and_revoked(world, root):

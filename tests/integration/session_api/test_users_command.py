@@ -49,6 +49,10 @@ async def test_the_life_of_a_user(world, users):
     assert [await accepted(world, token) for token in (first, second, third)] == [False, False, True]
 
     assert (await users("edit", "ida", "--add-proposal", "P2", "--remove-proposal", "P1"))[1] == "ida  P2"
+    assert (await users("edit", "ida", "--ingests", "tst", "--ingests", "coj"))[
+        1
+    ] == "ida  P2  ingests:tst  ingests:coj"
+    assert (await users("edit", "ida", "--ingests", ""))[1] == "ida  P2"
     assert (await users("edit", "ida", "--superuser", "--inactive"))[1] == "ida  P2  superuser  inactive"
     assert not await accepted(world, third)
     assert (await users("edit", "ida", "--no-superuser", "--active"))[1] == "ida  P2"

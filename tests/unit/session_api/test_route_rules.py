@@ -37,12 +37,15 @@ def test_what_anybody_may_call():
     assert paths[Access.PUBLIC] - of_the_process - of_observatories == {
         # What of the archive is public; who has a token sees more.
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),
-        *("/api/frames/aggregate", "/api/names/{name:path}"),
+        *("/api/frames/aggregate", "/api/names/{name:path}", "/api/thumbnails", "/frames", "/frames/{frame_id}"),
+        "/api/pictures/{basename}",
+        "/api/api-token-auth",  # who has no token yet
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
         "/allskyimage/{site}",
     }
-    assert paths[Access.OWN_CHECK] == {"/api/feed"}
+    assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
+    assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
     assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}
 
 

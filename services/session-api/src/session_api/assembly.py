@@ -35,7 +35,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal_uploads = uploads_assembly.build(
-        core, settings=settings, store=settings, frames=frames, links=links
+        core, settings=settings, store=settings, frames=frames, links=links, owners=authenticator
     )
     operations = operations_assembly.build(
         core,
@@ -48,6 +48,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
+        core,
         settings=settings,
         sessions=owners,
         operations=operations,

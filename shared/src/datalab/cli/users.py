@@ -15,12 +15,20 @@ app = typer.Typer(help="Users and their tokens (needs the administrator's token)
 
 ProposalsOption = Annotated[list[str], typer.Option(help="proposal whose frames the user may read; repeatable")]
 SuperuserOption = Annotated[bool, typer.Option(help="may read everything and manage users")]
+IngestsOption = Annotated[list[str], typer.Option(help="site whose files the user may add, * for all; repeatable")]
 
 
 @app.command()
-def add(name: str, proposal: ProposalsOption = [], superuser: SuperuserOption = False) -> None:  # noqa: B006
+def add(
+    name: str,
+    proposal: ProposalsOption = [],  # noqa: B006
+    superuser: SuperuserOption = False,
+    ingests: IngestsOption = [],  # noqa: B006
+) -> None:
     """Add a user and print a token. The token is shown this once; only its hash is stored."""
-    typer.echo(ask(lambda api: api.add_user(name, proposals=proposal, superuser=superuser), as_admin=True))
+    typer.echo(
+        ask(lambda api: api.add_user(name, proposals=proposal, superuser=superuser, ingests=ingests), as_admin=True)
+    )
 
 
 @app.command()
@@ -63,6 +71,9 @@ def edit(  # noqa: PLR0917 - typer calls it by name
     remove_proposal: Annotated[list[str], typer.Option(help="proposal to take away; repeatable")] = [],  # noqa: B006
     superuser: Annotated[bool | None, typer.Option(help="may read everything and manage users")] = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="may use the system")] = None,
+    ingests: Annotated[
+        list[str], typer.Option(help="sites whose files the user may add, instead of those so far; '' for none")
+    ] = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Change a user, and print what is known of them then. What is not named stays as it is."""
@@ -70,6 +81,8 @@ def edit(  # noqa: PLR0917 - typer calls it by name
     async def change(api: Datalab) -> dict[str, Any]:
         wanted: dict[str, Any] = {"superuser": superuser, "active": active}
         changes = {key: value for key, value in wanted.items() if value is not None}
+        if ingests:
+            changes["ingests"] = [site for site in ingests if site]
         if add_proposal or remove_proposal:
             present = (await api.user(name))["proposals"]
             unknown = sorted(set(remove_proposal) - set(present))
@@ -98,4 +111,5 @@ def delete(name: str, yes: Annotated[bool, typer.Option("--yes", help="do not as
 
 def _line(user: dict[str, Any]) -> str:
     marks = [mark for mark in ("superuser",) if user.get(mark)] + ([] if user["active"] else ["inactive"])
-    return "  ".join([user["username"], *user["proposals"], *marks])
+    sites = [f"ingests:{site}" for site in user.get("ingests", ())]
+    return "  ".join([user["username"], *user["proposals"], *sites, *marks])

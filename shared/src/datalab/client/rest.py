@@ -250,9 +250,11 @@ class Datalab:
         """Return a user."""
         return await self.call("GET", _user_path(name))
 
-    async def add_user(self, name: str, *, proposals: Collection[str] = (), superuser: bool = False) -> str:
+    async def add_user(
+        self, name: str, *, proposals: Collection[str] = (), superuser: bool = False, ingests: Collection[str] = ()
+    ) -> str:
         """Add a user and return the first token, which is shown this once."""
-        body = {"username": name, "proposals": list(proposals), "superuser": superuser}
+        body = {"username": name, "proposals": list(proposals), "superuser": superuser, "ingests": list(ingests)}
         token: str = (await self.call("POST", "users/", json=body))["token"]
         return token
 
@@ -266,7 +268,7 @@ class Datalab:
         await self.call("DELETE", f"{_user_path(name)}tokens/")
 
     async def change_user(self, name: str, **changes: Any) -> JsonObject:
-        """Change what is kept of a user: `active`, `superuser`, `proposals`."""
+        """Change what is kept of a user: `active`, `superuser`, `proposals`, `ingests`."""
         return await self.call("PATCH", _user_path(name), json=changes)
 
     async def delete_user(self, name: str) -> None:

@@ -50,6 +50,9 @@ _OF_SITE = re.compile(
 _UPLOADED = re.compile(
     r"(?P<stem>[^/\\]+?)\.(?:fits|fit|fts)(?:\.(?P<compression>fz|bz2|gz))?", re.ASCII | re.IGNORECASE
 )
+#: OCS ingesters cut a name at its first point, so that no base name has one.
+_RECORDED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_,+()-]*", re.ASCII)
+_PICTURE_EXTENSIONS = (".jpg", ".jpeg")
 #: Between a user's name and that of a file: neither a user's name nor an observatory's file name has it.
 _OWNERS_MARK = "~"
 
@@ -207,6 +210,46 @@ def uploaded_file_name(name: str, *, owner: str) -> FileName:
         content=Content.FITS,
         extension="fits",
         compression=(match["compression"] or "").lower(),
+    )
+
+
+def recorded_file_name(basename: str, extension: str, *, role: str) -> FileName:
+    """Return what is known of a file of an OCS ingester, which says itself what the file belongs to.
+
+    Each of its files is a frame of its own, whatever convention the name follows; names in LCO's way tell a site,
+    which must be the one that was said. Raises `UsageError`.
+    """
+    if len(basename) > MAX_BASENAME_CHARACTERS or not _RECORDED.fullmatch(basename):
+        raise UsageError(
+            f"the base name {shown(basename)} is not one to {MAX_BASENAME_CHARACTERS} letters, digits and _ , + ( ) -"
+        )
+    lco = _LCO.fullmatch(f"{basename}.fits")
+    if role != "fits":
+        if extension not in _PICTURE_EXTENSIONS:
+            raise UsageError(f"a picture ends in {' or '.join(_PICTURE_EXTENSIONS)}, not in {shown(extension)}")
+        return FileName(
+            convention=Convention.OTHER,
+            basename=basename,
+            role=role,
+            content=Content.JPEG,
+            extension=extension.removeprefix("."),
+            site=lco["site"] if lco else None,
+        )
+    start, point, compression = extension.partition(".fits")
+    if start or not point or compression.removeprefix(".") not in FITS_COMPRESSIONS or compression == ".":
+        raise UsageError(f"files end in .fits, .fits.fz, .fits.bz2 or .fits.gz, not in {shown(extension)}")
+    return FileName(
+        convention=Convention.LCO if lco else Convention.OTHER,
+        basename=basename,
+        role=role,
+        content=Content.FITS,
+        extension="fits",
+        compression=compression.removeprefix("."),
+        site=lco["site"] if lco else None,
+        instrument=lco["instrument"] if lco else None,
+        observation_day=_day(basename, lco["day"]) if lco else None,
+        data_type=lco["data_type"] if lco else None,
+        reduction_level=int(lco["level"]) if lco else None,
     )
 
 

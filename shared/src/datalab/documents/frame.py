@@ -71,6 +71,7 @@ INDEXES = (
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
     Index(fields=(("related", ASCENDING),)),
+    Index(fields=(("md5s", ASCENDING),), where={"md5s": {"$gt": ""}}),
     Index(
         fields=(("site", ASCENDING), ("stack_id", ASCENDING), ("stack_number", DESCENDING)),
         where={"stack_id": {"$type": "string"}},
@@ -99,11 +100,12 @@ _INT64 = range(-(2**63), 2**63)
 
 
 class FrameFile(WireModel):
-    """One file of a frame, as it is in the object store."""
+    """One file of a frame, as it is in the object store. `md5` is what an OCS ingester calls it by."""
 
     key: str
     size_bytes: int
     sha256: str
+    md5: str | None = None
     etag: str
     media_type: str
     stored_at: UtcDatetime
@@ -153,6 +155,7 @@ class FrameRemoval(WireModel):
 class FrameDocument(StoredDocument, Observation):
     """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change.
 
+    `former` are files that a later version has replaced, the oldest first.
     `public_dates` has what each file's header says of it, by role: None for a date that cannot be read. `public_date`
     is what follows from all of them. At `expires_at` the frame goes; with a `removal` it is going.
     """
@@ -162,6 +165,7 @@ class FrameDocument(StoredDocument, Observation):
     site: str
     data_type: str | None = None
     files: dict[str, FrameFile]
+    former: tuple[FrameFile, ...] = ()
     header: dict[str, JsonValue] | None = None
     header_source: HeaderSource | None = None
     header_role: str | None = None
@@ -178,6 +182,11 @@ class FrameDocument(StoredDocument, Observation):
     def science_file(self) -> FrameFile | None:
         """The file to compute with, None while only others have arrived."""
         return next((self.files[role] for role in SCIENCE_ROLES if role in self.files), None)
+
+    @property
+    def every_file(self) -> tuple[FrameFile, ...]:
+        """All files of the frame, also the former ones: its objects in the store."""
+        return (*self.files.values(), *self.former)
 
     @field_serializer("header")
     def _storable_header(self, header: Mapping[str, JsonValue] | None) -> dict[str, Any] | None:
@@ -223,6 +232,12 @@ class FrameDocument(StoredDocument, Observation):
         if covered is not None or self.right_ascension_deg is None or self.declination_deg is None:
             return covered
         return point(self.right_ascension_deg, self.declination_deg)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def md5s(self) -> tuple[str, ...]:
+        """What OCS ingesters ask for, before they send a file, to learn whether it is here."""
+        return tuple(sorted({file.md5 for file in self.every_file if file.md5}))
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -19,6 +19,8 @@ from datalab.events.feed import (
     SessionDeleted,
 )
 from datalab.events.frames import (
+    FileRecordAnswered,
+    FileRecordRequested,
     FileRejected,
     FileStored,
     FileUnchanged,
@@ -46,12 +48,15 @@ from datalab.events.topology import (
     BUCKETS,
     CONSUMERS,
     OPERATION_OFFERS,
+    RECORDERS,
     stream_for,
     subject_matches,
 )
 
 #: Where answers go: an inbox of whoever asked, below the prefix of its user, named by the request.
 INBOX = "{inbox_prefix}.{request}"
+#: Who answers questions.
+_ANSWERING = (ANALYSTS, RECORDERS)
 
 #: Every event and the subjects it is published on, with the parts that vary in braces.
 EVENTS: tuple[tuple[type[Event], str], ...] = (
@@ -68,6 +73,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameIngested, "datalab.frame.ingested.v1.{site}"),
     (FileRejected, "datalab.file.rejected.v1.{site}"),
     (FileUnchanged, "datalab.file.unchanged.v1.{site}"),
+    (FileRecordRequested, "datalab.file.record_requested.v1"),
+    (FileRecordAnswered, INBOX),
     (InfoImageIngested, "datalab.info-image.ingested.v1.{site}"),
     (AllskyImageIngested, "datalab.allsky-image.ingested.v1.{site}"),
     (FrameRemovalRequested, "datalab.frame.removal-requested.v1"),
@@ -127,7 +134,9 @@ def _channels() -> dict[str, Any]:
 def _operations() -> dict[str, Any]:
     """Return who receives what: each durable consumer and queue group with the channels its subjects cover."""
     operations: dict[str, Any] = {}
-    receivers = [(consumer, consumer.filter_subjects) for consumer in CONSUMERS] + [(ANALYSTS, ANALYSTS.subjects)]
+    receivers = [(consumer, consumer.filter_subjects) for consumer in CONSUMERS] + [
+        (group, group.subjects) for group in _ANSWERING
+    ]
     for receiver, patterns in receivers:
         for _, address in EVENTS:
             subjects = _example_subjects(address)
@@ -137,7 +146,7 @@ def _operations() -> dict[str, Any]:
                     "channel": {"$ref": f"#/channels/{_channel_name(address)}"},
                     "description": receiver.description,
                 }
-                if receiver is ANALYSTS:
+                if receiver in _ANSWERING:
                     operations[f"{receiver.name}.{_channel_name(address)}"]["reply"] = {
                         "address": {"location": "$message.header#/replyTo"},
                         "channel": {"$ref": f"#/channels/{_channel_name(INBOX)}"},
@@ -172,7 +181,8 @@ def _stored_in(address: str) -> str:
             return f"key-value bucket {bucket.name}"
     if address == INBOX:
         return "an inbox of whoever asked; the head of an answer is followed by its body in parts, each acknowledged"
-    if any(subject_matches(pattern, subject) for pattern in ANALYSTS.subjects):
-        return f"queue group {ANALYSTS.name}: {ANALYSTS.description}; not stored"
+    for group in _ANSWERING:
+        if any(subject_matches(pattern, subject) for pattern in group.subjects):
+            return f"queue group {group.name}: {group.description}; not stored"
     stream = stream_for(subject)
     return f"stream {stream.name}: {stream.description}"

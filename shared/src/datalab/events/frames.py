@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
-from datalab.events.envelope import Event, SubjectToken, UtcDatetime
-from datalab.events.operations import Sha256Hex
+from datalab.events.envelope import Event, SubjectToken, UtcDatetime, WireModel
+from datalab.events.operations import FailureKind, Sha256Hex
 
 
 class FileStored(Event):
@@ -151,3 +151,59 @@ VERDICTS: tuple[type[Verdict], ...] = (FrameIngested, FileRejected, FileUnchange
 def verdict_subject(verdict: type[Event], site: str) -> str:
     """Return where a site is told a kind of verdict; `*` is every site."""
     return f"datalab.{verdict.type_name()}.{site}"
+
+
+class FrameRecord(WireModel):
+    """What an OCS ingester says of an exposure, beside its header. What it leaves out, the header may say.
+
+    `area` are the corners of the image, right ascension and declination in degrees.
+    """
+
+    observation_date: UtcDatetime | None = None
+    observation_day: str | None = None
+    exposure_time_s: float | None = None
+    filter_name: str | None = None
+    target_name: str | None = None
+    proposal_id: str | None = None
+    observation_id: str | None = None
+    request_id: str | None = None
+    site_id: str | None = None
+    telescope_id: str | None = None
+    instrument_id: str | None = None
+    reduction_level: int | None = None
+    configuration_type: str | None = None
+    public_date: UtcDatetime | None = None
+    headers: dict[str, JsonValue] = Field(default_factory=dict)
+    area: tuple[tuple[float, float], ...] | None = None
+
+
+class FileRecordRequested(Event):
+    """Please make this file part of its frame, and say which that is. Asked of ingest by the session API.
+
+    The file is stored, whole and checked. With a `record` it is a frame's FITS file, without one a picture of a frame
+    that is there already.
+    """
+
+    type: Literal["file.record_requested.v1"] = "file.record_requested.v1"
+    site: SubjectToken
+    basename: str = Field(min_length=1, max_length=256)
+    role: str = Field(description="the file's place in its frame: fits, or that of a picture")
+    extension: str = Field(description="what follows the base name in the name of the file, from its point on")
+    key: str = Field(min_length=1, max_length=1024)
+    size_bytes: int = Field(ge=0)
+    sha256: Sha256Hex
+    md5: str
+    record: FrameRecord | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"datalab.{self.type}"
+
+
+class FileRecordAnswered(Event):
+    """The answer, sent to the inbox the request names. `failure` and `message` say what went wrong, and for whom."""
+
+    type: Literal["file.record_answered.v1"] = "file.record_answered.v1"
+    frame_id: int | None = None
+    failure: FailureKind | None = None
+    message: str = ""

@@ -23,8 +23,22 @@ INFO_IMAGES, ALLSKY, TRIALS = "info-images/", "allsky/", "test/"
 VERSIONS = "versions/"
 #: People's own files, and the parts of files that are still coming.
 PEOPLE, INCOMING = "people/", "incoming/"
+#: Files that an OCS ingester stored through the API, each in a folder of its own: another version is another object.
+RECORDED = "recorded/"
 
-FAMILIES: tuple[str, ...] = (DATA, INFO_IMAGES, ALLSKY, TRIALS, PEOPLE, INCOMING, VERSIONS, DOWNLOADS, RESULTS, GAIA)
+FAMILIES: tuple[str, ...] = (
+    DATA,
+    INFO_IMAGES,
+    ALLSKY,
+    TRIALS,
+    PEOPLE,
+    INCOMING,
+    RECORDED,
+    VERSIONS,
+    DOWNLOADS,
+    RESULTS,
+    GAIA,
+)
 
 #: In the folder of a result: what makes it one, and since when it has been none because nobody refers to it.
 MANIFEST, EXPIRY_MARK = "manifest.json", "expiring"
@@ -43,6 +57,11 @@ def data_key(file_name: str) -> str:
 def personal_key(*, owner: str, upload_id: str, name: str) -> str:
     """Return where a user's own file is stored: no two uploads share a key."""
     return f"{PEOPLE}{owner}/{upload_id}/{name}"
+
+
+def recorded_key(version: str, file_name: str) -> str:
+    """Return where a file is stored that an OCS ingester sent; `version` is what we called it, for ever."""
+    return f"{RECORDED}{version}/{file_name}"
 
 
 def part_key(upload_id: str, number: int) -> str:

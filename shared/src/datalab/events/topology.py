@@ -241,6 +241,13 @@ ANNOUNCERS = QueueGroup(
     subjects=("datalab.file.announced.v1.*",),
 )
 
+#: The session API asks for files to be made part of their frames, where somebody waits for the frame.
+RECORDERS = QueueGroup(
+    name="records",
+    description="ingest: files that an OCS ingester stored",
+    subjects=("datalab.file.record_requested.v1",),
+)
+
 
 def stream_for(subject: str) -> Stream:
     """Return the stream that stores `subject`. Raises `LookupError` if none does."""

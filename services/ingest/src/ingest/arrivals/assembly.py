@@ -16,6 +16,7 @@ from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.gate import AnnouncementGate, announcement_responder
 from ingest.arrivals.metrics import IngestMetrics
 from ingest.arrivals.reconciler import Reconciler
+from ingest.arrivals.records import record_responder
 from ingest.arrivals.refusals import Refusals
 from ingest.arrivals.scratch import ScratchFolder
 from ingest.arrivals.service import Ingestion
@@ -108,7 +109,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
                 concurrency=settings.ingest_concurrency,
             )
         ],
-        responders=lambda: [announcement_responder(gate)],
+        responders=lambda: [announcement_responder(gate), record_responder(ingestion)],
         periodic=[
             Periodic(
                 name="reconciler",

@@ -8,10 +8,18 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from datalab.documents.file_names import Convention, FileName, frame_file_name, parse_file_name, uploaded_file_name
+from datalab.documents.file_names import (
+    Convention,
+    FileName,
+    frame_file_name,
+    parse_file_name,
+    recorded_file_name,
+    uploaded_file_name,
+)
 from datalab.documents.frame import UPLOADS_SITE
 from datalab.errors import UsageError
 from datalab.events import site_codes
+from datalab.events.frames import FileRecordRequested
 from datalab.events.object_keys import split_key
 from ingest.uploads.model import Said
 
@@ -28,6 +36,7 @@ class Origin(StrEnum):
 
     OBSERVATORY = "observatory"
     UPLOAD = "upload"
+    INGESTER = "ingester"
     OBJECT_STORE = "object-store"
     RECONCILER = "reconciler"
 
@@ -36,8 +45,9 @@ class Origin(StrEnum):
 class Arrival:
     """One file said to be stored under `key`. What else is said (`site`, size, checksum) is checked.
 
-    A user's own file has an `owner`, and the `file_name` it has for the user. An info image may have a `channel`;
-    `said_at` is when the site said so.
+    A user's own file has an `owner`, and the `file_name` it has for the user. One of an OCS ingester is `recorded`:
+    what it belongs to was said, and is not read from its name. An info image may have a `channel`; `said_at` is when
+    the site said so.
     """
 
     key: str
@@ -48,6 +58,7 @@ class Arrival:
     sha256: str | None = None
     owner: str | None = None
     file_name: str | None = None
+    recorded: FileRecordRequested | None = None
     channel: int | None = None
     said_at: datetime | None = None
 
@@ -73,6 +84,8 @@ def named(arrival: Arrival) -> FileName | None:
     """Return what a file's name says, None for one that makes no frame. Raises `UsageError`."""
     if arrival.owner is not None:
         return uploaded_file_name(arrival.file_name or "", owner=arrival.owner)
+    if (said := arrival.recorded) is not None:
+        return recorded_file_name(said.basename, said.extension, role=said.role)
     file_name = frame_file_name(arrival.key)
     return parse_file_name(file_name) if file_name else None
 

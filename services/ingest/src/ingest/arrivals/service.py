@@ -31,7 +31,15 @@ from ingest.arrivals.ports import (
     Uploads,
 )
 from ingest.frames.lifetimes import Lifetimes
-from ingest.frames.model import Inspection, frame_ingested, is_news, new_frame, private_inspection, with_file
+from ingest.frames.model import (
+    Inspection,
+    frame_ingested,
+    is_news,
+    new_frame,
+    private_inspection,
+    recorded_inspection,
+    with_file,
+)
 from ingest.info_images.service import NoChannelError
 from ingest.uploads.model import Settlement, StoredVersion, same_version, version_id
 
@@ -129,6 +137,11 @@ class Ingestion:
                 "ingest.taken_in", key=arrival.key, origin=str(arrival.origin), elapsed_ms=round(1000 * elapsed_s, 1)
             )
         return outcome
+
+    async def frame_id_of(self, basename: str) -> int | None:
+        """Return the number of a frame, None if there is none of this name."""
+        frame = await self._frames.find_any_frame(basename)
+        return None if frame is None else frame.frame_id
 
     async def _tell_unchanged(self, arrival: Arrival, reason: str) -> None:
         """Tell whoever announced a file that nothing will be heard of it."""
@@ -270,10 +283,14 @@ class Ingestion:
         copy, inspection = await self._read(arrival, name, site, stored)
         if arrival.owner is not None:
             inspection = private_inspection(inspection, owner=arrival.owner)
+        if arrival.recorded is not None and arrival.recorded.record is not None:
+            inspection = recorded_inspection(inspection, arrival.recorded.record)
         known = frame
 
         async def save() -> Outcome:
             nonlocal known
+            if known is None and arrival.recorded is not None and arrival.recorded.record is None:
+                raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
             now = utc_now()
             before = known or new_frame(
                 name=name,
@@ -282,7 +299,14 @@ class Ingestion:
                 now=now,
                 life=None if arrival.owner else self._lifetimes.of(site, name.data_type),
             )
-            after = _with_copy(before, name, copy, inspection, open_site=arrival.owner is None and self._is_open(site))
+            after = with_file(
+                before,
+                name=name,
+                file=_file(copy, inspection, md5=arrival.recorded.md5 if arrival.recorded else None),
+                header=inspection.header,
+                now=now,
+                open_site=arrival.owner is None and self._is_open(site),
+            )
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
@@ -368,18 +392,12 @@ def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: 
     return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
-def _with_copy(
-    frame: FrameDocument, name: FileName, copy: LocalCopy, inspection: Inspection, *, open_site: bool
-) -> FrameDocument:
-    file = _file(copy, inspection)
-    return with_file(frame, name=name, file=file, header=inspection.header, now=utc_now(), open_site=open_site)
-
-
-def _file(copy: LocalCopy, inspection: Inspection) -> FrameFile:
+def _file(copy: LocalCopy, inspection: Inspection, *, md5: str | None = None) -> FrameFile:
     return FrameFile(
         key=copy.key,
         size_bytes=copy.size_bytes,
         sha256=copy.sha256,
+        md5=md5,
         etag=copy.etag,
         media_type=inspection.media_type,
         stored_at=copy.modified_at,

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import (
     DESCRIBING_ROLES,
+    SCIENCE_ROLES,
     FrameDocument,
     FrameFile,
     HeaderSource,
@@ -18,7 +19,8 @@ from datalab.documents.frame import (
 )
 from datalab.errors import UsageError
 from datalab.events.envelope import WireModel, derived_id
-from datalab.events.frames import FrameIngested
+from datalab.events.frames import FrameIngested, FrameRecord
+from datalab.events.object_keys import RECORDED
 
 
 class FrameHeader(WireModel):
@@ -51,6 +53,30 @@ def private_inspection(inspection: Inspection, *, owner: str) -> Inspection:
                 update={
                     "observation": header.observation.model_copy(update=rights),
                     "states_public_date": False,
+                }
+            )
+        }
+    )
+
+
+def recorded_inspection(inspection: Inspection, record: FrameRecord) -> Inspection:
+    """Return what was found in a file, with what an OCS ingester says of it, which counts where the two differ.
+
+    The ingester mends headers (the kind of exposure from the name, the public date from the proposal), and everybody
+    who asks an OCS archive is told what it has made of them.
+    """
+    header = inspection.header
+    if header is None:
+        raise UsageError("the file has no FITS header")
+    said = record.model_dump(exclude={"headers", "area"}, exclude_none=True)
+    return inspection.model_copy(
+        update={
+            "header": header.model_copy(
+                update={
+                    "cards": {**header.cards, **record.headers},
+                    "observation": header.observation.model_copy(update=said),
+                    "footprint": header.footprint or record.area,
+                    "states_public_date": header.states_public_date or record.public_date is not None,
                 }
             )
         }
@@ -90,12 +116,14 @@ def with_file(
     none of their headers says from when on. Raises `UsageError` if another object of the same role is newer.
     """
     present = frame.files.get(name.role)
-    if present == file:
+    if present == file or any(file.key == former.key for former in frame.former):
         return frame
-    if present is not None and present.key != file.key:
+    # An ingester's versions count in the order in which they are told of: stores remember the second only.
+    if present is not None and present.key != file.key and not file.key.startswith(RECORDED):
         _require_newer(file, present, name.role)
     changes: dict[str, object] = {
         "files": {**frame.files, name.role: file},
+        "former": _former(frame, present, file, name.role),
         "data_type": frame.data_type or name.data_type,
         "modified": now,
         "revision": frame.revision + 1,
@@ -111,6 +139,13 @@ def with_file(
         }
     changes |= _openness(frame, role=name.role, header=header, open_site=open_site)
     return frame.model_copy(update=changes)
+
+
+def _former(frame: FrameDocument, present: FrameFile | None, file: FrameFile, role: str) -> tuple[FrameFile, ...]:
+    """Return the versions a frame has had. Only FITS files of ingesters are kept, under keys of their own."""
+    if present is None or present.key == file.key or role not in SCIENCE_ROLES or not present.key.startswith(RECORDED):
+        return frame.former
+    return (*frame.former, present)
 
 
 def _openness(frame: FrameDocument, *, role: str, header: FrameHeader | None, open_site: bool) -> dict[str, object]:

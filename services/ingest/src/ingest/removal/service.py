@@ -142,7 +142,7 @@ class FrameRemovals:
 
     async def _delete_objects(self, frame: FrameDocument, *, marked_at: datetime) -> tuple[str, ...]:
         """Delete the files the frame had; return their keys, also of those that had gone before."""
-        known = {file.key: file for file in frame.files.values()}
+        known = {file.key: file for file in frame.every_file}
         for key, file in known.items():
             stored = await self._objects.stat(key)
             if stored is not None and (same_version(stored, file) or _was_there(stored, marked_at)):

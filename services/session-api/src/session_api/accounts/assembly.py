@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
-from session_api.accounts import http
+from session_api.accounts import http, profile_http
 from session_api.accounts.authentication import Authenticator
 from session_api.accounts.repository import AccountRepository
 from session_api.accounts.service import UserService
@@ -17,6 +17,8 @@ def build(core: DocumentCore, *, settings: AccountSettings) -> tuple[Capability,
     token = settings.admin_token
     authenticator = Authenticator(users=users, admin_token=None if token is None else token.get_secret_value())
     capability = Capability(
-        routes=http.router.routes, services=[UserService(users=users)], indexes=[users.ensure_indexes]
+        routes=[*http.router.routes, *profile_http.router.routes],
+        services=[UserService(users=users), authenticator],
+        indexes=[users.ensure_indexes],
     )
     return capability, authenticator, users

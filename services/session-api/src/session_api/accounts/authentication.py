@@ -28,7 +28,13 @@ class Authenticator:
             AuthenticationError: nobody has this token, or its user may not log in any more.
             TransientError: the document store does not answer.
         """
-        digest = token_hash(token)
+        return await self.user_of_hash(token_hash(token))
+
+    async def user_of_hash(self, digest: str) -> User:
+        """Return the user whose token has this hash. Raises as `authenticate` does.
+
+        Whoever knows a hash has not shown the token: ask for something only its owner has.
+        """
         if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
             return _ADMIN
         account = await self._users.find_any_by_token_hash(digest)

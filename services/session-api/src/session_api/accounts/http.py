@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import Field, StrictBool, StringConstraints
 from starlette.responses import Response
 
+from datalab.events import site_codes
 from datalab.events.spelling import Spelled
 from session_api.accounts.service import UserService
 from session_api.accounts.views import TokenView, UserView, user_view
@@ -27,6 +28,11 @@ Username = Annotated[
     ),
 ]
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
+#: Sites whose files a user may add.
+Ingested = Annotated[
+    list[Annotated[str, Spelled(rf"\*|{site_codes.PATTERN}", f"a site ({site_codes.RIGHT}) or *")]],
+    Field(max_length=1000),
+]
 Users = Annotated[UserService, provided(UserService)]
 
 router = json_router("/api/users", tag="users", errors=FORBIDDEN)
@@ -38,6 +44,7 @@ class NewUser(Form):
     username: Username
     proposals: Proposals = Field(default_factory=list, description="proposals whose frames the user may see")
     superuser: StrictBool = False
+    ingests: Ingested = Field(default_factory=list, description="sites whose files the user may add; `*` is every site")
 
 
 class UserChange(Form):
@@ -46,6 +53,7 @@ class UserChange(Form):
     active: StrictBool | None = None
     superuser: StrictBool | None = None
     proposals: Proposals | None = None
+    ingests: Ingested | None = None
 
 
 @router.get("", response_model=Page[UserView], summary="List users")
@@ -58,7 +66,9 @@ async def list_users(request: Request, window: PageWindow, users: Users) -> Resp
 @router.post("", status_code=201, response_model=TokenView, responses=BAD_FIELDS, summary="Make a user")
 @access(Access.SUPERUSER)
 async def create_user(form: NewUser, users: Users) -> Response:
-    token = await users.create(username=form.username, proposals=form.proposals, superuser=form.superuser)
+    token = await users.create(
+        username=form.username, proposals=form.proposals, superuser=form.superuser, ingests=form.ingests
+    )
     return JsonReply(TokenView(username=form.username, token=token), 201)
 
 
@@ -71,7 +81,9 @@ async def get_user(username: str, users: Users) -> Response:
 @router.patch("/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user")
 @access(Access.SUPERUSER)
 async def change_user(username: str, form: UserChange, users: Users) -> Response:
-    account = await users.change(username, active=form.active, superuser=form.superuser, proposals=form.proposals)
+    account = await users.change(
+        username, active=form.active, superuser=form.superuser, proposals=form.proposals, ingests=form.ingests
+    )
     return JsonReply(user_view(account))
 
 

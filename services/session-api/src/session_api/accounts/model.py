@@ -12,8 +12,8 @@ from session_api.web.user import User
 class Account(StoredDocument):
     """What is kept about a user.
 
-    No two accounts have the same `canonical` name. A `deleted` one is kept until nothing of its user is left, so that
-    nobody of the same name finds what was theirs.
+    `ingests` are the sites whose files the user may add, `*` being all. No two accounts have the same `canonical` name.
+    A `deleted` one is kept until nothing of its user is left, so that nobody of the same name finds what was theirs.
     """
 
     username: str = Field(alias="_id")
@@ -21,12 +21,13 @@ class Account(StoredDocument):
     active: bool
     superuser: bool
     proposals: tuple[str, ...]
+    ingests: tuple[str, ...] = ()
     created: UtcDatetime
     deleted_at: UtcDatetime | None = None
 
     def user(self) -> User:
         """Return the account as a caller."""
-        return User(self.username, self.superuser, frozenset(self.proposals))
+        return User(self.username, self.superuser, frozenset(self.proposals), frozenset(self.ingests))
 
 
 class Token(StoredDocument):

@@ -90,13 +90,20 @@ class AccountRepository:
         return await self._users.insert(account)
 
     async def update(
-        self, username: str, *, active: bool | None, superuser: bool | None, proposals: Sequence[str] | None
+        self,
+        username: str,
+        *,
+        active: bool | None,
+        superuser: bool | None,
+        proposals: Sequence[str] | None,
+        ingests: Sequence[str] | None = None,
     ) -> Account | None:
         """Change what is not None."""
         wanted: Document = {
             "active": active,
             "superuser": superuser,
             "proposals": None if proposals is None else list(proposals),
+            "ingests": None if ingests is None else list(ingests),
         }
         changes = {name: value for name, value in wanted.items() if value is not None}
         if not changes:

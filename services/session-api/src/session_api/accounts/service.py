@@ -26,7 +26,9 @@ class UserService:
         """Return how many accounts there are, and the window of them."""
         return await self._users.page_of_all(window)
 
-    async def create(self, *, username: str, proposals: Sequence[str], superuser: bool) -> str:
+    async def create(
+        self, *, username: str, proposals: Sequence[str], superuser: bool, ingests: Sequence[str] = ()
+    ) -> str:
         """Make a user and return the first token. Raises `FieldError` if nobody may have the name, or somebody has."""
         check_username(username)
         account = Account(
@@ -35,6 +37,7 @@ class UserService:
             active=True,
             superuser=superuser,
             proposals=tuple(proposals),
+            ingests=tuple(ingests),
             created=utc_now(),
         )
         if not await self._users.insert(account):
@@ -58,9 +61,12 @@ class UserService:
         active: bool | None,
         superuser: bool | None,
         proposals: Sequence[str] | None,
+        ingests: Sequence[str] | None = None,
     ) -> Account:
         """Change what is not None. Raises `UserNotFoundError`."""
-        account = await self._users.update(username, active=active, superuser=superuser, proposals=proposals)
+        account = await self._users.update(
+            username, active=active, superuser=superuser, proposals=proposals, ingests=ingests
+        )
         if account is None:
             raise UserNotFoundError
         return account

@@ -15,6 +15,7 @@ class UserView(TypedDict):
     active: bool
     superuser: bool
     proposals: list[str]
+    ingests: list[str]
     created: str
 
 
@@ -32,5 +33,6 @@ def user_view(account: Account) -> UserView:
         active=account.active,
         superuser=account.superuser,
         proposals=list(account.proposals),
+        ingests=list(account.ingests),
         created=shown_datetime(account.created),
     )

@@ -16,7 +16,13 @@ from session_api.archive.views import FramePresenter
 def build(core: DocumentCore, *, frames: FrameReader, outputs: Outputs, links: Links) -> Capability:
     """Return what answers questions about frames."""
     return Capability(
-        routes=[*http.router.routes, *images_http.router.routes, *pictures_http.router.routes],
+        routes=[
+            *http.router.routes,
+            *http.root_router.routes,
+            *http.thumbnails_router.routes,
+            *images_http.router.routes,
+            *pictures_http.router.routes,
+        ],
         services=[
             FrameService(frames=frames, outputs=outputs),
             FramePresenter(links=links),

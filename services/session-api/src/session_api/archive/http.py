@@ -16,9 +16,17 @@ from datalab.errors import UsageError
 from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing, header_term
 from session_api.archive.service import FrameService
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
-from session_api.archive.views import FrameAggregate, FrameCursorPage, FrameHeader, FramePage, FramePresenter, FrameView
+from session_api.archive.views import (
+    FrameAggregate,
+    FrameCursorPage,
+    FrameHeader,
+    FramePage,
+    FramePresenter,
+    FrameView,
+    ThumbnailView,
+)
 from session_api.web.access import Access, access
-from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, NOT_FOUND
+from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, NOT_FOUND, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, RowId, provided
 from session_api.web.failures import FieldError
@@ -30,6 +38,9 @@ Frames = Annotated[FrameService, provided(FrameService)]
 Presenter = Annotated[FramePresenter, provided(FramePresenter)]
 
 router = APIRouter(prefix="/api/frames", tags=["frames"], responses=ANY_ROUTE)
+#: The same for clients that put paths to the address of an archive from its root on, as TOM Toolkit does.
+root_router = APIRouter(prefix="/frames", tags=["frames"], responses=ANY_ROUTE)
+thumbnails_router = APIRouter(prefix="/api/thumbnails", tags=["frames"], responses=ANY_ROUTE)
 
 #: By what a list can be ordered, as clients say it, and the field.
 _ORDERS = {
@@ -209,12 +220,15 @@ _WITH_RELATED = Query(description="false: without `related_frames`")
 _WITH_THUMBNAILS = Query(description="with `thumbnails`")
 
 
-@router.get(
-    "",
-    response_model=FramePage | FrameCursorPage,
-    responses={**BAD_FIELDS, **UNCHANGED},
-    summary="List frames, the newest first",
-)
+_LIST: dict[str, Any] = {
+    "response_model": FramePage | FrameCursorPage,
+    "responses": {**BAD_FIELDS, **UNCHANGED},
+    "summary": "List frames, the newest first",
+}
+
+
+@root_router.get("", **_LIST)
+@router.get("", **_LIST)
 @access(Access.PUBLIC, large_answer=True)
 async def list_frames(
     request: Request,
@@ -258,6 +272,7 @@ async def aggregate(caller: Anybody, chosen: Chosen, frames: Frames) -> Response
     return JsonReply(await frames.aggregate(caller, chosen))
 
 
+@root_router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
 @router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
 @access(Access.PUBLIC)
 async def get_frame(
@@ -283,3 +298,22 @@ async def get_header(caller: Anybody, frame_id: RowId, frames: Frames) -> Respon
 @access(Access.PUBLIC, large_answer=True)
 async def list_related(caller: Anybody, frame_id: RowId, frames: Frames, presenter: Presenter) -> Response:
     return JsonReply(presenter.frames(await frames.related(caller, frame_id)))
+
+
+@thumbnails_router.get(
+    "", response_model=Page[ThumbnailView], responses=BAD_FIELDS, summary="List the pictures of a frame"
+)
+@access(Access.PUBLIC)
+async def list_thumbnails(
+    request: Request,
+    caller: Anybody,
+    frame_basename: Annotated[Text, Query(description="the frame's whole base name")],
+    *,
+    size: Annotated[Text | None, Query(description="`small` or `large`")] = None,
+    window: PageWindow,
+    frames: Frames,
+    presenter: Presenter,
+) -> Response:
+    frame = await frames.named(caller, frame_basename)
+    views = [view for view in presenter.thumbnails(frame) if size in {None, "", view["size"]}] if frame else []
+    return page_reply(request, window, len(views), views[window.offset : window.offset + window.limit])

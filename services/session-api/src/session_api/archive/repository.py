@@ -32,11 +32,24 @@ from session_api.archive.model import FrameFilter, FrameOrder, Place
 
 #: As many as one operation may have: reading them takes some 20 ms, in which nobody else is served.
 _MOST_AT_ONCE = 1000
+#: The same file under several names; whoever asks wants to know that there is one.
+_MOST_WITH_ONE_FILE = 10
 #: What lists need of a header.
 LISTED_CARDS = ("SITEID", "INSTRUME", "DAY-OBS", "ORIGNAME", "SMARTSTK", "SSTKNUM", *RELATED_KEYWORDS)
 #: What lists show of a frame.
 _LISTED = (
-    *("frame_id", "site", "data_type", "files", "footprint", "header_source", "created", "modified", "revision"),
+    *(
+        "frame_id",
+        "site",
+        "data_type",
+        "files",
+        "former",
+        "footprint",
+        "header_source",
+        "created",
+        "modified",
+        "revision",
+    ),
     *Observation.model_fields,
     *(f"header.{keyword}" for keyword in dict.fromkeys(LISTED_CARDS)),
 )
@@ -74,6 +87,10 @@ class FrameReader:
     async def find_any_by_number(self, frame_id: int) -> FrameDocument | None:
         """Return a frame with its header, whoever may see it: callers check."""
         return await self._frames.find_one({"frame_id": frame_id})
+
+    async def find_any_by_md5(self, md5: str) -> list[FrameDocument]:
+        """Return frames that have, or had, a file of an OCS ingester with this checksum; callers check who asks."""
+        return await self._frames.find({"md5s": md5, "removal": None}, without=["header"], limit=_MOST_WITH_ONE_FILE)
 
     async def page(
         self,

@@ -125,6 +125,11 @@ class FrameService:
         (found,) = await self._found(caller.readable_proposals, [frame], with_related=True)
         return found
 
+    async def named(self, caller: User, basename: str) -> FrameDocument | None:
+        """Return the frame of a name, None if there is none that the caller may read."""
+        frame = await self._frames.find_any(basename)
+        return frame if frame is not None and caller.may_read_frame(frame, now=utc_now()) else None
+
     async def header(self, caller: User, frame_id: int) -> dict[str, JsonValue]:
         """Return the header of a frame or output, {} if it has none. Raises `TransientError`."""
         output = await self._outputs.find(caller, frame_id)

@@ -9,9 +9,11 @@ from typing import Any, NotRequired
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, SCIENCE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
 from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
+from session_api.archive import file_numbers
+from session_api.archive.file_numbers import FIRST_THUMBNAIL, file_number
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
 from session_api.web.replies import shown_datetime
@@ -124,7 +126,7 @@ class FramePresenter:
     def frame(self, found: FoundFrame, *, with_thumbnails: bool = False, with_related: bool = True) -> FrameView:
         """Return a frame."""
         frame = found.frame
-        versions = [self._version(frame, number, file) for number, file in enumerate(_science_files(frame))]
+        versions = [self._version(frame, place, file) for place, file in file_numbers.versions(frame)]
         date = shown_datetime(frame.observation_date) if frame.observation_date else None
         public_date = shown_datetime(frame.public_date) if frame.public_date else None
         view = FrameView(
@@ -167,7 +169,7 @@ class FramePresenter:
         if with_related:
             view["related_frames"] = list(found.related)
         if with_thumbnails:
-            view["thumbnails"] = self._thumbnails(frame)
+            view["thumbnails"] = self.thumbnails(frame)
         return view
 
     def frames(
@@ -176,53 +178,59 @@ class FramePresenter:
         """Return several frames."""
         return [self.frame(each, with_thumbnails=with_thumbnails, with_related=with_related) for each in found]
 
+    def files(self, frame: FrameDocument) -> list[VersionView]:
+        """Return every file of a frame that has a checksum OCS ingesters know it by, also pictures."""
+        pictures = [
+            (FIRST_THUMBNAIL + number, frame.files[role])
+            for number, (_, roles) in enumerate(_THUMBNAILS)
+            for role in roles
+            if role in frame.files
+        ]
+        return [self._version(frame, place, file) for place, file in (*file_numbers.versions(frame), *pictures)]
+
+    def picture(self, frame: FrameDocument, role: str, *, size: str) -> ThumbnailView:
+        """Return one picture of a frame, by its role, with the size a client calls it by."""
+        number = next(number for number, (_, roles) in enumerate(_THUMBNAILS) if role in roles)
+        return self._thumbnail(frame, number, size, frame.files[role])
+
     def link(self, file: FrameFile) -> str:
         """Return where a file can be fetched for a while."""
         return self._links.sign_get(file.key, content_type=file.media_type)
 
     def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
         return VersionView(
-            id=_file_number(frame, number),
+            id=file_number(frame, number),
             key=file.key,
-            md5=file.etag if len(file.etag) == _MD5_CHARACTERS else "",
+            md5=file.md5 or (file.etag if len(file.etag) == _MD5_CHARACTERS else ""),
             extension=_extension(file.key),
             url=self.link(file),
             created=shown_datetime(file.stored_at),
         )
 
-    def _thumbnails(self, frame: FrameDocument) -> list[ThumbnailView]:
+    def thumbnails(self, frame: FrameDocument) -> list[ThumbnailView]:
         """Return pictures of both sizes, if there is one at all: the client asks for them by their size."""
         named = {size: next((role for role in roles if role in frame.files), None) for size, roles in _THUMBNAILS}
         there = [role for role in named.values() if role]
         return [
-            ThumbnailView(
-                id=_file_number(frame, _FIRST_THUMBNAIL + number),
-                frame=frame.frame_id,
-                size=size,
-                basename=f"{frame.basename}-{size}",
-                extension=_extension(file.key),
-                key=file.key,
-                url=self._links.sign_get(file.key, content_type="image/jpeg"),
-            )
+            self._thumbnail(frame, number, size, frame.files[role or there[0]])
             for number, (size, role) in enumerate(named.items())
             if there
-            for file in [frame.files[role or there[0]]]
         ]
 
+    def _thumbnail(self, frame: FrameDocument, number: int, size: str, file: FrameFile) -> ThumbnailView:
+        return ThumbnailView(
+            id=file_number(frame, FIRST_THUMBNAIL + number),
+            frame=frame.frame_id,
+            size=size,
+            basename=f"{frame.basename}-{size}",
+            extension=_extension(file.key),
+            key=file.key,
+            url=self._links.sign_get(file.key, content_type="image/jpeg"),
+        )
 
-#: Files of a frame have numbers of their own: so many to a frame, pictures in the upper half.
-_NUMBERS_PER_FRAME, _FIRST_THUMBNAIL = 100, 50
+
 _MOST_DIGITS = 15  # JavaScript holds these exactly
 _MD5_CHARACTERS = hashlib.md5(usedforsecurity=False).digest_size * 2
-
-
-def _science_files(frame: FrameDocument) -> list[FrameFile]:
-    """Return the files to compute with, the one to use first."""
-    return [frame.files[role] for role in SCIENCE_ROLES if role in frame.files]
-
-
-def _file_number(frame: FrameDocument, number: int) -> int:
-    return frame.frame_id * _NUMBERS_PER_FRAME + number
 
 
 def _number(text: str | None) -> int | str | None:

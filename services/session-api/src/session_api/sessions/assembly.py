@@ -9,7 +9,8 @@ from session_api.accounts.repository import AccountRepository
 from session_api.archive.repository import FrameReader
 from session_api.operations.assembly import Operations
 from session_api.operations.settings import OperationSettings
-from session_api.sessions import http
+from session_api.sessions import frames_http, http
+from session_api.sessions.frame_removal import FrameRemovalService
 from session_api.sessions.maintenance import SessionMaintenance
 from session_api.sessions.repository import SessionRepository
 from session_api.sessions.service import SessionService
@@ -23,6 +24,7 @@ def repository(core: DocumentCore, *, max_answer_bytes: int) -> SessionRepositor
 
 
 def build(
+    core: DocumentCore,
     *,
     settings: OperationSettings,
     sessions: SessionRepository,
@@ -45,8 +47,9 @@ def build(
         "deleted users": maintenance.forget_deleted_users,
     }
     return Capability(
-        routes=http.router.routes,
+        routes=[*http.router.routes, *frames_http.router.routes],
         services=[
+            FrameRemovalService(frames=frames, sessions=sessions, publisher=core.bus),
             SessionService(
                 sessions=sessions, operations=operations.repository, deletion=operations.deletion, frames=frames
             ),

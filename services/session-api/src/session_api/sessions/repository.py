@@ -33,6 +33,7 @@ class SessionRepository:
             indexes=[
                 Index(fields=(("owner", ASCENDING), ("deleted", ASCENDING), *_NEWEST_FIRST), name="list"),
                 Index(fields=(("deleted_at", ASCENDING),), name="deleted", where={"deleted": True}),
+                Index(fields=(("input_data.basename", ASCENDING),), name="frames", where={"deleted": False}),
             ],
             relay=relay,
         )
@@ -67,6 +68,11 @@ class SessionRepository:
         query = {"_id": {"$in": list(frozenset().union(*asked))}, "deleted": False}
         owners = {row["_id"]: row["owner"] for row in await self._sessions.rows(query, {"owner": True})}
         return [owners] * len(asked)
+
+    async def any_with_frame(self, basename: str, *, limit: int) -> list[tuple[str, int]]:
+        """Return owner and id of sessions, anybody's, that have a frame among their input data."""
+        query = {"input_data.basename": basename, "deleted": False}
+        return [(row["owner"], row["_id"]) for row in await self._sessions.rows(query, {"owner": True}, limit=limit)]
 
     async def ids_of(self, owner: str, *, limit: int) -> list[int]:
         """Return ids of the owner's sessions, `limit` at the most."""

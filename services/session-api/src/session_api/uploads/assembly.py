@@ -12,6 +12,11 @@ from session_api.archive.repository import FrameReader
 from session_api.uploads import http
 from session_api.uploads.bus import removed_frames
 from session_api.uploads.destination import Destination
+from session_api.uploads.ingesters import http as ingesters_http
+from session_api.uploads.ingesters import store_http
+from session_api.uploads.ingesters.repository import IngesterFileRepository
+from session_api.uploads.ingesters.service import RecordService
+from session_api.uploads.ingesters.store import IngesterStore, TokenOwners
 from session_api.uploads.intake import Intake
 from session_api.uploads.personal import http as personal_http
 from session_api.uploads.personal.bus import verdicts
@@ -27,7 +32,13 @@ _LOOK_S = 3600.0
 
 
 def build(
-    core: DocumentCore, *, settings: UploadSettings, store: S3Settings, frames: FrameReader, links: Links
+    core: DocumentCore,
+    *,
+    settings: UploadSettings,
+    store: S3Settings,
+    frames: FrameReader,
+    links: Links,
+    owners: TokenOwners,
 ) -> tuple[Capability, PersonalUploadRepository]:
     """Return the capability, and what knows which files are people's own."""
     forms = Forms(store)
@@ -60,11 +71,36 @@ def build(
         quota_files=settings.upload_quota_files,
         keep_unfinished_s=settings.keep_unfinished_uploads_s,
     )
+    of_ingesters = IngesterFileRepository(core.documents.database)
+    door = IngesterStore(
+        objects=core.objects,
+        files=of_ingesters,
+        frames=frames,
+        owners=owners,
+        intake=intake,
+        max_bytes=settings.max_upload_bytes,
+        our_secret=store.s3_secret_key.get_secret_value(),
+    )
+    records = RecordService(bus=core.bus, objects=core.objects, files=of_ingesters, frames=frames)
     capability = Capability(
-        routes=[*http.router.routes, *http.replaced.routes, *personal_http.router.routes],
-        services=[forms_service, personal, VersionPresenter(links)],
-        indexes=[tickets.ensure_indexes, kept.ensure_indexes, in_parts.ensure_indexes],
+        routes=[
+            *http.router.routes,
+            *http.replaced.routes,
+            *personal_http.router.routes,
+            *ingesters_http.router.routes,
+            *store_http.router.routes,
+        ],
+        services=[forms_service, personal, VersionPresenter(links), door, records],
+        indexes=[
+            tickets.ensure_indexes,
+            kept.ensure_indexes,
+            in_parts.ensure_indexes,
+            of_ingesters.ensure_indexes,
+        ],
         subscriptions=[verdicts(personal), removed_frames(versions=versions, personal=personal)],
-        periodic=[Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned)],
+        periodic=[
+            Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned),
+            Periodic(name="untold files", every_s=_LOOK_S, work=door.forget_untold),
+        ],
     )
     return capability, in_parts

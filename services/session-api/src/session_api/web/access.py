@@ -25,8 +25,9 @@ class Access(Enum):
 
     PUBLIC = auto()  # anybody; a token that is sent is checked all the same
     USER = auto()  # whoever sends a valid token
+    INGESTER = auto()  # whoever sends the token of somebody who may add files of some site
     SUPERUSER = auto()  # whoever sends the token of a superuser
-    OWN_CHECK = auto()  # the route asks for the token itself: browsers send no header with a websocket
+    OWN_CHECK = auto()  # the route looks itself: browsers send no header with a websocket, S3 clients a signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _rules_for(scope: Scope) -> RouteRules:
         path = scope["path"]
         return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC)
     rules = declared_rules(route) or RouteRules(Access.SUPERUSER)
-    if match is Match.PARTIAL and rules.access is Access.SUPERUSER:
+    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.INGESTER}:
         return RouteRules(Access.USER)  # that the method is wrong may be told to any user
     return rules
 

@@ -37,7 +37,7 @@ class Authentication:
         authorization = Headers(scope=scope).get("authorization")
         user: User | None = None
         try:
-            if authorization is not None or needed in {Access.USER, Access.SUPERUSER}:
+            if needed is not Access.OWN_CHECK and (authorization is not None or needed is not Access.PUBLIC):
                 user = await self._in_time(self._authenticate(token_in_header(authorization)))
         except AuthenticationError as error:
             await usage_reply(error)(scope, receive, send)
@@ -45,7 +45,9 @@ class Authentication:
         except TransientError as error:
             await transient_reply(error)(scope, receive, send)
             return
-        if needed is Access.SUPERUSER and not (user and user.superuser):
+        if (needed is Access.SUPERUSER and not (user and user.superuser)) or (
+            needed is Access.INGESTER and not (user and user.ingests)
+        ):
             await usage_reply(ForbiddenError())(scope, receive, send)
             return
         scope["state"]["user"] = user

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from datalab.documents.frame import FrameDocument, may_read_frame, own_proposal
+
+#: Among the sites whose files somebody may add it means all of them; no site can have this name.
+EVERY_SITE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever sent a valid token; `NOBODY` sent none."""
+    """Whoever sent a valid token; `NOBODY` sent none. `ingested_sites` are those whose files the user may add."""
 
     username: str
     superuser: bool = False
     proposals: frozenset[str] = frozenset()
+    ingested_sites: frozenset[str] = frozenset()
+
+    @property
+    def ingests(self) -> bool:
+        """Whether the user may add files of any site."""
+        return self.superuser or bool(self.ingested_sites)
+
+    def may_ingest(self, site: str) -> bool:
+        """Tell whether the user may add files of a site."""
+        return self.superuser or not self.ingested_sites.isdisjoint({site, EVERY_SITE})
 
     @property
     def readable_proposals(self) -> frozenset[str] | None:
