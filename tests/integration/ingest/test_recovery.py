@@ -48,7 +48,7 @@ async def test_what_nobody_announced_is_found_once_and_bad_files_are_told_once(s
     bad = await observatory.put(f"{base}-EX01.fits.fz", b"nothing")
     await observatory.put("nonsense", b"x")
     await observatory.put("M 51.fits", b"whose?")
-    await observatory.put(f"{base}-EX10.jpg", JPEG, folder="info-images")
+    await observatory.put(f"{base}-EX10.jpg", JPEG, folder="test")
     async with arrivals(settings) as here:
         first, second = [await here.reconciler.reconcile() for _ in range(2)]
     assert (first.listed, first.found, first.ingested, first.rejected) == (6, 5, 3, 2)
