@@ -99,6 +99,7 @@ class MemoryFrames:
 
     def __init__(self):
         self.frames = {}
+        self.headers = {}
         self.outbox = []
         self._number = 0
 
@@ -109,7 +110,9 @@ class MemoryFrames:
         self._number += 1
         return self._number
 
-    async def save(self, frame, events):
+    async def save(self, frame, events, *, before=None, header=None):
+        if header is not None:
+            self.headers[header.header_id] = header
         present = self.frames.get(frame.basename)
         if (present.revision if present else 0) != frame.revision - 1:
             raise LostRaceError

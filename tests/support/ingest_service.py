@@ -122,6 +122,10 @@ class Observatory:
 
         return await until(complete)
 
+    async def header(self, frame):
+        """Return the header a frame names."""
+        return (await self.database["frame_headers"].find_one({"_id": frame["header_id"]}))["cards"]
+
     async def told(self, key, kind, *, times=1):
         """Return the events of a type (`FrameIngested`, `FileRejected`) about a file once there are that many."""
 

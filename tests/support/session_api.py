@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import httpx
 import uvicorn
 
-from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.frame import FrameDocument, FrameFile, kept_cards
+from datalab.documents.frame_header import HeaderDocument, header_id
+from datalab.documents.header_terms import terms_of
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import (
     Lane,
@@ -141,8 +143,11 @@ def made_by(operation_id, basename=None, **more):
     return {"source": "datalab", "operation": operation_id, **named, **more}
 
 
-def frame_document(basename, **changes):
-    """Return a public frame as ingest keeps it."""
+def frame_document(basename, *, header=None, **changes):
+    """Return a public frame as ingest keeps it, the header apart: see `header_document`."""
+    if header is not None:
+        known = {"header_id": header_id(basename, header), "cards": kept_cards(header)}
+        changes = {**known, "header_terms": terms_of(header), **changes}
     fields = {
         "basename": basename,
         "frame_id": int(hashlib.sha256(basename.encode()).hexdigest()[:7], 16),
@@ -154,6 +159,11 @@ def frame_document(basename, **changes):
         "modified": BEGINNING,
     }
     return FrameDocument(**{**fields, **changes}).stored()
+
+
+def header_document(basename, cards):
+    """Return the header of a frame as ingest keeps it."""
+    return HeaderDocument(header_id=header_id(basename, cards), basename=basename, cards=cards).stored()
 
 
 def frame_file(stored):
@@ -255,6 +265,11 @@ class World:
 
     async def add_frames(self, *documents):
         await self.database["frames"].insert_many(documents)
+
+    async def add_headers(self, headers):
+        """Store headers, given by the base names of their frames."""
+        documents = [header_document(basename, cards) for basename, cards in headers.items()]
+        await self.database["frame_headers"].insert_many(documents)
 
     async def describe(self, *descriptions):
         """Put operations into the catalogue and wait until the API has read them."""

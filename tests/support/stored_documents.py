@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.frame_header import HeaderDocument
+from datalab.documents.frame_tally import TallyCell, TallyDocument, packed_counts
 from datalab.documents.info_image import ChannelImage, InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import TicketState, UploadTicket
@@ -158,7 +160,9 @@ def full_frame():
         reduction_level=1,
         configuration_type="EXPOSE",
         public_date=BEGINNING.replace(year=2027),
-        header={"SIMPLE": True, "EXPTIME": 30.0, "BIG": 2**70, "NU\0L": "x", "OBJECT": "M31", "COMMENT": "a\nb"},
+        header_id=f"{base}/{'a' * 64}",
+        cards={"L1IDFLAT": "tst0m4-flat-e91.fits.fz", "TARFILE": 2**70},
+        header_terms=("EXPTIME=30", "NU\0L=x", "OBJECT=m31"),
         header_source="text",
         header_role="txt_00",
         problems=("card 7 cannot be read",),
@@ -166,6 +170,20 @@ def full_frame():
         created=BEGINNING,
         modified=BEGINNING,
     )
+
+
+def frame_header():
+    return HeaderDocument(
+        header_id=full_frame().header_id,
+        basename=full_frame().basename,
+        cards={"SIMPLE": True, "EXPTIME": 30.0, "BIG": 2**70, "NU\0L": "x", "OBJECT": "M31", "COMMENT": "a\nb"},
+        doubtful_since=BEGINNING,
+    )
+
+
+def frame_tally():
+    seen = TallyCell(values=(2, "P1", "tst", "t1", "cam01", "V", "EXPOSE", 1), counts=packed_counts({0: 3, 30: 70_000}))
+    return TallyDocument(month="2026-10", revision=4, cells=(seen,), marked={"02": BEGINNING}, tallied_at=BEGINNING)
 
 
 def bare_frame():

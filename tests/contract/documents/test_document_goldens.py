@@ -8,6 +8,8 @@ from bson import json_util
 
 from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.frame import FrameDocument
+from datalab.documents.frame_header import HeaderDocument
+from datalab.documents.frame_tally import TallyDocument
 from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
@@ -26,6 +28,8 @@ WRITTEN = {
     "allsky_image": stored_documents.allsky_image(),
     "frame.bare": stored_documents.bare_frame(),
     "frame.full": stored_documents.full_frame(),
+    "frame_header": stored_documents.frame_header(),
+    "frame_tally": stored_documents.frame_tally(),
     "info_image": stored_documents.info_image(),
     "removed_frame": stored_documents.removed_frame(),
     "operation.completed": stored_documents.completed(),
@@ -43,6 +47,8 @@ MODELS = {
     "info_image": InfoImageDocument,
     "removed_frame": RemovedFrame,
     "frame": FrameDocument,
+    "frame_header": HeaderDocument,
+    "frame_tally": TallyDocument,
     "operation": Operation,
     "session": Session,
     "upload_ticket": UploadTicket,
@@ -73,7 +79,14 @@ def test_results_of_the_first_version_lack_what_came_later():
     assert (result.linked_files, result.output_data_file) == ((), None)
 
 
+def test_a_frame_with_its_header_in_it_keeps_what_lists_show():
+    stored = json_util.loads((DATA / "documents/frame.former.json").read_text(encoding="utf-8"), json_options=READ)
+    frame = FrameDocument.read(stored)
+    assert (frame.header["OBJECT"], frame.header_id, frame.cards) == ("M31", None, {"SITEID": "tst"})
+    assert "header" not in frame.stored()
+
+
 def _without_what_no_document_holds(document):
     """A header comes back as a document can hold it."""
-    header = document.stored().get("header")
-    return document.model_copy(update={"header": header}) if header else document
+    cards = document.stored().get("cards")
+    return document.model_copy(update={"cards": cards}) if cards else document

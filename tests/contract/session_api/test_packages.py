@@ -8,6 +8,7 @@ import pytest
 from datalab.platform.objects.links import Links
 from datalab.platform.settings import S3Settings
 from session_api.archive.images import ImageService
+from session_api.archive.rows import row_of
 from session_api.archive.service import FoundFrame
 from session_api.archive.views import FramePresenter
 from session_api.web.user import User
@@ -42,5 +43,5 @@ def test_an_image_package(name, update_goldens):
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_frame(name, update_goldens):
-    view = FramePresenter(links=LINKS).frame(FoundFrame(picture_of(FRAMES[name]), [3]), with_thumbnails=True)
+    view = FramePresenter(links=LINKS).frame(FoundFrame(row_of(picture_of(FRAMES[name])), [3]), with_thumbnails=True)
     check_golden(f"archive/frame.{name}.json", json.loads(json.dumps(view)), update=update_goldens)

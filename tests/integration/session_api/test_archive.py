@@ -27,6 +27,10 @@ def file_of(name, media_type="image/jpeg"):
     )
 
 
+#: The headers of the frames below, by their base names.
+HEADERS = {}
+
+
 def image(number, *, site="aro1", minutes=0, level="10", text=True, **changes):
     """Return a frame as the files of Photon Ranch make it."""
     base = f"{site}-cam1-20261118-{number:08d}"
@@ -39,6 +43,7 @@ def image(number, *, site="aro1", minutes=0, level="10", text=True, **changes):
         "SMARTSTK": "no",
         "DONE": True,
     } | changes.pop("header", {})
+    HEADERS[base] = header
     fields = {
         "frame_id": number,
         "site": site,
@@ -115,6 +120,7 @@ async def frames(world):
     await world.database.create_collection("system.profile", capped=True, size=32 * 1024**2)
     await world.database.command("profile", 2)
     await world.add_frames(*OPEN, UNFINISHED, SECRET, FLAT)
+    await world.add_headers(HEADERS)
 
 
 @pytest.fixture(scope="module")

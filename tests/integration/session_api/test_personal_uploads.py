@@ -81,7 +81,8 @@ async def test_a_file_becomes_a_frame_that_is_its_owners_alone(world):
         frame = await world.database["frames"].find_one({"_id": upload["frame"]})
         # Neither the header's proposal nor its date, nor an open site, gives it to others.
         assert (frame["proposal_id"], frame["public_date"], frame["target_name"]) == ("~alice", None, "M 31")
-        assert frame["header"]["PROPID"] == "P1"
+        header = await world.database["frame_headers"].find_one({"_id": frame["header_id"]})
+        assert header["cards"]["PROPID"] == "P1"
         assert frame["files"]["fits"]["key"].startswith("people/alice/upload-")
         inputs = {"input_files": [archive(upload["frame"]), archive("theirs")]}
         for client, status in ((alice, 201), (bob, 400), (root, 201)):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from datalab.documents.file_names import parse_file_name
 from datalab.documents.frame import FrameFile, Observation
+from datalab.documents.frame_header import header_id
 from datalab.errors import UsageError
 from ingest.frames.model import FrameHeader, frame_ingested, is_news, new_frame, with_file
 from support.ingest import BASE, BEGINNING, later, sha256_of
@@ -69,14 +70,15 @@ def test_the_text_describes_the_frame_then_the_best_fits_file():
     for better, worse in pairwise(ranking):
         for names in permutations([f"{BASE}-{better}", f"{BASE}-{worse}"]):
             frame = built(names)
-            assert frame.header == {"FROM": f"{BASE}-{better}"}
+            assert frame.header_terms == (f"FROM={BASE}-{better}".casefold().replace("from", "FROM", 1),)
+            assert frame.header_id == header_id(BASE, {"FROM": f"{BASE}-{better}"})
             assert frame.target_name == f"{BASE}-{better}"
             assert frame.header_source == ("text" if better.endswith("txt") else "fits")
 
 
 def test_a_jpeg_describes_nothing_but_makes_a_frame():
     frame = built([f"{BASE}-EX10.jpg"])
-    assert (frame.header, frame.header_source, list(frame.files)) == (None, None, ["jpg_10"])
+    assert (frame.header_id, frame.header_source, list(frame.files)) == (None, None, ["jpg_10"])
     assert (frame.instrument_id, frame.observation_day) == ("cam01", "2026-05-04")
 
 

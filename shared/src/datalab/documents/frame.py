@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, computed_field, field_serializer
+from pydantic import Field, JsonValue, computed_field, field_serializer, model_validator
 
 from datalab.documents.document import ASCENDING, DESCENDING, ON_SPHERE, Document, Index, StoredDocument
-from datalab.documents.header_terms import terms_of
+from datalab.documents.frame_header import storable
 from datalab.documents.sky import point, polygon
 from datalab.events.envelope import UtcDatetime, WireModel
 from datalab.events.frames import RemovalCause
@@ -54,6 +54,7 @@ _ORDERED_BY = ("exposure_time_s",)
 #: Who finds a frame in lists: those only who may read it; everybody, though no FITS file of it has come yet; everybody.
 CLOSED, OPEN, COMPLETE = 0, 1, 2
 SKY_INDEX = "sky_2dsphere"
+FORMER_INDEX = "with_header"
 #: `release` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
 INDEXES = (
     Index(fields=(("frame_id", ASCENDING),), unique=True),
@@ -72,6 +73,8 @@ INDEXES = (
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
     Index(fields=(("related", ASCENDING),)),
     Index(fields=(("md5s", ASCENDING),), where={"md5s": {"$gt": ""}}),
+    # None but of frames as they were stored until 2026-11.
+    Index(fields=(("frame_id", ASCENDING),), name=FORMER_INDEX, where={"header": {"$exists": True}}),
     Index(
         fields=(("site", ASCENDING), ("stack_id", ASCENDING), ("stack_number", DESCENDING)),
         where={"stack_id": {"$type": "string"}},
@@ -92,11 +95,12 @@ RELATED_KEYWORDS = (
     "FLATFILE",
     "GUIDETAR",
 )
+#: What image packages show of a header.
+SHOWN_KEYWORDS = ("SITEID", "INSTRUME", "DAY-OBS", "ORIGNAME", "SMARTSTK", "SSTKNUM")
+#: What a frame keeps of its header, so that lists need none.
+KEPT_KEYWORDS = tuple(dict.fromkeys((*SHOWN_KEYWORDS, *RELATED_KEYWORDS)))
 #: What ends a file name without being part of the base name.
 _FILE_ENDINGS = (".fz", ".bz2", ".gz", ".fits")
-
-#: The integers a document can hold.
-_INT64 = range(-(2**63), 2**63)
 
 
 class FrameFile(WireModel):
@@ -158,6 +162,9 @@ class FrameDocument(StoredDocument, Observation):
     `former` are files that a later version has replaced, the oldest first.
     `public_dates` has what each file's header says of it, by role: None for a date that cannot be read. `public_date`
     is what follows from all of them. At `expires_at` the frame goes; with a `removal` it is going.
+    `header_id` names the header (see `frame_header`), of which `cards` are the `KEPT_KEYWORDS` and `header_terms` what
+    it is searched by. `header` is the whole of it in frames as they were stored until 2026-11, which ingest changes one
+    by one.
     """
 
     basename: str = Field(alias="_id")
@@ -166,7 +173,10 @@ class FrameDocument(StoredDocument, Observation):
     data_type: str | None = None
     files: dict[str, FrameFile]
     former: tuple[FrameFile, ...] = ()
-    header: dict[str, JsonValue] | None = None
+    header: dict[str, JsonValue] | None = Field(None, exclude=True)
+    header_id: str | None = None
+    cards: dict[str, JsonValue] = Field(default_factory=dict)
+    header_terms: tuple[str, ...] = ()
     header_source: HeaderSource | None = None
     header_role: str | None = None
     problems: tuple[str, ...] = ()
@@ -188,15 +198,16 @@ class FrameDocument(StoredDocument, Observation):
         """All files of the frame, also the former ones: its objects in the store."""
         return (*self.files.values(), *self.former)
 
-    @field_serializer("header")
-    def _storable_header(self, header: Mapping[str, JsonValue] | None) -> dict[str, Any] | None:
-        """No NUL in a name, no integer beyond 64 bits: a document cannot hold them."""
-        if header is None:
-            return None
-        return {
-            keyword.replace("\0", ""): float(value) if isinstance(value, int) and value not in _INT64 else value
-            for keyword, value in header.items()
-        }
+    @model_validator(mode="before")
+    @classmethod
+    def _with_kept_cards(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take the kept cards out of the header of a frame in its former form."""
+        header = fields.get("header")
+        return fields if header is None else {**fields, "cards": kept_cards(header)}
+
+    @field_serializer("cards")
+    def _storable_cards(self, cards: Mapping[str, JsonValue]) -> dict[str, Any]:
+        return storable(cards)
 
     # --- what follows from the rest, stored beside it to be searched by -----------------------------------------
 
@@ -241,30 +252,30 @@ class FrameDocument(StoredDocument, Observation):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def header_terms(self) -> tuple[str, ...]:
-        return terms_of(self.header or {})
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
     def stack_id(self) -> str | None:
         """The smart stack the exposure belongs to, unique within its site; None if to none."""
-        stack = str((self.header or {}).get("SMARTSTK") or "").strip()
+        stack = str(self.cards.get("SMARTSTK") or "").strip()
         return stack if stack.isascii() and stack.isdecimal() else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def stack_number(self) -> int | None:
         """Which of the exposures of its smart stack this is, from 0 on."""
-        number = str((self.header or {}).get("SSTKNUM", "")).strip()
+        number = str(self.cards.get("SSTKNUM", "")).strip()
         return int(number) if number.isascii() and number.isdecimal() and len(number) <= 9 else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def related(self) -> tuple[str, ...]:
         """The base names of files that the header says the exposure was made with or of."""
-        named = (str((self.header or {}).get(keyword) or "").strip() for keyword in RELATED_KEYWORDS)
+        named = (str(self.cards.get(keyword) or "").strip() for keyword in RELATED_KEYWORDS)
         basenames = dict.fromkeys(_without_ending(name) for name in named if name and name.upper() != "N/A")
         return tuple(name for name in basenames if name and name != self.basename)
+
+
+def kept_cards(header: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return what a frame keeps of its header."""
+    return {keyword: header[keyword] for keyword in KEPT_KEYWORDS if keyword in header}
 
 
 def _without_ending(name: str) -> str:

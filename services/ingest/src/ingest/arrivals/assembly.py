@@ -32,6 +32,9 @@ from ingest.uploads.repository import UploadRepository
 _LARGEST_SHARE_OF_TIME = 0.1
 #: A night's files may be announced together.
 _BURST_S = 60.0
+_TIDY_EVERY_S = 600.0
+#: What is not tallied yet is counted frame by frame: some ten thousand in a night.
+_TALLY_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,15 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
                 work=reconciler.reconcile,
             ),
             Periodic(name="release", every_s=settings.release_interval_s, first_after_s=0.0, work=frames.release_due),
+            Periodic(
+                name="tallies",
+                every_s=_TALLY_EVERY_S,
+                first_after_s=0.0,
+                share_of_time=_LARGEST_SHARE_OF_TIME,
+                work=frames.tally,
+            ),
+            Periodic(name="former headers", every_s=_TIDY_EVERY_S, first_after_s=0.0, work=frames.move_headers),
+            Periodic(name="unnamed headers", every_s=_TIDY_EVERY_S, work=frames.remove_unnamed_headers),
         ],
     )
     return Arrivals(

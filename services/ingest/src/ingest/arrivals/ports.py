@@ -9,6 +9,7 @@ from typing import Protocol
 
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.frame_header import HeaderDocument
 from datalab.documents.upload import Outcome, Upload
 from datalab.events.envelope import Event
 from ingest.arrivals.model import LocalCopy, Origin
@@ -49,8 +50,18 @@ class Frames(Protocol):
     async def next_frame_id(self) -> int:
         """Return a number no frame has."""
 
-    async def save(self, frame: FrameDocument, events: Sequence[Event]) -> None:
-        """Store frame and events in one write. Raises `LostRaceError` unless the stored revision is the one before."""
+    async def save(
+        self,
+        frame: FrameDocument,
+        events: Sequence[Event],
+        *,
+        before: FrameDocument | None = None,
+        header: HeaderDocument | None = None,
+    ) -> None:
+        """Store frame and events in one write, and before it the header that the frame has been given.
+
+        `before` is the frame as it is stored, if it is. Raises `LostRaceError` unless that is still so.
+        """
 
     async def files_of(self, basenames: Collection[str]) -> Mapping[str, FrameFile]:
         """Return the known files of some frames by their object keys."""

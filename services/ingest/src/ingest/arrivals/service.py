@@ -34,6 +34,7 @@ from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import (
     Inspection,
     frame_ingested,
+    header_document,
     is_news,
     new_frame,
     private_inspection,
@@ -311,8 +312,9 @@ class Ingestion:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
             event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
+            header = header_document(after, role=name.role, header=inspection.header, now=utc_now())
             try:
-                await self._frames.save(after, [event] if news else [])
+                await self._frames.save(after, [event] if news else [], before=known, header=header)
             except LostRaceError:
                 known = await self._find_frame(name.basename, site)
                 raise

@@ -15,8 +15,11 @@ from datalab.documents.frame import (
     FrameFile,
     HeaderSource,
     Observation,
+    kept_cards,
     own_proposal,
 )
+from datalab.documents.frame_header import HeaderDocument, header_id
+from datalab.documents.header_terms import terms_of
 from datalab.errors import UsageError
 from datalab.events.envelope import WireModel, derived_id
 from datalab.events.frames import FrameIngested, FrameRecord
@@ -131,7 +134,10 @@ def with_file(
     if header is not None and _describes_better(name.role, frame.header_role):
         changes |= {
             **_completed(header.observation, name, frame.site),
-            "header": header.cards,
+            "header": None,
+            "header_id": header_id(frame.basename, header.cards),
+            "cards": kept_cards(header.cards),
+            "header_terms": terms_of(header.cards),
             "header_source": header.source,
             "header_role": name.role,
             "problems": header.problems,
@@ -146,6 +152,15 @@ def _former(frame: FrameDocument, present: FrameFile | None, file: FrameFile, ro
     if present is None or present.key == file.key or role not in SCIENCE_ROLES or not present.key.startswith(RECORDED):
         return frame.former
     return (*frame.former, present)
+
+
+def header_document(
+    frame: FrameDocument, *, role: str, header: FrameHeader | None, now: datetime
+) -> HeaderDocument | None:
+    """Return the header that the frame has from a file it was just given, None if it has another file's."""
+    if header is None or frame.header_id is None or frame.header_role != role:
+        return None
+    return HeaderDocument(header_id=frame.header_id, basename=frame.basename, cards=header.cards, doubtful_since=now)
 
 
 def _openness(frame: FrameDocument, *, role: str, header: FrameHeader | None, open_site: bool) -> dict[str, object]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
 
 from datalab.documents.frame import SCIENCE_ROLES, FrameDocument, FrameFile
 
 FIRST_THUMBNAIL: Final = 50
 _NUMBERS_PER_FRAME: Final = 100
+FileT = TypeVar("FileT")
 
 
 def file_number(frame: FrameDocument, place: int) -> int:
     """Return the number of a file by its place among those of its kind."""
-    return frame.frame_id * _NUMBERS_PER_FRAME + place
+    return number_of(frame.frame_id, place)
+
+
+def number_of(frame_id: int, place: int) -> int:
+    """Return the number of a file of the frame with this number, likewise."""
+    return frame_id * _NUMBERS_PER_FRAME + place
 
 
 def frame_of(number: int) -> tuple[int, int]:
@@ -26,9 +33,16 @@ def science_files(frame: FrameDocument) -> list[FrameFile]:
 
 
 def versions(frame: FrameDocument) -> list[tuple[int, FrameFile]]:
-    """Return the files to compute with, each with its place: the one to use first, at the end the former, newest first.
+    """Return the files to compute with, each with its place: see `placed`."""
+    return placed(frame.files, frame.former)
 
-    A file keeps its place when another replaces it: the oldest is 0.
+
+def placed(files: Mapping[str, FileT], former: Sequence[FileT]) -> list[tuple[int, FileT]]:
+    """Return those of a frame's files to compute with, each with its place.
+
+    The one to use first comes first, at the end the former, newest first. A file keeps its place when another replaces
+    it: the oldest is 0.
     """
-    former = list(enumerate(frame.former))
-    return [*enumerate(science_files(frame), start=len(former)), *reversed(former)]
+    science = [files[role] for role in SCIENCE_ROLES if role in files]
+    before = list(enumerate(former))
+    return [*enumerate(science, start=len(before)), *reversed(before)]

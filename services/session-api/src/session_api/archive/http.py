@@ -14,6 +14,7 @@ from starlette.responses import Response
 from datalab.documents.document import Document
 from datalab.errors import UsageError
 from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing, header_term
+from session_api.archive.rows import row_of
 from session_api.archive.service import FrameService
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
 from session_api.archive.views import (
@@ -315,5 +316,5 @@ async def list_thumbnails(
     presenter: Presenter,
 ) -> Response:
     frame = await frames.named(caller, frame_basename)
-    views = [view for view in presenter.thumbnails(frame) if size in {None, "", view["size"]}] if frame else []
+    views = [view for view in presenter.thumbnails(row_of(frame)) if size in {None, "", view["size"]}] if frame else []
     return page_reply(request, window, len(views), views[window.offset : window.offset + window.limit])

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.links import Links
 from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place, milliseconds
 from session_api.archive.repository import FrameReader, Proposals
+from session_api.archive.rows import IMAGE_FIELDS, FileRow, FrameRow, cards_of, row_of
 from session_api.web.user import User
 
 #: Roles by the flags of an image package, as the files of Photon Ranch are named.
@@ -66,7 +67,7 @@ class ImageService:
         frame = await self._frames.find_any(basename)
         if frame is None or not frame.has_picture or not caller.may_read_frame(frame, now=utc_now()):
             raise NotFoundError(f"No results found for {basename}")
-        return self._package(frame)
+        return self._package(row_of(frame))
 
     async def latest(self, caller: User, site: str, count: int, *, user_id: str | None = None) -> list[ImagePackage]:
         """Return the newest images of a site, or of somebody at a site."""
@@ -75,7 +76,9 @@ class ImageService:
         limit = max(0, min(count, _MOST_LATEST))
         if not limit:
             return []
-        found = await self._frames.page(caller.readable_proposals, chosen, NEWEST_FIRST, limit=limit)
+        found = await self._frames.page(
+            caller.readable_proposals, chosen, NEWEST_FIRST, limit=limit, fields=IMAGE_FIELDS
+        )
         return self._packages(found)
 
     async def latest_of_every_site(self, caller: User) -> dict[str, str]:
@@ -83,8 +86,10 @@ class ImageService:
         latest = {}
         for site in await self._frames.sites():
             chosen = FrameFilter(equal={"site": [site]}, with_picture=True)
-            for frame in await self._frames.page(caller.readable_proposals, chosen, NEWEST_FIRST, limit=1):
-                latest[site] = self._link(frame, PICTURE_ROLES)
+            for row in await self._frames.page(
+                caller.readable_proposals, chosen, NEWEST_FIRST, limit=1, fields=IMAGE_FIELDS
+            ):
+                latest[site] = self._link(row["files"], PICTURE_ROLES)
         return latest
 
     async def header(self, caller: User, basename: str) -> Mapping[str, JsonValue]:
@@ -92,11 +97,10 @@ class ImageService:
         frame = await self._frames.find_any(basename)
         if frame is None or not caller.may_read_frame(frame, now=utc_now()):
             raise NotFoundError(f"No fits header found in the db for {basename}")
-        if frame.header is None:
+        header = await self._frames.header_of(frame)
+        if header is None:
             return {}
-        if frame.header_source != "text":
-            return frame.header
-        return as_texts(frame.header)
+        return header if frame.header_source != "text" else as_texts(header)
 
     async def filtered(
         self,
@@ -111,72 +115,75 @@ class ImageService:
         chosen = replace(chosen, with_picture=True)
         proposals = caller.readable_proposals
         wanted = limit or _NO_LIMIT
-        kept: list[FrameDocument] = []
-        while len(kept) < wanted:
-            found = await self._frames.page(proposals, chosen, order, limit=wanted, after=after)
+        kept: list[FrameRow] = []
+        while len(kept) <= wanted:
+            # One more tells that there are more.
+            found = await self._frames.page(
+                proposals, chosen, order, limit=wanted + 1, after=after, fields=IMAGE_FIELDS
+            )
+            if not found:
+                return self._packages(kept), None
             kept += await self._without_covered(proposals, chosen, found)
-            if found:
-                after = _place(found[-1])
-            if not found or limit is None:
-                break
-        if len(kept) > wanted:
-            kept = kept[:wanted]
-            after = _place(kept[-1])
-        more = bool(found) and await self._frames.page(proposals, chosen, order, limit=1, after=after)
-        return self._packages(kept), after if more else None
+            after = _place(found[-1])
+            if limit is None:
+                more = await self._frames.page(proposals, chosen, order, limit=1, after=after, fields=IMAGE_FIELDS)
+                return self._packages(kept), after if more else None
+        return self._packages(kept[:wanted]), _place(kept[wanted - 1])
 
     async def _without_covered(
-        self, proposals: Proposals, chosen: FrameFilter, frames: Sequence[FrameDocument]
-    ) -> list[FrameDocument]:
+        self, proposals: Proposals, chosen: FrameFilter, rows: Sequence[FrameRow]
+    ) -> list[FrameRow]:
         """Leave out the exposures of a smart stack for which there is a later one among all that fit."""
-        stacks = {(frame.site, frame.stack_id) for frame in frames if frame.stack_id and frame.stack_number is not None}
+        stacks = {(row["site"], row["stack_id"]) for row in rows if row["stack_id"] and row["stack_number"] is not None}
         last = await self._frames.last_of_stacks(proposals, chosen, stacks)
         return [
-            frame
-            for frame in frames
-            if frame.stack_number is None or frame.stack_number >= last.get((frame.site, frame.stack_id or ""), 0)
+            row
+            for row in rows
+            if row["stack_number"] is None or row["stack_number"] >= last.get((row["site"], row["stack_id"] or ""), 0)
         ]
 
-    def _packages(self, frames: Iterable[FrameDocument]) -> list[ImagePackage]:
-        return [self._package(frame) for frame in frames]
+    def _packages(self, rows: Iterable[FrameRow]) -> list[ImagePackage]:
+        return [self._package(row) for row in rows]
 
-    def _package(self, frame: FrameDocument) -> ImagePackage:
-        header = frame.header or {}
-        moment = milliseconds(frame.capture_date)
-        folders = [_shown(header, keyword) for keyword in ("SITEID", "INSTRUME", "DAY-OBS")]
-        as_said = frame.header_source != "text"
-        return ImagePackage(
-            image_id=frame.frame_id,
-            base_filename=frame.basename,
-            data_type=frame.data_type,
-            site=frame.site,
-            exposure_time=frame.exposure_time_s,
-            filter_used=frame.filter_name,
-            right_ascension=frame.right_ascension_deg,
-            declination=frame.declination_deg,
-            azimuth=frame.azimuth_deg,
-            altitude=frame.altitude_deg,
-            airmass=frame.airmass,
-            fits_01_exists=_exists(frame, _LARGE_ROLES),
-            fits_10_exists=_exists(frame, _SMALL_ROLES),
-            jpg_medium_exists=_exists(frame, PICTURE_ROLES),
-            jpg_small_exists=_exists(frame, THUMBNAIL_ROLES),
-            s3_directory="data",
-            username=frame.username,
-            user_id=frame.user_id,
-            fits_filename=_shown(header, "ORIGNAME"),
-            fits_path="/".join([*folders, "raw"]) if frame.header_source else "",
-            SMARTSTK=header.get("SMARTSTK", "") if as_said else _shown(header, "SMARTSTK"),
-            SSTKNUM=header.get("SSTKNUM", "") if as_said else _shown(header, "SSTKNUM"),
-            capture_date=moment,
-            sort_date=moment,
-            jpg_url=self._link(frame, PICTURE_ROLES),
-            jpg_thumbnail_url=self._link(frame, THUMBNAIL_ROLES),
-        )
+    def _package(self, row: FrameRow) -> ImagePackage:
+        cards, files = cards_of(row), row["files"]
+        moment = milliseconds(row["capture_date"])
+        folders = [_shown(cards, keyword) for keyword in ("SITEID", "INSTRUME", "DAY-OBS")]
+        as_said = row["header_source"] != "text"
+        return {
+            "image_id": row["frame_id"],
+            "base_filename": row["_id"],
+            "data_type": row["data_type"],
+            "site": row["site"],
+            "exposure_time": row["exposure_time_s"],
+            "filter_used": row["filter_name"],
+            "right_ascension": row["right_ascension_deg"],
+            "declination": row["declination_deg"],
+            "azimuth": row["azimuth_deg"],
+            "altitude": row["altitude_deg"],
+            "airmass": row["airmass"],
+            "fits_01_exists": _exists(files, _LARGE_ROLES),
+            "fits_10_exists": _exists(files, _SMALL_ROLES),
+            "jpg_medium_exists": _exists(files, PICTURE_ROLES),
+            "jpg_small_exists": _exists(files, THUMBNAIL_ROLES),
+            "s3_directory": "data",
+            "username": row["username"],
+            "user_id": row["user_id"],
+            "fits_filename": _shown(cards, "ORIGNAME"),
+            "fits_path": "/".join([*folders, "raw"]) if row["header_source"] else "",
+            "SMARTSTK": cards.get("SMARTSTK", "") if as_said else _shown(cards, "SMARTSTK"),
+            "SSTKNUM": cards.get("SSTKNUM", "") if as_said else _shown(cards, "SSTKNUM"),
+            "capture_date": moment,
+            "sort_date": moment,
+            "jpg_url": self._link(files, PICTURE_ROLES),
+            "jpg_thumbnail_url": self._link(files, THUMBNAIL_ROLES),
+        }
 
-    def _link(self, frame: FrameDocument, roles: Sequence[str]) -> str:
-        file = next((frame.files[role] for role in roles if role in frame.files), None)
-        return "" if file is None else self._links.sign_get(file.key, content_type="image/jpeg")
+    def _link(self, files: Mapping[str, FileRow], roles: Sequence[str]) -> str:
+        for role in roles:
+            if role in files:
+                return self._links.sign_get(files[role]["key"], content_type="image/jpeg")
+        return ""
 
 
 def as_texts(header: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -184,16 +191,16 @@ def as_texts(header: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {**{keyword: _as_text(value) for keyword, value in header.items()}, "END": ""}
 
 
-def _place(frame: FrameDocument) -> Place:
-    return Place(frame.capture_date, frame.frame_id)
+def _place(row: FrameRow) -> Place:
+    return Place(row["capture_date"], row["frame_id"])
 
 
-def _exists(frame: FrameDocument, roles: Sequence[str]) -> bool | None:
-    return any(role in frame.files for role in roles) or None
+def _exists(files: Mapping[str, FileRow], roles: Sequence[str]) -> bool | None:
+    return any(role in files for role in roles) or None
 
 
-def _shown(header: Mapping[str, JsonValue], keyword: str) -> str:
-    return _as_text(header.get(keyword))
+def _shown(cards: Mapping[str, JsonValue], keyword: str) -> str:
+    return _as_text(cards.get(keyword))
 
 
 def _as_text(value: JsonValue) -> str:

@@ -16,6 +16,9 @@ from datalab.errors import UsageError
 #: A value that frames are compared with; None is the value of those that have none.
 Value = str | int | None
 
+#: From a moment until another, which is not included.
+Span = tuple[datetime, datetime]
+
 #: Kinds of exposures that OCS counts among science, all others being calibrations.
 SCIENCE_TYPES = ("EXPOSE", "TARGET", "SPECTRUM", "CATALOG", "OBJECT")
 
@@ -30,6 +33,7 @@ class FrameFilter:
     equal, unequal: values by field, of which a frame has one, or none; fields are those of `frame.FILTERED_BY`.
     closed: only frames that not everybody may read yet.
     captured, exposed_s: from and until, both included, each None where there is no limit.
+    during: the frame was captured in this span, too.
     basename: the whole name, or a pattern of it.
     header_terms: see `datalab.documents.header_terms`.
     numbers: of which the frame's is one.
@@ -39,6 +43,7 @@ class FrameFilter:
     equal: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     unequal: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     captured: tuple[datetime | None, datetime | None] = (None, None)
+    during: Span | None = None
     exposed_s: tuple[float | None, float | None] = (None, None)
     public_date: datetime | None = None
     closed: bool = False

@@ -38,4 +38,4 @@ async def find_picture(
     presenter: Presenter,
 ) -> Response:
     picture = await frames.picture(caller, basename, small=max(width, height) <= _SMALL_PX)
-    return JsonReply({"url": presenter.link(picture)})
+    return JsonReply({"url": presenter.link(picture.key, picture.media_type)})

@@ -6,8 +6,11 @@ import re
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from datalab.documents import allsky_image, info_image, removed_frame, upload
+from pydantic import JsonValue
+
+from datalab.documents import allsky_image, frame_header, info_image, removed_frame, upload
 from datalab.documents.allsky_image import AllskyImageDocument
 from datalab.documents.document import ASCENDING, DESCENDING, Document
 from datalab.documents.frame import (
@@ -16,58 +19,48 @@ from datalab.documents.frame import (
     COMPLETE,
     NEWEST_FIRST,
     OPEN,
-    RELATED_KEYWORDS,
     SKY_INDEX,
     FrameDocument,
-    Observation,
     readable_frames,
 )
+from datalab.documents.frame_header import HeaderDocument
 from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload import Upload
+from datalab.errors import TransientError
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection, Sort
 from datalab.platform.together import Together
 from session_api.archive.model import FrameFilter, FrameOrder, Place
+from session_api.archive.rows import FRAME_FIELDS, FrameRow
 
 #: As many as one operation may have: reading them takes some 20 ms, in which nobody else is served.
 _MOST_AT_ONCE = 1000
+#: What nobody needs of a frame but who searches by it.
+_HEADER = ("header", "header_terms")
 #: The same file under several names; whoever asks wants to know that there is one.
 _MOST_WITH_ONE_FILE = 10
-#: What lists need of a header.
-LISTED_CARDS = ("SITEID", "INSTRUME", "DAY-OBS", "ORIGNAME", "SMARTSTK", "SSTKNUM", *RELATED_KEYWORDS)
-#: What lists show of a frame.
-_LISTED = (
-    *(
-        "frame_id",
-        "site",
-        "data_type",
-        "files",
-        "former",
-        "footprint",
-        "header_source",
-        "created",
-        "modified",
-        "revision",
-    ),
-    *Observation.model_fields,
-    *(f"header.{keyword}" for keyword in dict.fromkeys(LISTED_CARDS)),
-)
 #: What an answer has beside what is stored: names, and signed links of 500 bytes each.
 _ANSWER_BYTES = 1500
 
 #: As many questions as one request asks: the store takes no more than a thousand.
 _ASKED_AT_ONCE = 100
+#: More than there can be in a day.
+_MOST_KINDS = 100_000
 
 #: Whose frames somebody may read before they are public; None stands for everybody's.
 Proposals = Several[str] | None
 
 
 class FrameReader:
-    """Collection `frames`. What `proposals` let nobody read is not found, unless the method says so."""
+    """Collections `frames` and `frame_headers`.
+
+    What `proposals` let nobody read is not found, unless the method says so.
+    """
 
     def __init__(self, database: Database, *, max_answer_bytes: int) -> None:
         self._frames = Collection(database, COLLECTION, FrameDocument)
+        self._headers = Collection(database, frame_header.COLLECTION, HeaderDocument)
         self._looking = Together(self._look_for, most=_MOST_AT_ONCE, size=len)
         self._max_answer_bytes = max_answer_bytes
 
@@ -77,20 +70,31 @@ class FrameReader:
 
     async def _look_for(self, asked: Sequence[frozenset[str]]) -> list[dict[str, FrameDocument] | Exception]:
         query = {"_id": {"$in": list(frozenset().union(*asked))}}
-        found = {frame.basename: frame for frame in await self._frames.find(query, without=["header", "footprint"])}
+        found = {
+            frame.basename: frame for frame in await self._frames.find(query, without=[*_HEADER, "footprint", "sky"])
+        }
         return [{name: found[name] for name in names if name in found} for names in asked]
 
     async def find_any(self, basename: str) -> FrameDocument | None:
-        """Return a frame with its header, whoever may see it: callers check."""
+        """Return a frame, whoever may see it: callers check."""
         return await self._frames.find_one({"_id": basename})
 
+    async def header_of(self, frame: FrameDocument) -> dict[str, JsonValue] | None:
+        """Return the header of a frame that somebody may see, as it was when the frame was read; None without one."""
+        if frame.header_id is None:
+            return frame.header
+        found = await self._headers.find_one({"_id": frame.header_id})
+        if found is None:
+            raise TransientError(f"the header of {frame.basename} is not there")
+        return found.cards
+
     async def find_any_by_number(self, frame_id: int) -> FrameDocument | None:
-        """Return a frame with its header, whoever may see it: callers check."""
+        """Return a frame, whoever may see it: callers check."""
         return await self._frames.find_one({"frame_id": frame_id})
 
     async def find_any_by_md5(self, md5: str) -> list[FrameDocument]:
         """Return frames that have, or had, a file of an OCS ingester with this checksum; callers check who asks."""
-        return await self._frames.find({"md5s": md5, "removal": None}, without=["header"], limit=_MOST_WITH_ONE_FILE)
+        return await self._frames.find({"md5s": md5, "removal": None}, without=_HEADER, limit=_MOST_WITH_ONE_FILE)
 
     async def page(
         self,
@@ -101,24 +105,26 @@ class FrameReader:
         limit: int,
         skip: int = 0,
         after: Place | None = None,
-    ) -> list[FrameDocument]:
-        """Return the first frames that fit, `limit` at the most, of their headers the `LISTED_CARDS`.
+        fields: Document = FRAME_FIELDS,
+    ) -> list[FrameRow]:
+        """Return the first frames that fit, `limit` at the most.
 
         They come after a place, which only lists by time have, or after the first `skip`; and end before their answer
         is larger than allowed.
         """
         conditions = [*_conditions(chosen), *_after(after, order)]
-        return await self._frames.find_within(
+        rows: list[Any] = await self._frames.rows_within(
             _readable(proposals, conditions, complete=chosen.with_science),
+            fields,
             sort=_sort(order),
             skip=skip,
             limit=limit,
-            only=_LISTED,
             max_bytes=self._max_answer_bytes,
-            beside=lambda _: _ANSWER_BYTES,
+            beside_bytes=_ANSWER_BYTES,
             # Left to itself, the store may go through all frames by date until enough of them lie in a small circle.
             index=SKY_INDEX if chosen.touches else None,
         )
+        return rows
 
     async def count(self, proposals: Proposals, chosen: FrameFilter, *, most: int) -> int:
         """Return how many frames fit, `most` at the most."""
@@ -165,6 +171,13 @@ class FrameReader:
             rows = await self._frames.aggregate([*looks[0], *others], limit=_ASKED_AT_ONCE)
             found += [row["value"] for row in rows]
         return found
+
+    async def kinds(self, proposals: Proposals, chosen: FrameFilter, fields: Sequence[str]) -> list[Document]:
+        """Return what values some fields have together in the frames that fit: each of these is read."""
+        query = _readable(proposals, _conditions(chosen), complete=chosen.with_science)
+        kind = {field: f"${field}" for field in fields}
+        rows = await self._frames.aggregate([{"$match": query}, {"$group": {"_id": kind}}], limit=_MOST_KINDS)
+        return [row["_id"] for row in rows]
 
     async def last_of_stacks(
         self, proposals: Proposals, chosen: FrameFilter, stacks: Several[tuple[str, str]]
@@ -306,6 +319,8 @@ def _conditions(chosen: FrameFilter) -> list[Document]:
     ]
     conditions += [{name: {"$nin": list(values)}} for name, values in chosen.unequal.items()]
     conditions += _within("capture_date", *chosen.captured)
+    if chosen.during is not None:
+        conditions.append({"capture_date": {"$gte": chosen.during[0], "$lt": chosen.during[1]}})
     conditions += _within("exposure_time_s", *chosen.exposed_s)
     if chosen.public_date is not None:
         conditions += _within("public_date", chosen.public_date, chosen.public_date)

@@ -14,8 +14,10 @@ from pydantic import JsonValue
 from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
-from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place
+from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Place, Span
 from session_api.archive.repository import FrameReader, Proposals
+from session_api.archive.rows import FrameRow, row_of
+from session_api.archive.tallies import FrameTallies, Tallied
 from session_api.web.user import User
 from session_api.web.window import Window
 
@@ -52,7 +54,7 @@ class FrameCount:
 class FoundFrame:
     """A frame, and the numbers of those its header or theirs relates to it."""
 
-    frame: FrameDocument
+    frame: FrameRow
     related: Sequence[int]
 
 
@@ -71,8 +73,9 @@ class Outputs(Protocol):
 class FrameService:
     """Frames with a file to compute with. A frame that the caller may not read does not exist: `NotFoundError`."""
 
-    def __init__(self, *, frames: FrameReader, outputs: Outputs) -> None:
+    def __init__(self, *, frames: FrameReader, tallies: FrameTallies, outputs: Outputs) -> None:
         self._frames = frames
+        self._tallies = tallies
         self._outputs = outputs
 
     async def page(
@@ -96,7 +99,7 @@ class FrameService:
         if not count.frames and isinstance(chosen.basename, str):
             other = await self._other_named(caller, chosen.basename)
             if other is not None:
-                return FrameCount(1), [FoundFrame(other, ())][window.offset : window.offset + window.limit]
+                return FrameCount(1), [FoundFrame(row_of(other), ())][window.offset : window.offset + window.limit]
         return count, await self._found(proposals, frames, with_related=with_related)
 
     async def page_after(
@@ -111,18 +114,20 @@ class FrameService:
     ) -> tuple[list[FoundFrame], Place | None]:
         """Return the frames that fit after a place, and the place to go on from if there may be more."""
         proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
-        frames = await self._frames.page(proposals, chosen, order, limit=limit, after=after)
-        last = Place(frames[-1].capture_date, frames[-1].frame_id) if frames else None
-        more = last and await self._frames.page(proposals, chosen, order, limit=1, after=last)
-        return await self._found(proposals, frames, with_related=with_related), last if more else None
+        found = await self._frames.page(proposals, chosen, order, limit=limit + 1, after=after)
+        rows = found[:limit]
+        last = Place(rows[-1]["capture_date"], rows[-1]["frame_id"]) if rows else None
+        # Fewer than asked for may be all there are, or all that an answer can hold.
+        more = len(found) > limit or (last and await self._frames.page(proposals, chosen, order, limit=1, after=last))
+        return await self._found(proposals, rows, with_related=with_related), last if more else None
 
     async def frame(self, caller: User, frame_id: int) -> FoundFrame:
-        """Return one frame, with its header, or one output of the caller's operations."""
+        """Return one frame, or one output of the caller's operations."""
         output = await self._outputs.find(caller, frame_id)
         if output is not None:
-            return FoundFrame(output, ())
+            return FoundFrame(row_of(output), ())
         frame = await self._readable(caller, frame_id)
-        (found,) = await self._found(caller.readable_proposals, [frame], with_related=True)
+        (found,) = await self._found(caller.readable_proposals, [row_of(frame)], with_related=True)
         return found
 
     async def named(self, caller: User, basename: str) -> FrameDocument | None:
@@ -135,7 +140,7 @@ class FrameService:
         output = await self._outputs.find(caller, frame_id)
         if output is not None:
             return await self._outputs.header(caller, output)
-        return (await self._readable(caller, frame_id)).header or {}
+        return await self._frames.header_of(await self._readable(caller, frame_id)) or {}
 
     async def related(self, caller: User, frame_id: int) -> list[FoundFrame]:
         """Return the frames that the header of one names, and those whose header names it."""
@@ -156,11 +161,25 @@ class FrameService:
 
     async def aggregate(self, caller: User, chosen: FrameFilter) -> dict[str, list[str]]:
         """Return the values that frames which fit have, by what they are values of: see `AGGREGATED`."""
-        chosen = replace(chosen, with_science=True)
-        values = await asyncio.gather(
-            *(self._frames.values(caller.readable_proposals, chosen, field) for field in AGGREGATED.values())
+        proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
+        tallied = await self._tallies.find(proposals, chosen)
+        if tallied is None:
+            values = await asyncio.gather(
+                *(self._frames.values(proposals, chosen, field) for field in AGGREGATED.values())
+            )
+            return dict(zip(AGGREGATED, values, strict=True))
+        fields = list(AGGREGATED.values())
+        kinds = await asyncio.gather(
+            *(
+                self._frames.kinds(proposals, replace(chosen, during=span), fields)
+                for span in (*tallied.untold, *tallied.parts)
+            )
         )
-        return dict(zip(AGGREGATED, values, strict=True))
+        found: dict[str, list[str]] = {}
+        for name, field in AGGREGATED.items():
+            others = {kind.get(field) for span in kinds for kind in span}
+            found[name] = sorted(str(value) for value in tallied.values[field] | others if value)
+        return found
 
     async def _readable(self, caller: User, frame_id: int) -> FrameDocument:
         frame = await self._frames.find_any_by_number(frame_id)
@@ -189,6 +208,26 @@ class FrameService:
         return frame, next((frame.files[role] for role in roles if role in frame.files), None) if frame else None
 
     async def _count(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
+        """Return the count, from the tallies if they tell."""
+        tallied = await self._tallies.find(proposals, chosen)
+        return await (self._counted(proposals, chosen) if tallied is None else self._added(proposals, chosen, tallied))
+
+    async def _added(self, proposals: Proposals, chosen: FrameFilter, tallied: Tallied) -> FrameCount:
+        """Return the count, of which the tallies tell the most."""
+
+        async def among_frames(spans: Sequence[Span]) -> int:
+            asked = (replace(chosen, during=span) for span in spans)
+            return sum(
+                await asyncio.gather(*(self._frames.count(proposals, each, most=MOST_COUNTED + 1) for each in asked))
+            )
+
+        frames = tallied.frames + await among_frames(tallied.untold)
+        if frames > MOST_COUNTED:
+            return FrameCount(frames + round(tallied.likely), estimated=True)
+        frames += await among_frames(tallied.parts)
+        return FrameCount(frames, estimated=frames > MOST_COUNTED)
+
+    async def _counted(self, proposals: Proposals, chosen: FrameFilter) -> FrameCount:
         """Return the count; of many frames an estimate, from how many of a sample fit.
 
         Numbers are given one after the other, so that those of the sample are as good as drawn from all frames; where
@@ -214,19 +253,16 @@ class FrameService:
         share = fitting / len(sample)
         return reach * share, reach * math.sqrt(share * (1 - share) / len(sample))
 
-    async def _found(
-        self, proposals: Proposals, frames: Sequence[FrameDocument], *, with_related: bool
-    ) -> list[FoundFrame]:
+    async def _found(self, proposals: Proposals, rows: Sequence[FrameRow], *, with_related: bool) -> list[FoundFrame]:
         if not with_related:
-            return [FoundFrame(frame, ()) for frame in frames]
+            return [FoundFrame(row, ()) for row in rows]
         named, naming = await asyncio.gather(
-            self._frames.numbers_of(proposals, {name for frame in frames for name in frame.related}),
-            self._frames.numbers_naming(proposals, [frame.basename for frame in frames]),
+            self._frames.numbers_of(proposals, {name for row in rows for name in row["related"]}),
+            self._frames.numbers_naming(proposals, [row["_id"] for row in rows]),
         )
         return [
             FoundFrame(
-                frame,
-                sorted({named[name] for name in frame.related if name in named}.union(naming.get(frame.basename, ()))),
+                row, sorted({named[name] for name in row["related"] if name in named}.union(naming.get(row["_id"], ())))
             )
-            for frame in frames
+            for row in rows
         ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NotRequired
 
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument, FrameFile
+from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
 from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
-from session_api.archive import file_numbers
-from session_api.archive.file_numbers import FIRST_THUMBNAIL, file_number
+from session_api.archive.file_numbers import FIRST_THUMBNAIL, number_of, placed
+from session_api.archive.rows import FileRow, FrameRow, row_of
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
 from session_api.web.replies import shown_datetime
@@ -125,51 +126,58 @@ class FramePresenter:
 
     def frame(self, found: FoundFrame, *, with_thumbnails: bool = False, with_related: bool = True) -> FrameView:
         """Return a frame."""
-        frame = found.frame
-        versions = [self._version(frame, place, file) for place, file in file_numbers.versions(frame)]
-        date = shown_datetime(frame.observation_date) if frame.observation_date else None
-        public_date = shown_datetime(frame.public_date) if frame.public_date else None
-        view = FrameView(
-            id=frame.frame_id,
-            basename=frame.basename,
-            observation_date=date,
-            observation_day=frame.observation_day,
-            proposal_id=frame.proposal_id or "",
-            instrument_id=frame.instrument_id or "",
-            target_name=frame.target_name or "",
-            reduction_level=frame.reduction_level,
-            site_id=frame.site_id or "",
-            telescope_id=frame.telescope_id or "",
-            exposure_time=frame.exposure_time_s,
-            primary_optical_element=frame.filter_name or "",
-            public_date=public_date,
-            configuration_type=frame.configuration_type or "",
-            observation_id=_number(frame.observation_id),
-            request_id=_number(frame.request_id),
-            version_set=versions,
-            url=versions[0]["url"] if versions else "",
-            filename=versions[0]["key"].rpartition("/")[2] if versions else frame.basename,
-            DATE_OBS=date,
-            DAY_OBS=frame.observation_day,
-            PROPID=frame.proposal_id or "",
-            INSTRUME=frame.instrument_id or "",
-            OBJECT=frame.target_name or "",
-            RLEVEL=frame.reduction_level,
-            SITEID=frame.site_id or "",
-            TELID=frame.telescope_id or "",
-            EXPTIME=frame.exposure_time_s,
-            FILTER=frame.filter_name or "",
-            L1PUBDAT=public_date,
-            OBSTYPE=frame.configuration_type or "",
-            BLKUID=_number(frame.observation_id),
-            REQNUM=_number(frame.request_id),
+        row = found.frame
+        versions = [self._version(row, place, file) for place, file in _versions(row)]
+        date, public_date = _shown(row["observation_date"]), _shown(row["public_date"])
+        proposal_id, instrument_id, target_name = (
+            row["proposal_id"] or "",
+            row["instrument_id"] or "",
+            row["target_name"] or "",
         )
-        if frame.footprint:
-            view["area"] = ring(frame.footprint)
+        observation_id, request_id = _number(row["observation_id"]), _number(row["request_id"])
+        site_id, telescope_id = row["site_id"] or "", row["telescope_id"] or ""
+        filter_name, configuration_type = row["filter_name"] or "", row["configuration_type"] or ""
+        view: FrameView = {
+            "id": row["frame_id"],
+            "basename": row["_id"],
+            "observation_date": date,
+            "observation_day": row["observation_day"],
+            "proposal_id": proposal_id,
+            "instrument_id": instrument_id,
+            "target_name": target_name,
+            "reduction_level": row["reduction_level"],
+            "site_id": site_id,
+            "telescope_id": telescope_id,
+            "exposure_time": row["exposure_time_s"],
+            "primary_optical_element": filter_name,
+            "public_date": public_date,
+            "configuration_type": configuration_type,
+            "observation_id": observation_id,
+            "request_id": request_id,
+            "version_set": versions,
+            "url": versions[0]["url"] if versions else "",
+            "filename": versions[0]["key"].rpartition("/")[2] if versions else row["_id"],
+            "DATE_OBS": date,
+            "DAY_OBS": row["observation_day"],
+            "PROPID": proposal_id,
+            "INSTRUME": instrument_id,
+            "OBJECT": target_name,
+            "RLEVEL": row["reduction_level"],
+            "SITEID": site_id,
+            "TELID": telescope_id,
+            "EXPTIME": row["exposure_time_s"],
+            "FILTER": filter_name,
+            "L1PUBDAT": public_date,
+            "OBSTYPE": configuration_type,
+            "BLKUID": observation_id,
+            "REQNUM": request_id,
+        }
+        if row["footprint"]:
+            view["area"] = ring(row["footprint"])
         if with_related:
             view["related_frames"] = list(found.related)
         if with_thumbnails:
-            view["thumbnails"] = self.thumbnails(frame)
+            view["thumbnails"] = self.thumbnails(row)
         return view
 
     def frames(
@@ -180,57 +188,68 @@ class FramePresenter:
 
     def files(self, frame: FrameDocument) -> list[VersionView]:
         """Return every file of a frame that has a checksum OCS ingesters know it by, also pictures."""
+        row = row_of(frame)
         pictures = [
-            (FIRST_THUMBNAIL + number, frame.files[role])
+            (FIRST_THUMBNAIL + number, row["files"][role])
             for number, (_, roles) in enumerate(_THUMBNAILS)
             for role in roles
-            if role in frame.files
+            if role in row["files"]
         ]
-        return [self._version(frame, place, file) for place, file in (*file_numbers.versions(frame), *pictures)]
+        return [self._version(row, place, file) for place, file in (*_versions(row), *pictures)]
 
     def picture(self, frame: FrameDocument, role: str, *, size: str) -> ThumbnailView:
         """Return one picture of a frame, by its role, with the size a client calls it by."""
         number = next(number for number, (_, roles) in enumerate(_THUMBNAILS) if role in roles)
-        return self._thumbnail(frame, number, size, frame.files[role])
+        row = row_of(frame)
+        return self._thumbnail(row, number, size, row["files"][role])
 
-    def link(self, file: FrameFile) -> str:
+    def link(self, key: str, media_type: str) -> str:
         """Return where a file can be fetched for a while."""
-        return self._links.sign_get(file.key, content_type=file.media_type)
+        return self._links.sign_get(key, content_type=media_type)
 
-    def _version(self, frame: FrameDocument, number: int, file: FrameFile) -> VersionView:
-        return VersionView(
-            id=file_number(frame, number),
-            key=file.key,
-            md5=file.md5 or (file.etag if len(file.etag) == _MD5_CHARACTERS else ""),
-            extension=_extension(file.key),
-            url=self.link(file),
-            created=shown_datetime(file.stored_at),
-        )
+    def _version(self, row: FrameRow, number: int, file: FileRow) -> VersionView:
+        return {
+            "id": number_of(row["frame_id"], number),
+            "key": file["key"],
+            "md5": file.get("md5") or (file["etag"] if len(file["etag"]) == _MD5_CHARACTERS else ""),
+            "extension": _extension(file["key"]),
+            "url": self.link(file["key"], file["media_type"]),
+            "created": shown_datetime(file["stored_at"]),
+        }
 
-    def thumbnails(self, frame: FrameDocument) -> list[ThumbnailView]:
+    def thumbnails(self, row: FrameRow) -> list[ThumbnailView]:
         """Return pictures of both sizes, if there is one at all: the client asks for them by their size."""
-        named = {size: next((role for role in roles if role in frame.files), None) for size, roles in _THUMBNAILS}
+        files = row["files"]
+        named = {size: next((role for role in roles if role in files), None) for size, roles in _THUMBNAILS}
         there = [role for role in named.values() if role]
         return [
-            self._thumbnail(frame, number, size, frame.files[role or there[0]])
+            self._thumbnail(row, number, size, files[role or there[0]])
             for number, (size, role) in enumerate(named.items())
             if there
         ]
 
-    def _thumbnail(self, frame: FrameDocument, number: int, size: str, file: FrameFile) -> ThumbnailView:
-        return ThumbnailView(
-            id=file_number(frame, FIRST_THUMBNAIL + number),
-            frame=frame.frame_id,
-            size=size,
-            basename=f"{frame.basename}-{size}",
-            extension=_extension(file.key),
-            key=file.key,
-            url=self._links.sign_get(file.key, content_type="image/jpeg"),
-        )
+    def _thumbnail(self, row: FrameRow, number: int, size: str, file: FileRow) -> ThumbnailView:
+        return {
+            "id": number_of(row["frame_id"], FIRST_THUMBNAIL + number),
+            "frame": row["frame_id"],
+            "size": size,
+            "basename": f"{row['_id']}-{size}",
+            "extension": _extension(file["key"]),
+            "key": file["key"],
+            "url": self._links.sign_get(file["key"], content_type="image/jpeg"),
+        }
 
 
 _MOST_DIGITS = 15  # JavaScript holds these exactly
 _MD5_CHARACTERS = hashlib.md5(usedforsecurity=False).digest_size * 2
+
+
+def _versions(row: FrameRow) -> list[tuple[int, FileRow]]:
+    return placed(row["files"], row.get("former") or ())
+
+
+def _shown(moment: datetime | None) -> str | None:
+    return None if moment is None else shown_datetime(moment)
 
 
 def _number(text: str | None) -> int | str | None:

@@ -47,7 +47,9 @@ class KnownFrames:
 
     async def find(self, basenames: Several[str]) -> dict[str, FrameDocument]:
         """Return frames without their headers, by basename; those there are."""
-        found = await self._frames.find({"_id": {"$in": list(basenames)}}, without=["header", "footprint"])
+        found = await self._frames.find(
+            {"_id": {"$in": list(basenames)}}, without=["header", "header_terms", "footprint"]
+        )
         return {frame.basename: frame for frame in found}
 
     async def has(self, key: str, content: bytes) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC
 from inspect import isawaitable
 from typing import Any
 
-from bson import encode
+from bson import decode_all, encode
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel, ReturnDocument, UpdateOne
@@ -37,10 +37,10 @@ __all__ = [
     "ReturnDocument",
     "UpdateOne",
     "aggregated",
-    "aggregated_while",
     "encoded",
     "inserted",
     "mongo_errors",
+    "read_while",
 ]
 
 #: Documents that come at once, as far as they fit into the 16 MiB of a message.
@@ -95,28 +95,43 @@ async def aggregated(collection: DriverCollection, pipeline: Sequence[Document],
     return documents
 
 
-async def aggregated_while(
+async def read_while(
     collection: DriverCollection,
-    pipeline: Sequence[Document],
-    wanted: Callable[[Document], bool],
+    query: Document,
+    fields: Document,
+    wanted: Callable[[Document, int], bool],
     *,
+    sort: Sequence[tuple[str, int]],
+    skip: int,
+    limit: int,
     index: str | None = None,
 ) -> None:
-    """Hand over what a pipeline makes of a collection, one by one, until one is not wanted. Raises `TransientError`.
+    """Hand over some fields of the documents that fit, with the bytes they have, until one is not wanted.
 
-    `index` names the one to read by; without it the store chooses.
+    They come and are decoded many at a time. `index` names the one to read by; without it the store chooses.
+    Raises `TransientError`.
     """
     options: dict[str, Any] = {} if index is None else {"hint": index}
     with mongo_errors():
-        cursor: Any = collection.aggregate(pipeline, batchSize=_BATCH, **options)
-        if isawaitable(cursor):  # likewise
-            cursor = await cursor
+        cursor: Any = collection.find_raw_batches(
+            query, fields, sort=list(sort), skip=skip, limit=limit, batch_size=_BATCH, **options
+        )
         try:
-            async for document in cursor:
-                if not wanted(document):
+            async for batch in cursor:
+                documents = decode_all(batch, collection.codec_options)
+                if not all(map(wanted, documents, _sizes(batch))):
                     break
         finally:
             await cursor.close()
+
+
+def _sizes(batch: bytes) -> Iterator[int]:
+    """Yield how many bytes each of several documents has: each begins with that."""
+    at = 0
+    while at < len(batch):
+        size = int.from_bytes(batch[at : at + 4], "little")
+        yield size
+        at += size
 
 
 def encoded(document: Document) -> EncodedDocument:

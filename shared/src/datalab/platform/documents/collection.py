@@ -19,10 +19,10 @@ from datalab.platform.documents.client import (
     ReturnDocument,
     UpdateOne,
     aggregated,
-    aggregated_while,
     encoded,
     inserted,
     mongo_errors,
+    read_while,
 )
 from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
 from datalab.platform.together import Together
@@ -30,8 +30,6 @@ from datalab.platform.together import Together
 #: A write waits for the journal about as long as a disk takes to store this.
 _MOST_AT_ONCE_BYTES = 1024**2
 _WITHOUT_OUTBOX = {"outbox": False}
-#: A field beside those of a document, while it is read.
-_SIZE = "_bytes"
 #: Documents whose events are all published: nothing is lost with them.
 PUBLISHED: Document = {"outbox.0": {"$exists": False}}
 
@@ -132,47 +130,53 @@ class Collection(Generic[DocumentT]):
         sort: Sort = (("_id", ASCENDING),),
         skip: int = 0,
         without: Iterable[str] = (),
-        only: Iterable[str] = (),
         beside: Callable[[DocumentT], int] = lambda _: 0,
-        index: str | None = None,
     ) -> list[DocumentT]:
         """Return the first documents that fit, `limit` at the most, and no more bytes of them than allowed.
 
-        They come without some of their optional fields, or with `only` some; `beside` tells how many bytes belong to a
-        document that are stored elsewhere. One document always comes. `index` names the one to read by.
+        They come without some of their optional fields; `beside` tells how many bytes belong to a document that are
+        stored elsewhere. One document always comes.
         """
-        found: list[DocumentT] = []
-        left = max_bytes
+        found = _Within(read=self._model.read, beside=beside, max_bytes=max_bytes)
+        fields = {**_WITHOUT_OUTBOX, **dict.fromkeys(without, False)}
+        await read_while(self.driver, query, fields, found.take, sort=sort, skip=skip, limit=limit)
+        return found.taken
 
-        def take(row: Document) -> bool:
-            nonlocal left
-            left -= row.pop(_SIZE)
-            if left < 0 and found:
-                return False
-            document = self._model.read(row)
-            left -= beside(document)
-            if left < 0 and found:
-                return False
-            found.append(document)
-            return True
+    async def rows_within(
+        self,
+        query: Document,
+        fields: Document,
+        *,
+        max_bytes: int,
+        beside_bytes: int,
+        limit: int,
+        sort: Sort,
+        skip: int = 0,
+        index: str | None = None,
+    ) -> list[Document]:
+        """Return some fields of the first documents that fit, likewise, as they are stored.
 
-        pipeline: list[Document] = [
-            {"$match": query},
-            {"$sort": dict(sort)},
-            {"$skip": skip},
-            {"$limit": limit},
-            {"$project": dict.fromkeys(only, True)} if only else {"$unset": [*_WITHOUT_OUTBOX, *without]},
-            {"$set": {_SIZE: {"$bsonSize": "$$ROOT"}}},
-        ]
-        await aggregated_while(self.driver, pipeline, take, index=index)
-        return found
+        `beside_bytes` belong to each that are stored elsewhere. `index` names the one to read by.
+        """
+        found: _Within[Document] = _Within(read=_same, beside=lambda _: beside_bytes, max_bytes=max_bytes)
+        await read_while(self.driver, query, fields, found.take, sort=sort, skip=skip, limit=limit, index=index)
+        return found.taken
 
     async def rows(
-        self, query: Document, fields: Document, *, sort: Sort = (("_id", ASCENDING),), skip: int = 0, limit: int = 0
+        self,
+        query: Document,
+        fields: Document,
+        *,
+        sort: Sort = (("_id", ASCENDING),),
+        skip: int = 0,
+        limit: int = 0,
+        index: str | None = None,
     ) -> list[Document]:
-        """Return some fields of the documents that fit, as they are stored."""
+        """Return some fields of the documents that fit, as they are stored. `index` names the one to read by."""
+        options: dict[str, Any] = {} if index is None else {"hint": index}
         with mongo_errors():
-            return await self.driver.find(query, fields).sort(list(sort)).skip(skip).limit(limit).to_list(None)
+            found = self.driver.find(query, fields, sort=list(sort), skip=skip, limit=limit, **options)
+            return await found.to_list(None)
 
     async def count(self, query: Document, *, most: int | None = None) -> int:
         """Return how many documents fit, `most` at the most."""
@@ -288,6 +292,16 @@ class Collection(Generic[DocumentT]):
         with mongo_errors():
             await self.driver.update_one({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True)
 
+    async def upsert_all(self, documents: Sequence[DocumentT]) -> None:
+        """Store several documents, whatever there was under their ids."""
+        writes = []
+        for document in documents:
+            fields = document.stored()
+            writes.append(UpdateOne({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True))
+        if writes:
+            with mongo_errors():
+                await self.driver.bulk_write(writes, ordered=False)
+
     async def delete(self, query: Document) -> int:
         """Remove every document that fits; return how many there were."""
         with mongo_errors():
@@ -297,6 +311,32 @@ class Collection(Generic[DocumentT]):
     def _nudge(self, document_id: Any, outbox: list[Document] | None) -> None:
         if self._relay is not None:
             self._relay.nudge(self.driver.name, document_id, outbox)
+
+
+class _Within(Generic[T]):
+    """Takes documents as long as they are no more bytes than allowed; the first in any case."""
+
+    def __init__(self, *, read: Callable[[Document], T], beside: Callable[[T], int], max_bytes: int) -> None:
+        self._read = read
+        self._beside = beside
+        self._left = max_bytes
+        self.taken: list[T] = []
+
+    def take(self, row: Document, size: int) -> bool:
+        """Return whether more is wanted."""
+        self._left -= size
+        if self._left < 0 and self.taken:
+            return False
+        document = self._read(row)
+        self._left -= self._beside(document)
+        if self._left < 0 and self.taken:
+            return False
+        self.taken.append(document)
+        return True
+
+
+def _same(row: Document) -> Document:
+    return row
 
 
 async def until_won(turn: Callable[[], Awaitable[T]], *, races: int, of: str) -> T:

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from time import time
 from urllib.parse import quote, urlsplit
 
@@ -41,7 +42,7 @@ _Wanted = tuple[str, str | None, str | None]
 class _Slot:
     """What all links of one date have in common: parameters, head of what is signed, and the key that signs it."""
 
-    dated: datetime
+    dated_at: int
     query: str
     head: str
     key: bytes
@@ -63,8 +64,9 @@ class Links:
         self._region = settings.s3_region
         self._capacity = capacity
         self._clock = clock
-        self._slot = self._slot_of(datetime.fromtimestamp(0, UTC))
-        self._signed: OrderedDict[_Wanted, tuple[int, str]] = OrderedDict()
+        self._slot = self._slot_of(0)
+        #: Of this slot, those asked for last at the end.
+        self._signed: OrderedDict[_Wanted, str] = OrderedDict()
 
     def sign_get(self, key: str, *, content_type: str | None = None, filename: str | None = None) -> str:
         """Return a link to the object, which need not exist. Raises `UsageError` for a key no server takes.
@@ -72,32 +74,34 @@ class Links:
         `content_type` is the type the reply shall carry (the store does not remember it reliably), `filename` what a
         browser shall save the reply as.
         """
-        wanted = (key, content_type, filename)
         dated_at = int(self._clock()) // self._slot_s * self._slot_s
-        kept_at, link = self._signed.get(wanted, (-1, ""))
-        if kept_at != dated_at:
-            link = self._sign(*wanted, dated=datetime.fromtimestamp(dated_at, UTC))
-            self._signed[wanted] = (dated_at, link)
-            if len(self._signed) > self._capacity:
-                self._signed.popitem(last=False)
-        self._signed.move_to_end(wanted)
+        if self._slot.dated_at != dated_at:
+            self._slot = self._slot_of(dated_at)
+            self._signed.clear()
+        wanted = (key, content_type, filename)
+        link = self._signed.get(wanted)
+        if link is not None:
+            self._signed.move_to_end(wanted)
+            return link
+        link = self._signed[wanted] = self._sign(key, content_type, filename)
+        if len(self._signed) > self._capacity:
+            self._signed.popitem(last=False)
         return link
 
-    def _sign(self, key: str, content_type: str | None, filename: str | None, *, dated: datetime) -> str:
-        if self._slot.dated != dated:
-            self._slot = self._slot_of(dated)
+    def _sign(self, key: str, content_type: str | None, filename: str | None) -> str:
         path = self._folder + quote(valid_key(key), safe="/~")
         query = self._slot.query
         if filename is not None:
             query += f"&response-content-disposition={quote(_attachment(filename), safe='~')}"
         if content_type is not None:
-            query += f"&response-content-type={quote(content_type, safe='~')}"
+            query += f"&response-content-type={_quoted(content_type)}"
         request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
         signed = self._slot.head + hashlib.sha256(request.encode()).hexdigest()
         signature = hmac.digest(self._slot.key, signed.encode(), "sha256").hex()
         return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
 
-    def _slot_of(self, dated: datetime) -> _Slot:
+    def _slot_of(self, dated_at: int) -> _Slot:
+        dated = datetime.fromtimestamp(dated_at, UTC)
         moment, day = f"{dated:%Y%m%dT%H%M%SZ}", f"{dated:%Y%m%d}"
         scope = f"{day}/{self._region}/s3/aws4_request"
         parameters = {
@@ -111,11 +115,16 @@ class Links:
         for part in scope.split("/"):
             key = hmac.digest(key, part.encode(), "sha256")
         return _Slot(
-            dated=dated,
+            dated_at=dated_at,
             query="&".join(f"{name}={quote(value, safe='~')}" for name, value in parameters.items()),
             head=f"{_ALGORITHM}\n{moment}\n{scope}\n",
             key=key,
         )
+
+
+@lru_cache(maxsize=256)
+def _quoted(content_type: str) -> str:
+    return quote(content_type, safe="~")
 
 
 def _attachment(filename: str) -> str:

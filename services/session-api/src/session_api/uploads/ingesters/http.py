@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from datalab.events import site_codes
 from datalab.events.frames import FrameRecord
 from datalab.events.spelling import Spelled
+from session_api.archive.rows import row_of
 from session_api.archive.service import FoundFrame
 from session_api.archive.views import FramePresenter, FrameView, ThumbnailView, VersionView
 from session_api.uploads.ingesters.model import SaidFrame, SaidPicture, SaidVersion
@@ -227,7 +228,7 @@ async def list_versions(
 @access(Access.INGESTER)
 async def add_frame(form: FrameForm, caller: Caller, records: Records, presenter: Presenter) -> Response:
     frame = await records.add_frame(caller, form.said())
-    return JsonReply(presenter.frame(FoundFrame(frame, ())), 201)
+    return JsonReply(presenter.frame(FoundFrame(row_of(frame), ())), 201)
 
 
 @router.post(
