@@ -310,7 +310,9 @@ class Ingestion:
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
-            event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
+            event = frame_ingested(
+                after, before=before, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE
+            )
             try:
                 await self._frames.save(after, [event] if news else [])
             except LostRaceError:

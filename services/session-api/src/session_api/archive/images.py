@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocument
+from datalab.documents.frame import LARGE_ROLES, PICTURE_ROLES, SMALL_ROLES, THUMBNAIL_ROLES, FrameDocument
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.links import Links
@@ -16,8 +16,6 @@ from session_api.archive.model import NEWEST_FIRST, FrameFilter, FrameOrder, Pla
 from session_api.archive.repository import FrameReader, Proposals
 from session_api.web.user import User
 
-#: Roles by the flags of an image package, as the files of Photon Ranch are named.
-_LARGE_ROLES, _SMALL_ROLES = ("fits_01", "fits_00"), ("fits_10", "fits_13")
 #: More than any answer can hold: where no limit is given, its size is the limit.
 _NO_LIMIT = 100_000
 _MOST_LATEST = 1000
@@ -157,8 +155,8 @@ class ImageService:
             azimuth=frame.azimuth_deg,
             altitude=frame.altitude_deg,
             airmass=frame.airmass,
-            fits_01_exists=_exists(frame, _LARGE_ROLES),
-            fits_10_exists=_exists(frame, _SMALL_ROLES),
+            fits_01_exists=_exists(frame, LARGE_ROLES),
+            fits_10_exists=_exists(frame, SMALL_ROLES),
             jpg_medium_exists=_exists(frame, PICTURE_ROLES),
             jpg_small_exists=_exists(frame, THUMBNAIL_ROLES),
             s3_directory="data",
