@@ -169,6 +169,16 @@ async def test_too_many_of_one_address_are_refused_and_those_with_a_token_have_t
         assert await heard(client) == notice(1)
 
 
+async def test_a_proxy_that_says_for_whom_it_asks_is_not_one_client(start):
+    server = await start(datastream_max_per_address=1)
+    here, there = ({"additional_headers": {"X-Forwarded-For": address}} for address in ("192.0.2.1", "192.0.2.2"))
+    async with listening(server, **here), listening(server, **there):
+        await listeners(server, 2)
+        with pytest.raises(InvalidStatus):
+            async with listening(server, **here):
+                pass
+
+
 async def test_a_message_that_is_too_large_ends_the_connection(server):
     async with listening(server) as client:
         await client.send("x" * 65 * 1024)
