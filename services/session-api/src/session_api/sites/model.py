@@ -14,7 +14,9 @@ from datalab.events.envelope import UtcDatetime
 from session_api.web.bodies import JsonObject
 
 #: What stands where a site does in paths of the API, and is none: nobody could ask for its configuration.
-_NO_SITES: Final = frozenset({"all", "api", "control_room", "dev", "fitsheader", "frames", "image", "nightlog", "prod", "test"})
+_NO_SITES: Final = frozenset(
+    {"all", "api", "control_room", "dev", "fitsheader", "frames", "image", "nightlog", "prod", "test"}
+)
 
 
 def _read(value: Any) -> Any:
