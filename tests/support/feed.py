@@ -20,6 +20,7 @@ from session_api.accounts.authentication import Authenticator, token_hash
 from session_api.accounts.model import Account
 from session_api.feed import websocket
 from session_api.feed.admission import FeedAdmission
+from session_api.feed.datastream import Datastream
 from session_api.feed.hub import FeedHub
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.server import WEBSOCKET_OPTIONS
@@ -114,6 +115,7 @@ class FeedServer:
             settings=settings,
             metrics=metrics,
         )
+        self._datastream = Datastream(hub=self.hub, settings=settings, metrics=metrics)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.address = self._socket.getsockname()
@@ -125,7 +127,7 @@ class FeedServer:
         await apply_topology(self.bus.jetstream)
         await self.hub.start()
         app = FastAPI()
-        app.state.services = {FeedAdmission: self._admission}
+        app.state.services = {FeedAdmission: self._admission, Datastream: self._datastream}
         app.include_router(websocket.router)
         self.uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **WEBSOCKET_OPTIONS))
         serving = asyncio.create_task(self.uvicorn.serve(sockets=[self._socket]))

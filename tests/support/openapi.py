@@ -39,7 +39,9 @@ class OpenApiContract:
         if path in UNDESCRIBED or (method == "OPTIONS" and response.status_code == 200):
             return
         about = f"{method} {path} answers {response.status_code}: {response.content[:200]!r}"
-        operations = next((found for template, found in self._templates if template.fullmatch(path)), {})
+        described = [found for template, found in self._templates if template.fullmatch(path)]
+        with_method = [found for found in described if method.lower() in found]
+        operations = next(iter([*with_method, *described]), {})
         if method.lower() in operations:
             self._compare(response, operations[method.lower()]["responses"], about)
         else:  # no such path, or not with this method

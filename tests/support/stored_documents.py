@@ -23,6 +23,7 @@ from session_api.accounts.model import Account
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.sessions.model import Session
+from session_api.sites.model import SiteConfiguration
 from session_api.uploads.model import version_of
 from session_api.uploads.personal.model import PersonalUpload, UploadState
 
@@ -308,3 +309,8 @@ def personal_upload():
         created=BEGINNING,
         modified=BEGINNING + timedelta(seconds=9),
     )
+
+
+def site_configuration():
+    configuration = {"latitude": 31.5, "elevation": 20.0, "events": {"day_directory": "20261120", "$a.b": None}}
+    return SiteConfiguration(site="tst", configuration=configuration, size_bytes=98, modified=BEGINNING)

@@ -16,6 +16,7 @@ from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
+from session_api.sites.model import SiteConfiguration
 from session_api.uploads.model import FileVersion
 from session_api.uploads.personal.model import PersonalUpload
 from support import stored_documents
@@ -40,6 +41,7 @@ WRITTEN = {
     "upload_ticket": stored_documents.upload_ticket(),
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
+    "site_configuration": stored_documents.site_configuration(),
 }
 MODELS = {
     "account": Account,
@@ -54,6 +56,7 @@ MODELS = {
     "upload_ticket": UploadTicket,
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
+    "site_configuration": SiteConfiguration,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

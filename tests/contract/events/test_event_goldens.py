@@ -78,7 +78,7 @@ EXAMPLES = [
     frames.FileUploaded(
         **ENVELOPE, key="people/ada/1/m31.fit", size_bytes=5, sha256=SHA256, owner="ada", file_name="m31.fit"
     ),
-    frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits"),
+    frames.FrameIngested(**ENVELOPE, **FRAME, site="tst", key="data/a.fits", image_changed=True),
     frames.FileRejected(**ENVELOPE, site="tst", key="data/a\n.fits", reason="the name has 4 parts, should have 5"),
     frames.FileUnchanged(**ENVELOPE, site="tst", key="data/a.fits", reason="its frame has this file already"),
     frames.FrameRemovalRequested(**ENVELOPE, frame_id=12, basename="tst-inst-20260504-00000412", requested_by="alice"),
@@ -161,7 +161,7 @@ EXAMPLES = [
     feed.OperationDeleted(**ENVELOPE, **SESSION, operation_id=7),
     feed.SessionChanged(**ENVELOPE, **SESSION, name="My session"),
     feed.SessionDeleted(**ENVELOPE, **SESSION),
-    feed.FrameChanged(**ENVELOPE, **FRAME, site="tst"),
+    feed.FrameChanged(**ENVELOPE, **FRAME, site="tst", image_changed=True),
     feed.FrameDeleted(
         **ENVELOPE,
         site="tst",
@@ -172,6 +172,9 @@ EXAMPLES = [
         proposal_id="LCO2026A-001",
     ),
     feed.FileRefused(**ENVELOPE, site="tst", key="data/a.fits", reason="no image"),
+    feed.InfoImageChanged(
+        **ENVELOPE, site="tst", channel=2, basename="tst-inst-20260504-00000412", roles=("jpg_10", "txt_00")
+    ),
 ]
 
 

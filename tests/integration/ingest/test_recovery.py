@@ -74,7 +74,7 @@ async def test_what_was_written_but_not_published_is_published_by_the_sweep(sett
     frames = FrameRepository(database=observatory.database, relay=relay)
     empty = new_frame(name=name, site="tst", frame_id=await frames.next_frame_id(), now=BEGINNING)
     frame = with_file(empty, name=name, file=file, header=None, now=BEGINNING)
-    event = frame_ingested(frame, role="jpg_10", correlation_id="c", producer="ingest")
+    event = frame_ingested(frame, before=empty, role="jpg_10", correlation_id="c", producer="ingest")
     await frames.save(frame, [event])
     with pytest.raises(LostRaceError):
         await frames.save(frame, [event])

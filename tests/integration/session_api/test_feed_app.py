@@ -1,11 +1,16 @@
 """The feed as part of the whole application: what REST shows, the feed has said; who is refused there, is here."""
 
+import json
+
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.feed import FileRefused, FrameChanged, OperationChanged, SessionDeleted
 from datalab.events.frames import FileRejected, FrameIngested
+from datalab.events.site_images import InfoImageIngested
 from support.feed import take
 from support.waiting import until
 
@@ -88,6 +93,35 @@ async def test_news_of_the_archive_is_heard_once_by_those_who_may_know(world):
     assert heard["bob"][0].correlation_id == ingested.correlation_id
     assert root.sequence == before + 3
     await until(lambda: world.core.registry.get_sample_value("datalab_feed_clients") == 0)
+
+
+async def test_what_the_archive_says_of_images_is_told_on_the_datastream(world):
+    public = {"site": "dst", "roles": ("jpg_10",), "public_date": utc_now()}
+    first = FrameIngested(frame_id=7, basename="dst-7", key="data/dst-7-EX10.jpg", image_changed=True, **public)
+    other = FrameIngested(frame_id=7, basename="dst-7", key="data/dst-7-EX00.fits", **public)
+    info = InfoImageIngested(site="dst", channel=2, basename="dst-8", key="info-images/x", roles=("jpg_10",))
+    async with connect(world.url.replace("http", "ws") + "//dev/?site=dst", proxy=None) as client:
+        for news in (first, other, info, first):
+            await world.bus.publish(news)
+        said = [json.loads(await client.recv())["data"] for _ in range(2)]
+    assert said == [
+        {"s3_directory": "data", "base_filename": "dst-7", "site": "dst"},
+        {"s3_directory": "info-images", "base_filename": "dst-8", "site": "dst", "channel": 2},
+    ]
+
+
+async def test_the_datastream_and_the_routes_of_its_stage_are_not_in_each_others_way(world):
+    websockets = world.url.replace("http", "ws")
+    async with world.client() as client, connect(f"{websockets}/dev?site=tst", proxy=None):
+        greeting = await client.get("/dev?site=tst")
+        images = await client.get("/dev/tst/latest_images/1")
+        for path in ("/dev/tst/config?site=tst", "/test?site=tst", "/api?site=tst", "/?site=tst"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(websockets + path, proxy=None):
+                    pass
+            assert refused.value.response.status_code == 403
+    assert (greeting.status_code, greeting.text) == (200, "New photon ranch API")
+    assert (images.status_code, images.json()) == (200, [])
 
 
 async def test_a_slash_at_the_end_is_no_other_feed(world):

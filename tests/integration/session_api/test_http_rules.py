@@ -48,7 +48,7 @@ async def test_the_scheme_may_be_written_in_lower_case(world):
 
 async def test_without_a_token_not_even_the_existence_of_a_route_is_told(world):
     async with world.client() as client:
-        for path in ("/api/datasessions/", "/api/nothing/", "/api"):
+        for path in ("/api/datasessions/", "/api/nothing/", "/api/nothing/more/"):
             assert (await client.post(path, content=b"{")).status_code == 401
 
 

@@ -103,6 +103,11 @@ NOBODYS = {
     ("PUT", "/ocs-store/{bucket}/{path:path}"): "with a signature, and no token: test_ingesters",
     ("POST", "/upload"): "whose a file is its name says; what it replaces is kept",
     ("POST", "/upload/form"): "a form is the right to store one file",
+    ("GET", "/"): "a greeting",
+    ("GET", "/all/config"): "what sites say of themselves, for everybody",
+    ("GET", "/{site}/config"): "what sites say of themselves, for everybody",
+    ("PUT", "/{site}/config"): "test_sites: for whoever may upload for the site",
+    ("DELETE", "/{site}/config"): "test_sites: for whoever may upload for the site",
 }
 
 

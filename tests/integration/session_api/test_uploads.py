@@ -15,6 +15,7 @@ from datalab.events.topology import FILES
 from datalab.platform.documents.outbox import HAS_EVENTS
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.forms import Forms
+from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.service import UploadService
 from session_api.uploads.settings import UploadSettings
 from support.session_api import body_of, frame_document, frame_file, running_world, stored_file
@@ -246,7 +247,7 @@ async def test_what_cannot_be_uploaded_is_refused_in_words(world, anybody, body,
 
 async def test_nobody_uploads_for_a_site_that_is_not_open(world, anybody, monkeypatch):
     assert UploadSettings().open_upload_sites == []
-    monkeypatch.setattr(world.service(UploadService), "_open_sites", frozenset({"abc"}))
+    monkeypatch.setattr(world.service(UploadService), "_open_sites", OpenSites({"abc"}))
     tst, abc = f"{BASE.format(1)}-EX10.jpg", f"{BASE.format(1).replace('tst', 'abc')}-EX10.jpg"
     reply = await ask(anybody, object_name=tst)
     assert (reply.status_code, reply.text) == (

@@ -11,7 +11,7 @@ from datalab.documents.file_names import parse_file_name
 from datalab.documents.frame import FrameFile, Observation
 from datalab.documents.frame_header import header_id
 from datalab.errors import UsageError
-from ingest.frames.model import FrameHeader, frame_ingested, is_news, new_frame, with_file
+from ingest.frames.model import FrameHeader, frame_ingested, image_changed, is_news, new_frame, with_file
 from support.ingest import BASE, BEGINNING, later, sha256_of
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC)
@@ -113,10 +113,50 @@ def test_of_two_objects_with_one_role_the_later_counts_whatever_comes_first():
 
 def test_an_event_told_again_has_the_same_id_and_another_state_another():
     frame = built([f"{BASE}-EX10.jpg"])
-    told = [frame_ingested(frame, role="jpg_10", correlation_id=said, producer="p").event_id for said in ("a", "b")]
+    told = [event_of(frame, empty(), said).event_id for said in ("a", "b")]
     assert told[0] == told[1]
-    back = added(added(frame, f"{BASE}-EX10.jpg", b"2"), f"{BASE}-EX10.jpg", b"1")
-    assert frame_ingested(back, role="jpg_10", correlation_id="c", producer="p").event_id != told[0]
+    between = added(frame, f"{BASE}-EX10.jpg", b"2")
+    back = added(between, f"{BASE}-EX10.jpg", b"1")
+    assert event_of(back, between, "c").event_id != told[0]
+
+
+def event_of(frame, before, correlation_id):
+    return frame_ingested(frame, before=before, role="jpg_10", correlation_id=correlation_id, producer="p")
+
+
+@pytest.mark.parametrize(
+    ("endings", "changes"),
+    [
+        # What observatories send: the image is told of when there is something to see, and when there is more to see.
+        ("EX00.txt EX10.jpg EX11.jpg", "no yes yes"),
+        ("EX10.jpg EX00.txt EX11.jpg", "yes yes yes"),
+        ("EX10.jpg EX11.jpg EX00.txt", "yes yes yes"),
+        ("EX00.txt EX11.jpg EX00.fits.fz EX10.jpg", "no no no yes"),
+        # A FITS file is shown by whether there is one of its size, and by its header while there is no better one.
+        ("EX00.txt EX10.jpg EX10.fits.fz EX13.fits.fz EX00.fits.fz EX01.fits.fz", "no yes yes no yes no"),
+        ("EX10.jpg EX10.fits.fz EX13.fits.fz EX01.fits.fz EX00.fits.fz", "yes yes no yes no"),
+        # Another JPEG than the one that is shown, and files no image has.
+        ("EX00.txt EX10.jpg EX13.jpg EX20.jpg EX01.txt", "no yes no no no"),
+    ],
+)
+def test_an_image_is_told_of_when_who_looks_at_it_sees_another(endings, changes):
+    frame, told = empty(), []
+    for ending in endings.split():
+        before, frame = frame, added(frame, f"{BASE}-{ending}")
+        told.append("yes" if image_changed(before, frame) else "no")
+    assert " ".join(told) == changes
+
+
+@pytest.mark.parametrize(("ending", "changed"), [("EX10.jpg", True), ("EX00.txt", True), ("EX10.fits.fz", False)])
+def test_a_replaced_file_is_another_image_if_it_is_shown(ending, changed):
+    before = built([f"{BASE}-{each}" for each in ("EX00.txt", "EX10.jpg", "EX10.fits.fz")])
+    assert image_changed(before, added(before, f"{BASE}-{ending}", b"2")) is changed
+    assert not image_changed(before, added(before, f"{BASE}-{ending}", stored_at=later(60)))
+
+
+def test_an_image_that_becomes_public_is_told_of():
+    before = built([f"{BASE}-EX00.txt", f"{BASE}-EX10.jpg"])
+    assert image_changed(before, added(before, f"{BASE}-EX00.fits.fz", public_date=SOON))
 
 
 @pytest.mark.parametrize(

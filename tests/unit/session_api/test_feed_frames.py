@@ -1,8 +1,9 @@
 """What clients hear of the archive's news."""
 
 from datalab.events.envelope import utc_now
-from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted
+from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted, InfoImageChanged
 from datalab.events.frames import FileRejected, FrameIngested, FrameRemoved
+from datalab.events.site_images import InfoImageIngested
 from session_api.feed.archive_news import ArchiveNewsPublisher
 
 
@@ -27,6 +28,7 @@ async def test_an_ingested_frame_is_a_changed_frame():
         exposure_time_s=30.0,
         public_date=utc_now(),
         proposal_id="P1",
+        image_changed=True,
     )
     published = Published()
     news = ArchiveNewsPublisher(publisher=published)
@@ -39,6 +41,18 @@ async def test_an_ingested_frame_is_a_changed_frame():
     assert first.producer == "session-api"
     own = {"type", "event_id", "producer"}
     assert first.model_dump(exclude=own) == ingested.model_dump(exclude={*own, "key"})
+
+
+async def test_an_info_image_is_told_with_its_channel():
+    ingested = InfoImageIngested(
+        site="tst", channel=2, basename="tst-7", key="info-images/tst-7-EX10.jpg", roles=("jpg_10",)
+    )
+    published = Published()
+    await ArchiveNewsPublisher(publisher=published).publish(ingested)
+    (changed,) = published.events
+    assert isinstance(changed, InfoImageChanged)
+    own = {"type", "event_id", "producer"}
+    assert changed.model_dump(exclude=own) == ingested.model_dump(exclude={*own, "key"})
 
 
 async def test_a_rejected_file_is_a_refused_file():

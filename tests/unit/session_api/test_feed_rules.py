@@ -10,10 +10,10 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from datalab.events.envelope import utc_now
-from datalab.events.feed import FileRefused, FrameChanged, SessionChanged
+from datalab.events.feed import FileRefused, FrameChanged, InfoImageChanged, SessionChanged
 from session_api.feed.model import FeedItem, may_hear, session_subject, site_subject, text_frame
 from session_api.feed.protocol import ErrorFrame, Gap, Pong
-from session_api.web.user import User
+from session_api.web.user import NOBODY, User
 
 NOW = utc_now()
 ADA, ROOT = User("ada", proposals=frozenset({"P1"})), User("root", superuser=True)
@@ -28,6 +28,9 @@ class Message:
 
 def frame(**fields):
     return FrameChanged(site="tst", frame_id=1, basename="tst-1", roles=("fits",), **fields)
+
+
+SHOWN = InfoImageChanged(site="tst", channel=2, basename="tst-2", roles=("jpg_10",))
 
 
 def test_subjects_are_those_the_events_are_published_on():
@@ -50,6 +53,11 @@ def test_subjects_are_those_the_events_are_published_on():
         (ROOT, frame(public_date=NOW + timedelta(days=1), proposal_id="P2"), True),
         (ADA, FileRefused(site="tst", key="data/x", reason="y"), False),
         (ROOT, FileRefused(site="tst", key="data/x", reason="y"), True),
+        (NOBODY, SHOWN, True),
+        (NOBODY, frame(public_date=NOW - timedelta(days=1)), True),
+        (NOBODY, frame(public_date=NOW + timedelta(days=1)), False),
+        (NOBODY, frame(proposal_id=""), False),
+        (NOBODY, FileRefused(site="tst", key="data/x", reason="y"), False),
     ],
 )
 def test_who_hears_what(user, event, heard):
@@ -62,6 +70,28 @@ def test_an_event_frame_holds_the_event_as_it_was_published():
     assert json.loads(item.text) == {"type": "event", "sequence": 12, "event": json.loads(event.encode())}
     assert item.event == event
     assert item.frame.endswith(item.text.encode())
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        (frame(image_changed=True), {"s3_directory": "data", "base_filename": "tst-1", "site": "tst"}),
+        (
+            SHOWN,
+            {"s3_directory": "info-images", "base_filename": "tst-2", "site": "tst", "channel": 2},
+        ),
+        (frame(), None),
+        (FileRefused(site="tst", key="data/x", reason="y"), None),
+    ],
+)
+def test_the_datastream_says_of_images_what_its_clients_know(event, data):
+    said = FeedItem.read(Message(12, event.subject, event.encode())).imagedata
+    if data is None:
+        assert said is None
+        return
+    text, frame_bytes = said
+    assert text == json.dumps({"site": "tst", "topic": "imagedata", "data": data})
+    assert frame_bytes == text_frame(text)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])

@@ -42,6 +42,9 @@ def test_what_anybody_may_call():
         "/api/api-token-auth",  # who has no token yet
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
+        *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
+        # What sites say of themselves; who may say it, the service asks.
+        *("/", "/all/config", "/{site}/config"),
         "/allskyimage/{site}",
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}

@@ -18,7 +18,9 @@ from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
+from session_api.sites import assembly as sites_assembly
 from session_api.uploads import assembly as uploads_assembly
+from session_api.uploads.open_sites import OpenSites
 from session_api.web import assembly as web_assembly
 
 
@@ -60,6 +62,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    others = [uploads, accounts, offers, names, archive, operations.capability, sessions, analysis, feed]
+    sites = sites_assembly.build(
+        core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
+    )
+    others = [uploads, accounts, offers, names, archive, operations.capability, sessions, analysis, feed, sites]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

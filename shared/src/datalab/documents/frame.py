@@ -29,6 +29,8 @@ DESCRIBING_ROLES = ("txt_00", "txt_01", "txt_10", "fits", "fits_01", "fits_00", 
 
 #: Roles of a picture to look at, best first, and of a small one: Photon Ranch's names.
 PICTURE_ROLES, THUMBNAIL_ROLES = ("jpg_10", "jpg_13"), ("jpg_11",)
+#: Roles of the FITS files that image packages tell of: a large and a small one.
+LARGE_ROLES, SMALL_ROLES = ("fits_01", "fits_00"), ("fits_10", "fits_13")
 
 #: Every list of frames is by time, newest first; the number settles ties, so that pages never overlap.
 NEWEST_FIRST = (("capture_date", DESCENDING), ("frame_id", DESCENDING))

@@ -13,6 +13,7 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
+    InfoImageChanged,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
@@ -90,6 +91,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameChanged, "datalab.feed.v1.site.{site}"),
     (FrameDeleted, "datalab.feed.v1.site.{site}"),
     (FileRefused, "datalab.feed.v1.site.{site}"),
+    (InfoImageChanged, "datalab.feed.v1.site.{site}"),
 )
 
 

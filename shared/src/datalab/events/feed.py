@@ -64,7 +64,11 @@ class SiteFeedEvent(Event):
 
 
 class FrameChanged(SiteFeedEvent):
-    """A frame is visible, or has more files than before. Heard by those who may read the frame."""
+    """A frame is visible, or has more files than before. Heard by those who may read the frame.
+
+    `image_changed` says whether its image is to be read anew: that there is one, or that its pictures, its header, its
+    FITS files or its public date are others than before.
+    """
 
     type: Literal["feed.frame_changed.v1"] = "feed.frame_changed.v1"
     frame_id: int = Field(gt=0)
@@ -76,6 +80,7 @@ class FrameChanged(SiteFeedEvent):
     exposure_time_s: float | None = None
     public_date: UtcDatetime | None = None
     proposal_id: str | None = None
+    image_changed: bool = False
 
 
 class FrameDeleted(SiteFeedEvent):
@@ -97,8 +102,24 @@ class FileRefused(SiteFeedEvent):
     reason: str
 
 
+class InfoImageChanged(SiteFeedEvent):
+    """A channel of a site shows another image, or more of it than before. Heard by everybody."""
+
+    type: Literal["feed.info_image_changed.v1"] = "feed.info_image_changed.v1"
+    channel: int
+    basename: str
+    roles: tuple[str, ...]
+
+
 FeedEvent = Annotated[
-    OperationChanged | OperationDeleted | SessionChanged | SessionDeleted | FrameChanged | FrameDeleted | FileRefused,
+    OperationChanged
+    | OperationDeleted
+    | SessionChanged
+    | SessionDeleted
+    | FrameChanged
+    | FrameDeleted
+    | FileRefused
+    | InfoImageChanged,
     Field(discriminator="type"),
 ]
 feed_event_adapter: TypeAdapter[FeedEvent] = TypeAdapter(FeedEvent)

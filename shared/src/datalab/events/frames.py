@@ -70,6 +70,10 @@ class FrameIngested(Event):
     exposure_time_s: float | None = None
     public_date: UtcDatetime | None = Field(None, description="until then only the proposal's members may see it")
     proposal_id: str | None = None
+    image_changed: bool = Field(
+        default=False,
+        description="whether who looks at the frame's image sees another than before; never while it has none",
+    )
 
     @property
     def subject(self) -> str:

@@ -16,6 +16,7 @@ BUCKET_NOTIFICATIONS = "datalab.bucket.notification"
 FILES_UPLOADED = "datalab.file.uploaded.v1.*"
 #: What is said of a single file that came in one message, and by which its sender knows what became of it.
 _VERDICTS = ("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", "datalab.file.unchanged.v1.*")
+_INFO_IMAGES = "datalab.info-image.ingested.v1.*"
 _FRAMES_REMOVED = "datalab.frame.removed.v1.*"
 
 
@@ -111,7 +112,7 @@ FRAMES = Stream(
     subjects=(
         *_VERDICTS,
         _FRAMES_REMOVED,
-        "datalab.info-image.ingested.v1.*",
+        _INFO_IMAGES,
         "datalab.allsky-image.ingested.v1.*",
     ),
     max_age_s=14 * _DAY_S,
@@ -176,9 +177,9 @@ FILE_INGEST = Consumer(
 )
 FRAME_FEED = Consumer(
     name="frame-feed",
-    description="session API: tells the feed about frames",
+    description="session API: tells the feed about frames and info images",
     stream=FRAMES.name,
-    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", _FRAMES_REMOVED),
+    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", _FRAMES_REMOVED, _INFO_IMAGES),
     ack_wait_s=10,
     max_tries=20,
 )

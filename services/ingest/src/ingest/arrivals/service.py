@@ -311,7 +311,9 @@ class Ingestion:
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
-            event = frame_ingested(after, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE)
+            event = frame_ingested(
+                after, before=before, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE
+            )
             header = header_document(after, role=name.role, header=inspection.header, now=utc_now())
             try:
                 await self._frames.save(after, [event] if news else [], before=known, header=header)

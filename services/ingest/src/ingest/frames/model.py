@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,11 @@ from pydantic import JsonValue
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import (
     DESCRIBING_ROLES,
+    LARGE_ROLES,
+    PICTURE_ROLES,
     SCIENCE_ROLES,
+    SMALL_ROLES,
+    THUMBNAIL_ROLES,
     FrameDocument,
     FrameFile,
     HeaderSource,
@@ -183,7 +188,14 @@ def is_news(before: FrameDocument, after: FrameDocument, role: str) -> bool:
     return old is None or (old.sha256, old.key) != (new.sha256, new.key)
 
 
-def frame_ingested(frame: FrameDocument, *, role: str, correlation_id: str, producer: str) -> FrameIngested:
+def image_changed(before: FrameDocument, after: FrameDocument) -> bool:
+    """Tell whether who looks at the frame's image sees another than before: not while there is no picture of it."""
+    return after.has_picture and _seen(before) != _seen(after)
+
+
+def frame_ingested(
+    frame: FrameDocument, *, before: FrameDocument, role: str, correlation_id: str, producer: str
+) -> FrameIngested:
     """Return the event that tells a frame's present state, with the same id however often it is told."""
     file = frame.files[role]
     return FrameIngested(
@@ -203,7 +215,21 @@ def frame_ingested(frame: FrameDocument, *, role: str, correlation_id: str, prod
         exposure_time_s=frame.exposure_time_s,
         public_date=frame.public_date,
         proposal_id=frame.proposal_id,
+        image_changed=image_changed(before, frame),
     )
+
+
+def _seen(frame: FrameDocument) -> tuple[object, ...]:
+    """Return what an image package depends on: pictures, header, which FITS files there are, and who may read it."""
+    pictures = [_shown(frame, roles) for roles in (PICTURE_ROLES, THUMBNAIL_ROLES)]
+    header = frame.files[frame.header_role].sha256 if frame.header_role else None
+    flags = [any(role in frame.files for role in roles) for roles in (LARGE_ROLES, SMALL_ROLES)]
+    return *pictures, header, *flags, frame.public_date, frame.proposal_id
+
+
+def _shown(frame: FrameDocument, roles: Sequence[str]) -> tuple[str, str] | None:
+    file = next((frame.files[role] for role in roles if role in frame.files), None)
+    return None if file is None else (file.key, file.sha256)
 
 
 def _require_newer(file: FrameFile, present: FrameFile, role: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES
+from datalab.documents.frame import LARGE_ROLES, PICTURE_ROLES, SMALL_ROLES, THUMBNAIL_ROLES
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.links import Links
@@ -17,8 +17,6 @@ from session_api.archive.repository import FrameReader, Proposals
 from session_api.archive.rows import IMAGE_FIELDS, FileRow, FrameRow, cards_of, row_of
 from session_api.web.user import User
 
-#: Roles by the flags of an image package, as the files of Photon Ranch are named.
-_LARGE_ROLES, _SMALL_ROLES = ("fits_01", "fits_00"), ("fits_10", "fits_13")
 #: More than any answer can hold: where no limit is given, its size is the limit.
 _NO_LIMIT = 100_000
 _MOST_LATEST = 1000
@@ -162,8 +160,8 @@ class ImageService:
             "azimuth": row["azimuth_deg"],
             "altitude": row["altitude_deg"],
             "airmass": row["airmass"],
-            "fits_01_exists": _exists(files, _LARGE_ROLES),
-            "fits_10_exists": _exists(files, _SMALL_ROLES),
+            "fits_01_exists": _exists(files, LARGE_ROLES),
+            "fits_10_exists": _exists(files, SMALL_ROLES),
             "jpg_medium_exists": _exists(files, PICTURE_ROLES),
             "jpg_small_exists": _exists(files, THUMBNAIL_ROLES),
             "s3_directory": "data",

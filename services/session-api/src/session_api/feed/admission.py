@@ -16,12 +16,14 @@ from session_api.feed.conversation import FeedConversation, first_to_end
 from session_api.feed.hub import FeedHub
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
+from session_api.feed.places import Places
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
 from session_api.feed.waiting_room import WaitingRoom
 from session_api.sessions.repository import SessionRepository
 from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
+from session_api.web.user import User
 
 _SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'
 
@@ -45,6 +47,7 @@ class FeedAdmission:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._places = Places(total=settings.feed_max_clients, count=metrics.connected)
         self._waiting = WaitingRoom(
             places=settings.feed_max_waiting,
             places_per_address=settings.feed_max_waiting_per_address,
@@ -60,7 +63,10 @@ class FeedAdmission:
         the client has left.
         """
         try:
-            await self._talk(channel, await self._token(channel, authorization, address))
+            token = await self._token(channel, authorization, address)
+            user = await self._authenticator.authenticate(token)
+            with self._places.place(address):
+                await self._talk(channel, token, user)
         except FeedClosedError as error:
             closing = error
         except AuthenticationError as error:
@@ -70,8 +76,7 @@ class FeedAdmission:
         self._metrics.closed(closing.code)
         raise closing
 
-    async def _talk(self, channel: FeedChannel, token: str) -> NoReturn:
-        user = await self._authenticator.authenticate(token)
+    async def _talk(self, channel: FeedChannel, token: str, user: User) -> NoReturn:
         queue = self._hub.admit()
         try:
             conversation = FeedConversation(

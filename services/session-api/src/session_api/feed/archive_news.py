@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from datalab.events.envelope import Event, derived_id
-from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted
+from datalab.events.feed import FileRefused, FrameChanged, FrameDeleted, InfoImageChanged
 from datalab.events.frames import FileRejected, FrameIngested, FrameRemoved
+from datalab.events.site_images import InfoImageIngested
 
-ArchiveNews: TypeAlias = FrameIngested | FrameRemoved | FileRejected
+ArchiveNews: TypeAlias = FrameIngested | FrameRemoved | FileRejected | InfoImageIngested
+_FeedEvent: TypeAlias = FrameChanged | FrameDeleted | FileRefused | InfoImageChanged
+#: Which event of the feed tells of which news: what both have is said on.
+_TOLD: Mapping[type[ArchiveNews], type[_FeedEvent]] = {
+    FrameIngested: FrameChanged,
+    FrameRemoved: FrameDeleted,
+    FileRejected: FileRefused,
+    InfoImageIngested: InfoImageChanged,
+}
 
 
 class EventPublisher(Protocol):
@@ -29,22 +39,8 @@ class ArchiveNewsPublisher:
         await self._publisher.publish(feed_event(news, producer=self._producer))
 
 
-def feed_event(news: ArchiveNews, *, producer: str) -> FrameChanged | FrameDeleted | FileRefused:
+def feed_event(news: ArchiveNews, *, producer: str) -> _FeedEvent:
     """Return the feed event for a piece of news; the same news always gives the same event."""
-    envelope = {
-        "event_id": derived_id("feed", news.event_id),
-        "occurred_at": news.occurred_at,
-        "correlation_id": news.correlation_id,
-        "producer": producer,
-        "site": news.site,
-    }
-    if isinstance(news, FileRejected):
-        return FileRefused.model_validate({**envelope, "key": news.key, "reason": news.reason})
-    if isinstance(news, FrameRemoved):
-        return FrameDeleted.model_validate({**envelope, **news.model_dump(include=_REMOVAL_FIELDS)})
-    visible = news.model_dump(include=_FRAME_FIELDS)
-    return FrameChanged.model_validate({**envelope, **visible})
-
-
-_FRAME_FIELDS = set(FrameChanged.model_fields) - set(Event.model_fields) - {"site"}
-_REMOVAL_FIELDS = set(FrameDeleted.model_fields) - set(Event.model_fields) - {"site"}
+    kind = _TOLD[type(news)]
+    said = news.model_dump(include=set(kind.model_fields) - {"type"})
+    return kind.model_validate({**said, "event_id": derived_id("feed", news.event_id), "producer": producer})

@@ -7,6 +7,7 @@ from session_api.accounts.authentication import Authenticator
 from session_api.feed import bus, websocket
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.archive_news import ArchiveNewsPublisher
+from session_api.feed.datastream import Datastream
 from session_api.feed.hub import FeedHub
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.settings import FeedSettings
@@ -24,7 +25,7 @@ def build(
     )
     return Capability(
         routes=websocket.router.routes,
-        services=[admission],
+        services=[admission, Datastream(hub=hub, settings=settings, metrics=metrics)],
         parts=[hub],
         subscriptions=[bus.archive_news(ArchiveNewsPublisher(publisher=core.bus))],
     )

@@ -27,6 +27,7 @@ from session_api.feed.model import (
     session_subject,
     site_subject,
 )
+from session_api.feed.outlet import Outlet
 from session_api.feed.protocol import (
     Authenticate,
     ClientFrame,
@@ -74,6 +75,7 @@ class FeedConversation:
     ) -> None:
         self.user = user
         self._channel = channel
+        self._outlet = Outlet(channel, time_limit_s=settings.feed_send_timeout_s)
         self._queue = queue
         self._hub = hub
         self._sessions = sessions
@@ -86,20 +88,15 @@ class FeedConversation:
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
         self._last_sent = hub.sequence
-        #: By the loop's clock: since when the connection has not taken a frame, and when the latest one was begun.
-        self._sending_since: float | None = None
-        self._spoke_at = 0.0
-        self._ping_is_due = False
 
     async def run(self) -> NoReturn:
         """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
-        self._spoke_at = asyncio.get_running_loop().time()
         try:
             await first_to_end(
                 self._listen(),
                 self._speak(),
                 self._wait_for_the_end(),
-                self._watch_that_frames_are_taken(),
+                self._outlet.watch(),
                 self._watch_for_silence(),
             )
         except FeedClosedError as closing:
@@ -128,7 +125,7 @@ class FeedConversation:
                     await self._deliver(self._queue.pop())
                 else:
                     await self._do(self._requests.get_nowait())
-            if self._ping_is_due:
+            if self._silence_left_s() <= 0:
                 await self._send(ServerPing())
             else:
                 self._queue.wake.clear()
@@ -137,24 +134,18 @@ class FeedConversation:
     async def _wait_for_the_end(self) -> NoReturn:
         raise await self._queue.ended()
 
-    async def _watch_that_frames_are_taken(self) -> NoReturn:
-        """One look now and then costs less than a timeout for every frame (a sixth of the work of sending one)."""
-        clock, limit_s = asyncio.get_running_loop().time, self._settings.feed_send_timeout_s
-        while True:
-            since = self._sending_since
-            if since is not None and clock() >= since + limit_s:
-                raise FeedClosedError(CloseCode.TOO_SLOW, "a frame was not accepted in time")
-            await asyncio.sleep(limit_s if since is None else since + limit_s - clock())
-
     async def _watch_for_silence(self) -> NoReturn:
-        """Likewise: a timeout for each wait would be a fifth of the work of sending an event."""
-        clock, interval_s = asyncio.get_running_loop().time, self._settings.feed_ping_interval_s
+        """A timeout for each wait would be a fifth of the work of sending an event."""
         while True:
-            left_s = self._spoke_at + interval_s - clock()
+            left_s = self._silence_left_s()
             if left_s <= 0:
-                self._ping_is_due = True
                 self._queue.wake.set()
-            await asyncio.sleep(left_s if left_s > 0 else interval_s)
+            await asyncio.sleep(left_s if left_s > 0 else self._settings.feed_ping_interval_s)
+
+    def _silence_left_s(self) -> float:
+        """Return how long nothing need be said yet."""
+        silent_s = asyncio.get_running_loop().time() - self._outlet.spoke_at
+        return self._settings.feed_ping_interval_s - silent_s
 
     # --- what clients ask for ---------------------------------------------------------------------------------
 
@@ -276,7 +267,7 @@ class FeedConversation:
         floor = self._queue.floors.get(item.subject)
         if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, self._clock):
             return
-        await self._send_text(item.text, item.frame)
+        await self._outlet.send(item.text, item.frame)
         self._last_sent = item.sequence
         self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
@@ -284,13 +275,7 @@ class FeedConversation:
             self._hub.detach(self._queue, (item.subject,))
 
     async def _send(self, frame: ServerFrame) -> None:
-        await self._send_text(frame.encode())
-
-    async def _send_text(self, text: str, frame: bytes | None = None) -> None:
-        self._sending_since = self._spoke_at = asyncio.get_running_loop().time()
-        self._ping_is_due = False
-        await self._channel.send(text, frame)
-        self._sending_since = None
+        await self._outlet.send(frame.encode())
 
 
 async def first_to_end(*conversations: Coroutine[Any, Any, NoReturn]) -> NoReturn:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -76,23 +77,19 @@ class FeedHub:
     # --- clients ----------------------------------------------------------------------------------------------
 
     def admit(self) -> ClientQueue:
-        """Return a queue for a new client. Raises `FeedClosedError` when there are too many already."""
-        if len(self._queues) >= self._settings.feed_max_clients:
-            raise FeedClosedError(CloseCode.TOO_MANY_CLIENTS, "too many clients, try again later")
+        """Return a queue for a new client."""
         queue = ClientQueue(
             max_events=self._settings.feed_queue_events,
             max_bytes=self._settings.feed_queue_bytes,
             metrics=self._metrics,
         )
         self._queues.add(queue)
-        self._metrics.connected(len(self._queues))
         return queue
 
     def remove(self, queue: ClientQueue) -> None:
         """Forget a client."""
         self.detach(queue, tuple(queue.floors))
         self._queues.discard(queue)
-        self._metrics.connected(len(self._queues))
 
     def attach(self, queue: ClientQueue, subjects: Iterable[str], *, after: int | None = None) -> int:
         """Put events on `subjects` into the queue from the next one on; return the sequence of the last one before.
@@ -135,8 +132,8 @@ class FeedHub:
         except TimeoutError:
             raise TransientError("this server is behind with the feed") from None
 
-    async def read(self, subjects: Iterable[str], *, after: int, up_to: int) -> FeedPage:
-        """Return stored events after one sequence, up to another. Raises `TransientError`."""
+    async def read(self, subjects: Iterable[str], *, after: int | datetime, up_to: int) -> FeedPage:
+        """Return stored events after one sequence, or since a moment, up to a sequence. Raises `TransientError`."""
         items: list[FeedItem] = []
         read = 0
         async with self._reading, aclosing(self._stream.replay(after=after, subjects=subjects)) as messages:

@@ -17,6 +17,7 @@ class FeedMetrics:
         counter = partial(Counter, namespace=NAMESPACE, registry=registry)
         gauge = partial(Gauge, namespace=NAMESPACE, registry=registry)
         self._clients = gauge("feed_clients", "Connected clients")
+        self._listeners = gauge("datastream_clients", "Connected clients of the datastream, which say not who they are")
         self._sent = counter("feed_events_sent", "Events sent, one for each client")
         self._replayed = counter("feed_events_replayed", "Of the events sent, those read from the stored feed")
         self._closed = counter("feed_clients_closed", "Connections the server ended, by reason", ["reason"])
@@ -28,6 +29,9 @@ class FeedMetrics:
 
     def connected(self, clients: int) -> None:
         self._clients.set(clients)
+
+    def listening(self, clients: int) -> None:
+        self._listeners.set(clients)
 
     def sent(self, *, replayed: bool) -> None:
         self._sent.inc()

@@ -6,10 +6,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import cached_property
 from typing import Protocol
 
-from datalab.events.feed import FeedEvent, FileRefused, FrameChanged, FrameDeleted, feed_event_adapter
+from datalab.events.feed import (
+    FeedEvent,
+    FileRefused,
+    FrameChanged,
+    FrameDeleted,
+    InfoImageChanged,
+    feed_event_adapter,
+)
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
+from session_api.feed.imagedata import imagedata
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -63,15 +72,18 @@ class FeedStream(Protocol):
 
     async def position(self) -> StreamPosition: ...
 
-    def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
-        """Yield the stored messages on `subjects` after a sequence, in order, then end."""
+    def replay(self, *, after: int | datetime, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
+        """Yield the stored messages on `subjects` after a sequence, or since a moment, in order, then end."""
 
     def follow(self, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]) -> FeedFollower: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeedItem:
-    """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent."""
+    """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent.
+
+    `imagedata` is the same for clients of the datastream, None for what they are not told.
+    """
 
     sequence: int
     subject: str
@@ -86,6 +98,11 @@ class FeedItem:
         event = feed_event_adapter.validate_json(message.body)
         text = f'{{"type":"event","sequence":{message.sequence},"event":{message.body.decode()}}}'
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
+
+    @cached_property
+    def imagedata(self) -> tuple[str, bytes] | None:
+        text = imagedata(self.event)
+        return None if text is None else (text, text_frame(text))
 
 
 def text_frame(text: str) -> bytes:
@@ -105,7 +122,7 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
     if isinstance(event, FileRefused):
         return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away
-    return event.owner == user.username
+    return isinstance(event, InfoImageChanged) or event.owner == user.username
 
 
 def session_subject(session_id: int) -> str:

@@ -23,4 +23,8 @@ class FeedSettings(BaseSettings):
     feed_ping_interval_s: float = Field(20.0, gt=0, description="silence after which the server sends a ping, s")
     feed_token_check_s: float = Field(60.0, gt=0, description="how often a connection's token is checked again, s")
     feed_watch_interval_s: float = Field(5.0, gt=0, description="how often the hub checks that it is not behind, s")
+    datastream_max_clients: int = Field(
+        1000, gt=0, description="most connections of one process to the datastream, which needs no token"
+    )
+    datastream_max_per_address: int = Field(100, gt=0, description="likewise, of one address")
     feed_replays: int = Field(8, gt=0, description="most reads of the stored feed under way at once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from datetime import datetime
 
 from datalab.events.topology import FEED
 from datalab.platform.bus.connection import Bus
@@ -19,8 +20,8 @@ class BusFeedStream:
         """Return the ends of the stored feed. Raises `TransientError`."""
         return await self._bus.stream_position(FEED)
 
-    def replay(self, *, after: int, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
-        """Yield the stored messages on `subjects` after a sequence. Raises `TransientError`."""
+    def replay(self, *, after: int | datetime, subjects: Iterable[str]) -> AsyncGenerator[StoredMessage, None]:
+        """Yield the stored messages on `subjects` after a sequence, or since a moment. Raises `TransientError`."""
         return self._bus.replay(FEED, after=after, filter_subjects=tuple(subjects))
 
     def follow(self, *, after: int, on_message: Callable[[StoredMessage], Awaitable[None]]) -> StreamFollower:

@@ -1,4 +1,4 @@
-"""The websocket feed."""
+"""The websockets: the feed, and the datastream."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from datalab.errors import UsageError
 from session_api.feed.admission import FeedAdmission
+from session_api.feed.datastream import Datastream, wanted_since, wanted_site
 from session_api.feed.model import ClientGoneError, FeedClosedError
 from session_api.feed.server import FRAME
 from session_api.web.access import Access, access
@@ -28,12 +31,43 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
     await websocket.accept()
     channel = WebSocketChannel(websocket)
     try:
-        address = websocket.client.host if websocket.client else ""
-        await admission.converse(channel, websocket.headers.get("authorization"), address=address)
+        await admission.converse(channel, websocket.headers.get("authorization"), address=_address(websocket))
     except FeedClosedError as closing:
         await channel.close(closing)
     except ClientGoneError:
         return
+
+
+# The stages of Photon Ranch's datastreamer, which tell the same here; routes of its API have the same beginnings, and
+# no websockets.
+@router.websocket("/dev")
+@router.websocket("/prod")
+@router.websocket("/datastream/dev")
+@router.websocket("/datastream/prod")
+@access(Access.PUBLIC)
+async def datastream(websocket: WebSocket, stream: Annotated[Datastream, provided(Datastream)]) -> None:
+    query = websocket.query_params
+    try:
+        site, since = wanted_site(query.get("site")), wanted_since(query.get("since"))
+    except UsageError as error:
+        await websocket.send_denial_response(PlainTextResponse(error.message, 400))
+        return
+    channel = WebSocketChannel(websocket)
+    try:
+        with stream.place(_address(websocket)):
+            await websocket.accept()
+            await stream.tell(channel, site=site, since=since)
+    except FeedClosedError as closing:
+        if websocket.application_state is WebSocketState.CONNECTING:
+            await websocket.send_denial_response(PlainTextResponse(closing.reason, 429))
+        else:
+            await channel.close(closing)
+    except ClientGoneError:
+        return
+
+
+def _address(websocket: WebSocket) -> str:
+    return websocket.client.host if websocket.client else ""
 
 
 class WebSocketChannel:

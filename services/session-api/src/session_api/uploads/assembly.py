@@ -18,6 +18,7 @@ from session_api.uploads.ingesters.repository import IngesterFileRepository
 from session_api.uploads.ingesters.service import RecordService
 from session_api.uploads.ingesters.store import IngesterStore, TokenOwners
 from session_api.uploads.intake import Intake
+from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.personal import http as personal_http
 from session_api.uploads.personal.bus import verdicts
 from session_api.uploads.personal.repository import PersonalUploadRepository
@@ -56,7 +57,7 @@ def build(
         intake=intake,
         form_life_s=settings.upload_form_life_s,
         max_bytes=settings.max_upload_bytes,
-        open_sites=settings.open_upload_sites,
+        open_sites=OpenSites(settings.open_upload_sites),
     )
     in_parts = PersonalUploadRepository(database=core.documents.database, relay=core.relay)
     personal = PersonalUploadService(

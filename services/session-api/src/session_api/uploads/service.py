@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -26,6 +26,7 @@ from session_api.uploads.destination import Destination
 from session_api.uploads.intake import Intake
 from session_api.uploads.model import FileVersion, WantedUpload, frame_name
 from session_api.uploads.multipart import MultipartForm
+from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.repository import TicketRepository
 from session_api.uploads.versions import Versions
 from session_api.web.failures import FrameNotFoundError, RefusedError
@@ -33,8 +34,6 @@ from session_api.web.user import User
 
 _log = get_logger(__name__)
 
-#: Among the open sites it means all of them; no site can have this name.
-EVERY_SITE: Final = "*"
 #: Info images are shown for two days; what a ticket says of one must last as long, and a slow upload besides.
 _TICKET_LIFE: Final = timedelta(days=3)
 _HEADER_TYPE: Final = "text/plain"
@@ -63,7 +62,7 @@ class UploadService:
         intake: Intake,
         form_life_s: int,
         max_bytes: int,
-        open_sites: Collection[str],
+        open_sites: OpenSites,
     ) -> None:
         self._objects = objects
         self._forms = forms
@@ -74,7 +73,7 @@ class UploadService:
         self._intake = intake
         self._form_life = timedelta(seconds=form_life_s)
         self._max_bytes = max_bytes
-        self._open_sites = frozenset(open_sites)
+        self._open_sites = open_sites
 
     async def offer(self, wanted: WantedUpload, *, caller: User | None, here: str) -> Offer:
         """Return a form for a file; `here` is where forms are sent that come to us.
@@ -174,9 +173,8 @@ class UploadService:
         )
 
     def _require_open(self, wanted: WantedUpload, caller: User | None) -> None:
-        if EVERY_SITE in self._open_sites or wanted.site in self._open_sites or (caller and caller.superuser):
-            return
-        raise RefusedError(f"Files of site {wanted.site!r} are taken from its own software only, with a token.")
+        if not self._open_sites.let(caller, wanted.site):
+            raise RefusedError(f"Files of site {wanted.site!r} are taken from its own software only, with a token.")
 
     async def _require_free(self, wanted: WantedUpload) -> None:
         """Refuse a name that tells of no site when there is a frame of that name: nobody can say whose it is."""

@@ -22,7 +22,8 @@ class UploadSettings(BaseSettings):
     max_upload_bytes: int = Field(4 * 1024**3, gt=0, description="largest file that may be uploaded, in bytes")
     open_upload_sites: list[str] = Field(
         [],
-        description="sites whose files may be uploaded without a token, as a JSON list; `*` is every site",
+        description="sites whose files may be uploaded, and whose configuration may be replaced, without a token, as a "
+        "JSON list; `*` is every site",
     )
     uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs up to 48 MiB")
     upload_idle_s: float = Field(30.0, gt=0, description="longest silence of somebody who uploads, in seconds")

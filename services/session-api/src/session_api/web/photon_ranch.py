@@ -15,8 +15,8 @@ what may work later is a JSON object, which makes it try again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, ClassVar, Final
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
@@ -52,29 +52,36 @@ class TextReply(Response):
 class PhotonRanchRoute(APIRoute):
     """A route that is found under every stage, reads JSON whatever its type, and says as text what is wrong."""
 
+    #: What no body at all is read as.
+    empty_body: ClassVar[bytes] = b"{}"
+
+    def wrong(self, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+        """Return the answer that says what is wrong."""
+        return TextReply(text, status, headers)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         reads_json = self.body_field is not None
 
         async def in_their_words(request: Request) -> Response:
             try:
-                return await handle(_LenientRequest(request) if reads_json else request)
+                return await handle(_LenientRequest(request, self.empty_body) if reads_json else request)
             except UsageError as error:
-                return TextReply(error.message, usage_status(error))
+                return self.wrong(error.message, usage_status(error))
             except RequestValidationError as error:
                 if is_about_the_path(error):
-                    return TextReply("Not found.", 404)
+                    return self.wrong("Not found.", 404)
                 texts = (f"{name}: {' '.join(said)}" for name, said in fields_of(error).items())
-                return TextReply("; ".join(texts), 400)
+                return self.wrong("; ".join(texts), 400)
             except HTTPException as error:
-                return TextReply(error.detail, error.status_code, error.headers)
+                return self.wrong(error.detail, error.status_code, error.headers)
 
         return in_their_words
 
 
-def photon_ranch_router(*, tag: str) -> APIRouter:
+def photon_ranch_router(*, tag: str, route_class: type[PhotonRanchRoute] = PhotonRanchRoute) -> APIRouter:
     """Return a router for routes of the Photon Ranch API. Literal paths go before those with `{site}`."""
-    return APIRouter(tags=[tag], route_class=PhotonRanchRoute, strict_content_type=False, responses=ANY_ROUTE)
+    return APIRouter(tags=[tag], route_class=route_class, strict_content_type=False, responses=ANY_ROUTE)
 
 
 class StageRule:
@@ -111,15 +118,16 @@ def split_stage(path: str) -> tuple[str, str]:
 
 
 class _LenientRequest(Request):
-    """A request whose body is JSON, whatever its headers say; no body is an empty object."""
+    """A request whose body is JSON, whatever its headers say."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, empty_body: bytes) -> None:
+        self._empty_body = empty_body
         others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
         scope = {**request.scope, "headers": [*others, (b"content-type", b"application/json")]}
         super().__init__(scope, request.receive)
 
     async def body(self) -> bytes:
-        return await super().body() or b"{}"
+        return await super().body() or self._empty_body
 
     async def json(self) -> Any:
         try:

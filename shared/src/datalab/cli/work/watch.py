@@ -20,6 +20,7 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
+    InfoImageChanged,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
@@ -103,13 +104,19 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: {event.name}"
         case SessionDeleted():
             return f"session {event.session_id}: deleted"
-        case FrameChanged() | FrameDeleted():
-            return f"frame {event.basename}: {_fate(event)}"
+        case FrameChanged() | FrameDeleted() | InfoImageChanged():
+            return f"{_called(event)}: {_fate(event)}"
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
 
 
-def _fate(event: FrameChanged | FrameDeleted) -> str:
-    if isinstance(event, FrameChanged):
-        return ", ".join(event.roles)
-    return "deleted" if event.cause is RemovalCause.REQUESTED else "expired"
+def _called(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:
+    if isinstance(event, InfoImageChanged):
+        return f"info image {event.basename} on channel {event.channel}"
+    return f"frame {event.basename}"
+
+
+def _fate(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:
+    if isinstance(event, FrameDeleted):
+        return "deleted" if event.cause is RemovalCause.REQUESTED else "expired"
+    return ", ".join(event.roles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from weakref import WeakSet
 
@@ -165,7 +166,7 @@ class Bus:
         return await streams.stored_message(self.jetstream, stream, sequence)
 
     def replay(
-        self, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+        self, stream: Stream, *, after: int | datetime, filter_subjects: tuple[str, ...]
     ) -> AsyncGenerator[StoredMessage, None]:
         return streams.replay(self.jetstream, stream, after=after, filter_subjects=filter_subjects)
 

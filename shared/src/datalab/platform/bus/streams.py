@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import nats.js.errors
 from faststream.nats import NatsBroker
@@ -67,15 +68,17 @@ async def stored_message(jetstream: JetStreamContext, stream: str, sequence: int
 
 
 async def replay(
-    jetstream: JetStreamContext, stream: Stream, *, after: int, filter_subjects: tuple[str, ...]
+    jetstream: JetStreamContext, stream: Stream, *, after: int | datetime, filter_subjects: tuple[str, ...]
 ) -> AsyncGenerator[StoredMessage, None]:
-    """Yield what a stream holds after a sequence, in order, up to the end it has when the last batch is read.
+    """Yield what a stream holds after a sequence, or has taken since a moment, in order.
 
-    Raises `TransientError`.
+    It ends with the end the stream has when the last batch is read. Raises `TransientError`.
     """
-    config = ConsumerConfig(
-        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-        opt_start_seq=after + 1,
+    if isinstance(after, datetime):
+        start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=after)
+    else:
+        start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
+    config = start.evolve(
         ack_policy=AckPolicy.NONE,
         filter_subjects=list(filter_subjects),
         inactive_threshold=30.0,

@@ -1,0 +1,1 @@
+"""What sites say of themselves: one document each."""
