@@ -66,10 +66,11 @@ def install():
         return True
     print(f"Installing {', '.join(CLIENTS)} into {ENVIRONMENT.name} (once) ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-    pip = [ENVIRONMENT / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    ours = {"PIP_CONSTRAINT"}  # those pins are for our own environment
-    environ = {name: value for name, value in os.environ.items() if name not in ours}
-    done = subprocess.run([*pip, "-c", PINS, *CLIENTS], env=environ, capture_output=True, text=True, check=False)
+    # The pins are all there is to install: nothing has to be resolved; and what is imported once is compiled then.
+    options = ["--disable-pip-version-check", "--quiet", "--no-deps", "--no-compile"]
+    pip = [ENVIRONMENT / "bin/python", "-m", "pip", "install", *options, "-r", PINS]
+    environ = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}  # those pins are ours
+    done = subprocess.run(pip, env=environ, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         stamp.write_text(wanted)
         return True
