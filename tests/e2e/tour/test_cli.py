@@ -290,6 +290,34 @@ async def test_a_night_is_played_and_told(datalab, tour, via):
     assert sorted(frame["primary_optical_element"] for frame in listed) == ["gp", "rp"]
 
 
+async def test_info_images_of_a_night_are_shown_on_their_channels(datalab, tour):
+    words = ("--site", "inf", "--exposures", 2, "--pixels", 128, "--info-every", 1)
+    told = await completed(datalab("observatory", "simulate", *words))
+    assert told.count("ingested, frame none: it is shown") == 2, told
+    async with Datalab(tour.system.api_url, None) as anybody:
+        shown = [await anybody.call("GET", f"infoimage/inf/{channel}") for channel in (1, 2, 3)]
+    assert [package.get("channel") for package in shown] == ["1", "2", None]
+
+
+async def test_frames_are_deleted_by_who_may(datalab, tour, tmp_path):
+    for number in (1, 2):
+        fits.writeto(tmp_path / f"delete_{number}.fits", np.full((8, 8), number, dtype="f4"))
+    await completed(datalab("upload", "delete_1.fits", "delete_2.fits"))
+    session = await completed(datalab("sessions", "add", "Uses one", "alice~delete_2"))
+    listed = json.loads(await completed(datalab("frames", "list", "--mine", "--limit", 0, "--json")))
+    assert {"alice~delete_1", "alice~delete_2"} <= {frame["basename"] for frame in listed}
+    code, output, said = await datalab("frames", "delete", "alice~delete_*", "--yes")
+    assert (code, output) == (ExitCode.FAILED, "alice~delete_1  deleted\n"), said
+    assert f"alice~delete_2: The frame is in use: session {session.strip()}" in said
+    assert (await datalab("frames", "show", "alice~delete_1"))[0] == ExitCode.NOT_FOUND
+    assert await completed(datalab("frames", "delete", "alice~delete_2", "--yes", "--force")) == (
+        "alice~delete_2  deleted\n"
+    )
+    foreign = tour.archive.of("colours", filter_name="rp")[0].basename
+    code, _, said = await datalab("frames", "delete", foreign, "--yes")
+    assert (code, "You do not have permission" in said) == (ExitCode.NOT_ALLOWED, True)
+
+
 async def test_the_feed_of_a_site_begins_with_its_latest_files(datalab, tour, environment):
     await completed(datalab("observatory", "simulate", "--site", "fee", "--exposures", 1, "--pixels", 128))
     process = await asyncio.create_subprocess_exec(
