@@ -88,7 +88,8 @@ async def _print_latest(api: Datalab, site: str, *, as_json: bool) -> None:
     uploads = await api.decoded("GET", "recentuploads", params={"site": site})
     for upload in uploads[-_LATEST:]:
         moment = datetime.fromtimestamp(upload["upload_timestamp_s"], UTC)
-        line = f"{_clock(moment)}  {upload['filename']}  {upload['size_bytes']} bytes"
+        why = f"  {upload['reason']}" if upload.get("reason") else ""
+        line = f"{_clock(moment)}  {upload['filename']}  {upload['size_bytes']} bytes{why}"
         typer.echo(json.dumps(upload) if as_json else printable(line))
     if not uploads:
         note(printable(f"nothing came from {site} in the last two days that you may see"))
