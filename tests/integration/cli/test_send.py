@@ -13,6 +13,7 @@ import pytest
 
 from datalab.cli.exit_codes import ExitCode
 from datalab.local.ports import free_port
+from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.service import UploadService
 from support.fits_files import header_text, plain_fits
 from support.guides import shell_environment
@@ -272,7 +273,7 @@ async def test_names_that_are_no_text_are_refused_in_words(send, night):
 
 
 async def test_a_site_that_is_not_open_needs_a_token_of_its_own(world, send, night, monkeypatch):
-    monkeypatch.setattr(world.service(UploadService), "_open_sites", frozenset())
+    monkeypatch.setattr(world.service(UploadService), "_open_sites", OpenSites([]))
     name = put(night, f"{base()}-EX10.jpg", JPEG)
     code, told, said = await send("--watch", night)
     assert (code, told) == (ExitCode.NOT_ALLOWED, {})

@@ -429,7 +429,7 @@ async def test_a_name_without_a_site_is_of_the_site_that_is_said(world, anybody)
 
 
 async def test_a_sites_own_user_sends_for_it_and_for_no_other(world, monkeypatch):
-    monkeypatch.setattr(world.service(UploadService), "_open_sites", frozenset())
+    monkeypatch.setattr(world.service(UploadService), "_open_sites", OpenSites([]))
     await world.add_user("camera", ingests=["tst"])
     async with world.client("camera") as camera:
         assert (await ask(camera, object_name=f"{BASE.format(7)}-EX10.jpg")).status_code == 200

@@ -18,8 +18,8 @@ from session_api.uploads.ingesters.repository import IngesterFileRepository
 from session_api.uploads.ingesters.service import RecordService
 from session_api.uploads.ingesters.store import IngesterStore, TokenOwners
 from session_api.uploads.intake import Intake
-from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.limits import UploadLimits
+from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.personal import http as personal_http
 from session_api.uploads.personal.bus import verdicts
 from session_api.uploads.personal.repository import PersonalUploadRepository
