@@ -71,6 +71,9 @@ async def test_every_block_of_the_user_guide_works_in_their_order(newcomer):
     assert all(f'"name":"{name}","status":' in said for name in ("Median", "Stacking"))  # what curl was answered
     assert '"detail":"The operation is' in said or '"state":"CANCELLED"' in said  # when the median was too fast for it
     assert '"clipped_mean":' in said
+    assert {file.name for file in (folder / "frames").iterdir()} == {
+        f"sim-sq001ms-20260314-0000000{number}-EX00.fits.fz" for number in (1, 2)
+    }
 
 
 async def test_what_goes_on_until_ctrl_c_does(newcomer):
@@ -115,8 +118,9 @@ async def test_the_observatory_guide_leads_to_frames(newcomer):
     for number in (1, 2):
         fits.writeto(folder / f"tst_m31_red_20260504_{number}.fits", np.full((8, 8), number, dtype="f4"))
     said = await finished(the_use_of(OBSERVATORY_GUIDE), folder, environment)
-    assert said.startswith("tst_m31_red_20260504_1.fits\ntst_m31_red_20260504_2.fits\n")
-    assert "tst_m31_red_20260504_1.fits  ingested" in said or "tst_m31_red_20260504_1.fits  unchanged" in said
+    assert said.count("ingested, frame tst-sq001ms-20261128-0000000") == 6
+    assert re.search("night/tst_m31_red_20260504_1.fits  (ingested|unchanged)", said)
+    assert "\ntst_m31_red_20260504_1.fits\ntst_m31_red_20260504_2.fits\n" in said
 
 
 async def test_every_block_of_the_operator_guide_works_in_their_order(newcomer):

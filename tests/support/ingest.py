@@ -14,9 +14,9 @@ from datalab.documents.info_image import place_of, places_of
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected
 from datalab.events.object_keys import ALLSKY, INFO_IMAGES
+from datalab.platform.allowance import Allowance
 from datalab.platform.documents.collection import LostRaceError
 from ingest.allsky.service import AllskyImages
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.model import Arrival, LocalCopy, Origin
 from ingest.arrivals.service import Ingestion
 from ingest.frames.lifetimes import Lifetimes

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 import datalab
+from datalab.client.downloads import save_link
 from datalab.client.rest import ApiRefusedError, ApiUnreachableError, Datalab
 from datalab.local.ports import free_port
 from support.waiting import PATIENCE_S
@@ -96,11 +97,11 @@ async def test_a_large_file_is_saved_whole_or_not_at_all(tour, tmp_path):
     async with asyncio.timeout(PATIENCE_S):
         ended = await api.ended(session["id"], operation["id"])
     link = ended["output"]["output_files"][0]["fits_url"]
-    size_bytes = await api.save(link, tmp_path / "median.fits")
+    size_bytes = await save_link(link, tmp_path / "median.fits")
     assert (tmp_path / "median.fits").read_bytes() == await api.download(link)
     assert size_bytes == (tmp_path / "median.fits").stat().st_size
     with pytest.raises(ApiRefusedError):
-        await api.save(link.replace("X-Amz-Signature=", "X-Amz-Signature=0"), tmp_path / "other.fits")
+        await save_link(link.replace("X-Amz-Signature=", "X-Amz-Signature=0"), tmp_path / "other.fits")
     assert [file.name for file in tmp_path.iterdir()] == ["median.fits"]
 
 

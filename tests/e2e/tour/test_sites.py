@@ -83,12 +83,22 @@ async def test_the_program_of_the_observatory_guide_sends_a_frame(system, creden
     assert "says site 'mrc', it was announced by 'tst'" in refused.stderr
 
 
-async def test_the_upload_command_needs_no_more_than_the_site_has(system, credentials, tmp_path):
+async def test_a_night_is_announced_with_no_more_than_the_site_has(system, credentials, tmp_path):
+    night = ("--site", "tst", "--night", "2026-05-04", "--exposures", "1", "--pixels", "128", "--via", "nats")
+    ended = await program(tmp_path, DATALAB, "observatory", "simulate", *night, env=credentials)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("ingested, frame tst-sq001ms-20260504-00000001\n") == 3
+    other = [word.replace("tst", "mrc") for word in night]
+    ended = await program(tmp_path, DATALAB, "observatory", "simulate", *other, env=credentials)
+    assert (ended.returncode, ended.stdout.count("ingested")) == (ExitCode.UNREACHABLE, 0), ended.stdout
+
+
+async def test_an_observatory_needs_nothing_but_the_address(system, tmp_path):
     name = f"{BASE.replace('42', '43')}-EX10.jpg"
     (tmp_path / name).write_bytes(JPEG)
-
     (tmp_path / "notes.txt").write_text("no image")
-    ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, "notes.txt", env=credentials)
+    address = {"DATALAB_API_URL": system.api_url}
+    ended = await program(tmp_path, DATALAB, "send", "--site", "tst", name, "notes.txt", env=address)
     assert ended.returncode == ExitCode.FAILED, ended.stderr
     verdicts = dict(line.split("  ", 1) for line in ended.stdout.splitlines())
     assert verdicts[name] == f"ingested, frame {name[:-9]}"
@@ -106,9 +116,8 @@ async def test_who_has_read_a_sites_credentials_cannot_make_the_services_that_si
 async def test_a_site_that_was_removed_can_neither_store_nor_announce(system, credentials, tmp_path):
     removed = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
     assert removed.returncode == 0, removed.stderr
-    name = f"{BASE.replace('42', '44')}-EX10.jpg"
-    (tmp_path / name).write_bytes(JPEG)
-    ended = await program(tmp_path, DATALAB, "upload", "--site", "tst", name, env=credentials)
+    night = ("--site", "tst", "--exposures", "1", "--pixels", "128", "--via", "nats")
+    ended = await program(tmp_path, DATALAB, "observatory", "simulate", *night, env=credentials)
     assert ended.returncode == ExitCode.UNREACHABLE
     again = await program(tmp_path, DATALAB, "sites", "remove", "tst", data_dir=system.folder.root)
     assert (again.returncode, "site tst has no credentials" in again.stderr) == (ExitCode.NOT_FOUND, True)

@@ -15,10 +15,9 @@ def datalab(*words):
     return result.exit_code, result.stderr
 
 
-@pytest.mark.parametrize("words", ["dead-letters list", "topology check", "upload --site dem here.fits"])
+@pytest.mark.parametrize("words", ["dead-letters list", "topology check", "observatory simulate --site dem --via nats"])
 def test_a_bus_that_does_not_answer_is_said(monkeypatch, tmp_path, words):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "here.fits").write_bytes(b"SIMPLE")
     monkeypatch.setenv("DATALAB_NATS_URL", f"nats://127.0.0.1:{free_port()}")
     monkeypatch.setenv("DATALAB_S3_URL", f"http://127.0.0.1:{free_port()}")
     code, said = datalab(*words.split())

@@ -13,11 +13,11 @@ from datalab.documents.frame import FrameFile
 from datalab.errors import TransientError
 from datalab.events.frames import FileRejected, FrameIngested
 from datalab.events.topology import DEAD, FILE_INGEST, FILES, Consumer, dead_letter_subject
+from datalab.platform.allowance import Allowance
 from datalab.platform.bus.connection import Bus
 from datalab.platform.documents.collection import LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.refusals import Refusals
 from ingest.frames.model import frame_ingested, new_frame, with_file

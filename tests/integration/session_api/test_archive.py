@@ -511,6 +511,10 @@ async def test_the_latest_uploads(world, anybody, alice, root):
     }
     assert set(await seen(root, "all")) == {*names, *reasons}
     assert await seen(root, "nowhere") == []
+    await world.add_user("camera", ingests=["mro2"])
+    async with world.client("camera") as camera:
+        assert await seen(camera, "mro2") == await seen(root, "mro2")
+        assert await seen(camera, "aro1") == await seen(anybody, "aro1")
     reply = await anybody.get("/recentuploads")
     assert (reply.status_code, reply.text) == (404, "Please be sure to include the sitecode query parameter.")
 

@@ -1,16 +1,14 @@
 """What an observatory's software does today, byte for byte, from its request to the frame in the archive."""
 
 import asyncio
-import http.client
 import json
 from itertools import count
-from urllib.parse import urlsplit
 
 import pytest
-from urllib3.filepost import encode_multipart_formdata
 
 from support.fits_files import header_text, packed_fits
 from support.ingest_service import running, settings_for_tests
+from support.observatory_client import ObservatoryClient
 from support.session_api import running_world
 from support.waiting import until
 
@@ -27,41 +25,9 @@ async def world(module_settings_environment, tmp_path_factory):
         yield world
 
 
-class Client:
-    """The two steps of its fast queue: raw requests, nothing added by a library of ours, the store's answer ignored."""
-
-    def __init__(self, world):
-        self._api = urlsplit(world.url)
-
-    async def send(self, name, content, **more):
-        return await asyncio.to_thread(self._send, name, content, more)
-
-    def _send(self, name, content, more):
-        asked = self._post("/api//upload/", json.dumps({"object_name": name, "s3_directory": "data", **more}))
-        offer = json.loads(asked)  # whatever the status
-        parts = [*offer["fields"].items(), ("file", (f"C:\\ptr\\archive\\tst\\{name}", content))]
-        body, content_type = encode_multipart_formdata(parts)
-        url = urlsplit(offer["url"])
-        assert url.netloc == self._api.netloc
-        return self._post(url.path, body, {"Content-Type": content_type})
-
-    def _post(self, path, body, headers=None):
-        connection = http.client.HTTPConnection(self._api.netloc, timeout=30)
-        try:
-            connection.putrequest("POST", path, skip_accept_encoding=True)
-            content = body if isinstance(body, bytes) else body.encode()
-            for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
-                connection.putheader(name, value)
-            connection.endheaders(content)
-            self.reply = connection.getresponse()
-            return self.reply.read()
-        finally:
-            connection.close()
-
-
 @pytest.fixture
 def client(world):
-    return Client(world)
+    return ObservatoryClient(world)
 
 
 @pytest.fixture
@@ -90,7 +56,7 @@ async def test_header_and_picture_in_any_order_make_one_frame(world, client, bas
 async def test_files_sent_at_once_and_twice_make_one_frame(world, client, base):
     contents = {"EX00.txt": header_text(OBJECT="M 51"), "EX10.jpg": JPEG, "EX10.fits.fz": packed_fits()}
     sent = [(f"{base}-{ending}", content) for ending, content in contents.items()]
-    await asyncio.gather(*(Client(world).send(*each) for each in sent * 2))
+    await asyncio.gather(*(ObservatoryClient(world).send(*each) for each in sent * 2))
     frame = await frame_of(world, base, "txt_00", "jpg_10", "fits_10")
     assert frame["target_name"] == "M 51"
     assert await world.database["frames"].count_documents({"_id": base}) == 1

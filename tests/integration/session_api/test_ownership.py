@@ -108,6 +108,7 @@ NOBODYS = {
     ("GET", "/{site}/config"): "what sites say of themselves, for everybody",
     ("PUT", "/{site}/config"): "test_sites: for whoever may upload for the site",
     ("DELETE", "/{site}/config"): "test_sites: for whoever may upload for the site",
+    ("GET", "/upload/form/{form_id}"): "a form is the right to know what became of its file",
 }
 
 

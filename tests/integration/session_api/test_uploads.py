@@ -1,5 +1,6 @@
 """Files of observatories, sent as their software sends them."""
 
+import asyncio
 import hashlib
 import json
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 from astropy.io import fits
 from urllib3.filepost import encode_multipart_formdata
 
+from datalab.documents.upload import Outcome, Upload, version_id
 from datalab.events.envelope import utc_now
 from datalab.events.frames import FileUploaded, FrameRemoved
 from datalab.events.topology import FILES
@@ -227,7 +229,11 @@ async def is_forgotten(world, key):
         ({"object_name": "a" * 256}, 400, "object_name must be a plain file name"),
         ({"object_name": "\u2603" * 100}, 400, "object_name must be a plain file name"),
         ({"object_name": 7}, 400, "object_name: Not a valid string."),
-        ({"object_name": "m31.fits"}, 403, "There is a frame 'm31' already"),
+        ({"object_name": "m31.fits"}, 409, "There is a frame 'm31' already, and the name does not say"),
+        ({"object_name": "m31.fits", "site": "tst"}, 409, "There is a frame 'm31' already, and it is another site's."),
+        ({"site": "mrc"}, 400, "object_name says site 'tst', not 'mrc'"),
+        ({"site": "mrc", "s3_directory": "info-images"}, 400, "object_name says site 'tst', not 'mrc'"),
+        ({"site": "a.b"}, 400, "site: "),
         ({"header_data": {"EXPTIME": [1]}}, 400, "header_data: 'EXPTIME' is no text, number, true, false or null."),
         ({"object_name": "m33.fits", "header_data": {}}, 400, "header_data needs a file named"),
         (
@@ -338,3 +344,97 @@ async def test_a_form_that_ends_early_writes_nothing(world, anybody, name):
     with pytest.raises(ObjectNotFoundError):
         await stored(world, f"data/{name}")
     assert (await send(anybody, offer, b"x")).status_code == 204
+
+
+async def fate(client, reply):
+    """Return what is told of a file, where the answer to the request for its form says."""
+    told = await client.get(reply.links["monitor"]["url"])
+    assert told.status_code == 200, told.text
+    return body_of(told)
+
+
+async def log(world, key, outcome, reason=None):
+    """Have ingest say what became of what is stored under a key now."""
+    stored = await world.core.objects.stat(key)
+    entry = Upload(
+        version_id=version_id(key, size_bytes=stored.size_bytes, stored_at=stored.modified_at),
+        site="tst",
+        key=key,
+        size_bytes=stored.size_bytes,
+        uploaded_at=stored.modified_at,
+        outcome=outcome,
+        reason=reason,
+    )
+    await world.database["upload_log"].insert_one(entry.stored())
+
+
+async def test_whoever_has_the_form_is_told_what_became_of_the_file(world, anybody, name):
+    key, content = f"data/{name}", b"\xff\xd8 picture"
+    sha256 = hashlib.sha256(content).hexdigest()
+    reply = await ask(anybody, "/dev/upload", object_name=name)
+    assert reply.links["monitor"]["url"].startswith(f"{world.url}/dev/upload/form/")
+    assert await fate(anybody, reply) == {"key": key, "state": "awaited", "sha256": None, "frame": None, "reason": None}
+    assert (await send(anybody, body_of(reply), content)).status_code == 204
+    assert await fate(anybody, reply) == {
+        "key": key,
+        "state": "stored",
+        "sha256": sha256,
+        "frame": None,
+        "reason": None,
+    }
+    await log(world, key, Outcome.INGESTED)
+    told = await fate(anybody, reply)
+    assert (told["state"], told["frame"]) == ("ingested", name.rpartition("-")[0])
+
+    again = await ask(anybody, object_name=name)
+    assert (await fate(anybody, again))["state"] == "awaited"
+    await asyncio.sleep(1.1)  # of one second are versions of one size the same to the log
+    await send(anybody, body_of(again), content)
+    await log(world, key, Outcome.INGESTED)
+    told = await fate(anybody, again)
+    assert (told["state"], told["reason"]) == ("unchanged", "its frame has this file already")
+
+
+async def test_a_refusal_is_told_with_its_reason(world, anybody, name):
+    reply = await ask(anybody, object_name=name)
+    await send(anybody, body_of(reply), b"no picture")
+    await log(world, f"data/{name}", Outcome.REJECTED, "it is no JPEG")
+    told = await fate(anybody, reply)
+    assert (told["state"], told["reason"], told["frame"]) == ("refused", "it is no JPEG", None)
+
+
+async def test_of_what_nothing_is_made_of_is_told_why(world, anybody, name):
+    trial = await ask(anybody, object_name="x.txt", s3_directory="test")
+    await send(anybody, body_of(trial), b"x")
+    told = await fate(anybody, trial)
+    assert (told["state"], told["reason"]) == ("kept", "it is a trial: nothing is made of it")
+    late = await ask(anybody, object_name=name, s3_directory="info-images")
+    await send(anybody, body_of(late), b"x")
+    assert (await fate(anybody, late))["state"] == "stored"
+    await log(world, f"info-images/{name}", Outcome.IGNORED, "the channel shows a newer one")
+    told = await fate(anybody, late)
+    assert (told["state"], told["reason"], told["frame"]) == ("kept", "the channel shows a newer one", None)
+
+
+async def test_nobody_guesses_what_became_of_files(anybody):
+    for guessed in ("0" * 64, "0" * 63, "x"):
+        assert (await anybody.get(f"/upload/form/{guessed}")).status_code == 404
+
+
+async def test_a_name_without_a_site_is_of_the_site_that_is_said(world, anybody):
+    offer = await offered(anybody, "m34_1.fits", site="tst")
+    await send(anybody, offer, b"x")
+    (event,) = await until(lambda: announced(world, "data/m34_1.fits"))
+    assert event.site == "tst"
+
+
+async def test_a_sites_own_user_sends_for_it_and_for_no_other(world, monkeypatch):
+    monkeypatch.setattr(world.service(UploadService), "_open_sites", OpenSites([]))
+    await world.add_user("camera", ingests=["tst"])
+    async with world.client("camera") as camera:
+        assert (await ask(camera, object_name=f"{BASE.format(7)}-EX10.jpg")).status_code == 200
+        assert (await ask(camera, object_name="m35_1.fits", site="tst")).status_code == 200
+        for other in ({"object_name": "abc-inst-20261129-00000001-EX10.jpg"}, {"object_name": "m35.fits"}):
+            assert (await ask(camera, **other)).status_code == 403
+        reply = await ask(camera, object_name="abc-1.jpg", s3_directory="info-images", site="tst")
+        assert (reply.status_code, "says site 'abc'" in reply.text) == (400, True)

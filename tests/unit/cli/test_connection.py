@@ -82,7 +82,10 @@ def test_users_are_managed_with_the_administrators_token_only(environment):
         "sessions list",
         "users list",
         "upload here.fits",
-        "upload --site dem here.fits",
+        "send --site dem here.fits",
+        "frames list",
+        "observatory simulate --site dem",
+        "observatory simulate --site dem --via nats",
         "dead-letters list",
         "sites list",
         "topology check",
@@ -165,10 +168,10 @@ def test_settings_that_cannot_be_are_said(environment, url, token, code, reason)
     [
         *(
             ([*words, "D E M"], "'D E M' is no code of a site, which is 1 to 64 letters, digits, _ and -")
-            for words in (["upload", "here.fits", "--site"], ["watch", "--site"], ["sites", "add"], ["sites", "remove"])
+            for words in (["send", "here.fits", "--site"], ["watch", "--site"], ["sites", "add"], ["sites", "remove"])
         ),
-        (["upload", "--site", "dem", "gone.fits"], "no such file: gone.fits"),
-        (["upload", "--site", "dem", "folder"], "folder is a folder; name the files in it: folder/*"),
+        (["send", "--site", "dem", "gone.fits"], "no such file: gone.fits"),
+        (["upload", "folder"], "folder is a folder; name the files in it: folder/*"),
         (["sessions", "add", "night", "m31_*"], "is a pattern"),
         (["sessions", "add", "night", "@x"], "'@x' is no output"),
     ],

@@ -13,8 +13,13 @@ from datalab.cli.main import app
 #: Together these take several times as long to load as everything an HTTP command needs.
 HEAVY = ["astropy", "faststream", "minio", "nats", "numpy", "pymongo", "websockets"]
 #: The groups whose commands talk HTTP and nothing else.
-HTTP_GROUPS = ["ops", "sessions", "users"]
+HTTP_GROUPS = ["frames", "ops", "sessions", "users"]
 HTTP_COMMANDS = [
+    "frames list --site tst --ra 1 --dec 2 --mine",
+    "frames show 1",
+    "frames headers frame-1",
+    "frames download frame-1 2 3*",
+    "frames delete 1 --yes",
     "ops list",
     "ops available",
     "ops describe Median",

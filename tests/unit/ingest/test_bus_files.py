@@ -4,8 +4,8 @@ import pytest
 
 from datalab.errors import UsageError
 from datalab.events.operations import FailureKind
+from datalab.platform.allowance import Allowance
 from datalab.platform.bus.consuming import Failure
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.announcements import AnnouncedFiles
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.refusals import NO_KEY, Refusals

@@ -9,7 +9,7 @@ import structlog
 from datalab.errors import OutageError, TransientError, UsageError
 from datalab.events.frames import FileStored
 from datalab.events.operations import FailureKind
-from ingest.arrivals.allowance import Allowance
+from datalab.platform.allowance import Allowance
 from ingest.arrivals.gate import AnnouncementGate, Said, announcement_responder
 from ingest.arrivals.refusals import Refusals
 from support.ingest import MemoryPublisher

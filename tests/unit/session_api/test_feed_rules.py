@@ -17,6 +17,7 @@ from session_api.web.user import NOBODY, User
 
 NOW = utc_now()
 ADA, ROOT = User("ada", proposals=frozenset({"P1"})), User("root", superuser=True)
+CAMERA = User("camera", ingested_sites=frozenset({"tst"}))
 
 
 @dataclass
@@ -58,6 +59,9 @@ def test_subjects_are_those_the_events_are_published_on():
         (NOBODY, frame(public_date=NOW + timedelta(days=1)), False),
         (NOBODY, frame(proposal_id=""), False),
         (NOBODY, FileRefused(site="tst", key="data/x", reason="y"), False),
+        (CAMERA, FileRefused(site="tst", key="data/x", reason="y"), True),
+        (CAMERA, FileRefused(site="mrc", key="data/x", reason="y"), False),
+        (CAMERA, frame(), False),
     ],
 )
 def test_who_hears_what(user, event, heard):

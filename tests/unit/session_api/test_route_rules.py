@@ -33,7 +33,8 @@ def test_what_anybody_may_call():
     for route in ROUTES:
         paths[declared_rules(route).access].add(route.path)
     of_the_process = {"/healthz", "/readyz", "/metrics", "/api/openapi.json", "/api/asyncapi.json"}
-    of_observatories = {"/upload", "/upload/form"}  # their software has no credentials; a form is one of its own
+    # Their software has no credentials; a form is one of its own, also to ask what became of its file.
+    of_observatories = {"/upload", "/upload/form", "/upload/form/{form_id}"}
     assert paths[Access.PUBLIC] - of_the_process - of_observatories == {
         # What of the archive is public; who has a token sees more.
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),

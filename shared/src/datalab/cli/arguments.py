@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -44,3 +46,13 @@ def demand_site_code(word: str) -> None:
     """Raise `CommandError` for what cannot be the code of a site."""
     if not re.fullmatch(site_codes.PATTERN, word):
         raise CommandError(f"{word!r} is no code of a site, which is {site_codes.RIGHT}", ExitCode.USAGE)
+
+
+def demand_files(files: Sequence[Path]) -> None:
+    """Raise `CommandError` for what is no file."""
+    folders = [str(path) for path in files if path.is_dir()]
+    if folders:
+        raise CommandError(f"{folders[0]} is a folder; name the files in it: {folders[0]}/*", ExitCode.USAGE)
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        raise CommandError(f"no such file: {', '.join(missing)}", ExitCode.USAGE)

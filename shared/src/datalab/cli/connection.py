@@ -29,6 +29,7 @@ _CODE_BY_STATUS: Final[Mapping[int, ExitCode]] = {
     401: ExitCode.NOT_ALLOWED,
     403: ExitCode.NOT_ALLOWED,
     404: ExitCode.NOT_FOUND,
+    429: ExitCode.UNREACHABLE,
     502: ExitCode.UNREACHABLE,
     503: ExitCode.UNREACHABLE,
     504: ExitCode.UNREACHABLE,
@@ -132,13 +133,24 @@ def api_address() -> str:
 
 def api_access(variable: str = USER_TOKEN) -> tuple[str, str]:
     """Return address and token of the API. Raises `CommandError` when one is missing, or cannot be one."""
-    url, token = api_address(), os.environ.get(variable, "")
-    if not token:
+    url, token = open_access(variable)
+    if token is None:
         hint = " to a token: `datalab users token NAME` makes one" if variable == USER_TOKEN else ""
         raise CommandError(f"set {variable}{hint}", ExitCode.NOT_ALLOWED)
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise CommandError(f"{variable} has characters that no token has", ExitCode.NOT_ALLOWED)
     return url, token
+
+
+def open_access(variable: str = USER_TOKEN) -> tuple[str, str | None]:
+    """Return address of the API and a token, None without one. Raises `CommandError` for what cannot be one."""
+    url, token = api_address(), os.environ.get(variable, "")
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise CommandError(f"{variable} has characters that no token has", ExitCode.NOT_ALLOWED)
+    return url, token or None
+
+
+def ask_openly(question: Callable[[Datalab], Awaitable[T]]) -> T:
+    """Ask the REST API something that it tells anybody, and more to a user. Raises `CommandError`."""
+    return asked(question, *open_access())
 
 
 def ask(question: Callable[[Datalab], Awaitable[T]], *, as_admin: bool = False) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from datalab.cli.connection import CommandError
 from datalab.cli.output_names import data_stem, output_stems, safe_name
-from datalab.client.rest import Datalab
 
 JsonObject = dict[str, Any]
 
@@ -66,24 +65,32 @@ def planned(
     return files
 
 
-async def save(api: Datalab, files: list[Download], *, overwrite: bool) -> None:
+async def save(files: list[Download], *, overwrite: bool) -> None:
     """Save the files. Raises `CommandError` before anything is written over, and `DatalabApiError`."""
-    present = [str(file.path) for file in files if file.path.exists()]
-    if present and not overwrite:
-        raise CommandError(f"{present[0]} exists already; --overwrite replaces it, --to names another folder")
+    from datalab.client.downloads import save_link  # noqa: PLC0415 - loaded when called
+
+    demand_free([file.path for file in files], overwrite=overwrite)
     try:
         for file in files:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             if file.link is not None:
-                await api.save(file.link, file.path)
+                await save_link(file.link, file.path)
             else:
                 file.path.write_text(json.dumps(file.data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{error.filename or folder_of(files)} cannot be written: {error.strerror}") from error
+        raise unwritable(error, files[0].path) from error
 
 
-def folder_of(files: list[Download]) -> Path:
-    return files[0].path.parent
+def demand_free(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Raise `CommandError` if a file would be written over that nobody said may be."""
+    present = [path for path in paths if path.exists()]
+    if present and not overwrite:
+        raise CommandError(f"{present[0]} exists already; --overwrite replaces it, --to names another folder")
+
+
+def unwritable(error: OSError, path: Path) -> CommandError:
+    """Return the end of a command that could not write a file."""
+    return CommandError(f"{error.filename or path.parent} cannot be written: {error.strerror}")
 
 
 def _files(operation: JsonObject, folder: Path, rendering: Rendering | None, only: int | None) -> Iterator[Download]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+
+import typer
 
 from datalab.cli.connection import CommandError
 from datalab.cli.exit_codes import ExitCode
-from datalab.cli.output import note
+from datalab.cli.output import note, printable
 
 
 class Fate(StrEnum):
@@ -35,6 +38,15 @@ class Told:
         if self.verdict is Fate.INGESTED:
             return f"{self.file}  ingested, frame {self.frame}"
         return f"{self.file}  {self.verdict}: {self.reason}"
+
+
+def shown_in(*, as_json: bool) -> Callable[[Told], None]:
+    """Return what prints each word as it comes: as a line, or as JSON on a line."""
+
+    def show(told: Told) -> None:
+        typer.echo(json.dumps(asdict(told)) if as_json else printable(told.line))
+
+    return show
 
 
 def end_with(told: Sequence[Told]) -> None:

@@ -14,27 +14,45 @@ from typing import Annotated, Final
 import typer
 
 import datalab
-from datalab.cli import dead_letters, ops, sessions, sites, status, topology, up, upload, users, watch
+from datalab.cli import (
+    dead_letters,
+    frames,
+    observatory,
+    ops,
+    send,
+    sessions,
+    sites,
+    status,
+    topology,
+    up,
+    upload,
+    users,
+    watch,
+)
 from datalab.cli.connection import with_data_dir
 from datalab.cli.standard_output import Commands
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
-_HTTP_ONLY: Final = ("ops", "sessions", "users")
+_HTTP_ONLY: Final = ("frames", "ops", "send", "sessions", "users")
 #: They start a system; all others use one that runs, and so say which.
 _STARTING: Final[Mapping[str, Callable[..., None]]] = {"up": up.up, "demo": up.demo}
 _ALONE: Final[Mapping[str, Callable[..., None]]] = {
     "upload": upload.upload,
+    "send": send.send,
     "watch": watch.watch,
     "status": status.status,
 }
-_GROUPS: Final[Mapping[str, typer.Typer]] = {
+_GROUPS: Final[dict[str, typer.Typer]] = {
     "sessions": sessions.app,
     "ops": ops.app,
+    "frames": frames.app,
     "users": users.app,
     "sites": sites.app,
     "dead-letters": dead_letters.app,
     "topology": topology.app,
 }
+#: They need the science stack.
+_SCIENTIFIC: Final[Mapping[str, typer.Typer]] = {"observatory": observatory.app}
 
 app = typer.Typer(
     cls=Commands,
@@ -67,6 +85,7 @@ def prepare(
 if find_spec("astropy"):  # the image of the command line has no science stack, and starts no system of its own
     for _name, _start in _STARTING.items():
         app.command(_name)(_start)
+    _GROUPS.update(_SCIENTIFIC)
 for _name, _command in _ALONE.items():
     app.command(_name)(with_data_dir(_command))
 for _name, _group in _GROUPS.items():

@@ -169,7 +169,7 @@ def download(  # noqa: PLR0917 - typer calls it by name
         number = await _session_of(api, wanted.operation, session)
         operation = await api.operation(number, wanted.operation)
         files = planned(operation, to, rendering, only=wanted.output)
-        await save(api, files, overwrite=overwrite)
+        await save(files, overwrite=overwrite)
         return [str(file.path) for file in files]
 
     saved = ask(save_all)

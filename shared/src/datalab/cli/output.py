@@ -44,3 +44,20 @@ def shortened(names: Sequence[str], *, most: int = 6) -> str:
     left_out = len(names) - most
     shown = list(names[:most]) + ([f"and {left_out} more"] if left_out > 0 else [])
     return ", ".join(shown)
+
+
+class Pause:
+    """Tells once that the system is waited for, and once that it goes on."""
+
+    def __init__(self) -> None:
+        self._waiting = False
+
+    def begin(self, reason: str) -> None:
+        if not self._waiting:
+            note(printable(f"waiting for the system: {reason}"))
+        self._waiting = True
+
+    def end(self) -> None:
+        if self._waiting:
+            note("it goes on")
+        self._waiting = False

@@ -1,9 +1,8 @@
-"""`datalab upload`: bring files in, one's own or those of a site."""
+"""`datalab upload`: bring in files of one's own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,9 +12,8 @@ from typing import Annotated, Final
 
 import typer
 
-from datalab.cli.arguments import demand_site_code
-from datalab.cli.connection import CommandError, api_access, ask
-from datalab.cli.exit_codes import ExitCode
+from datalab.cli.arguments import demand_files
+from datalab.cli.connection import api_access, ask
 from datalab.cli.fates import Fate, Told, end_with
 from datalab.cli.output import JsonOption, print_json, printable
 from datalab.client.rest import ApiRefusedError, Datalab, JsonObject
@@ -25,39 +23,23 @@ _AT_ONCE: Final = 3
 
 
 def upload(
-    files: Annotated[list[Path], typer.Argument(help="the files; what belongs to one frame may come in any order")],
-    site: Annotated[
-        str | None, typer.Option(metavar="CODE", help="site the files come from; if not given they are your own")
-    ] = None,
+    files: Annotated[list[Path], typer.Argument(help="the files")],
     timeout: Annotated[float, typer.Option(min=0, help="longest wait for the archive's word on a file, in s")] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload files into the archive, and tell what became of each. Interrupted, it goes on where it was.
+    """Upload files of your own, which you alone see, and tell what became of each.
 
-    Your own files are seen by you alone. Files of a site are sent with the site's own access to bus and store, or
-    without that through the API, by a superuser.
+    Interrupted, it goes on where it was. Files of a site are sent with `datalab send`.
     """
-    if site is not None:
-        demand_site_code(site)
-    folders = [str(path) for path in files if path.is_dir()]
-    if folders:
-        raise CommandError(f"{folders[0]} is a folder; name the files in it: {folders[0]}/*", ExitCode.USAGE)
-    missing = [str(path) for path in files if not path.is_file()]
-    if missing:
-        raise CommandError(f"no such file: {', '.join(missing)}", ExitCode.USAGE)
-    if site is not None and os.environ.get("DATALAB_NATS_URL") and os.environ.get("DATALAB_S3_URL"):
-        from datalab.cli.work.upload import upload_files  # noqa: PLC0415 - loaded when called
-
-        upload_files(files, site=site, timeout_s=timeout, as_json=as_json)
-        return
+    demand_files(files)
     api_access()  # said before a progress bar is drawn
-    told = _send_all(files, site=site, timeout_s=timeout, as_json=as_json)
+    told = _send_all(files, timeout_s=timeout, as_json=as_json)
     if as_json:
         print_json([asdict(each) for each in told])
     end_with(told)
 
 
-def _send_all(files: Sequence[Path], *, site: str | None, timeout_s: float, as_json: bool) -> list[Told]:
+def _send_all(files: Sequence[Path], *, timeout_s: float, as_json: bool) -> list[Told]:
     total = sum(path.stat().st_size for path in files)
     drawn = sys.stderr.isatty()  # a line in the middle of the bar is none
     with typer.progressbar(length=total, label="Uploading", file=sys.stderr, hidden=not drawn) as progress:
@@ -65,10 +47,7 @@ def _send_all(files: Sequence[Path], *, site: str | None, timeout_s: float, as_j
         async def send(api: Datalab) -> list[Told]:
             turn = asyncio.Semaphore(_AT_ONCE)
             told: list[Told] = []
-            sending = [
-                _send(api, path, site=site, timeout_s=timeout_s, turn=turn, on_progress=progress.update)
-                for path in files
-            ]
+            sending = [_send(api, path, timeout_s=timeout_s, turn=turn, on_progress=progress.update) for path in files]
             for next_told in asyncio.as_completed(sending):
                 told.append(await next_told)
                 if not (as_json or drawn):
@@ -86,7 +65,6 @@ async def _send(
     api: Datalab,
     path: Path,
     *,
-    site: str | None,
     timeout_s: float,
     turn: asyncio.Semaphore,
     on_progress: Callable[[int], None],
@@ -95,7 +73,7 @@ async def _send(
 
     async with turn:
         try:
-            upload = await send_file(api, path, site=site, on_progress=on_progress)
+            upload = await send_file(api, path, on_progress=on_progress)
         except OSError as error:
             return Told(file=str(path), verdict=Fate.REFUSED, reason=f"cannot be read: {error.strerror}")
         except ApiRefusedError as error:

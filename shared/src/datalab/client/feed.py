@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -62,7 +62,17 @@ class FeedClient:
     reconnection found deleted, `connections` how often a connection was made.
     """
 
-    def __init__(self, url: str, *, token: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        on_pause: Callable[[str], None] = lambda _: None,
+        on_return: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_pause` is told why there is no connection, each time one is tried in vain; `on_return` that there is."""
+        self._on_pause = on_pause
+        self._on_return = on_return
         self._url = url
         self._headers = {"Authorization": f"Token {token}"}
         self._connection: ClientConnection | None = None
@@ -162,9 +172,11 @@ class FeedClient:
                     await self._ask(self._sessions, self._sites, resume=self.sequence is not None)
             except _CONNECTION_LOST as again:
                 error = again
+                self._on_pause(str(again) or type(again).__name__)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
             else:
+                self._on_return()
                 return
 
     async def _connect(self) -> None:

@@ -17,13 +17,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+
+from datalab.client.patience import BRIEF_S, OnPause, patient
 
 if TYPE_CHECKING:  # most who ask one question need no feed, and should not wait for its library
     from datalab.client.feed import FeedClient
@@ -33,10 +34,6 @@ JsonObject = dict[str, Any]
 #: States of an operation that nothing follows.
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _TIMEOUT_S: Final = 30.0
-#: A request that is safe to repeat is sent again when its connection was lost, or the server is not available now.
-_TRIES: Final = 4
-_FIRST_RETRY_S: Final = 0.25
-_TRY_AGAIN: Final = frozenset({502, 503, 504})
 #: What proxies before the API say by themselves, in a form of their own.
 _PROXIES_SAY: Final = frozenset({413, 429})
 #: Events tell of the end; this is how often it is looked for all the same, should they not.
@@ -100,11 +97,11 @@ class Datalab:
         """Return the same API, as somebody else."""
         return Datalab(self._url, token)
 
-    def feed(self) -> FeedClient:
-        """Return a client of the feed, to be entered."""
+    def feed(self, **told: Any) -> FeedClient:
+        """Return a client of the feed, to be entered; `on_pause` and `on_return` are those of `FeedClient`."""
         from datalab.client.feed import FeedClient  # noqa: PLC0415 - see above
 
-        return FeedClient(f"{self._url.replace('http', 'ws', 1)}/api/feed", token=self._token)
+        return FeedClient(f"{self._url.replace('http', 'ws', 1)}/api/feed", token=self._token, **told)
 
     # --- sessions and operations ------------------------------------------------------------------------------
 
@@ -214,32 +211,6 @@ class Datalab:
             raise ApiRefusedError("GET", link.partition("?")[0], reply)
         return reply.content
 
-    async def save(self, link: str, path: Path) -> int:
-        """Write what a signed link leads to into a file, however large it is; return its size in bytes.
-
-        The file appears when it is complete. Raises `OSError` if it cannot be written.
-        """
-        draft = path.with_name(f"{path.name}.part")
-        shown = link.partition("?")[0]
-        try:
-            async with (
-                httpx.AsyncClient(timeout=_TIMEOUT_S) as anonymous,
-                anonymous.stream("GET", link) as reply,
-            ):
-                if not reply.is_success:
-                    await reply.aread()
-                    raise ApiRefusedError("GET", shown, reply)
-                with draft.open("wb") as file:
-                    async for part in reply.aiter_bytes():
-                        file.write(part)
-                    size_bytes = file.tell()
-            draft.replace(path)
-        except httpx.TransportError as error:
-            raise ApiUnreachableError(f"{shown} cannot be read: {error}") from error
-        finally:
-            draft.unlink(missing_ok=True)
-        return size_bytes
-
     # --- users, for superusers --------------------------------------------------------------------------------
 
     async def users(self) -> list[JsonObject]:
@@ -294,35 +265,39 @@ class Datalab:
 
     # --- asking -----------------------------------------------------------------------------------------------
 
-    async def call(self, method: str, path: str, *, repeat: bool | None = None, **options: Any) -> JsonObject:
+    async def call(
+        self, method: str, path: str, *, repeat: bool | None = None, patience_s: float = BRIEF_S, **options: Any
+    ) -> JsonObject:
         """Return the decoded answer, {} if it has no body. What is safe to `repeat`, as reading is, is repeated."""
+        answer = await self.decoded(method, path, repeat=repeat, patience_s=patience_s, **options)
+        if not isinstance(answer, dict):
+            raise ApiUnreachableError(f"what answers at {self._url} is no Datalab")
+        return answer
+
+    async def decoded(
+        self, method: str, path: str, *, repeat: bool | None = None, patience_s: float = BRIEF_S, **options: Any
+    ) -> Any:
+        """Return the decoded answer of a route that need not answer with an object."""
+        patience_s = patience_s if (method == "GET" if repeat is None else repeat) else 0.0
+        reply = await self.reply(method, path, patience_s=patience_s, **options)
+        if reply.is_success:
+            return _json(reply) if reply.content else {}
+        if _is_anothers(reply):
+            raise ApiUnreachableError(f"what answers at {self._url} is no Datalab (HTTP status {reply.status_code})")
+        raise ApiRefusedError(method, path, reply)
+
+    async def reply(
+        self, method: str, path: str, *, patience_s: float, on_pause: OnPause = lambda _: None, **options: Any
+    ) -> httpx.Response:
+        """Return the answer as it came, also one that says no, once `patience_s` brings no other one."""
         try:
             request = self.http.build_request(method, path, **options)
         except ValueError as error:
             raise UnsendableError(f"{method} {path} cannot be sent: {error}") from error
-        tries = _TRIES if (method == "GET" if repeat is None else repeat) else 1
-        delay_s = _FIRST_RETRY_S
-        while True:
-            tries -= 1
-            try:
-                reply = await self.http.send(request)
-            except httpx.TransportError as error:
-                if not tries or isinstance(error, httpx.UnsupportedProtocol):
-                    raise ApiUnreachableError(f"the API at {self._url} does not answer: {error}") from error
-            else:
-                if reply.is_success:
-                    answer = _json(reply) if reply.content else {}
-                    if not isinstance(answer, dict):
-                        raise ApiUnreachableError(f"what answers at {self._url} is no Datalab")
-                    return answer
-                if _is_anothers(reply):
-                    raise ApiUnreachableError(
-                        f"what answers at {self._url} is no Datalab (HTTP status {reply.status_code})"
-                    )
-                if not tries or reply.status_code not in _TRY_AGAIN:
-                    raise ApiRefusedError(method, path, reply)
-            await asyncio.sleep(delay_s)
-            delay_s *= 2
+        try:
+            return await patient(lambda: self.http.send(request), patience_s=patience_s, on_pause=on_pause)
+        except httpx.TransportError as error:
+            raise ApiUnreachableError(f"the API at {self._url} does not answer: {error}") from error
 
     async def _each(self, path: str) -> AsyncGenerator[JsonObject, None]:
         """Yield the entries of a list, page by page, however many there are."""

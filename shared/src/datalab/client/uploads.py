@@ -5,43 +5,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from datalab.client.rest import ApiRefusedError, ApiUnreachableError, Datalab, JsonObject
+from datalab.client.patience import LONG_S
+from datalab.client.rest import ApiUnreachableError, Datalab, JsonObject
 
 #: States of an upload that nothing follows.
 SETTLED: Final = frozenset({"ingested", "refused"})
 _READ_BYTES: Final = 1024**2
 #: A part that came damaged is sent so often at the most.
 _TRIES: Final = 3
-#: An API that is away is waited for: so long between two tries at the most, and so long in all.
-_LONGEST_PAUSE_S: Final = 10.0
-_PATIENCE_S: Final = 120.0
 #: Where it is looked what became of a file: soon at first.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.1, 2.0
-_PASSING: Final = frozenset(
-    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.REQUEST_TIMEOUT}
-)
 
 
 class DamagedPartError(ApiUnreachableError):
     """A part arrives damaged, again and again."""
 
 
-async def send_file(
-    api: Datalab, path: Path, *, site: str | None = None, on_progress: Callable[[int], None] = lambda _: None
-) -> JsonObject:
+async def send_file(api: Datalab, path: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> JsonObject:
     """Upload a file and return the upload, which may not have been looked at yet; a file that is there is not sent.
 
-    `on_progress` is told of bytes that have arrived, also of those that had arrived before. With a `site` the file is
-    sent for that site, by a superuser. Raises `OSError`, `ApiRefusedError`, `ApiUnreachableError` after some minutes.
+    `on_progress` is told of bytes that have arrived, also of those that had arrived before. Raises `OSError`,
+    `ApiRefusedError`, `ApiUnreachableError` after some minutes.
     """
     size_bytes, sha256 = await asyncio.to_thread(_described, path)
     described = {"file_name": path.name, "size_bytes": size_bytes, "sha256": sha256}
-    if site is not None:
-        described["site"] = site
     upload = await api.call("POST", "frames/upload/", repeat=True, json=described)
     if upload["state"] != "receiving":
         on_progress(size_bytes)
@@ -78,17 +68,7 @@ async def _send_part(api: Datalab, upload_id: str, number: int, part: bytes) -> 
 
 async def _patiently(api: Datalab, method: str, path: str, **options: object) -> JsonObject:
     """Ask as often as it takes while the API is away: every request of an upload may be repeated."""
-    pause_s, waited_s = 0.5, 0.0
-    while True:
-        try:
-            return await api.call(method, path, repeat=True, **options)
-        except (ApiUnreachableError, ApiRefusedError) as error:
-            passing = isinstance(error, ApiUnreachableError) or error.status in _PASSING
-            if not passing or waited_s >= _PATIENCE_S:
-                raise
-        await asyncio.sleep(pause_s)
-        waited_s += pause_s
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    return await api.call(method, path, repeat=True, patience_s=LONG_S, **options)
 
 
 def _described(path: Path) -> tuple[int, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
 from datalab.documents.document import ASCENDING, DESCENDING, Index, StoredDocument
-from datalab.events.envelope import UtcDatetime
+from datalab.events.envelope import UtcDatetime, derived_id
 
 COLLECTION = "upload_log"
 NEWEST_FIRST = (("uploaded_at", DESCENDING),)
@@ -16,6 +17,11 @@ INDEXES = (
     Index(fields=(("site", ASCENDING), *NEWEST_FIRST)),
     Index(fields=NEWEST_FIRST),
 )
+
+
+def version_id(key: str, *, size_bytes: int, stored_at: datetime) -> str:
+    """Return an id of what is stored under a key, the same for everyone who looks at it."""
+    return derived_id("object-version", key, size_bytes, stored_at.replace(microsecond=0).isoformat())
 
 
 class Outcome(StrEnum):

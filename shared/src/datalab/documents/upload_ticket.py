@@ -29,11 +29,15 @@ class TicketState(StrEnum):
 
 
 class UploadTicket(StoredDocument):
-    """`channel` is that of an info image; checksum and size are those of what was stored through us."""
+    """`channel` is that of an info image; checksum and size are those of what was stored through us.
+
+    `announced_site` is the site that was named with the request; `repeated` says that the same file was there before.
+    """
 
     ticket_id: str = Field(alias="_id")
     key: str
     site: str
+    announced_site: str | None = None
     channel: int | None = None
     state: TicketState = TicketState.OPEN
     max_bytes: int
@@ -43,3 +47,4 @@ class UploadTicket(StoredDocument):
     sha256: str | None = None
     size_bytes: int | None = None
     stored_at: UtcDatetime | None = None
+    repeated: bool = False

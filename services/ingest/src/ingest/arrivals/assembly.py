@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from datalab.events.object_keys import ALLSKY, INFO_IMAGES
+from datalab.platform.allowance import Allowance
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
 from ingest.allsky.repository import AllskyImageRepository
 from ingest.allsky.service import AllskyImages
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.bus import file_subscription
 from ingest.arrivals.gate import AnnouncementGate, announcement_responder
 from ingest.arrivals.metrics import IngestMetrics

@@ -19,10 +19,10 @@ from datalab.events.envelope import Event, derived_id, new_id
 from datalab.events.frames import FileStored
 from datalab.events.operations import FailureKind
 from datalab.events.topology import ANNOUNCERS, FILES
+from datalab.platform.allowance import Allowance
 from datalab.platform.bus.consuming import UnreadableMessageError
 from datalab.platform.bus.requests import Answer, Responder
 from datalab.platform.logging import get_logger
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.announcements import arrival_of, read_announcement
 from ingest.arrivals.model import site_of
 from ingest.arrivals.refusals import Refusals

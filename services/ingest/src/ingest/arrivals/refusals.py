@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from datalab.events.envelope import SubjectToken, derived_id
 from datalab.events.frames import FileRejected
+from datalab.platform.allowance import Allowance
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
-from ingest.arrivals.allowance import Allowance
 from ingest.arrivals.ports import Publisher
 
 _log = get_logger(__name__)

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from pydantic import Field
 
+from datalab.documents import upload
 from datalab.documents.document import StoredDocument
 from datalab.documents.frame import FrameFile
 from datalab.documents.upload import Outcome
-from datalab.events.envelope import UtcDatetime, derived_id
+from datalab.events.envelope import UtcDatetime
 
 
 class StoredVersion(Protocol):
@@ -74,8 +75,7 @@ def is_known(file: FrameFile | None, said: Said, stored: StoredVersion) -> bool:
 
 def version_id(stored: StoredVersion) -> str:
     """Return an id of these bytes under this key, the same for everyone who announces them."""
-    moment = stored.modified_at.replace(microsecond=0)
-    return derived_id("object-version", stored.key, stored.size_bytes, moment.isoformat())
+    return upload.version_id(stored.key, size_bytes=stored.size_bytes, stored_at=stored.modified_at)
 
 
 class RefusedVersion(StoredDocument):

@@ -248,6 +248,10 @@ class UploadReader:
         found = await self._uploads.find(query, sort=upload.NEWEST_FIRST, limit=limit)
         return found[::-1]
 
+    async def of_any_version(self, version_id: str) -> Upload | None:
+        """Return the entry of an object as it was stored once."""
+        return await self._uploads.find_one({"_id": version_id})
+
 
 class InfoImageReader:
     """Collection `info_images`: everybody may see them."""

@@ -43,7 +43,10 @@ class UploadView(TypedDict):
 
 
 class UploadLog:
-    """The latest uploads: to each caller those of frames they may read, and of site images; to superusers all."""
+    """The latest uploads: to each caller those of frames they may read, and of site images.
+
+    To superusers all, and to those who send for a site all of its.
+    """
 
     def __init__(self, *, uploads: UploadReader, frames: FrameReader) -> None:
         self._uploads = uploads
@@ -53,10 +56,15 @@ class UploadLog:
         """Return the uploads of a site, or of all, the oldest first."""
         entries = await self._uploads.latest_any(None if site == EVERY_SITE else site, limit=_MOST_UPLOADS)
         if not caller.superuser:
-            entries = [entry for entry in entries if entry.outcome is Outcome.INGESTED]
+            theirs = {entry.version_id for entry in entries if caller.may_ingest(entry.site)}
+            entries = [each for each in entries if each.outcome is Outcome.INGESTED or each.version_id in theirs]
             named = {entry.version_id: _basename(entry) for entry in entries if not _is_for_everybody(entry)}
             readable = await self._frames.readable(caller.readable_proposals, {name for name in named.values() if name})
-            entries = [each for each in entries if _is_for_everybody(each) or named.get(each.version_id) in readable]
+            entries = [
+                each
+                for each in entries
+                if each.version_id in theirs or _is_for_everybody(each) or named.get(each.version_id) in readable
+            ]
         return [_shown(entry) for entry in entries]
 
 

@@ -121,7 +121,8 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
     if isinstance(event, FileRefused):
-        return user.superuser  # a refused file has no frame yet to tell whose it is, and its name may give that away
+        # A refused file has no frame yet to tell whose it is, and its name may give that away.
+        return user.may_ingest(event.site)
     return isinstance(event, InfoImageChanged) or event.owner == user.username
 
 

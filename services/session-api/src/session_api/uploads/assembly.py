@@ -8,7 +8,7 @@ from datalab.platform.objects.forms import Forms
 from datalab.platform.objects.links import Links
 from datalab.platform.periodic import Periodic
 from datalab.platform.settings import S3Settings
-from session_api.archive.repository import FrameReader
+from session_api.archive.repository import FrameReader, UploadReader
 from session_api.uploads import http
 from session_api.uploads.bus import removed_frames
 from session_api.uploads.destination import Destination
@@ -18,6 +18,7 @@ from session_api.uploads.ingesters.repository import IngesterFileRepository
 from session_api.uploads.ingesters.service import RecordService
 from session_api.uploads.ingesters.store import IngesterStore, TokenOwners
 from session_api.uploads.intake import Intake
+from session_api.uploads.limits import UploadLimits
 from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.personal import http as personal_http
 from session_api.uploads.personal.bus import verdicts
@@ -54,7 +55,14 @@ def build(
         tickets=tickets,
         versions=versions,
         frames=frames,
+        log=UploadReader(core.documents.database),
         intake=intake,
+        limits=UploadLimits(
+            site_forms=settings.upload_site_forms_per_minute,
+            site_bytes=settings.upload_site_bytes_per_minute,
+            address_forms=settings.upload_address_forms_per_minute,
+            address_bytes=settings.upload_address_bytes_per_minute,
+        ),
         form_life_s=settings.upload_form_life_s,
         max_bytes=settings.max_upload_bytes,
         open_sites=OpenSites(settings.open_upload_sites),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Request
+from fastapi import Path, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from session_api.uploads.model import wanted_upload
+from datalab.events.envelope import SubjectToken
+from session_api.uploads.model import FileState, wanted_upload
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.service import UploadService
 from session_api.uploads.views import FileVersionView, VersionPresenter
 from session_api.web.access import Access, access
-from session_api.web.bodies import NOT_FOUND, JsonObject
-from session_api.web.dependencies import Caller, provided
+from session_api.web.bodies import NOT_FOUND, TOO_MANY, JsonObject
+from session_api.web.dependencies import Anybody, Caller, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
@@ -26,6 +27,8 @@ _LARGEST_FORM_BYTES = 5 * 1024**3
 
 Uploads = Annotated[UploadService, provided(UploadService)]
 Presenter = Annotated[VersionPresenter, provided(VersionPresenter)]
+#: Whoever has a form knows its id, and nobody else.
+FormId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 
 router = photon_ranch_router(tag="uploads")
 
@@ -42,6 +45,8 @@ class UploadRequest(BaseModel):
         None, description="the FITS header, by keyword: makes the text file beside the others unnecessary"
     )
 
+    site: SubjectToken | None = Field(None, description="the site whose file it is, where the name does not tell")
+
 
 class UploadOffer(TypedDict):
     """Where to send the file as a form (multipart/form-data): all `fields`, then a part named `file`."""
@@ -50,16 +55,37 @@ class UploadOffer(TypedDict):
     fields: dict[str, str]
 
 
-@router.post("/upload", response_model=UploadOffer, responses=TEXT_ERRORS, summary="Ask where to send a file")
+class FileFateView(TypedDict):
+    """What has become of a file: not here yet, stored, or what the archive says of it."""
+
+    key: str
+    state: FileState
+    sha256: str | None
+    frame: str | None
+    reason: str | None
+
+
+@router.post(
+    "/upload",
+    response_model=UploadOffer,
+    responses={**TEXT_ERRORS, 409: TEXT, **TOO_MANY},
+    summary="Ask where to send a file; `Link` leads to what becomes of it",
+)
 @access(Access.PUBLIC)
-async def ask_for_upload(request: Request, form: UploadRequest, uploads: Uploads) -> Response:
+async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest, uploads: Uploads) -> Response:
     wanted = wanted_upload(
-        name=form.object_name, folder=form.s3_directory, channel=form.info_channel, header=form.header_data
+        name=form.object_name,
+        folder=form.s3_directory,
+        channel=form.info_channel,
+        header=form.header_data,
+        site=form.site,
     )
     stage = request.scope["state"].get("stage", "")
-    here = f"{request.url.scheme}://{request.url.netloc}{stage}/upload/form"
-    offer = await uploads.offer(wanted, caller=request.state.user, here=here)
-    return JsonReply({"url": offer.url, "fields": offer.fields})
+    here = f"{request.url.scheme}://{request.url.netloc}{stage}/upload"
+    offer = await uploads.offer(wanted, caller=caller, address=_address(request), here=f"{here}/form")
+    reply = JsonReply({"url": offer.url, "fields": offer.fields})
+    reply.headers["Link"] = f'<{here}/form/{offer.form_id}>; rel="monitor"'
+    return reply
 
 
 @router.post(
@@ -71,10 +97,28 @@ async def ask_for_upload(request: Request, form: UploadRequest, uploads: Uploads
 @access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True)
 async def upload(request: Request, uploads: Uploads) -> Response:
     try:
-        await uploads.receive(MultipartForm(request.headers.get("content-type", ""), request.stream()))
+        form = MultipartForm(request.headers.get("content-type", ""), request.stream())
+        await uploads.receive(form, address=_address(request))
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     return empty_reply()
+
+
+@router.get(
+    "/upload/form/{form_id}",
+    response_model=FileFateView,
+    responses=TEXT_ERRORS,
+    summary="See what has become of a file",
+)
+@access(Access.PUBLIC)
+async def get_upload(form_id: FormId, uploads: Uploads) -> Response:
+    fate = await uploads.fate(form_id)
+    view = FileFateView(key=fate.key, state=fate.state, sha256=fate.sha256, frame=fate.frame, reason=fate.reason)
+    return JsonReply(view)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_FOUND)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from pydantic import Field, JsonValue
@@ -31,6 +32,7 @@ class WantedUpload:
     """A file somebody is about to upload. `frame_name` is what its name says, for a file that makes a frame.
 
     Names that say nothing are taken as well: so it has always been, and ingest says what is wrong with them.
+    `announced_site` is the site whose file it is said to be, for a name that tells of none.
     """
 
     key: str
@@ -39,12 +41,15 @@ class WantedUpload:
     channel: int | None
     frame_name: FileName | None
     header: bytes | None
+    announced_site: str | None
 
     @property
     def site(self) -> str:
-        """The site the name belongs to, empty for a name that tells of none."""
-        named = self.frame_name.site if self.frame_name else None
-        return named or (self.name.partition("-")[0] if "-" in self.name else "")
+        """The site the file belongs to, empty for a name that tells of none."""
+        prefix = self.name.partition("-")[0] if "-" in self.name else ""
+        if self.frame_name is None:  # no frame's rules say more
+            return prefix or self.announced_site or ""
+        return self.frame_name.site or self.announced_site or prefix
 
     @property
     def header_key(self) -> str:
@@ -53,7 +58,9 @@ class WantedUpload:
         return f"{self.folder}/{base}-{kind[:-2]}00.txt"
 
 
-def wanted_upload(*, name: str, folder: str, channel: JsonValue, header: dict[str, JsonValue] | None) -> WantedUpload:
+def wanted_upload(
+    *, name: str, folder: str, channel: JsonValue, header: dict[str, JsonValue] | None, site: str | None = None
+) -> WantedUpload:
     """Return what is asked for. Raises `RefusedError` in the words clients know, `UsageError`."""
     if folder not in _FOLDERS:
         raise RefusedError(_FOLDER_REFUSED)
@@ -69,7 +76,10 @@ def wanted_upload(*, name: str, folder: str, channel: JsonValue, header: dict[st
         channel=_checked_channel(channel) if folder == "info-images" else None,
         frame_name=frame_name(key),
         header=None if header is None else header_text(header),
+        announced_site=site,
     )
+    if site is not None and wanted.site != site:
+        raise UsageError(f"object_name says site {wanted.site!r}, not {site!r}; it is {shown(name)}.")
     if wanted.folder == "info-images" and not wanted.site:
         raise UsageError(f"object_name must begin with the code of a site and a hyphen; it is {shown(name)}.")
     if header is not None and parse_file_name(name).convention is not Convention.PHOTON_RANCH:
@@ -94,6 +104,29 @@ def _checked_channel(channel: JsonValue) -> int:
     if number not in _CHANNELS:
         raise RefusedError(_CHANNEL_REFUSED.format(text[:100]))
     return number
+
+
+class FileState(StrEnum):
+    """How far a file has come. Nothing follows the last four."""
+
+    AWAITED = "awaited"
+    STORED = "stored"
+    INGESTED = "ingested"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    #: It is none that the archive makes something of.
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFate:
+    """What has become of a file: the frame it is part of, or why it is not; the checksum of what came through us."""
+
+    key: str
+    state: FileState
+    sha256: str | None = None
+    frame: str | None = None
+    reason: str | None = None
 
 
 class FileVersion(StoredDocument):

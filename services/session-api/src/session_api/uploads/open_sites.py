@@ -19,4 +19,4 @@ class OpenSites:
 
     def let(self, caller: User | None, site: str) -> bool:
         """Tell whether a caller, None for nobody in particular, may send what is this site's."""
-        return EVERY_SITE in self._sites or site in self._sites or (caller is not None and caller.superuser)
+        return EVERY_SITE in self._sites or site in self._sites or (caller is not None and caller.may_ingest(site))

@@ -44,12 +44,23 @@ class TicketRepository:
         )
 
     async def complete(
-        self, ticket_id: str, *, sha256: str, size_bytes: int, stored_at: datetime, events: Sequence[Event]
+        self,
+        ticket_id: str,
+        *,
+        sha256: str,
+        size_bytes: int,
+        stored_at: datetime,
+        repeated: bool,
+        events: Sequence[Event],
     ) -> None:
+        stored = {
+            "state": TicketState.STORED,
+            "size_bytes": size_bytes,
+            "stored_at": stored_at,
+            "repeated": repeated,
+        }
         await self._tickets.update(
-            {"_id": ticket_id, "state": TicketState.CLAIMED, "sha256": sha256},
-            {"$set": {"state": TicketState.STORED, "size_bytes": size_bytes, "stored_at": stored_at}},
-            events,
+            {"_id": ticket_id, "state": TicketState.CLAIMED, "sha256": sha256}, {"$set": stored}, events
         )
 
 

@@ -10,7 +10,9 @@ from datetime import timedelta
 from typing import Final
 
 from datalab.documents.file_names import Convention
+from datalab.documents.upload import Outcome, version_id
 from datalab.documents.upload_ticket import TicketState, UploadTicket
+from datalab.errors import NotFoundError
 from datalab.events import site_codes
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileUploaded
@@ -21,15 +23,16 @@ from datalab.platform.objects.forms import FormRefusedError, Forms
 from datalab.platform.objects.incoming import Received
 from datalab.platform.objects.store import ObjectStore
 from session_api import SERVICE
-from session_api.archive.repository import FrameReader
+from session_api.archive.repository import FrameReader, UploadReader
 from session_api.uploads.destination import Destination
 from session_api.uploads.intake import Intake
-from session_api.uploads.model import FileVersion, WantedUpload, frame_name
+from session_api.uploads.limits import UploadLimits
+from session_api.uploads.model import FileFate, FileState, FileVersion, WantedUpload, frame_name
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.repository import TicketRepository
 from session_api.uploads.versions import Versions
-from session_api.web.failures import FrameNotFoundError, RefusedError
+from session_api.web.failures import ConflictError, FrameNotFoundError, RefusedError
 from session_api.web.user import User
 
 _log = get_logger(__name__)
@@ -37,12 +40,15 @@ _log = get_logger(__name__)
 #: Info images are shown for two days; what a ticket says of one must last as long, and a slow upload besides.
 _TICKET_LIFE: Final = timedelta(days=3)
 _HEADER_TYPE: Final = "text/plain"
+_REPEATED: Final = "its frame has this file already"
+_TRIAL: Final = "it is a trial: nothing is made of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """Where to send a file, and the fields that go before it."""
 
+    form_id: str
     url: str
     fields: Mapping[str, str]
 
@@ -59,7 +65,9 @@ class UploadService:
         tickets: TicketRepository,
         versions: Versions,
         frames: FrameReader,
+        log: UploadReader,
         intake: Intake,
+        limits: UploadLimits,
         form_life_s: int,
         max_bytes: int,
         open_sites: OpenSites,
@@ -70,17 +78,21 @@ class UploadService:
         self._tickets = tickets
         self._versions = versions
         self._frames = frames
+        self._log = log
         self._intake = intake
+        self._limits = limits
         self._form_life = timedelta(seconds=form_life_s)
         self._max_bytes = max_bytes
         self._open_sites = open_sites
 
-    async def offer(self, wanted: WantedUpload, *, caller: User | None, here: str) -> Offer:
+    async def offer(self, wanted: WantedUpload, *, caller: User, address: str, here: str) -> Offer:
         """Return a form for a file; `here` is where forms are sent that come to us.
 
-        Raises `RefusedError` for what the caller may not store, `TransientError`.
+        Raises `RefusedError` for what the caller may not store, `ConflictError` for another site's file,
+        `TooManyError`, `TransientError`.
         """
         self._require_open(wanted, caller)
+        self._limits.take_form(site=wanted.site, address=address)
         await self._require_free(wanted)
         to_store = await self._destination.store_takes_forms()
         if to_store:
@@ -91,6 +103,7 @@ class UploadService:
             ticket_id=form.form_id,
             key=wanted.key,
             site=wanted.site,
+            announced_site=wanted.announced_site,
             channel=wanted.channel,
             max_bytes=self._max_bytes,
             asked_at=now,
@@ -100,9 +113,9 @@ class UploadService:
         header = await self._stored_header(wanted)
         # The same form, asked for twice within a millisecond, is one.
         await self._tickets.insert(ticket, [] if header is None else _announcements(header, ticket))
-        return Offer(url=self._forms.store_url if to_store else here, fields=form.fields)
+        return Offer(form_id=form.form_id, url=self._forms.store_url if to_store else here, fields=form.fields)
 
-    async def receive(self, form: MultipartForm) -> None:
+    async def receive(self, form: MultipartForm, *, address: str) -> None:
         """Store the file of a form. Sent again, the same file is accepted, and changes nothing.
 
         Raises `RefusedError` and `UsageError` for what is wrong with it, `TransientError`.
@@ -115,7 +128,22 @@ class UploadService:
             ticket = await self._tickets.find_any(opened.form_id)
             if ticket is None or ticket.key != opened.key:
                 raise RefusedError("The form was not handed out here.")
-            await self._store(ticket, self._intake.limited(form.content(), max_bytes=opened.max_bytes))
+            content = self._intake.limited(form.content(), max_bytes=opened.max_bytes)
+            await self._store(ticket, self._counted(content, ticket, address))
+
+    async def fate(self, form_id: str) -> FileFate:
+        """Return what has become of the file of a form; whoever has the form may know. Raises `NotFoundError`.
+
+        Where the store takes forms itself, this is worth asking once it has taken this one.
+        """
+        ticket = await self._tickets.find_any(form_id)
+        if ticket is None:
+            raise NotFoundError("No such form was handed out, or it was days ago.")
+        awaited = FileFate(key=ticket.key, state=FileState.AWAITED)
+        if ticket.state is not TicketState.STORED and not await self._destination.store_takes_forms():
+            return awaited
+        stored = await self._objects.stat(ticket.key)
+        return awaited if stored is None else await self._fate_of(stored, ticket)
 
     async def replaced(self, caller: User, basename: str) -> list[FileVersion]:
         """Return what the files of a frame were before, newest first. Raises `FrameNotFoundError`."""
@@ -124,18 +152,45 @@ class UploadService:
             raise FrameNotFoundError
         return await self._versions.of([file.key for file in frame.files.values()])
 
+    async def _fate_of(self, stored: StoredObject, ticket: UploadTicket) -> FileFate:
+        def fate(state: FileState, *, frame: str | None = None, reason: str | None = None) -> FileFate:
+            return FileFate(key=ticket.key, state=state, sha256=ticket.sha256, frame=frame, reason=reason)
+
+        if not _concerns_ingest(ticket.key):
+            return fate(FileState.KEPT, reason=_TRIAL)
+        entry = await self._log.of_any_version(
+            version_id(stored.key, size_bytes=stored.size_bytes, stored_at=stored.modified_at)
+        )
+        if entry is None:
+            return fate(FileState.STORED)
+        if entry.outcome is Outcome.REJECTED:
+            return fate(FileState.REFUSED, reason=entry.reason)
+        if entry.outcome is Outcome.IGNORED:
+            return fate(FileState.KEPT, reason=entry.reason)
+        name = frame_name(ticket.key)
+        frame = name.basename if name else None
+        if ticket.repeated:
+            return fate(FileState.UNCHANGED, frame=frame, reason=_REPEATED)
+        return fate(FileState.INGESTED, frame=frame)
+
+    async def _counted(self, content: AsyncIterator[bytes], ticket: UploadTicket, address: str) -> AsyncIterator[bytes]:
+        async for piece in content:
+            self._limits.count_bytes(len(piece), site=ticket.site, address=address)
+            yield piece
+
     async def _store(self, ticket: UploadTicket, content: AsyncIterator[bytes]) -> None:
         claimed: str | None = None
+        repeated = False
 
         async def claim(received: Received) -> None:
-            nonlocal claimed
+            nonlocal claimed, repeated
             holder = await self._tickets.claim(ticket.ticket_id, received.sha256)
             if holder is None:
                 raise RefusedError("The form was used already, for another file; ask for another form.")
             if holder.state is TicketState.STORED:
                 raise _StoredAlreadyError
             claimed = received.sha256
-            await self._versions.keep(ticket.key, unless_md5=received.md5)
+            repeated = await self._versions.keep(ticket.key, unless_md5=received.md5)
 
         try:
             stored = await self._objects.put_stream(
@@ -152,6 +207,7 @@ class UploadService:
             sha256=claimed or "",
             size_bytes=stored.size_bytes,
             stored_at=utc_now(),
+            repeated=repeated,
             events=_announcements(stored, ticket),
         )
         _log.info("uploads.stored", key=ticket.key, size_bytes=stored.size_bytes)
@@ -172,19 +228,20 @@ class UploadService:
             wanted.header_key, content(), content_type=_HEADER_TYPE, before_it_counts=keep
         )
 
-    def _require_open(self, wanted: WantedUpload, caller: User | None) -> None:
+    def _require_open(self, wanted: WantedUpload, caller: User) -> None:
         if not self._open_sites.let(caller, wanted.site):
             raise RefusedError(f"Files of site {wanted.site!r} are taken from its own software only, with a token.")
 
     async def _require_free(self, wanted: WantedUpload) -> None:
-        """Refuse a name that tells of no site when there is a frame of that name: nobody can say whose it is."""
+        """Refuse a name that tells of no site when there is a frame of that name which may be another site's."""
         name = wanted.frame_name
         if name is None or name.convention is not Convention.OTHER:
             return
-        if await self._frames.find_any_by_basename([name.basename]):
-            raise RefusedError(
-                f"There is a frame {name.basename!r} already, and the name does not say which site the file is from."
-            )
+        frame = (await self._frames.find_any_by_basename([name.basename])).get(name.basename)
+        if frame is None or frame.site == wanted.announced_site:
+            return
+        whose = "it is another site's" if wanted.announced_site else "the name does not say which site the file is from"
+        raise ConflictError(f"There is a frame {name.basename!r} already, and {whose}.")
 
 
 class _StoredAlreadyError(Exception):
@@ -213,9 +270,9 @@ def _concerns_ingest(key: str) -> bool:
 
 
 def _site_told(key: str, ticket: UploadTicket) -> str | None:
-    """Return the site as it may stand in a subject: of a frame's file only what its name says beyond doubt."""
+    """Return the site as it may stand in a subject: of a frame's file only what was said, or its name says for sure."""
     name = frame_name(key)
-    site = name.site if name else ticket.site
+    site = (ticket.announced_site or name.site) if name else ticket.site
     return site if site and re.fullmatch(site_codes.PATTERN, site) else None
 
 

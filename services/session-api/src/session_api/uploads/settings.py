@@ -25,6 +25,19 @@ class UploadSettings(BaseSettings):
         description="sites whose files may be uploaded, and whose configuration may be replaced, without a token, as a "
         "JSON list; `*` is every site",
     )
+    # Several times what observatories send: 30 files on their way at once, each taking a second, are 1800 a minute.
+    upload_site_forms_per_minute: int = Field(
+        12_000, gt=0, description="files of one site that forms are handed out for in a minute, by one process"
+    )
+    upload_site_bytes_per_minute: int = Field(
+        32 * 1024**3, gt=0, description="bytes of one site's files taken in before it has to wait for another minute"
+    )
+    upload_address_forms_per_minute: int = Field(
+        6_000, gt=0, description="files from one address that forms are handed out for in a minute, by one process"
+    )
+    upload_address_bytes_per_minute: int = Field(
+        16 * 1024**3, gt=0, description="bytes from one address taken in before it has to wait for another minute"
+    )
     uploads_at_once: int = Field(6, gt=0, description="files taken in at once by one process; each needs up to 48 MiB")
     upload_idle_s: float = Field(30.0, gt=0, description="longest silence of somebody who uploads, in seconds")
     upload_part_bytes: int = Field(

@@ -20,16 +20,18 @@ class Versions:
         self._objects = objects
         self._versions = versions
 
-    async def keep(self, key: str, *, unless_md5: str | None = None) -> None:
-        """Keep what is stored under a key, if there is something, unless it has this checksum. Raises `TransientError`.
+    async def keep(self, key: str, *, unless_md5: str | None = None) -> bool:
+        """Keep what is stored under a key, if there is something, unless it has this checksum: that is told.
+
+        Raises `TransientError`.
 
         Kept twice it is kept once: the copy and its entry are named by what they are of.
         """
         if not key.startswith(DATA):
-            return
+            return False
         stored = await self._objects.stat(key)
         if stored is None or stored.etag == unless_md5:
-            return
+            return stored is not None
         version = version_of(
             key=key,
             size_bytes=stored.size_bytes,
@@ -41,8 +43,9 @@ class Versions:
             try:
                 await self._objects.copy(key, version.version_key)
             except NotFoundError:
-                return  # deleted meanwhile
+                return False  # deleted meanwhile
         await self._versions.insert(version)
+        return False
 
     async def forget(self, keys: Sequence[str], *, before: datetime) -> None:
         """Delete what files were before a moment: their frame has gone. Raises `TransientError`."""

@@ -51,6 +51,7 @@ ANY_ROUTE: ErrorResponses = {
 BAD_FIELDS: ErrorResponses = {400: {"model": InputError}}
 FORBIDDEN: ErrorResponses = {403: {"model": Detail}}
 NOT_FOUND: ErrorResponses = {404: {"model": Detail}}
+TOO_MANY: ErrorResponses = {429: {"model": Detail}}
 CONFLICT: ErrorResponses = {409: {"model": Detail}}
 
 

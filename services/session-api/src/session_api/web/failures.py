@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from datalab.errors import NotFoundError, UsageError
+from datalab.errors import NotFoundError, TransientError, UsageError
 
 
 class AuthenticationError(UsageError):
@@ -24,6 +24,14 @@ class RefusedError(UsageError):
 
 class TooLargeError(UsageError):
     """More was sent than is taken."""
+
+
+class TooManyError(TransientError):
+    """Too much was asked for in too short a time; in `retry_after_s` seconds there is room again."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class LateError(UsageError):

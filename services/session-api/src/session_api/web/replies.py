@@ -19,6 +19,7 @@ from session_api.web.failures import (
     LateError,
     RefusedError,
     TooLargeError,
+    TooManyError,
 )
 
 _STATUS: Mapping[type[UsageError], int] = {
@@ -75,5 +76,12 @@ def usage_status(error: UsageError) -> int:
 
 
 def transient_reply(error: TransientError) -> JsonReply:
-    """Return that the same request may work later."""
+    """Return that the same request may work later.
+
+    A JSON object, also for too many requests: the software of observatories asks again for what is one, and drops the
+    file at a bare text.
+    """
+    if isinstance(error, TooManyError):
+        text = f"Too many requests: {error.message}; try again in {error.retry_after_s} s."
+        return detail_reply(429, text, {"Retry-After": str(error.retry_after_s)})
     return detail_reply(503, f"Temporarily unavailable: {error.message}.", {"Retry-After": str(_RETRY_AFTER_S)})

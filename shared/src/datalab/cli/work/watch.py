@@ -6,14 +6,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from datalab.cli.connection import CommandError, api_error
-from datalab.cli.output import note, printable
+from datalab.cli.output import Pause, note, printable
 from datalab.cli.standard_output import while_somebody_reads
-from datalab.client.feed import FeedRefusedError
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.client.rest import Datalab, DatalabApiError
 from datalab.events.feed import (
     FeedEvent,
@@ -28,9 +28,12 @@ from datalab.events.feed import (
 )
 from datalab.events.frames import RemovalCause
 
+#: Files of a site that are shown before what happens.
+_LATEST: Final = 10
+
 
 def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequence[str], as_json: bool) -> None:
-    """Print a line for each operation as it stands, then one for each event, until Ctrl-C. Raises `CommandError`."""
+    """Print how things stand, then a line for each event, until Ctrl-C. Raises `CommandError`."""
 
     async def listen() -> None:
         with while_somebody_reads():
@@ -44,17 +47,13 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
                 await api.session(session)  # what REST says of one that is not there is clearer than the feed
             if not watched and not sites:
                 raise CommandError("you have no session to watch: `datalab sessions add NAME FRAME...` opens one")
-            async with api.feed() as feed:
+            pause = Pause()
+            async with api.feed(on_pause=pause.begin, on_return=pause.end) as feed:
                 # First subscribed, then read: what happens in between is heard, and nothing is missed.
                 await feed.subscribe(sessions=watched, sites=sites)
-                for session in watched:
-                    for operation in await api.operations(session):
-                        _print_state(session, operation, as_json=as_json)
+                await _print_present(api, watched, sites, as_json=as_json)
                 note("listening; Ctrl-C ends it")
-                async for heard in feed:
-                    event = heard.event
-                    text = event.model_dump_json() if as_json else f"{_clock(event.occurred_at)}  {_line(event)}"
-                    typer.echo(printable(text))
+                await _print_events(feed, as_json=as_json)
 
     try:
         asyncio.run(listen())
@@ -62,6 +61,38 @@ def print_feed(api_url: str, *, token: str, sessions: Sequence[int], sites: Sequ
         raise CommandError(str(error)) from error
     except DatalabApiError as error:
         raise api_error(error) from error
+
+
+async def _print_present(api: Datalab, sessions: Sequence[int], sites: Sequence[str], *, as_json: bool) -> None:
+    """Print each operation as it stands, and the latest files of each site."""
+    for session in sessions:
+        for operation in await api.operations(session):
+            _print_state(session, operation, as_json=as_json)
+    for site in sites:
+        await _print_latest(api, site, as_json=as_json)
+
+
+async def _print_events(feed: FeedClient, *, as_json: bool) -> None:
+    gaps = 0
+    async for heard in feed:
+        if len(feed.missed) > gaps:
+            gaps = len(feed.missed)
+            note("events were missed that are no longer stored: look with `sessions show` and `frames list`")
+        event = heard.event
+        text = event.model_dump_json() if as_json else f"{_clock(event.occurred_at)}  {_line(event)}"
+        typer.echo(printable(text))
+
+
+async def _print_latest(api: Datalab, site: str, *, as_json: bool) -> None:
+    """Print the latest files of a site that the archive tells of."""
+    uploads = await api.decoded("GET", "recentuploads", params={"site": site})
+    for upload in uploads[-_LATEST:]:
+        moment = datetime.fromtimestamp(upload["upload_timestamp_s"], UTC)
+        why = f"  {upload['reason']}" if upload.get("reason") else ""
+        line = f"{_clock(moment)}  {upload['filename']}  {upload['size_bytes']} bytes{why}"
+        typer.echo(json.dumps(upload) if as_json else printable(line))
+    if not uploads:
+        note(printable(f"nothing came from {site} in the last two days that you may see"))
 
 
 def _print_state(session: int, operation: dict[str, Any], *, as_json: bool) -> None:
@@ -119,4 +150,9 @@ def _called(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:
 def _fate(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:
     if isinstance(event, FrameDeleted):
         return "deleted" if event.cause is RemovalCause.REQUESTED else "expired"
-    return ", ".join(event.roles)
+    roles = ", ".join(event.roles)
+    if isinstance(event, InfoImageChanged):
+        return roles
+    exposure = None if event.exposure_time_s is None else f"{event.exposure_time_s:g} s"
+    described = ", ".join(text for text in (event.target_name, event.filter_name, exposure) if text)
+    return f"{roles} ({described})" if described else roles

@@ -37,7 +37,7 @@ class NewUpload(Form):
     file_name: FileNameText
     size_bytes: int = Field(gt=0)
     sha256: Sha256Hex
-    site: SubjectToken | None = Field(None, description="the site whose file it is; for superusers")
+    site: SubjectToken | None = Field(None, description="the site whose file it is; for those who send for it")
 
 
 @router.post(

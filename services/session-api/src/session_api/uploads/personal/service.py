@@ -75,7 +75,7 @@ class PersonalUploadService:
 
         Raises `UsageError` for a file that cannot be taken, `RefusedError` when the caller has no room for it.
         """
-        if site is not None and not caller.superuser:
+        if site is not None and not caller.may_ingest(site):
             raise ForbiddenError
         try:
             upload = new_upload(

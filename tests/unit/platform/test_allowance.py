@@ -1,9 +1,9 @@
-"""How much each site may send."""
+"""How much each of many may use."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.arrivals.allowance import Allowance
+from datalab.platform.allowance import Allowance
 
 
 class Clock:
@@ -40,3 +40,21 @@ def test_never_more_than_the_rate_allows_however_it_is_asked(pauses, per_s, burs
         clock.now += pause
         taken += allowance.take("tst")
     assert taken <= per_s * (burst_s + clock.now - began) + 1e-6
+
+
+def test_what_was_used_already_is_made_up_before_there_is_more():
+    clock = Clock()
+    allowance = Allowance(per_s=100, burst_s=60, clock=clock)
+    assert allowance.wait_s("tst") == 0
+    allowance.charge("tst", 10_000)  # six thousand were left
+    assert (allowance.take("tst"), allowance.take("mrc")) == (False, True)
+    assert allowance.wait_s("tst") == (4_000 + 1) / 100
+    clock.now += allowance.wait_s("tst") + 0.001
+    assert allowance.take("tst")
+
+
+def test_only_so_many_are_remembered():
+    allowance = Allowance(per_s=1, burst_s=1, clock=Clock())
+    for number in range(20_001):
+        assert allowance.take(str(number))
+    assert (allowance.take("20000"), allowance.take("0")) == (False, True)

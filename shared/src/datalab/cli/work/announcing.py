@@ -1,24 +1,17 @@
-"""The work of `datalab upload`."""
+"""Files of a site, stored in the object store and announced on the bus."""
 
 from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Final
 
-import typer
 from nats.js.errors import BadRequestError
 from pydantic import ValidationError
 
-from datalab.cli.fates import Fate, Told, end_with
-from datalab.cli.output import print_json, printable
-from datalab.cli.work.bus import connected_bus, server_error
-from datalab.cli.work.settings import command_settings
-from datalab.errors import DatalabError, TransientError, UsageError
+from datalab.cli.fates import Fate, Told
+from datalab.errors import TransientError, UsageError
 from datalab.events.frames import (
     VERDICTS,
     FileRejected,
@@ -31,10 +24,6 @@ from datalab.events.frames import (
 from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
 from datalab.platform.objects.store import ObjectStore
-from datalab.platform.settings import S3Settings
-
-#: Files on their way at once: while one is looked at, others are sent.
-_AT_ONCE: Final = 4
 
 
 class Verdicts:
@@ -69,7 +58,7 @@ class Verdicts:
             waiting.set_result(event)
 
 
-class Uploader:
+class BusSender:
     """Stores and announces files of a site, and waits for the archive's word on each."""
 
     def __init__(self, *, store: ObjectStore, bus: Bus, site: str, timeout_s: float) -> None:
@@ -78,23 +67,17 @@ class Uploader:
         self._site = site
         self._timeout_s = timeout_s
         self._verdicts = Verdicts(bus, site=site)
-        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self) -> None:
         await self._verdicts.start()
 
-    async def upload(self, path: Path) -> Told:
-        """Bring in one file, and return what became of it. Raises `TransientError`."""
-        async with self._turn:
-            try:
-                announcement = await self._store_and_announce(path)
-            except UsageError as error:
-                return Told(file=str(path), verdict=Fate.REFUSED, reason=error.message)
-            try:
-                said = await self._verdicts.of(announcement, within_s=self._timeout_s)
-            except TimeoutError:
-                reason = f"stored and announced, but the archive has not looked at it within {self._timeout_s:g} s"
-                return Told(file=str(path), verdict=Fate.UNKNOWN, reason=reason)
+    async def told(self, path: Path, announcement: FileStored) -> Told:
+        """Return what became of a file that was sent."""
+        try:
+            said = await self._verdicts.of(announcement, within_s=self._timeout_s)
+        except TimeoutError:
+            reason = f"stored and announced, but the archive has not looked at it within {self._timeout_s:g} s"
+            return Told(file=str(path), verdict=Fate.UNKNOWN, reason=reason)
         match said:
             case FrameIngested():
                 return Told(file=str(path), verdict=Fate.INGESTED, frame=said.basename)
@@ -103,8 +86,11 @@ class Uploader:
             case FileUnchanged():
                 return Told(file=str(path), verdict=Fate.UNCHANGED, reason=said.reason)
 
-    async def _store_and_announce(self, path: Path) -> FileStored:
-        """Raises `UsageError` for a file that is refused at once, `TransientError`."""
+    async def send(self, path: Path) -> FileStored:
+        """Store and announce a file; return the announcement.
+
+        Raises `UsageError` for a file that is refused at once, `TransientError`.
+        """
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         stored = await self._store.put_file(data_key(path.name), path, content_type=media_type)
         announcement = FileStored(
@@ -112,7 +98,7 @@ class Uploader:
             key=stored.key,
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
-            producer="datalab upload",
+            producer="datalab observatory simulate",
         )
         self._verdicts.expect(announcement)
         try:
@@ -123,26 +109,3 @@ class Uploader:
                 raise UsageError(refusal.description or error.message) from error
             raise
         return announcement
-
-
-def upload_files(files: Sequence[Path], *, site: str, timeout_s: float, as_json: bool) -> None:
-    """Bring in files, and tell what became of each as soon as it is known. Raises `CommandError` unless all are in."""
-
-    async def send() -> list[Told]:
-        told: list[Told] = []
-        async with ObjectStore(command_settings(S3Settings)) as store, connected_bus() as bus:
-            uploader = Uploader(store=store, bus=bus, site=site, timeout_s=timeout_s)
-            await uploader.start()
-            for next_told in asyncio.as_completed([uploader.upload(path) for path in files]):
-                told.append(await next_told)
-                if not as_json:
-                    typer.echo(printable(told[-1].line))
-        return told
-
-    try:
-        told = asyncio.run(send())
-    except DatalabError as error:
-        raise server_error(error) from error
-    if as_json:
-        print_json([asdict(each) for each in told])
-    end_with(told)
