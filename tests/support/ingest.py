@@ -12,7 +12,7 @@ from pathlib import Path
 from datalab.documents.frame import Observation
 from datalab.documents.info_image import place_of, places_of
 from datalab.errors import TransientError
-from datalab.events.frames import FileRejected
+from datalab.events.frames import FileRejected, FrameIngested
 from datalab.events.object_keys import ALLSKY, INFO_IMAGES
 from datalab.platform.allowance import Allowance
 from datalab.platform.documents.collection import LostRaceError
@@ -100,8 +100,13 @@ class MemoryFrames:
     def __init__(self):
         self.frames = {}
         self.headers = {}
-        self.outbox = []
+        self.written = []
         self._number = 0
+
+    @property
+    def outbox(self):
+        """What is told of frames: not what is asked of runners."""
+        return [event for event in self.written if isinstance(event, FrameIngested)]
 
     async def find_any_frame(self, basename):
         return self.frames.get(basename)
@@ -117,7 +122,20 @@ class MemoryFrames:
         if (present.revision if present else 0) != frame.revision - 1:
             raise LostRaceError
         self.frames[frame.basename] = frame
-        self.outbox += events
+        self.written += events
+
+    async def due_previews(self, *, now, most):
+        waiting = [frame for frame in self.frames.values() if frame.preview is not None and frame.preview.due]
+        due = [frame for frame in waiting if frame.preview.due <= now]
+        return sorted(due, key=lambda frame: frame.preview.due)[:most]
+
+    async def note_preview(self, frame, state, events=()):
+        present = self.frames[frame.basename]
+        if present.revision != frame.revision:
+            return False
+        self.frames[frame.basename] = present.model_copy(update={"preview": state, "revision": frame.revision + 1})
+        self.written += events
+        return True
 
     async def files_of(self, basenames):
         return {

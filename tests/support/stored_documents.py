@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from datalab.documents.allsky_image import AllskyImageDocument
-from datalab.documents.frame import FrameDocument, FrameFile
+from datalab.documents.frame import FrameDocument, FrameFile, PreviewState
 from datalab.documents.frame_header import HeaderDocument
 from datalab.documents.frame_tally import TallyCell, TallyDocument, packed_counts
 from datalab.documents.info_image import ChannelImage, InfoImageDocument
@@ -206,6 +206,22 @@ def bare_frame():
         created=BEGINNING,
         modified=BEGINNING,
     )
+
+
+def pictured_frame():
+    """Return a frame of which one picture was made, and another cannot be."""
+    frame = bare_frame()
+    thumbnail = FrameFile(
+        key=f"previews/aa/{'a' * 16}/{frame.basename}-EX11.jpg",
+        size_bytes=9,
+        sha256="c" * 64,
+        etag="d" * 32,
+        media_type="image/jpeg",
+        stored_at=BEGINNING,
+        made_of="a" * 64,
+    )
+    waiting = PreviewState(source_sha256="b" * 64, due=BEGINNING + timedelta(minutes=15), asked=1, problem="cut short")
+    return frame.model_copy(update={"files": {**frame.files, "jpg_11": thumbnail}, "preview": waiting})
 
 
 def _file(key):

@@ -33,6 +33,7 @@ WRITTEN = {
     "frame_tally": stored_documents.frame_tally(),
     "info_image": stored_documents.info_image(),
     "removed_frame": stored_documents.removed_frame(),
+    "frame.pictured": stored_documents.pictured_frame(),
     "operation.completed": stored_documents.completed(),
     "operation.failed": stored_documents.failed(),
     "operation.pending": stored_documents.pending(),

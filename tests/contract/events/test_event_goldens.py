@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from datalab.events import analysis, asyncapi, feed, frames, offers, operations, site_images
+from datalab.events import analysis, asyncapi, feed, frames, offers, operations, previews, site_images
 from support.goldens import DATA, check_golden
 
 ENVELOPE = {
@@ -129,6 +129,30 @@ EXAMPLES = [
         ),
     ),
     frames.FileRecordAnswered(**ENVELOPE, frame_id=12),
+    previews.PreviewRequested(
+        **ENVELOPE,
+        basename="tst-inst-20260504-00000412",
+        source=previews.PreviewSource(content="jpeg", key="data/a.jpg", sha256=SHA256, size_bytes=5),
+        wanted=(previews.WantedPreview(kind="thumbnail", role="jpg_11", key="previews/57/ca906d57ca906d57/a.jpg"),),
+    ),
+    previews.PreviewMade(
+        **ENVELOPE,
+        basename="tst-inst-20260504-00000412",
+        source_sha256=SHA256,
+        previews=(
+            previews.MadePreview(
+                role="jpg_11",
+                key="previews/57/ca906d57ca906d57/a.jpg",
+                sha256=SHA256,
+                size_bytes=5,
+                etag="0123",
+                stored_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+            ),
+        ),
+    ),
+    previews.PreviewFailed(
+        **ENVELOPE, basename="tst-inst-20260504-00000412", source_sha256=SHA256, reason="the JPEG is cut short"
+    ),
     offers.OperationDescribed(
         **ENVELOPE, name="Median", version=1, lane="slow", wizard={"name": "Median"}, parameters_schema={}
     ),

@@ -25,6 +25,9 @@ PROMISED = {
         "0123abcd", "tst1m012-ab12-20260504-0001-e91.fits.fz"
     ),
     "incoming/upload-1/00042": keys.part_key("upload-1", 42),
+    "previews/57/ca906d57ca906d57/tst-cam01-20260504-00000042-EX11.jpg": keys.preview_key(
+        source_sha256=SHA256, name="tst-cam01-20260504-00000042-EX11.jpg"
+    ),
     "gaia/dr3-0123abcd/3-4-5.vot": keys.gaia_key(kind="0123abcd", circle="3-4-5"),
 }
 

@@ -8,6 +8,7 @@ from datalab.platform.documents.core import DocumentCore
 from datalab.platform.service import worker_app
 from ingest import SERVICE
 from ingest.arrivals import assembly as arrivals
+from ingest.previews import assembly as previews
 from ingest.removal import assembly as removal
 from ingest.retention import assembly as retention
 from ingest.settings import IngestSettings
@@ -19,4 +20,5 @@ def create_app(settings: IngestSettings) -> Starlette:
     arriving = arrivals.build(core, settings)
     leaving, _ = removal.build(core, settings, frames=arriving.frames)
     sweeping, _ = retention.build(core, settings, info_images=arriving.info_images, allsky=arriving.allsky)
-    return worker_app(core, [arriving.capability, leaving, sweeping])
+    pictures = previews.build(core, settings, frames=arriving.frames)
+    return worker_app(core, [arriving.capability, pictures, leaving, sweeping])

@@ -51,6 +51,12 @@ class IngestSettings(DocumentServiceSettings):
     release_interval_s: float = Field(
         30.0, gt=0, description="pause between looks for frames that have become public by their date, in seconds"
     )
+    preview_patience_s: float = Field(
+        30.0, ge=0, description="how long after a FITS file its JPEG may come before one is made, in seconds"
+    )
+    preview_interval_s: float = Field(
+        10.0, gt=0, description="pause between looks for frames whose pictures are to be made, in seconds"
+    )
     upload_log_keep_s: float = Field(48 * 3600.0, gt=0, description="life of an upload log entry, in seconds")
     expire_after_s: dict[str, NonNegativeFloat] = Field(
         {"EP": 7 * _DAY_S, "EF": _DAY_S},

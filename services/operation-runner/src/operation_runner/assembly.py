@@ -11,6 +11,7 @@ from operation_runner.inputs.scratch import ScratchCache
 from operation_runner.offers.describer import Describer
 from operation_runner.offers.packages import Packages
 from operation_runner.offers.publishing import OfferPublisher
+from operation_runner.previews import assembly as previews
 from operation_runner.settings import OperationRunnerSettings
 
 
@@ -25,4 +26,5 @@ def build(core: Core, settings: OperationRunnerSettings) -> Sequence[Capability]
         Capability(resources=[scratch]),
         analysing.build(core, settings, actions=describer, inputs=scratch),
         execution.build(core, settings, operations=describer, inputs=scratch),
+        previews.build(core, settings, scratch=scratch),
     ]

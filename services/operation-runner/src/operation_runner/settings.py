@@ -35,6 +35,13 @@ class OperationRunnerSettings(ServiceSettings):
     operation_memory_bytes: int = Field(4 * _GIBIBYTE, gt=0, description="memory one operation may use, all processes")
     analysis_processes: int = Field(2, gt=0, description="analyses done at once; more wait")
     analysis_memory_bytes: int = Field(_GIBIBYTE, gt=0, description="memory one analysis may use")
+    preview_slots: int = Field(2, gt=0, description="thumbnails of JPEG files made at once; one image besides")
+    preview_time_limit_s: float = Field(60.0, gt=0, description="longest work on the previews of one file, in seconds")
+    preview_memory_bytes: int = Field(_GIBIBYTE, gt=0, description="memory the previews of one file may need")
+    preview_longest_side_px: int = Field(
+        900, gt=0, le=10_000, description="longest side of a JPEG made of a FITS file, in pixels"
+    )
+    thumbnail_height_px: int = Field(128, gt=0, le=2000, description="height of thumbnails, in pixels")
     decoded_bytes: int = Field(
         4 * _GIBIBYTE, gt=0, description="decoded images kept for analysis, in the scratch folder"
     )

@@ -57,6 +57,8 @@ _ORDERED_BY = ("exposure_time_s",)
 CLOSED, OPEN, COMPLETE = 0, 1, 2
 SKY_INDEX = "sky_2dsphere"
 FORMER_INDEX = "with_header"
+#: Where a frame says when its previews are looked for: few say it at a time.
+PREVIEW_DUE = "preview.due"
 #: `release` comes first: nearly every list is of what everybody may read, and the newest frames often are not.
 INDEXES = (
     Index(fields=(("frame_id", ASCENDING),), unique=True),
@@ -73,6 +75,7 @@ INDEXES = (
     *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),
     Index(fields=(("header_terms", ASCENDING), *NEWEST_FIRST)),
+    Index(fields=((PREVIEW_DUE, ASCENDING),), where={PREVIEW_DUE: {"$type": "date"}}),
     Index(fields=(("related", ASCENDING),)),
     Index(fields=(("md5s", ASCENDING),), where={"md5s": {"$gt": ""}}),
     # None but of frames as they were stored until 2026-11.
@@ -106,7 +109,10 @@ _FILE_ENDINGS = (".fz", ".bz2", ".gz", ".fits")
 
 
 class FrameFile(WireModel):
-    """One file of a frame, as it is in the object store. `md5` is what an OCS ingester calls it by."""
+    """One file of a frame, as it is in the object store. `md5` is what an OCS ingester calls it by.
+
+    `made_of` has the checksum of what we made it of ourselves.
+    """
 
     key: str
     size_bytes: int
@@ -115,6 +121,7 @@ class FrameFile(WireModel):
     etag: str
     media_type: str
     stored_at: UtcDatetime
+    made_of: str | None = None
 
     @property
     def modified_at(self) -> datetime:
@@ -158,6 +165,18 @@ class FrameRemoval(WireModel):
     proposal_id: str | None = None
 
 
+class PreviewState(WireModel):
+    """Pictures that a frame lacks, and that are to be made of one of its files.
+
+    `due` is when ingest asks for them (again), `asked` how often it has; of a file with a `problem` none can be made.
+    """
+
+    source_sha256: str
+    due: UtcDatetime | None = None
+    asked: int = 0
+    problem: str | None = None
+
+
 class FrameDocument(StoredDocument, Observation):
     """The archive's knowledge of one exposure, with what its header says. `revision` grows with every change.
 
@@ -184,6 +203,7 @@ class FrameDocument(StoredDocument, Observation):
     problems: tuple[str, ...] = ()
     public_dates: dict[str, UtcDatetime | None] = Field(default_factory=dict)
     footprint: tuple[tuple[float, float], ...] | None = None
+    preview: PreviewState | None = None
     created: UtcDatetime
     modified: UtcDatetime
     revision: int = 1

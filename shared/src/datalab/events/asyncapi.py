@@ -42,6 +42,7 @@ from datalab.events.operations import (
     OperationStarted,
     OperationSucceeded,
 )
+from datalab.events.previews import PreviewFailed, PreviewMade, PreviewRequested
 from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import (
     ANALYSIS_OFFERS,
@@ -80,6 +81,9 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (AllskyImageIngested, "datalab.allsky-image.ingested.v1.{site}"),
     (FrameRemovalRequested, "datalab.frame.removal-requested.v1"),
     (FrameRemoved, "datalab.frame.removed.v1.{site}"),
+    (PreviewRequested, "datalab.preview.requested.v1.{lane}"),
+    (PreviewMade, "datalab.preview.made.v1"),
+    (PreviewFailed, "datalab.preview.failed.v1"),
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),

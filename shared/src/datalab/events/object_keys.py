@@ -15,6 +15,8 @@ DATA = "data/"
 RESULTS = "results/"
 #: Files made for somebody to save, each named by what it was made of.
 DOWNLOADS = "downloads/"
+#: Pictures of frames that nobody sent, made of the files that came.
+PREVIEWS = "previews/"
 #: Copies of what the Gaia archive answered.
 GAIA = "gaia/"
 #: What observatories store beside frames: pictures of their instruments, of the whole sky, and trials.
@@ -35,6 +37,7 @@ FAMILIES: tuple[str, ...] = (
     INCOMING,
     RECORDED,
     VERSIONS,
+    PREVIEWS,
     DOWNLOADS,
     RESULTS,
     GAIA,
@@ -96,6 +99,16 @@ def rendering_key(*, sha256: str, action: str, version: int, extension: str) -> 
     So whoever may read the file it is made of may read the rendering.
     """
     return f"{DOWNLOADS}{sha256}-{action}-v{version}{extension}"
+
+
+def preview_key(*, source_sha256: str, name: str) -> str:
+    """Return where a picture is stored that was made of a file, in a folder of what that file holds.
+
+    So nothing an observatory sends is ever in its place, a picture of what was replaced is never taken for the new one,
+    and two who make the same store the same. Of its folders no name has a `-`: a user interface of Photon Ranch counts
+    them to find the date in a link.
+    """
+    return f"{PREVIEWS}{source_sha256[:2]}/{source_sha256[2:18]}/{name}"
 
 
 def gaia_key(*, kind: str, circle: str) -> str:

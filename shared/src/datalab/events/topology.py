@@ -125,6 +125,14 @@ REMOVALS = Stream(
     max_age_s=14 * _DAY_S,
     max_bytes=_GIBIBYTE // 4,
 )
+PREVIEWS = Stream(
+    name="PREVIEWS",
+    description="pictures of frames that nobody sent: wanted, made, or impossible",
+    subjects=("datalab.preview.requested.v1.*", "datalab.preview.made.v1", "datalab.preview.failed.v1"),
+    max_age_s=14 * _DAY_S,
+    # Ingest asks again for what was pushed out: a thousand frames are 1 MB.
+    max_bytes=_GIBIBYTE // 4,
+)
 FEED = Stream(
     name="FEED",
     description="what user interfaces hear; its sequence is the sequence clients resume from",
@@ -141,7 +149,7 @@ DEAD = Stream(
     # One subject is one consumer: a flood in one of them does not push out what is kept of the others.
     max_messages_per_subject=50_000,
 )
-STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, REMOVALS, FEED, DEAD)
+STREAMS: tuple[Stream, ...] = (WORK, CANCELLATIONS, REPORTS, FILES, FRAMES, REMOVALS, PREVIEWS, FEED, DEAD)
 
 RUNNERS: dict[Lane, Consumer] = {
     lane: Consumer(
@@ -207,6 +215,27 @@ REMOVED_FRAMES = Consumer(
     ack_wait_s=30,
     max_tries=20,
 )
+#: Beside the operations of users: neither waits for the other. A thumbnail of a JPEG never waits behind an image.
+PREVIEW_MAKERS: dict[Lane, Consumer] = {
+    lane: Consumer(
+        name=f"preview-{lane}",
+        description=f"runners: previews, {lane} lane",
+        stream=PREVIEWS.name,
+        filter_subjects=(f"datalab.preview.requested.v1.{lane}",),
+        ack_wait_s=15,
+        # Ingest asks again for what failed so often, hours later.
+        max_tries=5,
+    )
+    for lane in Lane
+}
+PREVIEW_NOTES = Consumer(
+    name="preview-notes",
+    description="ingest: notes previews that were made, and those that cannot be",
+    stream=PREVIEWS.name,
+    filter_subjects=("datalab.preview.made.v1", "datalab.preview.failed.v1"),
+    ack_wait_s=10,
+    max_tries=20,
+)
 CONSUMERS: tuple[Consumer, ...] = (
     *RUNNERS.values(),
     PROJECTOR,
@@ -215,6 +244,8 @@ CONSUMERS: tuple[Consumer, ...] = (
     UPLOAD_VERDICTS,
     FRAME_REMOVAL,
     REMOVED_FRAMES,
+    *PREVIEW_MAKERS.values(),
+    PREVIEW_NOTES,
 )
 
 OPERATION_OFFERS = Bucket(name="catalogue", description="operations there are, as the runners describe them")

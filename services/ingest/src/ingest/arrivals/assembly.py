@@ -84,6 +84,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         },
         lifetimes=Lifetimes(by_type=settings.expire_after_s, by_site=settings.expire_after_s_at_sites),
         open_sites=settings.open_sites,
+        picture_patience=timedelta(seconds=settings.preview_patience_s),
     )
     refusals = Refusals(publisher=core.bus, allowance=told)
     gate = AnnouncementGate(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
+from typing import Protocol
 from uuid import uuid4
 
 from datalab.errors import AwaitedError, NotFoundError, OutageError, TransientError, UsageError
@@ -15,6 +18,16 @@ from ingest.arrivals.model import LocalCopy
 from ingest.uploads.model import StoredVersion
 
 _COPY_SUFFIX = ".copy"
+_SMALL_BYTES, _FRESH_S = 4 * 1024**2, 0.5
+
+
+class Usage(Protocol):
+    """How full a disk is, in bytes."""
+
+    @property
+    def total(self) -> int: ...
+    @property
+    def free(self) -> int: ...
 
 
 class ScratchFolder:
@@ -26,6 +39,8 @@ class ScratchFolder:
         self._max_file_bytes = max_file_bytes
         self._reserve_bytes = reserve_bytes
         self._promised_bytes = 0
+        self._looked_at = -math.inf
+        self._usage: Usage
 
     async def start(self) -> None:
         """Make the folder, empty."""
@@ -50,7 +65,7 @@ class ScratchFolder:
             raise UsageError(
                 f"object {stored.key!r} has {stored.size_bytes} bytes, at most {self._max_file_bytes} are ingested"
             )
-        disk = await asyncio.to_thread(shutil.disk_usage, self._folder)
+        disk = await self._disk_usage(stored.size_bytes)
         if disk.free - self._promised_bytes - stored.size_bytes < self._reserve_bytes:
             no_room = f"no room for the {stored.size_bytes} bytes of {stored.key!r} on the scratch disk"
             raise (OutageError if stored.size_bytes + self._reserve_bytes < disk.total else TransientError)(no_room)
@@ -62,6 +77,13 @@ class ScratchFolder:
         finally:
             self._promised_bytes -= stored.size_bytes
             path.unlink(missing_ok=True)
+
+    async def _disk_usage(self, wanted_bytes: int) -> Usage:
+        """Return how full the disk is; for small files, as it was a moment ago: they come a hundred a second."""
+        if wanted_bytes > _SMALL_BYTES or monotonic() - self._looked_at > _FRESH_S:
+            self._usage = await asyncio.to_thread(shutil.disk_usage, self._folder)
+            self._looked_at = monotonic()
+        return self._usage
 
     async def _fetch(self, key: str, path: Path) -> LocalCopy:
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
 from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
-from datalab.events.envelope import derived_id, utc_now
+from datalab.events.envelope import Event, derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
 from datalab.events.object_keys import split_key
 from datalab.platform.documents.collection import LostRaceError, until_won
@@ -30,6 +31,7 @@ from ingest.arrivals.ports import (
     SiteImages,
     Uploads,
 )
+from ingest.arrivals.recent_frames import RecentFrames, Turn
 from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import (
     Inspection,
@@ -41,6 +43,7 @@ from ingest.frames.model import (
     recorded_inspection,
     with_file,
 )
+from ingest.frames.previews import asks, preview_requested
 from ingest.info_images.service import NoChannelError
 from ingest.uploads.model import Settlement, StoredVersion, same_version, version_id
 
@@ -81,10 +84,12 @@ class Ingestion:
         site_images: Mapping[str, SiteImages],
         lifetimes: Lifetimes,
         open_sites: Collection[str] = (),
+        picture_patience: timedelta = timedelta(0),
     ) -> None:
         """`allowance` is how many wrong announcements of each site are told, which cost it nothing to make.
 
-        `site_images` are those that are no frames, by the family of their keys.
+        `site_images` are those that are no frames, by the family of their keys; `picture_patience` is how long after a
+        FITS file its observatory may take to send a JPEG.
         """
         self._objects = objects
         self._scratch = scratch
@@ -97,7 +102,9 @@ class Ingestion:
         self._site_images = site_images
         self._lifetimes = lifetimes
         self._packed_lane = PackedLane()
+        self._recent = RecentFrames()
         self._open_sites = open_sites
+        self._picture_patience = picture_patience
 
     async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
         """Ingest every file of a message, whatever happens to the others.
@@ -288,7 +295,7 @@ class Ingestion:
             inspection = recorded_inspection(inspection, arrival.recorded.record)
         known = frame
 
-        async def save() -> Outcome:
+        async def save(turn: Turn) -> Outcome:
             nonlocal known
             if known is None and arrival.recorded is not None and arrival.recorded.record is None:
                 raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
@@ -307,22 +314,32 @@ class Ingestion:
                 header=inspection.header,
                 now=now,
                 open_site=arrival.owner is None and self._is_open(site),
+                picture_patience=self._picture_patience,
             )
             if after is before:
                 return Outcome.UNCHANGED
             news = is_news(before, after, name.role)
-            event = frame_ingested(
-                after, before=before, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE
-            )
+            events: list[Event] = []
+            if news:
+                events.append(
+                    frame_ingested(
+                        after, before=before, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE
+                    )
+                )
+            if asks(before, after):
+                events.append(preview_requested(after, producer=SERVICE))
             header = header_document(after, role=name.role, header=inspection.header, now=utc_now())
             try:
-                await self._frames.save(after, [event] if news else [], before=known, header=header)
+                await self._frames.save(after, events, before=known, header=header)
             except LostRaceError:
                 known = await self._find_frame(name.basename, site)
                 raise
+            turn.frame = after
             return Outcome.INGESTED if news else Outcome.UNCHANGED
 
-        return await until_won(save, races=_MOST_RACES, of=f"frame {name.basename!r}")
+        async with self._recent.turn(name.basename) as turn:
+            known = _usable(turn.newer(frame), site)
+            return await until_won(partial(save, turn), races=_MOST_RACES, of=f"frame {name.basename!r}")
 
     async def _read(
         self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion
@@ -342,12 +359,7 @@ class Ingestion:
         return site in self._open_sites or EVERY_SITE in self._open_sites
 
     async def _find_frame(self, basename: str, site: str) -> FrameDocument | None:
-        frame = await self._frames.find_any_frame(basename)
-        if frame is not None and frame.site != site:
-            raise AnnouncementError(f"frame {basename!r} belongs to site {frame.site!r}, not to {site!r}")
-        if frame is not None and frame.removal is not None:
-            raise PostponedError(f"frame {basename!r} is just being removed")
-        return frame
+        return _usable(await self._frames.find_any_frame(basename), site)
 
     async def _is_settled(self, arrival: Arrival) -> bool:
         """Tell whether the file is part of its frame, was rejected for what its name says, or is no frame's file."""
@@ -389,6 +401,15 @@ def _named_image(arrival: Arrival, images: SiteImages) -> tuple[FileName, str]:
     if site is None:
         raise AnnouncementError(f"the name of {arrival.key!r} says no site")
     return name, site
+
+
+def _usable(frame: FrameDocument | None, site: str) -> FrameDocument | None:
+    """Return a frame that files of the site may be added to. Raises `AnnouncementError`, `PostponedError`."""
+    if frame is not None and frame.site != site:
+        raise AnnouncementError(f"frame {frame.basename!r} belongs to site {frame.site!r}, not to {site!r}")
+    if frame is not None and frame.removal is not None:
+        raise PostponedError(f"frame {frame.basename!r} is just being removed")
+    return frame
 
 
 def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:

@@ -29,6 +29,7 @@ from datalab.errors import UsageError
 from datalab.events.envelope import WireModel, derived_id
 from datalab.events.frames import FrameIngested, FrameRecord
 from datalab.events.object_keys import RECORDED
+from ingest.frames.previews import planned, without_displaced
 
 
 class FrameHeader(WireModel):
@@ -117,20 +118,27 @@ def with_file(
     header: FrameHeader | None,
     now: datetime,
     open_site: bool = False,
+    picture_patience: timedelta = timedelta(0),
 ) -> FrameDocument:
     """Return the frame with a file added or replaced; the frame itself if it has these bytes under this key already.
 
     Whatever the order in which files come, the same files give the same frame. Frames of an open site are public when
-    none of their headers says from when on. Raises `UsageError` if another object of the same role is newer.
+    none of their headers says from when on. `picture_patience` is how long a JPEG may take to follow a FITS file.
+    Raises `UsageError` if another object of the same role is newer.
     """
     present = frame.files.get(name.role)
     if present == file or any(file.key == former.key for former in frame.former):
         return frame
     # An ingester's versions count in the order in which they are told of: stores remember the second only.
-    if present is not None and present.key != file.key and not file.key.startswith(RECORDED):
+    if (
+        present is not None
+        and present.key != file.key
+        and present.made_of is None
+        and not file.key.startswith(RECORDED)
+    ):
         _require_newer(file, present, name.role)
     changes: dict[str, object] = {
-        "files": {**frame.files, name.role: file},
+        "files": {**without_displaced(frame.files, name.role), name.role: file},
         "former": _former(frame, present, file, name.role),
         "data_type": frame.data_type or name.data_type,
         "modified": now,
@@ -149,7 +157,8 @@ def with_file(
             "footprint": header.footprint,
         }
     changes |= _openness(frame, role=name.role, header=header, open_site=open_site)
-    return frame.model_copy(update=changes)
+    changed = frame.model_copy(update=changes)
+    return changed.model_copy(update={"preview": planned(changed, now=now, patience=picture_patience)})
 
 
 def _former(frame: FrameDocument, present: FrameFile | None, file: FrameFile, role: str) -> tuple[FrameFile, ...]:

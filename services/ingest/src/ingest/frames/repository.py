@@ -14,9 +14,11 @@ from datalab.documents.frame import (
     FORMER_INDEX,
     INDEXES,
     OPEN,
+    PREVIEW_DUE,
     FrameDocument,
     FrameFile,
     FrameRemoval,
+    PreviewState,
     kept_cards,
 )
 from datalab.documents.frame_header import HeaderDocument, header_id, storable
@@ -66,7 +68,7 @@ class FrameRepository:
             await self._headers.write(header)
         if frame.revision > 1:
             fields = frame.stored()
-            query = {"_id": fields.pop("_id"), "revision": frame.revision - 1}
+            query = {"_id": fields.pop("_id"), "frame_id": frame.frame_id, "revision": frame.revision - 1}
             former: Document = {} if frame.header is not None else {"$unset": {"header": True}}
             await self._frames.replace(query, fields, events, **former)
         elif not await self._frames.insert(frame, events):
@@ -114,6 +116,21 @@ class FrameRepository:
         await self._tallies.mark([frame.capture_date])
         await self._headers.remove_all(frame.basename)
         return bool(await self._frames.delete({**query, **marked})) or not await self._frames.count(query, most=1)
+
+    async def due_previews(self, *, now: datetime, most: int) -> list[FrameDocument]:
+        """Return frames whose pictures are to be asked for, the longest due first."""
+        due: Document = {PREVIEW_DUE: {"$lte": now, "$type": "date"}, "removal": None}
+        return await self._frames.find(due, sort=((PREVIEW_DUE, ASCENDING),), limit=most)
+
+    async def note_preview(
+        self, frame: FrameDocument, state: PreviewState | None, events: Sequence[Event] = ()
+    ) -> bool:
+        """Change what is to be done about a frame's pictures, if it is still what it was; return whether it was."""
+        return await self._frames.update(
+            {"_id": frame.basename, "frame_id": frame.frame_id, "revision": frame.revision},
+            {"$set": {"preview": None if state is None else state.model_dump(), "revision": frame.revision + 1}},
+            events,
+        )
 
     async def _days_of(self, query: Document) -> list[datetime]:
         """Return the days of the frames that fit."""

@@ -11,6 +11,7 @@ from datalab.processes.forkserver import preload
 from datalab.processes.outcomes import ProcessLostError, TimeLimitError
 from datalab.processes.pool import WorkerPool
 from ingest.frames.model import Inspection
+from ingest.inspection.plain import inspect_plain, is_plain
 
 _log = get_logger(__name__)
 
@@ -48,6 +49,8 @@ class InspectionPool:
             UsageError: the file is not what its name says, is damaged, or cannot be read within the limits.
             WorkFailedError: our code failed on it.
         """
+        if is_plain(name.content):
+            return inspect_plain(path, name.content)
 
         def tell_of_loss(lost: ProcessLostError) -> None:
             _log.warning("inspection.repeated", basename=name.basename, role=name.role, reason=_reason(lost))

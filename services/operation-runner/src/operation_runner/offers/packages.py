@@ -13,6 +13,7 @@ from datalab.processes.forkserver import preload
 _LOADED = (
     "operation_runner.computing.job",
     "operation_runner.analysing.worker",
+    "operation_runner.previews.worker",
     "operation_runner.offers.describing",
     "operation_runner.offers.loaded",
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from datalab.documents.frame import LARGE_ROLES, PICTURE_ROLES, SMALL_ROLES, THUMBNAIL_ROLES
+from datalab.documents.frame import LARGE_ROLES, PICTURE_ROLES, SMALL_ROLES, THUMBNAIL_ROLES, UPLOADS_SITE
 from datalab.errors import NotFoundError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.links import Links
@@ -83,6 +83,8 @@ class ImageService:
         """Return the link to the newest picture of every site that has one."""
         latest = {}
         for site in await self._frames.sites():
+            if site == UPLOADS_SITE:  # people's own: no observatory, and no picture of the sky over one
+                continue
             chosen = FrameFilter(equal={"site": [site]}, with_picture=True)
             for row in await self._frames.page(
                 caller.readable_proposals, chosen, NEWEST_FIRST, limit=1, fields=IMAGE_FIELDS

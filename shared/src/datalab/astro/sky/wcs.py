@@ -45,6 +45,11 @@ _OF_COORDINATES = re.compile(
 _ROUND_TRIP_PX = 0.1
 
 
+def says_where(keyword: str) -> bool:
+    """Tell whether a card may have to do with the coordinates of an image."""
+    return _OF_COORDINATES.match(keyword) is not None
+
+
 def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
     """Return the celestial WCS of an image, distortions (SIP, TPV) included, or None if there is none to rely on.
 

@@ -97,8 +97,8 @@ class Bucket:
     def apply_rules(self, rules: Sequence[KeepRule]) -> bool | None:
         return apply_rules(self._client, self._name, rules)
 
-    def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        self._put(key, BytesIO(data), len(data), content_type)
+    def put_bytes(self, key: str, data: bytes, content_type: str) -> str:
+        return self._put(key, BytesIO(data), len(data), content_type)
 
     def put_file(self, key: str, path: Path, content_type: str, abandoned: threading.Event) -> StoredObject:
         with path.open("rb") as file:
@@ -165,11 +165,12 @@ class Bucket:
     def delete(self, key: str) -> None:
         self._client.remove_object(self._name, key)
 
-    def _put(self, key: str, data: BinaryIO, length: int, content_type: str, *, part_bytes: int = PART_BYTES) -> None:
+    def _put(self, key: str, data: BinaryIO, length: int, content_type: str, *, part_bytes: int = PART_BYTES) -> str:
         # One part after the other: the driver's own upload threads would come on top of our bound.
-        self._client.put_object(
+        written = self._client.put_object(
             self._name, key, data, length, content_type=content_type, part_size=part_bytes, num_parallel_uploads=1
         )
+        return (written.etag or "").strip('"')
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BaseHTTPResponse]:

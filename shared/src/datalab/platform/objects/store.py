@@ -98,9 +98,9 @@ class ObjectStore:
         """Have the store delete and move objects by rules; return whether it does so newly, None if it knows none."""
         return await _in_thread(self._workers, self._name, partial(self._bucket.apply_rules, rules))
 
-    async def put_bytes(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Store `data` under `key`. Once this returns the object is on disk."""
-        await self._call(self._bucket.put_bytes, key, data, content_type)
+    async def put_bytes(self, key: str, data: bytes, *, content_type: str) -> str:
+        """Store `data` under `key`; return its ETag. Once this returns the object is on disk."""
+        return await self._call(self._bucket.put_bytes, key, data, content_type)
 
     async def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
         """Stream the file to `key`, in parts if it is larger than 16 MiB, and return it as the store now has it.

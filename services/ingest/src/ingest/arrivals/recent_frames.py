@@ -1,0 +1,59 @@
+"""Frames this process has written a moment ago.
+
+The files of an exposure come together. Written at the same time, one of two would lose, and be read, merged and written
+again; one after the other, the second need not even read what the first has written. What is remembered may be old: a
+write holds only if the frame is still as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from datalab.documents.frame import FrameDocument
+
+#: The exposures of some telescopes whose files are still coming; a header is some 10 kB.
+_MOST = 64
+
+
+@dataclass(slots=True)
+class Turn:
+    """A frame as far as this process knows it, while nobody else here writes it."""
+
+    frame: FrameDocument | None = None
+    waiting: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def newer(self, read: FrameDocument | None) -> FrameDocument | None:
+        """Return the frame as it was read, or as it was written here if that was later."""
+        mine = self.frame
+        if mine is None or (read is not None and (read.frame_id != mine.frame_id or read.revision > mine.revision)):
+            return read
+        return mine
+
+
+class RecentFrames:
+    """The frames written last, by base name."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, Turn] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, basename: str) -> AsyncIterator[Turn]:
+        """Have a frame to oneself, in this process."""
+        turn = self._turns.setdefault(basename, Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                yield turn
+        finally:
+            turn.waiting -= 1
+            self._turns.move_to_end(basename)
+            self._forget_the_oldest()
+
+    def _forget_the_oldest(self) -> None:
+        for basename in [name for name, turn in self._turns.items() if not turn.waiting][:-_MOST]:
+            del self._turns[basename]

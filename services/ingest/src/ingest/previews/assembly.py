@@ -1,0 +1,23 @@
+"""Puts together what sees to the pictures of frames."""
+
+from __future__ import annotations
+
+from datalab.platform.assembly import Capability
+from datalab.platform.documents.core import DocumentCore
+from datalab.platform.periodic import Periodic
+from ingest.frames.repository import FrameRepository
+from ingest.previews.bus import preview_notes
+from ingest.previews.service import Previews
+from ingest.settings import IngestSettings
+
+#: Each is a read and a write of a document.
+_CONCURRENCY = 2
+
+
+def build(core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository) -> Capability:
+    """Return what asks for pictures, and what hears of them."""
+    previews = Previews(frames=frames, objects=core.objects)
+    return Capability(
+        subscriptions=[preview_notes(previews, concurrency=_CONCURRENCY)],
+        periodic=[Periodic(name="previews", every_s=settings.preview_interval_s, work=previews.ask_for_due)],
+    )
