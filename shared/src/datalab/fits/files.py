@@ -23,14 +23,14 @@ _END_CARD = b"END".ljust(_CARD_BYTES)
 MOST_HEADER_BYTES = 4 * 1024**2
 
 Packing = Literal["gz", "bz2"]
-_MAGIC: dict[Packing, bytes] = {"gz": b"\x1f\x8b", "bz2": b"BZh"}
+MAGIC: dict[Packing, bytes] = {"gz": b"\x1f\x8b", "bz2": b"BZh"}
 
 
 def packing(path: Path) -> Packing | None:
     """Return how a file is packed as a whole, or None if it is not. Tile compression is not meant."""
     with path.open("rb") as file:
-        start = file.read(max(map(len, _MAGIC.values())))
-    return next((name for name, magic in _MAGIC.items() if start.startswith(magic)), None)
+        start = file.read(max(map(len, MAGIC.values())))
+    return next((name for name, magic in MAGIC.items() if start.startswith(magic)), None)
 
 
 def unpacked_stream(path: Path, packed: Packing | None) -> BinaryIO:

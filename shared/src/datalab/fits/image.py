@@ -23,7 +23,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.types import Pixels
-from datalab.errors import UsageError
+from datalab.errors import DatalabError, UsageError
 from datalab.fits.files import BLOCK_BYTES, as_bytes, opened, packing, unpacked_stream
 from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.rice import RiceRows
@@ -52,13 +52,13 @@ class FitsImage:
         self._read: _ReadRows
         #: By process: a forked one must not share a file position.
         self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
-        with _damage_reported(f"The input file {basename} cannot be read"):
+        with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
             self._open(work_dir)
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
-        with _damage_reported(f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read"):
+        with damage_reported(f"The input file {self.basename} is damaged: rows {start} to {stop} cannot be read"):
             return self._read(start, stop)
 
     def pixels(self) -> Pixels:
@@ -74,7 +74,7 @@ class FitsImage:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
         if self._catalogue_offset is None:
             return None
-        with _damage_reported(f"The catalog of {self.basename} cannot be read"):
+        with damage_reported(f"The catalog of {self.basename} cannot be read"):
             plain = plain_table(self._path, self._catalogue_offset)
             return self._catalogue_by_astropy() if plain is None else plain
 
@@ -150,13 +150,13 @@ class FitsImage:
 
 
 @contextmanager
-def _damage_reported(what: str) -> Iterator[None]:
+def damage_reported(what: str) -> Iterator[None]:
     """Raise `UsageError` for whatever a damaged file makes the libraries raise; not for what this machine lacks."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error here
             yield
-    except (UsageError, MemoryError):
+    except (DatalabError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None and error.errno not in _NONSENSE:

@@ -8,7 +8,7 @@ row. Everything that is not exactly this form is left to astropy. FITS standard 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -92,10 +92,14 @@ class RiceRows:
             if begin < 0 or int(lengths.min()) <= 0:
                 raise ValueError("a compressed row has no data")
             heap = _read_exactly(file.fileno(), end - begin, self.heap_offset + begin)
+        places = zip(lengths.tolist(), (offsets - begin).tolist(), strict=True)
+        return self.decoded([heap[offset : offset + length] for length, offset in places])
+
+    def decoded(self, packed_rows: Sequence[bytes]) -> Pixels:
+        """Return the pixels of packed rows, shape (rows, columns)."""
         stored = _STORED[self.bitpix]
-        pixels = np.empty((stop - start, self.columns), stored)
-        for row, length, offset in zip(pixels, lengths.tolist(), (offsets - begin).tolist(), strict=True):
-            packed = heap[offset : offset + length]
+        pixels = np.empty((len(packed_rows), self.columns), stored)
+        for row, packed in zip(pixels, packed_rows, strict=True):
             row[:] = np.frombuffer(
                 rice_decoded(packed, self.columns, block_size=self.block_size, bytes_per_pixel=self.bytes_per_pixel),
                 stored,

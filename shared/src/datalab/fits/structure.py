@@ -94,7 +94,7 @@ class _Source:
 
 
 def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list[str]) -> None:
-    declared = _data_bytes(header, hdu)
+    declared = data_bytes(header, hdu)
     padded = math.ceil(declared / BLOCK_BYTES) * BLOCK_BYTES
     present = source.skip(padded)
     if present < declared:
@@ -105,7 +105,8 @@ def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list
         problems.append(f"the last block of HDU {hdu} is not filled up")
 
 
-def _data_bytes(header: fits.Header, hdu: int) -> int:
+def data_bytes(header: fits.Header, hdu: int) -> int:
+    """Return how many bytes of data a header declares, without what fills the last block. Raises `UsageError`."""
     bits = _integer(header, "BITPIX", hdu)
     if bits not in _BITPIX:
         raise UsageError(f"HDU {hdu}: BITPIX is {bits}, should be one of {', '.join(map(str, _BITPIX))}")
