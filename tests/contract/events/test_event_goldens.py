@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from datalab.events import analysis, asyncapi, feed, frames, offers, operations, previews, site_images
+from datalab.events import analysis, archives, asyncapi, feed, frames, offers, operations, previews, site_images
 from support.goldens import DATA, check_golden
 
 ENVELOPE = {
@@ -171,6 +171,9 @@ EXAMPLES = [
     analysis.AnalysisAnswered(
         **ENVELOPE,
         links={"tif_url": {"key": "downloads/a.tif", "media_type": "image/tiff", "filename": "fits_1.tif"}},
+    ),
+    archives.ArchiveRequested(
+        **ENVELOPE, key="downloads/zips/a.zip", list_key="downloads/zips/a.json", answer_within_s=8
     ),
     feed.OperationChanged(
         **ENVELOPE,

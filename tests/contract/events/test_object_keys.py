@@ -9,6 +9,8 @@ from datalab.events import object_keys as keys
 from datalab.platform.objects.keys import valid_key
 
 SHA256 = "57ca906d" * 8
+#: Of the parameters of a rendering, as canonical JSON.
+HOW = "e1444297439a4f0f9bc5ca2c31d2e3aa9a5841bc57445ea68bef7dae32765ac8"
 
 PROMISED = {
     "data/tst-cam01-20260504-00000042-EX00.fits.fz": keys.data_key("tst-cam01-20260504-00000042-EX00.fits.fz"),
@@ -17,6 +19,15 @@ PROMISED = {
     f"downloads/{SHA256}-get-tif-v1.tif": keys.rendering_key(
         sha256=SHA256, action="get-tif", version=1, extension=".tif"
     ),
+    f"downloads/{SHA256}-get-tif-16bit-v1-{HOW}.tif.bz2": keys.rendering_key(
+        sha256=SHA256, action="get-tif-16bit", version=1, extension=".tif.bz2", parameters={"stretch": "linear"}
+    ),
+    "downloads/zips/6b0ad092867ab7bdb849fba53e1e276f8e603b0c7e821132844ba764565cff3b.zip": keys.zip_keys(
+        [("a.fits", SHA256)]
+    )[0],
+    "downloads/zips/6b0ad092867ab7bdb849fba53e1e276f8e603b0c7e821132844ba764565cff3b.json": keys.zip_keys(
+        [("a.fits", SHA256)]
+    )[1],
     "versions/data/a.fits/20261129T010203Z-60c1cfe3681e44d8": keys.version_key(
         "data/a.fits", stored_at=datetime(2026, 11, 29, 1, 2, 3, tzinfo=UTC), etag="0123"
     ),

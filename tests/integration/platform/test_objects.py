@@ -308,3 +308,42 @@ async def test_the_store_outlives_a_killed_server(store, s3_server, prefix):
         await s3_server.restart()
     await store.check()
     assert await store.get_bytes(f"{prefix}a", max_bytes=100) == b"on disk"
+
+
+async def test_a_part_of_an_object(store, prefix):
+    data = os.urandom(300_000)
+    await store.put_bytes(f"{prefix}a", data, content_type=BINARY)
+    etag = (await store.stat(f"{prefix}a")).etag
+    for offset, length in ((0, 1), (100, 5000), (299_999, 1), (0, 300_000)):
+        for tag in ("", etag):
+            part = await store.get_range(f"{prefix}a", offset=offset, length=length, etag=tag)
+            assert part == data[offset : offset + length]
+    with pytest.raises(ChecksumMismatchError):
+        await store.get_range(f"{prefix}a", offset=0, length=5, etag="another")
+    with pytest.raises(ObjectNotFoundError):
+        await store.get_range(f"{prefix}none", offset=0, length=5)
+    with pytest.raises(TransientError):
+        await store.get_range(f"{prefix}a", offset=299_999, length=5)
+
+
+async def test_an_object_piece_by_piece(store, prefix):
+    data = os.urandom(3 * 1024**2 + 17)
+    await store.put_bytes(f"{prefix}a", data, content_type=BINARY)
+    pieces = [piece async for piece in store.stream(f"{prefix}a")]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= 1024**2
+    reading = store.stream(f"{prefix}a")
+    assert await anext(reading)
+    await reading.aclose()  # half-way
+    with pytest.raises(ObjectNotFoundError):
+        await anext(store.stream(f"{prefix}none"))
+
+
+async def test_a_checksum_of_what_nobody_recorded(store, prefix):
+    data = os.urandom(2 * 1024**2)
+    await store.put_bytes(f"{prefix}a", data, content_type=BINARY)
+    found = await store.checksum(f"{prefix}a")
+    assert (found.sha256, found.size_bytes) == (sha256(data), len(data))
+    assert found.etag == (await store.stat(f"{prefix}a")).etag
+    with pytest.raises(ObjectNotFoundError):
+        await store.checksum(f"{prefix}none")

@@ -32,6 +32,7 @@ class AnalysisRequested(Event):
     action: ActionName
     parameters: dict[str, JsonValue]
     file: InputFile
+    etag: str = Field("", description="of the stored file as it was recorded; empty if it is not known")
     answer_within_s: float = Field(gt=0, le=MAX_ANSWER_TIME_S, description="an answer that comes later is not read")
 
     @property
@@ -50,13 +51,16 @@ class LinkedObject(WireModel):
 class AnalysisAnswered(Event):
     """The head of an answer, sent to the inbox named by the request; a JSON text follows it if nothing failed.
 
-    `failure` and `message` say what went wrong and for whom; `links` are further keys of the JSON object. The text may
-    come compressed, as `encoding` says.
+    `failure` and `message` say what went wrong and for whom; with `pending` nothing did: the work goes on, and whoever
+    asks again finds it. `links` are further keys of the JSON object. The text may come compressed, as `encoding` says;
+    what follows may also be a file, as `media_type` says.
     """
 
     type: Literal["analysis.answered.v1"] = "analysis.answered.v1"
     failure: FailureKind | None = None
     message: str = ""
+    pending: bool = False
+    media_type: str = "application/json"
     links: dict[str, LinkedObject] = Field(default_factory=dict)
     encoding: Literal["gzip"] | None = None
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 import datalab
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
+from datalab.events.archives import ArchiveRequested
 from datalab.events.envelope import Event
 from datalab.events.feed import (
     FileRefused,
@@ -47,6 +48,7 @@ from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import (
     ANALYSIS_OFFERS,
     ANALYSTS,
+    ARCHIVERS,
     BUCKETS,
     CONSUMERS,
     OPERATION_OFFERS,
@@ -58,7 +60,7 @@ from datalab.events.topology import (
 #: Where answers go: an inbox of whoever asked, below the prefix of its user, named by the request.
 INBOX = "{inbox_prefix}.{request}"
 #: Who answers questions.
-_ANSWERING = (ANALYSTS, RECORDERS)
+_ANSWERING = (ANALYSTS, ARCHIVERS, RECORDERS)
 
 #: Every event and the subjects it is published on, with the parts that vary in braces.
 EVENTS: tuple[tuple[type[Event], str], ...] = (
@@ -87,6 +89,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
+    (ArchiveRequested, "datalab.archive.requested.v1"),
     (AnalysisAnswered, INBOX),
     (OperationChanged, "datalab.feed.v1.session.{session}"),
     (OperationDeleted, "datalab.feed.v1.session.{session}"),

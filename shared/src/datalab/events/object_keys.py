@@ -6,8 +6,10 @@ family keeps its name and its form for ever.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import sha256 as sha256_of
 
 #: Files of frames, stored and announced by observatories.
 DATA = "data/"
@@ -15,6 +17,8 @@ DATA = "data/"
 RESULTS = "results/"
 #: Files made for somebody to save, each named by what it was made of.
 DOWNLOADS = "downloads/"
+#: Among them: archives of several files, and lists of what goes into them.
+ZIPS = f"{DOWNLOADS}zips/"
 #: Pictures of frames that nobody sent, made of the files that came.
 PREVIEWS = "previews/"
 #: Copies of what the Gaia archive answered.
@@ -74,7 +78,7 @@ def part_key(upload_id: str, number: int) -> str:
 
 def version_key(key: str, *, stored_at: datetime, etag: str) -> str:
     """Return where a file is kept that is about to be replaced: the same bytes have the same place."""
-    digest = sha256(f"{stored_at.astimezone(UTC).isoformat(timespec='seconds')}\n{etag}".encode()).hexdigest()
+    digest = sha256_of(f"{stored_at.astimezone(UTC).isoformat(timespec='seconds')}\n{etag}".encode()).hexdigest()
     return f"{VERSIONS}{key}/{stored_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:16]}"
 
 
@@ -93,12 +97,27 @@ def manifest_key(result_key: str) -> str:
     return result_file_key(result_key, MANIFEST)
 
 
-def rendering_key(*, sha256: str, action: str, version: int, extension: str) -> str:
-    """Return where a rendering is stored: named by the content and nothing of the client's.
+def rendering_key(
+    *, sha256: str, action: str, version: int, extension: str, parameters: Mapping[str, object] | None = None
+) -> str:
+    """Return where a rendering is stored: named by the content, how it is rendered, and nothing of the client's.
 
     So whoever may read the file it is made of may read the rendering.
     """
-    return f"{DOWNLOADS}{sha256}-{action}-v{version}{extension}"
+    how = ""
+    if parameters:
+        how = "-" + sha256_of(json.dumps(parameters, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return f"{DOWNLOADS}{sha256}-{action}-v{version}{how}{extension}"
+
+
+def zip_keys(members: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """Return where an archive of files is stored, and where the list of what goes into it.
+
+    Named by its members, each a name in the archive and the SHA-256 of its content: the same archive has one place.
+    """
+    text = "".join(f"{sha256} {name}\n" for name, sha256 in sorted(members))
+    digest = sha256_of(text.encode()).hexdigest()
+    return f"{ZIPS}{digest}.zip", f"{ZIPS}{digest}.json"
 
 
 def preview_key(*, source_sha256: str, name: str) -> str:

@@ -265,6 +265,13 @@ ANALYSTS = QueueGroup(
     subjects=("datalab.analysis.requested.v1.*",),
 )
 
+#: As analyses, but what is made is stored, and the work goes on when nobody waits any more.
+ARCHIVERS = QueueGroup(
+    name="archivers",
+    description="runners, archives of many files",
+    subjects=("datalab.archive.requested.v1",),
+)
+
 #: Sites announce their files here; what is taken goes into FILES under the site's name. The last token is the site, and
 #: the bus sees to it that only that site's user can send it.
 ANNOUNCERS = QueueGroup(

@@ -40,13 +40,15 @@ class Lease:
         self._revision = revision
         self._fresh_s = fresh_s
         self._clock = clock
+        #: What others are told about it, from the next renewal on.
+        self.note = ""
         #: When the last write was begun, which the server has counted from that moment on at the earliest.
         self._written_at = taken_at
         self._turn = asyncio.Lock()
 
     async def renew(self) -> None:
         """Have it live on for the whole time from now. Raises `TransientError` if it is lost or the bus is away."""
-        await self._write(_HELD)
+        await self._write(b" ".join((_HELD, self.note.encode())) if self.note else _HELD)
 
     async def confirm(self) -> None:
         """Make sure that it is ours: renew it, unless that was done a moment ago. Raises as `renew`."""
@@ -115,6 +117,16 @@ class LeaseKeeper:
                 return (await bucket.get(key)).value == _DONE
             except nats.js.errors.KeyNotFoundError:
                 return False
+
+    async def note(self, key: str) -> str:
+        """Return what the holder of a lease says about it, empty if that is nothing. Raises `TransientError`."""
+        bucket = await self._opened()
+        with bus_errors("the lease cannot be read"):
+            try:
+                value = (await bucket.get(key)).value or b""
+            except nats.js.errors.KeyNotFoundError:
+                return ""
+        return value.removeprefix(_HELD).strip().decode() if value.startswith(_HELD) else ""
 
     async def _opened(self) -> KeyValue:
         if self._bucket is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -131,6 +131,32 @@ class Bucket:
         with self._opened(key) as response:
             return b"".join(_chunks(response, key, max_bytes))
 
+    def get_range(self, key: str, offset: int, length: int, etag: str) -> bytes:
+        with self._opened(key, offset=offset, length=length) as response:
+            found, _ = _version(response)
+            if etag and found != etag:
+                raise ChecksumMismatchError(f"object {key!r} has the tag {found}, recorded is {etag}")
+            data = b"".join(_chunks(response, key, length))
+        if len(data) != length:
+            raise TransientError(f"object {key!r}: {length} bytes asked for, {len(data)} received")
+        return data
+
+    def chunks(self, key: str) -> Generator[bytes, None, None]:
+        with self._opened(key) as response:
+            yield from _chunks(response, key, None)
+
+    def checksum(self, key: str, abandoned: threading.Event) -> StoredObject:
+        sha256, size_bytes = hashlib.sha256(), 0
+        with self._opened(key) as response:
+            for chunk in _chunks(response, key, None):
+                _give_up_if(abandoned)
+                sha256.update(chunk)
+                size_bytes += len(chunk)
+            etag, modified_at = _version(response)
+        return StoredObject(
+            key=key, size_bytes=size_bytes, etag=etag, sha256=sha256.hexdigest(), modified_at=modified_at
+        )
+
     def fetch_file(
         self, key: str, path: Path, expected_sha256: str | None, max_bytes: int | None, abandoned: threading.Event
     ) -> StoredObject:
@@ -173,8 +199,8 @@ class Bucket:
         return (written.etag or "").strip('"')
 
     @contextmanager
-    def _opened(self, key: str) -> Iterator[BaseHTTPResponse]:
-        response = self._client.get_object(self._name, key)
+    def _opened(self, key: str, *, offset: int = 0, length: int = 0) -> Iterator[BaseHTTPResponse]:
+        response = self._client.get_object(self._name, key, offset=offset, length=length)
         try:
             yield response
         finally:

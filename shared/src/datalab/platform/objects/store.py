@@ -148,6 +148,31 @@ class ObjectStore:
         """
         return await self._call(self._bucket.get_bytes, key, max_bytes)
 
+    async def get_range(self, key: str, *, offset: int, length: int, etag: str = "") -> bytes:
+        """Return a part of an object, at least one byte.
+
+        Raises:
+            ObjectNotFoundError: no such object.
+            ChecksumMismatchError: its tag is not `etag`, if one is given: it is another object than was recorded.
+            TransientError: also when the object ends before the part does.
+        """
+        return await self._call(self._bucket.get_range, key, offset, length, etag)
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """Yield what is in an object, 1 MiB at a time. Raises `ObjectNotFoundError`."""
+        chunks = self._bucket.chunks(valid_key(key))
+        try:
+            while chunk := await _in_thread(self._workers, key, lambda: next(chunks, b"")):
+                yield chunk
+        finally:
+            with suppress(ValueError):  # cancelled while a thread reads, which lets go of the object by itself
+                chunks.close()
+
+    async def checksum(self, key: str) -> StoredObject:
+        """Return an object's description with its SHA-256: all of it is read. Raises `ObjectNotFoundError`."""
+        with _abandoned_at_the_end() as abandoned:
+            return await self._call(self._bucket.checksum, key, abandoned)
+
     async def fetch_file(
         self, key: str, path: Path, *, expected_sha256: str | None = None, max_bytes: int | None = None
     ) -> StoredObject:
