@@ -18,7 +18,7 @@ from support.waiting import PATIENCE_S
 async def running_pool(folder, **changes):
     """Yield a pool with its own decoded images, ample limits unless others are given."""
     decoded = DecodedImages(folder=folder / "decoded", limit_bytes=changes.pop("decoded_bytes", 10**9))
-    decoded.open()
+    await decoded.start()
     limits = {"processes": 2, "memory_bytes": 1024**3, "largest_image_bytes": 10**9}
     pool = AnalysisPool(packages=ANALYSIS_PACKAGES, decoded=decoded, **(limits | changes))
     try:

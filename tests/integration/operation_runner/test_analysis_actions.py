@@ -307,7 +307,7 @@ async def test_a_look_in_one_size_changes_nothing_of_the_next(pool, tmp_path):
 async def test_what_was_resized_is_kept_and_cannot_be_written_to(tmp_path):
     path = write_fits(tmp_path / "a.fits", night_sky((70, 90)))
     decode(input_file(path), path, tmp_path / "decoded", limit_bytes=10**6)
-    image = DecodedImage(input_file(path), tmp_path / "decoded")
+    image = DecodedImage(input_file(path), tmp_path / "decoded", path=path)
     resized = image.resized((7, 9))
     np.testing.assert_array_equal(resized, area_resized(image.pixels, (7, 9)))
     assert image.resized((7, 9)) is resized

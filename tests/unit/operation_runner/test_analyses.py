@@ -10,11 +10,13 @@ import pytest
 
 from datalab.errors import TransientError, UsageError
 from datalab.events.analysis import AnalysisRequested
+from datalab.events.object_keys import rendering_key
 from datalab.events.operations import InputFile
 from operation_runner.analysing.model import TooLateError
 from operation_runner.analysing.service import Analyses
+from operation_runner.downloads.making import Making, UnfinishedError
 from operation_runner.offers.describing import checked, offered
-from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Rendering
+from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Cutting, Part, Rendering
 
 FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)
 
@@ -40,7 +42,19 @@ class Paint(Rendering):
     extension = ".png"
     media_type = "image/png"
 
-    def render(self, image, target):
+    class Parameters(AnalysisParameters):
+        colour: str = "red"
+
+    def render(self, image, parameters, target):
+        raise AssertionError("not here")
+
+
+class Snip(Cutting):
+    name = "snip"
+    description = "Snips."
+    Parameters = AnalysisParameters
+
+    def cut(self, image, parameters):
         raise AssertionError("not here")
 
 
@@ -80,6 +94,8 @@ class Analyst:
         self.inputs = inputs
         self.jobs = []
         self.times = []
+        self.parts = []
+        self.only_whole = False
 
     async def analyse(self, job, *, within_s):
         assert self.inputs.pinned_now == 1
@@ -89,25 +105,34 @@ class Analyst:
             job.target.write_bytes(b"painted")
         return b'{"answer": 42}'
 
+    async def cut(self, job, *, read, within_s):
+        assert self.inputs.pinned_now == 0
+        self.parts.append(await read(3, 4))
+        return None if self.only_whole else Part(b"part", "image/fits")
+
+    async def cut_whole(self, job, *, within_s):
+        assert self.inputs.pinned_now == 1
+        return Part(b"of all", "image/fits")
+
 
 class Files:
     def __init__(self):
         self.kept: dict[str, tuple[bytes, str]] = {}
-        self.slow = False
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
 
     async def has(self, key):
         return key in self.kept
 
     async def keep(self, key, path, *, media_type):
-        if self.slow:
-            await asyncio.sleep(60)
+        await self.goes_on.wait()
         self.kept[key] = (path.read_bytes(), media_type)
 
 
 class Actions:
     """The actions of this file, known in this very process."""
 
-    ALL: ClassVar = {"look": Look(), "paint": Paint()}
+    ALL: ClassVar = {"look": Look(), "paint": Paint(), "snip": Snip()}
     actions: ClassVar = list(ALL)
 
     def find_action(self, name):
@@ -117,15 +142,51 @@ class Actions:
         return checked(self.ALL[action], parameters)
 
 
+class Lease:
+    note = ""
+
+    async def renew(self):
+        pass
+
+    async def release(self):
+        pass
+
+
+class Leases:
+    renew_every_s = 60.0
+
+    async def take(self, key):
+        return Lease()
+
+    async def note(self, key):
+        return ""
+
+
+class Parts:
+    async def read(self, file, etag, offset, length):
+        return f"{etag} {offset} {length}".encode()
+
+
 class Lab:
     def __init__(self, folder):
         self.inputs = Inputs(folder)
         self.analyst = Analyst(self.inputs)
         self.files = Files()
-        self.analyses = Analyses(actions=Actions(), inputs=self.inputs, analyst=self.analyst, files=self.files)
+        self.making = Making(files=self.files, leases=Leases())
+        self.analyses = Analyses(
+            actions=Actions(),
+            inputs=self.inputs,
+            analyst=self.analyst,
+            renderer=self.analyst,
+            files=self.files,
+            making=self.making,
+            parts=Parts(),
+        )
 
     async def ask(self, action="look", *, within_s=5.0, **parameters):
-        request = AnalysisRequested(action=action, parameters=parameters, file=FILE, answer_within_s=within_s)
+        request = AnalysisRequested(
+            action=action, parameters=parameters, file=FILE, etag="tag", answer_within_s=within_s
+        )
         return await self.analyses.answer(request)
 
 
@@ -134,6 +195,7 @@ async def lab(tmp_path):
     lab = Lab(tmp_path)
     yield lab
     await lab.analyses.stop()
+    await lab.making.stop()
 
 
 async def test_a_question_is_asked_with_every_default(lab, tmp_path):
@@ -194,17 +256,38 @@ async def test_stopping_gives_up_what_is_still_fetched(lab):
     assert asyncio.all_tasks() <= before
 
 
-async def test_a_rendering_is_made_once_and_linked(lab):
-    results = [await lab.ask("paint") for _ in range(2)]
-    key = f"downloads/{FILE.sha256}-paint-v3.png"
-    for result in results:
-        (field, link), *_ = result.links.items()
-        assert (field, link.key, link.media_type, link.filename) == ("picture_url", key, "image/png", "f1.png")
-    assert lab.files.kept == {key: (b"painted", "image/png")}
+async def test_a_rendering_is_made_once_for_the_same_parameters_and_linked(lab):
+    results = [await lab.ask("paint", colour=colour) for colour in ("red", "red", "blue")]
+    links = [result.links["picture_url"] for result in results]
+    keys = [
+        rendering_key(sha256=FILE.sha256, action="paint", version=3, extension=".png", parameters={"colour": colour})
+        for colour in ("red", "red", "blue")
+    ]
+    assert [link.key for link in links] == keys
+    assert {(link.media_type, link.filename) for link in links} == {("image/png", "f1.png")}
+    assert lab.files.kept == dict.fromkeys(keys, (b"painted", "image/png"))
+    assert [job.parameters for job in lab.analyst.jobs] == [{"colour": "red"}, {"colour": "blue"}]
+
+
+async def test_what_is_stored_is_linked_without_its_file(lab):
+    await lab.ask("paint")
+    lab.inputs.arrives.clear()
+    await lab.ask("paint")
+    assert lab.inputs.fetches == 0
+
+
+async def test_a_rendering_that_is_not_ready_in_time_is_there_the_next_time(lab):
+    lab.files.goes_on.clear()
+    with pytest.raises(UnfinishedError, match="still being made"):
+        await lab.ask("paint", within_s=0.1)
+    lab.files.goes_on.set()
+    await lab.ask("paint")
     assert len(lab.analyst.jobs) == 1
 
 
-async def test_a_rendering_that_cannot_be_stored_in_time_is_told(lab):
-    lab.files.slow = True
-    with pytest.raises(TooLateError, match="could not be stored in time"):
-        await lab.ask("paint", within_s=0.1)
+@pytest.mark.parametrize(("only_whole", "body"), [(False, b"part"), (True, b"of all")])
+async def test_a_part_is_read_where_the_file_is_unless_it_is_needed_as_a_whole(lab, only_whole, body):
+    lab.analyst.only_whole = only_whole
+    result = await lab.ask("snip")
+    assert (result.body, result.media_type) == (body, "image/fits")
+    assert lab.analyst.parts == [b"tag 3 4"]

@@ -12,7 +12,10 @@ from datalab.events.topology import ANALYSTS
 from datalab.platform.bus.requests import Answer, Responder
 from operation_runner import SERVICE
 from operation_runner.analysing.service import Analyses
+from operation_runner.downloads.bus import unfinished_answer
+from operation_runner.downloads.making import UnfinishedError
 
+_JSON = "application/json"
 #: Questions in hand at once, of one action; those beyond would wait longer than anybody does.
 _CONCURRENCY = 32
 
@@ -38,10 +41,15 @@ def responders(analyses: Analyses) -> list[Responder[AnalysisRequested]]:
     """Return one responder per action: a runner hears only of what it offers."""
 
     async def answer(request: AnalysisRequested) -> Answer:
-        result = await analyses.answer(request)
-        packed = await asyncio.to_thread(packed_answer, result.body) if len(result.body) > _SMALL_BYTES else None
+        try:
+            result = await analyses.answer(request)
+        except UnfinishedError as unfinished:
+            return Answer(unfinished_answer(unfinished))
+        is_long = len(result.body) > _SMALL_BYTES and result.media_type == _JSON
+        packed = await asyncio.to_thread(packed_answer, result.body) if is_long else None
         if packed is None:
-            return Answer(AnalysisAnswered(links=result.links, producer=SERVICE), result.body)
+            head = AnalysisAnswered(links=result.links, media_type=result.media_type, producer=SERVICE)
+            return Answer(head, result.body)
         return Answer(AnalysisAnswered(links=result.links, encoding="gzip", producer=SERVICE), packed)
 
     def refuse(kind: FailureKind, message: str) -> AnalysisAnswered:

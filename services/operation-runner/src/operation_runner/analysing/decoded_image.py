@@ -36,15 +36,30 @@ _BAND_BYTES = 4 * 1024**2
 class DecodedImage:
     """The image in a folder that `decode` made."""
 
-    def __init__(self, file: InputFile, folder: Path) -> None:
+    def __init__(self, file: InputFile, folder: Path, *, path: Path) -> None:
         self.basename = file.basename
         self.source = str(file.source)
+        self.sha256 = file.sha256
+        self.path = path
         self.pixels: Pixels = np.load(folder / _PIXELS, mmap_mode="r")
         self._resized: NDArray[np.floating] | None = None
         self._header: fits.Header
         self._catalogue: Table | UsageError | None
         # Written by `decode` on this machine since the runner started, and by nobody else.
         self._header, self._catalogue = pickle.loads((folder / _DESCRIPTION).read_bytes())  # noqa: S301
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+    def cards(self) -> fits.Header:
+        """Return the header as it is; not to be changed."""
+        return self._header
+
+    def box(self, rows: tuple[int, int], columns: tuple[int, int]) -> Pixels:
+        """Return the pixels of rows and columns from the first on and before the second."""
+        return np.array(self.pixels[slice(*rows), slice(*columns)])
 
     def number(self, keyword: str) -> float | None:
         """Return the value of a card of the header; None if there is none, or it is no finite number."""

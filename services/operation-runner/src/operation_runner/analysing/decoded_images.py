@@ -36,10 +36,13 @@ class DecodedImages:
         #: Least recently used first.
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
-    def open(self) -> None:
+    async def start(self) -> None:
         """Begin with nothing: what an earlier run left may be of another version, and is made again in no time."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+
+    async def stop(self) -> None:
+        """Leave what is there: it is removed at the next start."""
 
     @property
     def used_bytes(self) -> int:

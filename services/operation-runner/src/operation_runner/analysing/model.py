@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from datalab.errors import UsageError
 from datalab.events.operations import InputFile
 from operation_runner.offers.model import OfferedAction
+from operation_runner.sdk.analysis import Part
 
 
 class TooLateError(UsageError):
@@ -27,6 +28,27 @@ class AnalysisJob:
     file: InputFile
     path: Path
     target: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartJob:
+    """A look at a part of one file, which is not here."""
+
+    action: str
+    parameters: dict[str, JsonValue]
+    file: InputFile
+
+
+@dataclass(frozen=True, slots=True)
+class BytesWanted:
+    """What a process asks for that works on a `PartJob`."""
+
+    offset: int
+    length: int
+
+
+#: Returns so many bytes of a file from a place on. Raises `UsageError`, `TransientError`.
+ReadBytes = Callable[[int, int], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +75,7 @@ class Actions(Protocol):
         ...
 
 
-class Analyst(Protocol):
+class Renderer(Protocol):
     async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes:
         """Return the answer as JSON.
 
@@ -62,9 +84,23 @@ class Analyst(Protocol):
         ...
 
 
+class Analyst(Renderer, Protocol):
+    async def cut(self, job: PartJob, *, read: ReadBytes, within_s: float) -> Part | None:
+        """Return a part of an image, None if the file has to be read as a whole. Raises as `analyse`."""
+        ...
+
+    async def cut_whole(self, job: AnalysisJob, *, within_s: float) -> Part:
+        """Return a part of the image of a file that is here. Raises as `analyse`."""
+        ...
+
+
+class FileParts(Protocol):
+    async def read(self, file: InputFile, etag: str, offset: int, length: int) -> bytes:
+        """Return so many bytes of a stored file. Raises `UsageError`, `TransientError`."""
+        ...
+
+
 class RenderedFiles(Protocol):
     """Files made by renderings, kept under their keys."""
-
-    async def has(self, key: str) -> bool: ...
 
     async def keep(self, key: str, path: Path, *, media_type: str) -> None: ...

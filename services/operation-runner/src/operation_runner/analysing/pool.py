@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from datalab.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
-from datalab.processes.outcomes import ProcessLostError
-from datalab.processes.pool import WorkerPool
+from datalab.platform.tasks import end_tasks
+from datalab.processes.outcomes import Outcome, ProcessLostError
+from datalab.processes.pool import Reply, WorkerPool
 from operation_runner.analysing.decoded_images import DecodedImages
-from operation_runner.analysing.model import AnalysisJob, Question, TooLateError
+from operation_runner.analysing.model import AnalysisJob, BytesWanted, PartJob, Question, ReadBytes, TooLateError
+from operation_runner.sdk.analysis import Part
 
 _log = get_logger(__name__)
 
@@ -35,8 +39,7 @@ class AnalysisPool:
         )
 
     async def start(self) -> None:
-        """Make room for images; processes start with the first question."""
-        self._decoded.open()
+        """Nothing: processes start with the first question."""
 
     async def stop(self) -> None:
         """End the processes."""
@@ -50,11 +53,41 @@ class AnalysisPool:
             TransientError: the process was ended from outside, or this machine failed.
             WorkFailedError: the action has a bug.
         """
+        answer: bytes = await self._whole(job, within_s)
+        return answer
+
+    async def cut_whole(self, job: AnalysisJob, *, within_s: float) -> Part:
+        """Return a part of an image that is here. Raises as `analyse`."""
+        part: Part = await self._whole(job, within_s)
+        return part
+
+    async def cut(self, job: PartJob, *, read: ReadBytes, within_s: float) -> Part | None:
+        """Return a part of an image that is elsewhere; None if its file has to be read as a whole.
+
+        Raises as `analyse`, and what `read` does.
+        """
+        reads: list[asyncio.Task[None]] = []
+
+        def hear(wanted: BytesWanted, reply: Reply) -> None:
+            reads.append(asyncio.create_task(_fetch(wanted, read, reply)))
+
         try:
+            with self._explained(job):
+                async with asyncio.timeout(within_s):
+                    part: Part | None = await self._pool.ask(job, on_message=hear)
+        finally:
+            await end_tasks(*reads)
+        return part
+
+    async def _whole(self, job: AnalysisJob, within_s: float) -> Any:
+        with self._explained(job):
             async with asyncio.timeout(within_s), self._decoded.kept(job.file.sha256) as folder:
-                answer: bytes = await self._pool.ask(
-                    Question(job=job, folder=folder, limit_bytes=self._largest_image_bytes)
-                )
+                return await self._pool.ask(Question(job=job, folder=folder, limit_bytes=self._largest_image_bytes))
+
+    @contextmanager
+    def _explained(self, job: AnalysisJob | PartJob) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError:
             raise TooLateError(f"{job.file.basename} could not be analysed in time") from None
         except MemoryError:
@@ -65,4 +98,15 @@ class AnalysisPool:
         except ProcessLostError as lost:
             _log.warning("analysis.process_lost", action=job.action, sha256=job.file.sha256, exit_code=lost.exit_code)
             raise TransientError("the process that analysed the image was ended") from lost
-        return answer
+
+
+async def _fetch(wanted: BytesWanted, read: ReadBytes, reply: Reply) -> None:
+    """Get what a process asked for, and tell it."""
+    try:
+        outcome = Outcome(await read(wanted.offset, wanted.length))
+    except (UsageError, TransientError) as error:
+        outcome = Outcome(error=error)
+    except Exception:  # noqa: BLE001 - the process must not wait for an answer in vain
+        _log.exception("analysis.read_failed")
+        outcome = Outcome(error=RuntimeError("the file could not be read"))
+    reply(outcome)

@@ -12,37 +12,89 @@ import orjson
 from astropy.utils.exceptions import AstropyWarning
 
 from datalab.fits.configuration import remember_settings
+from datalab.fits.parts import NotInPartsError, PartialImage
 from datalab.processes.limits import limit_memory
 from datalab.processes.worker import Parent
 from operation_runner.analysing.decoded_image import DecodedImage, decode
-from operation_runner.analysing.model import Question
+from operation_runner.analysing.model import BytesWanted, PartJob, Question
 from operation_runner.offers.loaded import analyses_of
-from operation_runner.sdk.analysis import Analysis, Rendering
+from operation_runner.sdk.analysis import Analysis, Cutting, Part, Rendering
 
 #: Images kept open; each costs its header and catalogue and what was shown of it last (16 MB at most); the pixels stay
 #: on disk.
 _MOST_OPEN = 8
 
 
-def analysing(_: Parent, packages: tuple[str, ...], memory_bytes: int) -> Callable[[Question], bytes]:
-    """Return the function that answers a question as JSON."""
+#: Headers kept of files that are read in parts, each a megabyte at most.
+_MOST_KNOWN = 64
+
+
+def analysing(parent: Parent, packages: tuple[str, ...], memory_bytes: int) -> Callable[[Question | PartJob], Any]:
+    """Return the function that answers a question: as JSON, or as a `Part` of an image.
+
+    Of files that are elsewhere it asks for `BytesWanted`, and answers None for those it needs as a whole.
+    """
     warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error
     remember_settings()
     actions = analyses_of(packages)
     limit_memory(memory_bytes)
     opened: OrderedDict[Path, DecodedImage] = OrderedDict()
-    return lambda question: _answer(question, actions[question.job.action], opened)
+    known: OrderedDict[str, PartialImage] = OrderedDict()
+
+    def answer(question: Question | PartJob) -> Any:
+        if isinstance(question, PartJob):
+            return _part(question, actions[question.action], known, parent)
+        return _answer(question, actions[question.job.action], opened)
+
+    return answer
 
 
-def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, DecodedImage]) -> bytes:
+def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, DecodedImage]) -> bytes | Part:
     job = question.job
     image = _opened(question, opened)
+    parameters = action.Parameters.model_validate(job.parameters)
     if isinstance(action, Rendering):
         assert job.target is not None
-        action.render(image, job.target)
+        action.render(image, parameters, job.target)
         return b"{}"
-    answer = action.analyse(image, action.Parameters.model_validate(job.parameters))
-    return orjson.dumps(answer, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    if isinstance(action, Cutting):
+        return action.cut(image, parameters)
+    return orjson.dumps(action.analyse(image, parameters), default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _part(job: PartJob, action: Analysis, known: OrderedDict[str, PartialImage], parent: Parent) -> Part | None:
+    assert isinstance(action, Cutting)
+    file = job.file
+    source = _Elsewhere(parent, file.size_bytes)
+    image = known.pop(file.sha256, None)
+    try:
+        if image is None or image.basename != file.basename:
+            image = PartialImage(basename=file.basename, sha256=file.sha256, source=source)
+        else:
+            image.reading_from(source)
+        part = action.cut(image, action.Parameters.model_validate(job.parameters))
+    except NotInPartsError:
+        return None
+    known[file.sha256] = image  # not if anything was wrong: then all of it is read anew
+    if len(known) > _MOST_KNOWN:
+        known.popitem(last=False)
+    return part
+
+
+class _Elsewhere:
+    """A file whose bytes the parent has."""
+
+    def __init__(self, parent: Parent, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._parent = parent
+
+    def read(self, offset: int, length: int) -> bytes:
+        if not length:
+            return b""
+        if offset < 0 or length < 0 or offset + length > self.size_bytes:
+            raise ValueError(f"the file has {self.size_bytes} bytes; {length} from {offset} on are none of them")
+        data: bytes = self._parent.ask(BytesWanted(offset, length))
+        return data
 
 
 def _opened(question: Question, opened: OrderedDict[Path, DecodedImage]) -> DecodedImage:
@@ -53,7 +105,7 @@ def _opened(question: Question, opened: OrderedDict[Path, DecodedImage]) -> Deco
     if image is None or (image.basename, image.source) != (file.basename, file.source):
         if not folder.exists():
             decode(file, question.job.path, folder, limit_bytes=question.limit_bytes)
-        image = DecodedImage(file, folder)
+        image = DecodedImage(file, folder, path=question.job.path)
     opened[folder] = image
     if len(opened) > _MOST_OPEN:
         opened.popitem(last=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image as Picture
 
 from datalab.astro.display.stretch import auto_stretch, rendered
-from operation_runner.sdk.analysis import AnalysedImage, Rendering
+from operation_runner.sdk.analysis import AnalysedImage, AnalysisParameters, Rendering
 
 
 class GetTif(Rendering):
@@ -17,7 +17,7 @@ class GetTif(Rendering):
     extension = ".tif"
     media_type = "image/tiff"
 
-    def render(self, image: AnalysedImage, target: Path) -> None:
+    def render(self, image: AnalysedImage, parameters: AnalysisParameters, target: Path) -> None:  # noqa: ARG002 - it has none
         picture = Picture.fromarray(rendered(image.pixels, auto_stretch(image.pixels)))
         tiff = io.BytesIO()  # Pillow leaves a file cut short, or hides the reason, where there is no room for it
         picture.convert("RGB").save(tiff, "TIFF", compression="tiff_lzw")

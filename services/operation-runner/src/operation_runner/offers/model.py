@@ -24,10 +24,11 @@ class RenderingKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedAction:
-    """An analysis action; `rendering` if its result is a file."""
+    """An analysis action; `rendering` if its result is a file, `in_parts` if it needs only a part of the image."""
 
     name: str
-    rendering: RenderingKind | None
+    rendering: RenderingKind | None = None
+    in_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ An action looks at one image while somebody waits. Write a class with a name, a 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
@@ -25,6 +26,7 @@ from datalab.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
+    from astropy.io import fits
     from astropy.table import Table
     from astropy.wcs import WCS
     from numpy.typing import NDArray
@@ -37,7 +39,10 @@ __all__ = [
     "Analysis",
     "AnalysisParameters",
     "Coordinate",
+    "Cutting",
     "DisplayParameters",
+    "ImageInParts",
+    "Part",
     "Rendering",
     "UsageError",
 ]
@@ -66,6 +71,35 @@ class DisplayParameters(AnalysisParameters):
         return DisplayScale.of(image.pixels.shape, width=self.width, height=self.height)
 
 
+class ImageInParts(Protocol):
+    """The science image of a file of which only a part may be here."""
+
+    @property
+    def basename(self) -> str: ...
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the file."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def cards(self) -> fits.Header:
+        """Return the header as it is, of the image and not of how it is stored; not to be changed."""
+        ...
+
+    def wcs(self) -> WCS | None:
+        """Return the celestial coordinates, or None if the header has none."""
+        ...
+
+    def box(self, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[Any]:
+        """Return the pixels of rows and columns from the first on and before the second, native byte order."""
+        ...
+
+
 class AnalysedImage(Protocol):
     """The science image of the file."""
 
@@ -75,6 +109,15 @@ class AnalysedImage(Protocol):
     @property
     def source(self) -> str:
         """Where the file comes from, "archive" or "datalab"."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The file as it is stored; not to be written to."""
+        ...
+
+    def cards(self) -> fits.Header:
+        """Return the header as it is, of the image and not of how it is stored; not to be changed."""
         ...
 
     def number(self, keyword: str) -> float | None:
@@ -134,7 +177,7 @@ class Analysis(ABC):
 
 
 class Rendering(Analysis):
-    """An action whose result is a file, made once and kept; the answer links to it."""
+    """An action whose result is a file, made once for the same parameters and kept; the answer links to it."""
 
     #: To be raised whenever the same file would give another result.
     version: ClassVar[int]
@@ -146,9 +189,29 @@ class Rendering(Analysis):
     Parameters = AnalysisParameters
 
     @abstractmethod
-    def render(self, image: AnalysedImage, target: Path) -> None:
+    def render(self, image: AnalysedImage, parameters: Any, target: Path) -> None:
         """Write the file. Raises `UsageError` with a text for the user when the data cannot work."""
 
     def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
         """Not to be called: there is nothing to answer but the link."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a `Cutting` answers: a file, and what it is."""
+
+    body: bytes
+    media_type: str
+
+
+class Cutting(Analysis):
+    """An action that needs only a part of the image; the answer is a file, and nothing is stored."""
+
+    @abstractmethod
+    def cut(self, image: ImageInParts, parameters: Any) -> Part:
+        """Return the part. Raises `UsageError` with a text for the user when the data cannot work."""
+
+    def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
+        """Not to be called: what is answered is a file."""
         raise NotImplementedError

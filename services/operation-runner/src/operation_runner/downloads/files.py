@@ -1,4 +1,4 @@
-"""Files made by renderings, in the object store."""
+"""Files made for somebody to save, in the object store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from datalab.platform.objects.store import ObjectStore
 
 
-class ObjectRenderedFiles:
+class ObjectFiles:
     """Kept under the keys they are asked for by; each key always stands for the same file."""
 
     def __init__(self, store: ObjectStore) -> None:

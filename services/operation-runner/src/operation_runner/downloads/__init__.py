@@ -1,0 +1,1 @@
+"""Files made for somebody to save: each once, and to its end."""
