@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from astropy.io import fits
 from PIL import Image as Picture
 
 from datalab.events.analysis import AnalysisDescribed
@@ -109,13 +110,16 @@ async def test_every_action_answers(runner, alice):
         "centroiding": {**place, "radius": 3, "r_back1": 4, "r_back2": 5},
         "raw-data": {"max_size": 20},
         "get-tif": {},
+        "get-tif-16bit": {"stretch": "linear"},
+        "get-fits": {},
+        "funpack": {},
         "get-jpg": {"zmin": None, "zmax": 1500},
         "histogram": {},
         "statistics": DISPLAY,
         "radial-profile": place,
         "zscale": {},
     }
-    assert set(parameters) | {"misbehave"} == set(discover_analyses(ANALYSIS_PACKAGES))
+    assert set(parameters) | {"misbehave", "cutout"} == set(discover_analyses(ANALYSIS_PACKAGES))
     answers = {}
     for action, given in parameters.items():
         status, body = await ask(alice, action, basename="solved", source="archive", **given)
@@ -127,6 +131,13 @@ async def test_every_action_answers(runner, alice):
     assert len(answers["raw-data"]["data"]) == 400
     assert len(answers["source-catalog"]) == 1
     assert Picture.open(io.BytesIO(base64.b64decode(answers["get-jpg"]["jpg_base64"]))).size == (120, 80)
+
+
+async def test_a_cutout_is_answered_as_a_file(runner, alice):
+    body = {"basename": "solved", "x": 1, "y": 1, "width": 30, "height": 20}
+    reply = await alice.post("/api/analysis/cutout/", json=body)
+    assert (reply.status_code, reply.headers["Content-Type"]) == (200, "image/fits")
+    assert fits.getdata(io.BytesIO(reply.content)).shape == (20, 30)
 
 
 async def test_the_list_tells_what_can_be_asked(runner, alice):
@@ -211,9 +222,11 @@ async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
     await world.describe(MEDIAN)
     operation = await world.operation(alice, session, input_data={"input_files": [archive("plain"), archive("solved")]})
     file = world.files["solved"]
-    fits = StoredFile(key=file.key, sha256=file.sha256, size_bytes=file.size_bytes, media_type="application/fits")
+    stored_fits = StoredFile(
+        key=file.key, sha256=file.sha256, size_bytes=file.size_bytes, media_type="application/fits"
+    )
     made = result().model_copy(
-        update={"output_files": (OutputFile(basename=OUTPUT, type="fits", files={"fits": fits}),)}
+        update={"output_files": (OutputFile(basename=OUTPUT, type="fits", files={"fits": stored_fits}),)}
     )
     await world.succeed(alice, session, operation, made)
     assert (await ask(alice, "wcs", basename=OUTPUT, source="datalab"))[0] == 200
@@ -225,7 +238,7 @@ async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
     number = shown["output"]["output_files"][0]["id"]
     (frame,) = (await alice.get(f"/api/frames/?basename_exact={OUTPUT}")).json()["results"]
     assert (frame["id"], frame["basename"]) == (number, OUTPUT)
-    assert f"/{fits.key}?" in frame["url"]
+    assert f"/{stored_fits.key}?" in frame["url"]
     assert (await alice.get(f"/api/frames/{number}/")).json()["version_set"] == frame["version_set"]
     assert (await alice.get(f"/api/frames/{number}/headers/")).json()["data"]["NAXIS2"] == 80
     assert (await bob.get(f"/api/frames/?basename_exact={OUTPUT}")).json()["results"] == []

@@ -88,6 +88,16 @@ NOBODYS = {
         ],
         "open to everybody, each with what they may see: test_archive",
     ),
+    **dict.fromkeys(
+        [
+            ("POST", "/download"),
+            ("POST", "/downloadzip"),
+            ("POST", "/api/frames/zip"),
+            ("GET", "/api/frames/{frame_id}/cutout"),
+            ("GET", "/api/frame-funpack/{version_id}/funpack"),
+        ],
+        "open to everybody, each with what they may read: test_downloads",
+    ),
     ("GET", "/api/names/{name:path}"): "the sky belongs to nobody",
     ("GET", "/infoimage/{site}/{channel}"): "pictures of a site's instruments, for everybody",
     ("GET", "/allskyimage/{site}"): "the sky over a site, for everybody",

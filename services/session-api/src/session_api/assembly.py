@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.downloads import assembly as downloads_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
@@ -65,6 +66,15 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     sites = sites_assembly.build(
         core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
     )
-    others = [uploads, accounts, offers, names, archive, operations.capability, sessions, analysis, feed, sites]
+    downloads = downloads_assembly.build(
+        core,
+        settings=settings,
+        max_answer_bytes=settings.analysis_max_answer_bytes,
+        links=links,
+        frames=frames,
+        outputs=outputs,
+        authenticate=authenticator.authenticate,
+    )
+    others = [uploads, accounts, offers, names, downloads, archive, operations.capability, sessions, analysis, feed, sites]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

@@ -15,7 +15,7 @@ from datalab.events.operations import FailureKind
 from session_api.analysis.model import AnalysisError
 from session_api.analysis.service import AnalysisService
 from session_api.web.access import Access, access
-from session_api.web.bodies import ANY_ROUTE, ErrorResponses, JsonObject
+from session_api.web.bodies import ANY_ROUTE, FITS_OR_JPEG, ErrorResponses, JsonObject
 from session_api.web.delivery import UNCHANGED, accepts_gzip, delivered
 from session_api.web.dependencies import Caller, CorrelationId, provided
 from session_api.web.replies import JsonReply
@@ -93,7 +93,9 @@ async def list_actions(analyses: Analyses) -> Response:
     )
 
 
-@router.post("/{action}", response_model=Any, responses={**_FAILURES, **UNCHANGED}, summary="Look at a file")
+@router.post(
+    "/{action}", response_model=Any, responses={**FITS_OR_JPEG, **_FAILURES, **UNCHANGED}, summary="Look at a file"
+)
 @access(Access.USER)
 async def analyse(
     request: Request,
@@ -111,9 +113,9 @@ async def analyse(
         # `error` is the only key the user interface shows to the user.
         return JsonReply(AnalysisFailure(error=error.message), _STATUS[error.kind])
     if answer.encoding is None:
-        reply = Response(answer.body, media_type="application/json")
+        reply = Response(answer.body, media_type=answer.media_type)
     elif accepts_gzip(request):
-        reply = Response(answer.body, media_type="application/json", headers={"Content-Encoding": answer.encoding})
+        reply = Response(answer.body, media_type=answer.media_type, headers={"Content-Encoding": answer.encoding})
     else:
-        reply = Response(await answer.unpacked(), media_type="application/json")
+        reply = Response(await answer.unpacked(), media_type=answer.media_type)
     return await delivered(request, reply)

@@ -34,10 +34,11 @@ class RunnersAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A JSON text, perhaps compressed."""
+    """A JSON text, perhaps compressed; or a file, as its type says."""
 
     body: bytes
     encoding: Literal["gzip"] | None = None
+    media_type: str = "application/json"
 
     async def unpacked(self) -> bytes:
         """Return the text as it is to be read."""

@@ -72,7 +72,7 @@ class AnalysisService:
             raise AnalysisError(f"{action} Error: {error.message}", kind=FailureKind.TRANSIENT) from error
         if answer.head.failure is not None:
             raise AnalysisError(f"{action} Error: {answer.head.message}", kind=answer.head.failure)
-        given = Answer(answer.body, answer.head.encoding)
+        given = Answer(answer.body, answer.head.encoding, answer.head.media_type)
         return Answer(self._linked(await given.unpacked(), answer.head.links)) if answer.head.links else given
 
     async def _answered(

@@ -62,13 +62,7 @@ def wanted_upload(
     *, name: str, folder: str, channel: JsonValue, header: dict[str, JsonValue] | None, site: str | None = None
 ) -> WantedUpload:
     """Return what is asked for. Raises `RefusedError` in the words clients know, `UsageError`."""
-    if folder not in _FOLDERS:
-        raise RefusedError(_FOLDER_REFUSED)
-    if not _NAME.fullmatch(name) or not name.isprintable() or len(name.encode(errors="replace")) > 255:
-        raise UsageError(
-            f"object_name must be a plain file name of at most 255 bytes, without folders; it is {shown(name)}."
-        )
-    key = f"{folder}/{name}"
+    key = object_key(folder=folder, name=name)
     wanted = WantedUpload(
         key=key,
         name=name,
@@ -96,6 +90,17 @@ def frame_name(key: str) -> FileName | None:
         return parse_file_name(file_name) if file_name else None
     except UsageError:
         return None
+
+
+def object_key(*, folder: str, name: str) -> str:
+    """Return where the file of a name is. Raises `RefusedError` for another folder, in clients' words, `UsageError`."""
+    if folder not in _FOLDERS:
+        raise RefusedError(_FOLDER_REFUSED)
+    if not _NAME.fullmatch(name) or not name.isprintable() or len(name.encode(errors="replace")) > 255:
+        raise UsageError(
+            f"object_name must be a plain file name of at most 255 bytes, without folders; it is {shown(name)}."
+        )
+    return f"{folder}/{name}"
 
 
 def _checked_channel(channel: JsonValue) -> int:

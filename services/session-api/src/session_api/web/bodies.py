@@ -55,6 +55,11 @@ TOO_MANY: ErrorResponses = {429: {"model": Detail}}
 CONFLICT: ErrorResponses = {409: {"model": Detail}}
 
 
+#: What of an answer is a file.
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+FITS_OR_JPEG: ErrorResponses = {200: {"content": {"image/fits": BINARY, "image/jpeg": BINARY}}}
+
+
 class Deleted(TypedDict):
     """How many were deleted."""
 

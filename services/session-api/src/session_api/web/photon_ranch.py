@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Final
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,9 +37,18 @@ from session_api.web.strict_json import JsonParseError, parse_json
 #: What may stand in front of a route's path. The first is production's, and has our own routes, too.
 STAGES: Final = ("/api", "/dev", "/test")
 
+
+class GatewayTimeout(BaseModel):
+    """What was asked for takes longer than anybody waits."""
+
+    message: str
+
+
 _TEXT: Final = {"content": {"application/json": {"schema": {"type": "string"}}}}
 #: How a route says that it answers with bare text: `responses={200: TEXT}`.
 TEXT: Final[dict[str, Any]] = {"description": "Bare text, without quotes", **_TEXT}
+#: What is said by whoever cannot wait any longer, in the words of the gateway clients know.
+WAITED: Final[ErrorResponses] = {504: {"model": GatewayTimeout, "description": "Not ready yet: ask again"}}
 #: What any of these routes can answer when something is wrong with the request.
 TEXT_ERRORS: Final[ErrorResponses] = {400: TEXT, 403: TEXT, 404: TEXT}
 

@@ -1,0 +1,1 @@
+"""Files made for somebody to save: FITS, TIFF, archives of files, parts of images."""
