@@ -1,10 +1,14 @@
 """Files that are made once, by one runner, and to their end."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from datalab.errors import TransientError, UsageError
+from datalab.events.envelope import utc_now
+from datalab.platform.objects.bucket import StoredObject
+from operation_runner.downloads.files import ObjectFiles
 from operation_runner.downloads.making import Making, UnfinishedError
 from support.waiting import until
 
@@ -156,3 +160,15 @@ async def test_stopping_gives_up_what_is_made(lab):
     await lab.runners[0].stop()
     assert asyncio.all_tasks() <= before
     assert (lab.leases.notes, lab.files.kept) == ({}, set())
+
+
+@pytest.mark.parametrize(("hours", "there"), [(0, True), (23, True), (25, False)])
+async def test_what_may_go_soon_is_made_anew(hours, there):
+    """A link that was just given must not lead nowhere because its file is about to go."""
+
+    class Store:
+        async def stat(self, key):
+            modified_at = utc_now() - timedelta(hours=hours)
+            return StoredObject(key=key, size_bytes=1, etag="", sha256=None, modified_at=modified_at)
+
+    assert await ObjectFiles(Store()).has(KEY) is there

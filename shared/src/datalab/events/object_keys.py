@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256 as sha256_of
 
 #: Files of frames, stored and announced by observatories.
@@ -17,6 +17,8 @@ DATA = "data/"
 RESULTS = "results/"
 #: Files made for somebody to save, each named by what it was made of.
 DOWNLOADS = "downloads/"
+#: One that is older is made anew when it is asked for: a link to it must not end soon after it was given.
+DOWNLOAD_IS_FRESH = timedelta(days=1)
 #: Among them: archives of several files, and lists of what goes into them.
 ZIPS = f"{DOWNLOADS}zips/"
 #: Pictures of frames that nobody sent, made of the files that came.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datalab.events.envelope import utc_now
+from datalab.events.object_keys import DOWNLOAD_IS_FRESH
 from datalab.platform.objects.store import ObjectStore
 
 
@@ -14,7 +16,9 @@ class ObjectFiles:
         self._store = store
 
     async def has(self, key: str) -> bool:
-        return await self._store.stat(key) is not None
+        """Tell whether a file is there, and will be for a while."""
+        found = await self._store.stat(key)
+        return found is not None and utc_now() - found.modified_at < DOWNLOAD_IS_FRESH
 
     async def keep(self, key: str, path: Path, *, media_type: str) -> None:
         await self._store.put_file(key, path, content_type=media_type)

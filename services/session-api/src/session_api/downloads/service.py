@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from datalab.errors import NotFoundError, TransientError, UsageError
 from datalab.events.archives import ArchiveList, ArchiveMember
 from datalab.events.envelope import utc_now
-from datalab.events.object_keys import zip_keys
+from datalab.events.object_keys import DOWNLOAD_IS_FRESH, zip_keys
 from datalab.platform.objects.links import Links
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.objects.zipping import ZipMember, zipped
@@ -81,7 +81,8 @@ class DownloadService:
         if not members:
             raise NotFoundError(_NOTHING_FOUND)
         key, list_key = zip_keys((member.name, member.file.sha256) for member in members)
-        if await self._objects.stat(key) is None:
+        found = await self._objects.stat(key)
+        if found is None or utc_now() - found.modified_at > DOWNLOAD_IS_FRESH:
             listed = ArchiveList(members=members).model_dump_json().encode()
             await self._objects.put_bytes(list_key, listed, content_type="application/json")
             await self._runners.archived(key, list_key, correlation_id=correlation_id)
