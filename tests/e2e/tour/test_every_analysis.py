@@ -1,13 +1,16 @@
 """Every analysis action there is, asked as the existing user interface asks, about a frame and about an output."""
 
 import base64
+import bz2
 import math
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.visualization import ZScaleInterval
 from astropy.wcs import WCS
 from PIL import Image as Picture
@@ -233,6 +236,37 @@ async def test_zscale_is_that_of_other_programs(subject):
     assert answer["zmin"] == pytest.approx(low, abs=0.2 * spread)
     assert answer["zmax"] == pytest.approx(high, abs=0.3 * spread)
     assert answer["black"] < answer["white"]
+
+
+async def test_get_fits_has_the_image_alone(subject):
+    link = (await subject.ask("get-fits"))["fits_url"]
+    with fits.open(BytesIO(await subject.client.download(link))) as hdus:
+        (hdu,) = hdus
+        np.testing.assert_array_equal(hdu.data, subject.pixels)
+        assert hdu.header["FILTER"] == subject.header["FILTER"]
+
+
+async def test_get_tif_16bit_has_every_level(subject):
+    link = (await subject.ask("get-tif-16bit", stretch="linear"))["tif_url"]
+    with tifffile.TiffFile(BytesIO(bz2.decompress(await subject.client.download(link)))) as tiff:
+        levels, said = tiff.asarray(), tiff.shaped_metadata[0]
+    shown = said["ZERO"] + said["STEP"] * levels.astype(float)
+    assert np.abs(shown - subject.pixels).max() <= 0.51 * said["STEP"]
+
+
+async def test_funpack_leaves_the_whole_file(subject):
+    link = (await subject.ask("funpack"))["fits_url"]
+    with fits.open(BytesIO(await subject.client.download(link))) as hdus:
+        assert not any(isinstance(hdu, fits.CompImageHDU) for hdu in hdus)
+        assert "CAT" in [hdu.name for hdu in hdus]
+        np.testing.assert_array_equal(hdus["SCI"].data, subject.pixels)
+
+
+async def test_cutout_is_a_part_of_the_image(subject):
+    body = {**subject.name, "x": 31, "y": 21, "width": 40, "height": 25}
+    reply = await subject.client.http.post("analysis/cutout/", json=body)
+    assert (reply.status_code, reply.headers["Content-Type"]) == (200, "image/fits")
+    np.testing.assert_array_equal(fits.getdata(BytesIO(reply.content)), subject.pixels[20:45, 30:70])
 
 
 async def test_the_name_of_a_picture_means_its_image(subjects):
