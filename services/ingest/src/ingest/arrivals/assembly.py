@@ -34,7 +34,7 @@ _LARGEST_SHARE_OF_TIME = 0.1
 _BURST_S = 60.0
 _TIDY_EVERY_S = 600.0
 #: What is not tallied yet is counted frame by frame: some ten thousand in a night.
-_TALLY_EVERY_S = 30.0
+_TALLY_EVERY_S, _TALLY_SHARE_OF_TIME = 10.0, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
                 name="tallies",
                 every_s=_TALLY_EVERY_S,
                 first_after_s=0.0,
-                share_of_time=_LARGEST_SHARE_OF_TIME,
+                share_of_time=_TALLY_SHARE_OF_TIME,
                 work=frames.tally,
             ),
             Periodic(name="former headers", every_s=_TIDY_EVERY_S, first_after_s=0.0, work=frames.move_headers),

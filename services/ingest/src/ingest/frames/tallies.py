@@ -31,6 +31,8 @@ QUIET = timedelta(seconds=120)
 _MARK_GOOD_FOR_S = 10.0
 _MOST_REMEMBERED = 10_000
 _LOOK_AGAIN = timedelta(days=1)
+#: A month of 300,000 frames takes a second or two; between a few of them others have their turn.
+_MOST_AT_ONCE = 3
 #: More kinds of frames in a month: 5 MB of them, and nothing that frames could be told apart by.
 MOST_CELLS = 20_000
 
@@ -63,8 +65,8 @@ class TallyRepository:
         await self._tallies.insert(TallyDocument(month=month, marked={EVERY_DAY: utc_now()}))
         await self._tallies.update({"_id": month}, mark)
 
-    async def tally(self, *, quiet: timedelta = QUIET) -> int:
-        """Tally the months with days that were marked some time ago; return how many there were.
+    async def tally(self, *, quiet: timedelta = QUIET, most: int = _MOST_AT_ONCE) -> int:
+        """Tally months with days that were marked some time ago, so many at the most; return how many there were.
 
         And one that was not for a day, if there is one: so much later is seen what was written without a mark.
         """
@@ -76,7 +78,7 @@ class TallyRepository:
         rows = await self._tallies.rows({"_id": {"$ne": COMPLETE_ID}}, fields)
         due = [row for row in rows if any(marked_at < now - quiet for marked_at in row["marked"].values())]
         old = [row for row in rows if row not in due and row["tallied_at"] and row["tallied_at"] < now - _LOOK_AGAIN]
-        for row in (*due, *old[:1]):
+        for row in (*due, *old[:1])[:most]:
             tallied += await self._tally(row["_id"], row["revision"], row["marked"], quiet_since=now - quiet)
         return tallied
 
