@@ -75,6 +75,18 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         outputs=outputs,
         authenticate=authenticator.authenticate,
     )
-    others = [uploads, accounts, offers, names, downloads, archive, operations.capability, sessions, analysis, feed, sites]
+    others = [
+        uploads,
+        accounts,
+        offers,
+        names,
+        downloads,
+        archive,
+        operations.capability,
+        sessions,
+        analysis,
+        feed,
+        sites,
+    ]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
     return [*others, web.capability], web

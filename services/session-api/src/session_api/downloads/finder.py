@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from datalab.documents.file_names import parse_file_name
-from datalab.documents.frame import FrameDocument
+from datalab.documents.frame import SCIENCE_ROLES
 from datalab.errors import NotFoundError, UsageError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import DATA
@@ -18,6 +18,7 @@ from datalab.platform.objects.store import ObjectStore
 from session_api.archive.file_numbers import frame_of, versions
 from session_api.archive.model import OLDEST_FIRST, FrameFilter, Place
 from session_api.archive.repository import FrameReader
+from session_api.archive.rows import FrameRow
 from session_api.archive.service import Outputs
 from session_api.downloads.model import (
     FITS_ENDINGS,
@@ -25,12 +26,15 @@ from session_api.downloads.model import (
     WantedArchive,
     WantedDownload,
     file_of,
+    listed,
     stored,
     without_fits_ending,
 )
 from session_api.web.failures import FrameNotFoundError
 from session_api.web.user import User
 
+#: What lists need of a frame.
+_LISTED: Final = dict.fromkeys(("frame_id", "capture_date", "filter_name", "files"), True)
 #: Frames read at once, of all requests: each takes some 5 KB as Python objects.
 _PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 2
@@ -87,9 +91,9 @@ class FileFinder:
         """Return the files of those frames that may be read, and have one."""
         chosen = FrameFilter(numbers=sorted(set(frame_ids)), with_science=True)
         files = [
-            stored(frame, frame.science_file)
-            async for frame in self._each(caller, chosen)
-            if frame.science_file is not None
+            listed(row, role)
+            async for row in self._each(caller, chosen)
+            for role in [next(role for role in SCIENCE_ROLES if role in row["files"])]
         ]
         known = [await self._outputs.find(caller, number) for number in sorted(set(frame_ids))[:_PAGE]]
         return files + [
@@ -101,22 +105,24 @@ class FileFinder:
     async def of_site(self, caller: User, wanted: WantedArchive) -> AsyncIterator[StoredFile]:
         """Yield one file of the size wanted of each image of a site, the oldest first."""
         chosen = FrameFilter(equal={"site": [wanted.site]}, captured=(wanted.start, wanted.end), with_science=True)
-        async for frame in self._each(caller, chosen):
-            role = next((role for role in wanted.size.roles if role in frame.files), None)
+        async for row in self._each(caller, chosen):
+            role = next((role for role in wanted.size.roles if role in row["files"]), None)
             if role is not None:
-                yield stored(frame, frame.files[role])
+                yield listed(row, role)
 
-    async def _each(self, caller: User, chosen: FrameFilter) -> AsyncIterator[FrameDocument]:
+    async def _each(self, caller: User, chosen: FrameFilter) -> AsyncIterator[FrameRow]:
         after: Place | None = None
         proposals = caller.readable_proposals
         while True:
             async with self._reading:
-                page = await self._frames.page(proposals, chosen, OLDEST_FIRST, limit=_PAGE, after=after)
-            for frame in page:
-                yield frame
+                page = await self._frames.page(
+                    proposals, chosen, OLDEST_FIRST, limit=_PAGE, after=after, fields=_LISTED
+                )
+            for row in page:
+                yield row
             if not page:
                 return
-            after = Place(page[-1].capture_date, page[-1].frame_id)
+            after = Place(page[-1]["capture_date"], page[-1]["frame_id"])
 
     async def _of_frame(self, caller: User, wanted: WantedDownload) -> StoredFile:
         try:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 from pydantic import JsonValue
 
 from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.errors import TransientError, UsageError
 from datalab.events.operations import InputFile, InputSource
+from session_api.archive.rows import FrameRow
 from session_api.uploads.model import object_key
 
 Form = Literal["fits", "tif", "raw"]
@@ -137,6 +138,23 @@ def stored(frame: FrameDocument, file: FrameFile, *, source: InputSource = Input
         basename=frame.basename,
         filter_name=frame.filter_name,
         source=source,
+    )
+
+
+def listed(row: FrameRow, role: str) -> StoredFile:
+    """Return a file of a frame in a list."""
+    return _of_row(cast("Mapping[str, Any]", row), role)
+
+
+def _of_row(row: Mapping[str, Any], role: str) -> StoredFile:
+    file = row["files"][role]
+    return StoredFile(
+        key=file["key"],
+        sha256=file["sha256"],
+        size_bytes=file["size_bytes"],
+        etag=file["etag"],
+        basename=row["_id"],
+        filter_name=row.get("filter_name"),
     )
 
 
