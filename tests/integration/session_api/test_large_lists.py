@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from support.session_api import MEDIAN, archive, body_of, frame_document, result, running_world
+from support.session_api import (
+    MEDIAN,
+    archive,
+    body_of,
+    frame_document,
+    frame_file,
+    result,
+    running_world,
+    stored_file,
+)
 
 LARGE_ITEM = {"source": "archive", "basename": "f1", "note": "x" * 4000}
 
@@ -110,3 +119,20 @@ async def test_who_is_still_sending_keeps_nobody_from_an_answer(world):
         finish.set()
         changed = [(await each).status_code for each in sending]
     assert (listed, changed) == ([200] * 3, [200] * 4)
+
+
+async def test_images_and_frames_end_where_an_answer_does_and_go_on_there(world, client):
+    pictures = {
+        role: frame_file(stored_file(f"data/{role}", media_type="image/jpeg")) for role in ("jpg_10", "fits_01")
+    }
+    await world.add_frames(*(frame_document(f"image-{n}", frame_id=n, site="many", files=pictures) for n in range(30)))
+    for query in ("site=many", "site=many&limit=29", "site=many&limit=30"):
+        seen, url, answers = [], f"/filtered_images?{query}", 0
+        while url:
+            reply = await client.get(url)
+            seen += [image["image_id"] for image in reply.json()]
+            url, answers = reply.links.get("next", {}).get("url"), answers + 1
+        assert (seen, answers) == ([*range(29, -1, -1)], 1 if query.endswith("30") else 2)
+    listed = await pages(client, "/api/frames/?basename=image-&pagination_style=cursor&limit=100")
+    assert [frame["id"] for page in listed for frame in page] == [*range(29, -1, -1)]
+    assert len(listed) > 1

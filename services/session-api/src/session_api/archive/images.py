@@ -118,16 +118,16 @@ class ImageService:
         kept: list[FrameRow] = []
         while len(kept) <= wanted:
             # One more tells that there are more.
-            found = await self._frames.page(
+            found, is_full = await self._frames.part(
                 proposals, chosen, order, limit=wanted + 1, after=after, fields=IMAGE_FIELDS
             )
-            if not found:
-                return self._packages(kept), None
             kept += await self._without_covered(proposals, chosen, found)
+            ends = len(found) <= wanted and not is_full
+            if ends and len(kept) <= wanted:
+                return self._packages(kept), None
             after = _place(found[-1])
             if limit is None:
-                more = await self._frames.page(proposals, chosen, order, limit=1, after=after, fields=IMAGE_FIELDS)
-                return self._packages(kept), after if more else None
+                return self._packages(kept), after
         return self._packages(kept[:wanted]), _place(kept[wanted - 1])
 
     async def _without_covered(

@@ -107,13 +107,28 @@ class FrameReader:
         after: Place | None = None,
         fields: Document = FRAME_FIELDS,
     ) -> list[FrameRow]:
-        """Return the first frames that fit, `limit` at the most.
+        """Return the first frames that fit, `limit` at the most: see `part`."""
+        rows, _ = await self.part(proposals, chosen, order, limit=limit, skip=skip, after=after, fields=fields)
+        return rows
+
+    async def part(
+        self,
+        proposals: Proposals,
+        chosen: FrameFilter,
+        order: FrameOrder,
+        *,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        fields: Document = FRAME_FIELDS,
+    ) -> tuple[list[FrameRow], bool]:
+        """Return the first frames that fit, `limit` at the most, and whether there are more than an answer can hold.
 
         They come after a place, which only lists by time have, or after the first `skip`; and end before their answer
         is larger than allowed.
         """
         conditions = [*_conditions(chosen), *_after(after, order)]
-        rows: list[Any] = await self._frames.rows_within(
+        found: tuple[list[Any], bool] = await self._frames.rows_within(
             _readable(proposals, conditions, complete=chosen.with_science),
             fields,
             sort=_sort(order),
@@ -124,7 +139,7 @@ class FrameReader:
             # Left to itself, the store may go through all frames by date until enough of them lie in a small circle.
             index=SKY_INDEX if chosen.touches else None,
         )
-        return rows
+        return found
 
     async def count(self, proposals: Proposals, chosen: FrameFilter, *, most: int) -> int:
         """Return how many frames fit, `most` at the most."""

@@ -114,12 +114,11 @@ class FrameService:
     ) -> tuple[list[FoundFrame], Place | None]:
         """Return the frames that fit after a place, and the place to go on from if there may be more."""
         proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
-        found = await self._frames.page(proposals, chosen, order, limit=limit + 1, after=after)
+        found, is_full = await self._frames.part(proposals, chosen, order, limit=limit + 1, after=after)
         rows = found[:limit]
-        last = Place(rows[-1]["capture_date"], rows[-1]["frame_id"]) if rows else None
-        # Fewer than asked for may be all there are, or all that an answer can hold.
-        more = len(found) > limit or (last and await self._frames.page(proposals, chosen, order, limit=1, after=last))
-        return await self._found(proposals, rows, with_related=with_related), last if more else None
+        more = is_full or len(found) > limit
+        last = Place(rows[-1]["capture_date"], rows[-1]["frame_id"]) if rows and more else None
+        return await self._found(proposals, rows, with_related=with_related), last
 
     async def frame(self, caller: User, frame_id: int) -> FoundFrame:
         """Return one frame, or one output of the caller's operations."""
@@ -162,13 +161,13 @@ class FrameService:
     async def aggregate(self, caller: User, chosen: FrameFilter) -> dict[str, list[str]]:
         """Return the values that frames which fit have, by what they are values of: see `AGGREGATED`."""
         proposals, chosen = caller.readable_proposals, replace(chosen, with_science=True)
-        tallied = await self._tallies.find(proposals, chosen)
+        fields = list(AGGREGATED.values())
+        tallied = await self._tallies.find(proposals, chosen, fields=fields)
         if tallied is None:
             values = await asyncio.gather(
                 *(self._frames.values(proposals, chosen, field) for field in AGGREGATED.values())
             )
             return dict(zip(AGGREGATED, values, strict=True))
-        fields = list(AGGREGATED.values())
         kinds = await asyncio.gather(
             *(
                 self._frames.kinds(proposals, replace(chosen, during=span), fields)

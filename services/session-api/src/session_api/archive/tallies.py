@@ -64,16 +64,18 @@ class FrameTallies:
         self._read_at = 0.0
         self._reading: Together[None, None] = Together(self._read_for_all)
 
-    async def find(self, proposals: Several[str] | None, chosen: FrameFilter) -> Tallied | None:
+    async def find(
+        self, proposals: Several[str] | None, chosen: FrameFilter, *, fields: Several[str] = ()
+    ) -> Tallied | None:
         """Return what is known of the frames that members of these proposals may read, None if that is not enough.
 
-        It is right as of a second ago.
+        Values are told of these fields only. It is right as of a second ago.
         """
         if not (self._known and _is_of_kinds(chosen)):
             return None
         if monotonic() - self._read_at > _GOOD_FOR_S:
             await self._reading.ask(None)
-        tallied = Tallied()
+        tallied = Tallied(values={name: set() for name in fields})
         for month in self._months.values():
             month.tell(tallied, proposals, chosen)
         return tallied if sum(_lengths(tallied.untold), timedelta()) <= _MOST_UNTOLD else None
@@ -130,11 +132,12 @@ class MonthTally:
         fitting = self._fitting(proposals, chosen)
         if inside == (self._beginning, self._end):
             tallied.frames += sum((fitting & mask).bit_count() << digit for digit, mask in enumerate(self._digits))
-            for name, masks in self._having.items():
-                tallied.values[name].update(value for value, mask in masks.items() if mask & fitting)
+            for name, values in tallied.values.items():
+                values.update(value for value, mask in self._having[name].items() if mask & fitting)
             tallied.untold += [self._days[number] for number in sorted(self._marked)]
             return
-        self._tell_days(tallied, [number for number in range(len(self._kinds)) if fitting >> number & 1], inside)
+        # The last digit stands for the first kind.
+        self._tell_days(tallied, [kind for kind, bit in enumerate(f"{fitting:b}"[::-1]) if bit == "1"], inside)
 
     def _tell_days(self, tallied: Tallied, kinds: Sequence[int], inside: Span) -> None:
         whole: list[int] = []
@@ -156,8 +159,8 @@ class MonthTally:
             frames = sum(self._counts[kind][whole[0] : whole[-1] + 1])
             if frames:
                 tallied.frames += frames
-                for name, value in self._kinds[kind].items():
-                    tallied.values[name].add(value)
+                for name, values in tallied.values.items():
+                    values.add(self._kinds[kind][name])
 
     def _without_marked(self, counts: Sequence[int]) -> Sequence[int]:
         return [0 if day in self._marked else count for day, count in enumerate(counts)] if self._marked else counts

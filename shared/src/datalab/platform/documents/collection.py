@@ -153,14 +153,14 @@ class Collection(Generic[DocumentT]):
         sort: Sort,
         skip: int = 0,
         index: str | None = None,
-    ) -> list[Document]:
-        """Return some fields of the first documents that fit, likewise, as they are stored.
+    ) -> tuple[list[Document], bool]:
+        """Return some fields of the first documents that fit, likewise, as they are stored; and whether there are more.
 
         `beside_bytes` belong to each that are stored elsewhere. `index` names the one to read by.
         """
         found: _Within[Document] = _Within(read=_same, beside=lambda _: beside_bytes, max_bytes=max_bytes)
         await read_while(self.driver, query, fields, found.take, sort=sort, skip=skip, limit=limit, index=index)
-        return found.taken
+        return found.taken, found.is_full
 
     async def rows(
         self,
@@ -321,15 +321,19 @@ class _Within(Generic[T]):
         self._beside = beside
         self._left = max_bytes
         self.taken: list[T] = []
+        #: There are more documents than the bytes allow.
+        self.is_full = False
 
     def take(self, row: Document, size: int) -> bool:
         """Return whether more is wanted."""
         self._left -= size
         if self._left < 0 and self.taken:
+            self.is_full = True
             return False
         document = self._read(row)
         self._left -= self._beside(document)
         if self._left < 0 and self.taken:
+            self.is_full = True
             return False
         self.taken.append(document)
         return True
