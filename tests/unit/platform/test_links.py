@@ -14,8 +14,9 @@ def signed(monkeypatch):
     """The keys that were signed."""
     keys = []
 
-    def sign(_links, key, content_type, filename, *, dated):
+    def sign(links, key, content_type, filename):
         keys.append(key)
+        dated = datetime.fromtimestamp(links._slot.dated_at, UTC)
         return f"{key}?{content_type}{filename}@{dated:%H:%M:%S}"
 
     monkeypatch.setattr(Links, "_sign", sign)
