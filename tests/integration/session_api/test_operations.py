@@ -10,6 +10,7 @@ from datalab.documents.removed_frame import RemovedFrame
 from datalab.events.operations import OperationCancelRequested
 from datalab.events.topology import CANCELLATIONS
 from support.session_api import archive, body_of, frame_document, frame_file, result, stored_file
+from support.waiting import until
 
 KEYS = ["id", "name", "status", "message", "operation_progress", "output", "input_data", "created", "state"]
 
@@ -432,7 +433,7 @@ async def test_cancelling_ends_an_operation_at_once(world, alice, session_id):
     second = await world.operation(alice, session_id)
     await world.succeed(alice, session_id, second)
     assert (await alice.post(operations_path(session_id, second, "cancel"))).status_code == 409
-    assert await cancellations(world, number) == [1]
+    assert await until(lambda: cancellations(world, number)) == [1]
     assert await cancellations(world, second) == []
 
 
@@ -476,7 +477,7 @@ async def test_deleting_an_operation_stops_it(world, alice, session_id):
         await alice.post(operations_path(session_id, number, "retry")),
     ):
         assert (gone.status_code, body_of(gone)) == missing
-    assert await cancellations(world, number) == [1]
+    assert await until(lambda: cancellations(world, number)) == [1]
 
 
 async def test_a_retry_while_it_is_deleted_is_stopped_too(world, alice, session_id, monkeypatch):
@@ -494,7 +495,7 @@ async def test_a_retry_while_it_is_deleted_is_stopped_too(world, alice, session_
     monkeypatch.setattr(repository, "handles", overtaken)
     assert (await alice.delete(operations_path(session_id, number))).status_code == 204
     assert (await alice.get(operations_path(session_id, number))).status_code == 404
-    assert await cancellations(world, number) == [2]
+    assert await until(lambda: cancellations(world, number)) == [2]
 
 
 async def test_deleting_several(world, alice, session_id):

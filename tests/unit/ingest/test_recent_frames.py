@@ -1,6 +1,8 @@
 """What a process remembers of the frames it has written."""
 
 import asyncio
+import math
+from time import monotonic
 
 import pytest
 
@@ -29,23 +31,25 @@ async def test_the_latest_is_what_was_read_or_what_was_written_here():
     recent, frame = RecentFrames(), bare_frame()
     later, another = frame.model_copy(update={"revision": 5}), frame.model_copy(update={"frame_id": 77, "revision": 1})
     async with recent.turn("a") as turn:
-        assert turn.newer(frame) is frame
-        assert turn.newer(None) is None
-        turn.frame = later
+        assert turn.newer(frame, asked_at=0.0) is frame
+        assert turn.newer(None, asked_at=0.0) is None
+        before = monotonic()
+        turn.wrote(later)
     async with recent.turn("a") as turn:
-        assert turn.newer(frame) is later
-        assert turn.newer(None) is later
-        assert turn.newer(another) is another, "it was deleted, and there is one of the same name"
-        assert turn.newer(later.model_copy(update={"revision": 6})).revision == 6
+        assert turn.newer(frame, asked_at=before) is later
+        assert turn.newer(None, asked_at=before) is later
+        assert turn.newer(None, asked_at=math.inf) is None, "it was removed since"
+        assert turn.newer(another, asked_at=before) is another, "it was removed, and there is one of the same name"
+        assert turn.newer(later.model_copy(update={"revision": 6}), asked_at=before).revision == 6
 
 
 async def test_not_all_are_remembered_and_none_that_is_waited_for_is_forgotten():
     recent = RecentFrames()
     async with recent.turn("first") as first:
-        first.frame = bare_frame()
+        first.wrote(bare_frame())
         for number in range(1000):
             async with recent.turn(f"frame {number}") as turn:
-                turn.frame = bare_frame()
+                turn.wrote(bare_frame())
     async with recent.turn("first") as turn:
         assert turn.frame is not None
     async with recent.turn("frame 0") as turn:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 
 from datalab.documents.frame import FrameDocument
 
@@ -24,13 +25,23 @@ class Turn:
     """A frame as far as this process knows it, while nobody else here writes it."""
 
     frame: FrameDocument | None = None
+    written_at: float = 0.0
     waiting: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def newer(self, read: FrameDocument | None) -> FrameDocument | None:
-        """Return the frame as it was read, or as it was written here if that was later."""
+    def wrote(self, frame: FrameDocument) -> None:
+        """Remember a frame that was just written."""
+        self.frame, self.written_at = frame, monotonic()
+
+    def newer(self, read: FrameDocument | None, *, asked_at: float) -> FrameDocument | None:
+        """Return the frame as it was read, or as it was written here after that was asked for, by `monotonic`.
+
+        What was written before and is not found any more has been removed.
+        """
         mine = self.frame
-        if mine is None or (read is not None and (read.frame_id != mine.frame_id or read.revision > mine.revision)):
+        if mine is None or self.written_at < asked_at:
+            return read
+        if read is not None and (read.frame_id != mine.frame_id or read.revision > mine.revision):
             return read
         return mine
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from datalab.documents.file_names import FileName
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
@@ -223,11 +223,12 @@ class Ingestion:
             _log.info("ingest.awaits_announcement", key=arrival.key)
             return Settlement(Outcome.IGNORED)
         stored = await self._stored(arrival, site)
+        asked_at = monotonic()
         frame = await self._find_frame(name.basename, site)
         if frame is not None and _knows(frame, name, stored, arrival.sha256):
             outcome = Outcome.UNCHANGED
         else:
-            outcome = await self._add(arrival, name, site, stored, frame)
+            outcome = await self._add(arrival, name, site, stored, frame, asked_at=asked_at)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
         return Settlement(outcome)
 
@@ -286,7 +287,14 @@ class Ingestion:
         return AwaitedError(reason)
 
     async def _add(
-        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion, frame: FrameDocument | None
+        self,
+        arrival: Arrival,
+        name: FileName,
+        site: str,
+        stored: StoredVersion,
+        frame: FrameDocument | None,
+        *,
+        asked_at: float,
     ) -> Outcome:
         copy, inspection = await self._read(arrival, name, site, stored)
         if arrival.owner is not None:
@@ -334,11 +342,11 @@ class Ingestion:
             except LostRaceError:
                 known = await self._find_frame(name.basename, site)
                 raise
-            turn.frame = after
+            turn.wrote(after)
             return Outcome.INGESTED if news else Outcome.UNCHANGED
 
         async with self._recent.turn(name.basename) as turn:
-            known = _usable(turn.newer(frame), site)
+            known = _usable(turn.newer(frame, asked_at=asked_at), site)
             return await until_won(partial(save, turn), races=_MOST_RACES, of=f"frame {name.basename!r}")
 
     async def _read(
