@@ -134,6 +134,18 @@ async def test_headers_are_moved_out_of_frames_in_their_former_form(database, fr
     assert await frames.move_headers() == 0
 
 
+async def test_a_former_frame_of_pictures_alone_holds_up_no_other(database, frames):
+    await added(frames, JPEG, b"picture")
+    document = await database["frames"].find_one({"_id": BASE})
+    await database["frames"].replace_one({"_id": BASE}, in_former_form(document, None))
+    assert await frames.move_headers() == 1
+    moved = await database["frames"].find_one({"_id": BASE})
+    assert "header" not in moved
+    assert moved.get("header_id") is None
+    assert await database["frame_headers"].count_documents({"basename": BASE}) == 0
+    assert await frames.move_headers() == 0
+
+
 async def test_a_frame_in_its_former_form_may_change_before_its_turn(database, frames):
     await added(frames, FITS, b"fits")
     document = await database["frames"].find_one({"_id": BASE})

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from datalab.errors import PostponedError
+from datalab.errors import AwaitedError, PostponedError
 from datalab.events.envelope import utc_now
 from datalab.events.frames import FileStored, FrameRemovalRequested, FrameRemoved, RemovalCause
 from datalab.events.topology import REMOVALS
@@ -89,7 +89,11 @@ async def here(settings, observatory):
             return Mortal(part, left, after_effect)
 
         return FrameRemovals(
-            frames=mortal(arriving.frames), removed=mortal(removed), objects=mortal(core.objects), meter=Mock()
+            frames=mortal(arriving.frames),
+            removed=mortal(removed),
+            uploads=mortal(arriving.uploads),
+            objects=mortal(core.objects),
+            meter=Mock(),
         )
 
     capability = assembly.Capability(
@@ -207,6 +211,75 @@ async def test_the_same_file_sent_again_is_a_new_frame_with_a_life_of_its_own(he
     assert await here.removals().look() == 0
     await here.removals().remove(FrameRemovalRequested(frame_id=first["frame_id"], basename=base, requested_by="ada"))
     assert await observatory.database["frames"].find_one({"_id": base}) is not None  # another one was meant
+
+
+async def test_the_same_bytes_sent_again_after_the_mark_stay(here, observatory):
+    base = base_name()
+    await exposed(here, observatory, base, {"EF10.jpg": JPEG})
+    with pytest.raises(KilledError):
+        await here.removals(life=[3]).look()
+    key = f"data/{base}-EF10.jpg"
+    marked = await observatory.database["frames"].find_one({"_id": base})
+    await until(lambda: later_than(observatory, key, marked["removal"]["marked_at"]))
+    await here.removals().look()
+    assert await stored_keys(observatory, base) == [key]
+    await here.arriving.ingestion.ingest(arrival_of(FileStored(site="tst", key=key)))
+    assert (await observatory.frame(base, files=1))["frame_id"] > marked["frame_id"]
+
+
+async def later_than(observatory, key, moment):
+    """Send the same bytes until the store, which counts seconds, tells them from those before a moment."""
+    await observatory.put(key.removeprefix("data/"), JPEG)
+    return (await observatory.objects.stat(key)).modified_at > moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+async def test_who_finishes_late_leaves_the_next_frame_of_the_name_alone(here, observatory):
+    base = base_name()
+    await exposed(here, observatory, base)
+    with pytest.raises(KilledError):
+        await here.removals(life=[3]).look()
+    late = here.removals()
+    stale = await here.arriving.frames.find_any_frame(base)
+    assert stale.removal is not None
+    await here.removals().look()
+    again = await exposed(here, observatory, base, due=False)
+    assert await late._finish(stale)
+    assert sorted(await stored_keys(observatory, base)) == sorted(f"data/{base}-{ending}" for ending in CONTENTS)
+    assert await observatory.database["frame_headers"].find_one({"_id": again["header_id"]}) is not None
+
+
+async def test_a_file_whose_frame_goes_while_it_is_looked_into_makes_no_new_one(here, observatory, monkeypatch):
+    base = base_name()
+    await exposed(here, observatory, base, {"EF10.jpg": JPEG})
+    key = await observatory.put(f"{base}-EF00.txt", CONTENTS["EF00.txt"])
+    ingestion = here.arriving.ingestion
+    inspect = ingestion._inspector.inspect
+
+    async def slowly(*file):
+        found = await inspect(*file)
+        await observatory.database["frames"].update_one({"_id": base}, {"$set": {"expires_at": utc_now() + GONE}})
+        await until(lambda: gone(here, observatory, base))
+        await observatory.objects.delete(key)  # as the removal does, by the clock of a store that counts seconds
+        return found
+
+    monkeypatch.setattr(ingestion._inspector, "inspect", slowly)
+    with pytest.raises(AwaitedError, match="has gone"):
+        await ingestion.ingest(arrival_of(FileStored(site="tst", key=key)))
+    assert await observatory.database["frames"].find_one({"_id": base}) is None
+
+
+async def gone(here, observatory, base):
+    await here.removals().look()
+    return await observatory.database["frames"].find_one({"_id": base}) is None
+
+
+async def test_what_was_refused_beside_a_frame_is_not_known_as_refused_when_that_has_gone(here, observatory):
+    base = base_name()
+    await exposed(here, observatory, base, {"EF10.jpg": JPEG})
+    key = f"data/{base}-EF10.jpg"
+    await here.arriving.uploads.refuse(await observatory.objects.stat(key), "another one is newer")
+    await here.removals().look()
+    assert await here.arriving.uploads.refused([key]) == {}
 
 
 async def test_two_who_look_at_once_remove_it_once(here, observatory):

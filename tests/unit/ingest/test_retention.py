@@ -53,6 +53,17 @@ async def test_some_endings_have_a_life_of_their_own(objects):
     assert list(objects.descriptions) == ["downloads/a.fits"]
 
 
+async def test_what_was_made_anew_since_it_was_listed_stays(objects):
+    async def made_anew():
+        put(objects, "downloads/a.fits", days=0)
+        return set()
+
+    for key in ("downloads/a.fits", "downloads/b.fits"):
+        put(objects, key, days=8)
+    await look(objects, Rule(family="downloads/", keep=timedelta(days=7), spared=made_anew))
+    assert list(objects.descriptions) == ["downloads/a.fits"]
+
+
 async def test_what_is_shown_stays_however_old(objects):
     async def shown():
         return {"info-images/b"}

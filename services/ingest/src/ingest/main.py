@@ -18,7 +18,7 @@ def create_app(settings: IngestSettings) -> Starlette:
     """Return the ASGI application; everything begins and ends with its lifespan."""
     core = DocumentCore(settings, service=SERVICE)
     arriving = arrivals.build(core, settings)
-    leaving, _ = removal.build(core, settings, frames=arriving.frames)
+    leaving, _ = removal.build(core, settings, frames=arriving.frames, uploads=arriving.uploads)
     sweeping, _ = retention.build(core, settings, info_images=arriving.info_images, allsky=arriving.allsky)
     pictures = previews.build(core, settings, frames=arriving.frames)
     return worker_app(core, [arriving.capability, pictures, leaving, sweeping])

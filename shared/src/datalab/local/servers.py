@@ -30,7 +30,7 @@ from datalab.platform.objects.bucket import Bucket
 from datalab.platform.objects.errors import known_failures
 from datalab.platform.settings import S3Settings
 
-#: JetStream takes most of the disk unless told otherwise; the topology declares 9.5 GiB
+#: JetStream takes most of the disk unless told otherwise; the topology declares 9.75 GiB
 #: One message holds what one request to the API may hold (2 MiB), and its envelope.
 NATS_MAX_PAYLOAD = "4MB"
 NATS_MAX_FILE = "16GB"

@@ -46,6 +46,7 @@ class Arrivals:
     frames: FrameRepository
     info_images: InfoImageRepository
     allsky: AllskyImageRepository
+    uploads: UploadRepository
     capability: Capability
 
 
@@ -140,5 +141,6 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
         frames=frames,
         info_images=info_images,
         allsky=allsky,
+        uploads=uploads,
         capability=capability,
     )

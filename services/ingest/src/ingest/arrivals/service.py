@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic, perf_counter
 
-from datalab.documents.file_names import FileName
+from datalab.documents.file_names import FileName, frame_file_name, parse_file_name
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
 from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
@@ -280,11 +280,29 @@ class Ingestion:
     async def _mismatch(self, stored: StoredVersion, site: str, difference: str) -> AwaitedError:
         """Return the error for a file unlike the announced one: perhaps the announced one is still being uploaded.
 
-        What is there now is refused, or the reconciler would take it for what nobody announced.
+        What is there now is refused, or the reconciler would take it for what nobody announced; but not what was taken
+        in before.
         """
         reason = f"object {stored.key!r} has {difference}"
-        await self._refuse(stored, site, reason)
+        if not await self._is_taken_in(stored):
+            await self._refuse(stored, site, reason)
         return AwaitedError(reason)
+
+    async def _is_taken_in(self, stored: StoredVersion) -> bool:
+        version = version_id(stored)
+        if version in await self._uploads.logged([version]):
+            return True
+        with suppress(UsageError):
+            name = frame_file_name(stored.key)
+            files = await self._frames.files_of([parse_file_name(name).basename]) if name else {}
+            return stored.key in files and same_version(files[stored.key], stored)
+        return False
+
+    async def _require_still_stored(self, copy: LocalCopy) -> None:
+        """Before a frame is made anew: the one there was may have gone, with this file, while it was looked into."""
+        stored = await self._objects.stat(copy.key)
+        if stored is None or not same_version(stored, copy):
+            raise AwaitedError(f"object {copy.key!r} has gone, or is another one by now")
 
     async def _add(
         self,
@@ -307,6 +325,8 @@ class Ingestion:
             nonlocal known
             if known is None and arrival.recorded is not None and arrival.recorded.record is None:
                 raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
+            if known is None:
+                await self._require_still_stored(copy)
             now = utc_now()
             before = known or new_frame(
                 name=name,

@@ -39,9 +39,9 @@ class HeaderRepository:
         """Store several headers."""
         await self._headers.upsert_all(headers)
 
-    async def remove_all(self, basename: str) -> None:
-        """Remove the headers of a frame that is going."""
-        await self._headers.delete({"basename": basename})
+    async def doubt_all(self, basename: str) -> None:
+        """Have the headers of a frame that is going looked at: a new frame of its name may have named one by now."""
+        await self._headers.update_all({"basename": basename}, {"$set": {"doubtful_since": utc_now()}})
 
     async def remove_unnamed(self, *, keep: timedelta = KEEP) -> int:
         """Remove the headers that no frame names, and those that a frame named before; return how many there were.

@@ -114,7 +114,7 @@ class FrameRepository:
         query: Document = {"_id": frame.basename, "frame_id": frame.frame_id}
         marked: Document = {"removal.marked_at": {"$type": "date"}, **PUBLISHED}
         await self._tallies.mark([frame.capture_date])
-        await self._headers.remove_all(frame.basename)
+        await self._headers.doubt_all(frame.basename)
         return bool(await self._frames.delete({**query, **marked})) or not await self._frames.count(query, most=1)
 
     async def due_previews(self, *, now: datetime, most: int) -> list[FrameDocument]:
@@ -150,18 +150,14 @@ class FrameRepository:
         """
         moved = 0
         while rows := await self._former():
-            headers = {row["_id"]: _header_of(row) for row in rows}
+            headers = {row["_id"]: _header_of(row) for row in rows if row["header"] is not None}
             await self._headers.write_all(list(headers.values()))
             changed = await self._frames.update_each(
                 [
                     (
                         {"_id": row["_id"], "revision": row["revision"], **_FORMER},
                         {
-                            "$set": {
-                                "header_id": headers[row["_id"]].header_id,
-                                "cards": storable(kept_cards(row["header"])),
-                                "revision": row["revision"] + 1,
-                            },
+                            "$set": {**_named_by(row, headers.get(row["_id"])), "revision": row["revision"] + 1},
                             "$unset": {"header": True},
                         },
                         (),
@@ -182,7 +178,12 @@ class FrameRepository:
 
 
 def _header_of(row: Document) -> HeaderDocument:
-    cards = row["header"] or {}
+    cards = row["header"]
     return HeaderDocument(
         header_id=header_id(row["_id"], cards), basename=row["_id"], cards=cards, doubtful_since=utc_now()
     )
+
+
+def _named_by(row: Document, header: HeaderDocument | None) -> Document:
+    """Return the fields by which a frame names its header; a frame of pictures alone has none."""
+    return {} if header is None else {"header_id": header.header_id, "cards": storable(kept_cards(row["header"]))}

@@ -11,12 +11,21 @@ from ingest.removal.metrics import RemovalMetrics
 from ingest.removal.repository import RemovedFrameRepository
 from ingest.removal.service import FrameRemovals
 from ingest.settings import IngestSettings
+from ingest.uploads.repository import UploadRepository
 
 
-def build(core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository) -> tuple[Capability, FrameRemovals]:
+def build(
+    core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository, uploads: UploadRepository
+) -> tuple[Capability, FrameRemovals]:
     """Return what removes frames that are to go, and looks for those whose time has come."""
     removed = RemovedFrameRepository(database=core.documents.database, relay=core.relay)
-    removals = FrameRemovals(frames=frames, removed=removed, objects=core.objects, meter=RemovalMetrics(core.registry))
+    removals = FrameRemovals(
+        frames=frames,
+        removed=removed,
+        uploads=uploads,
+        objects=core.objects,
+        meter=RemovalMetrics(core.registry),
+    )
     capability = Capability(
         indexes=[removed.ensure_indexes],
         subscriptions=[removal_subscription(removals)],

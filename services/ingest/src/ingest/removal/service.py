@@ -3,7 +3,8 @@
 A killed process leaves a frame that is marked, and the next look goes on with it.
 
 1. The document is marked. From then on nobody may read the frame, and no file is taken into it.
-2. The objects go: every file of the frame's name that was there when it was marked. What came later stays.
+2. The objects go: every file of the frame's name that was there when it was marked. What came later stays, and what was
+   refused beside them is no longer known as such.
 3. What is remembered of it is stored, in one write with the event that it went.
 4. The document goes. A file that comes after that makes a new frame, with another number.
 """
@@ -15,9 +16,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from datalab.documents.file_names import frame_file_name, parse_file_name
-from datalab.documents.frame import FrameDocument, FrameRemoval
+from datalab.documents.frame import FrameDocument, FrameFile, FrameRemoval
 from datalab.documents.removed_frame import RemovedFrame
-from datalab.errors import PostponedError, UsageError
+from datalab.errors import PostponedError, TransientError, UsageError
 from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FrameRemovalRequested, FrameRemoved, RemovalCause
 from datalab.events.object_keys import DATA
@@ -27,6 +28,7 @@ from ingest import SERVICE
 from ingest.frames.repository import FrameRepository
 from ingest.removal.repository import RemovedFrameRepository
 from ingest.uploads.model import StoredVersion, same_version
+from ingest.uploads.repository import UploadRepository
 
 _log = get_logger(__name__)
 
@@ -58,10 +60,17 @@ class FrameRemovals:
     """Any number of processes may do this at the same time. Every method raises `TransientError`."""
 
     def __init__(
-        self, *, frames: FrameRepository, removed: RemovedFrameRepository, objects: Objects, meter: Meter
+        self,
+        *,
+        frames: FrameRepository,
+        removed: RemovedFrameRepository,
+        uploads: UploadRepository,
+        objects: Objects,
+        meter: Meter,
     ) -> None:
         self._frames = frames
         self._removed = removed
+        self._uploads = uploads
         self._objects = objects
         self._meter = meter
 
@@ -79,7 +88,15 @@ class FrameRemovals:
         for frame in await self._frames.due(now=utc_now(), limit=_BATCH):
             correlation_id = derived_id("frame.expired", frame.frame_id, frame.basename, frame.created)
             await self._mark(frame.basename, frame.frame_id, RemovalCause.EXPIRED, correlation_id)
-        return sum([await self._finish(frame) for frame in await self._frames.being_removed(limit=_BATCH)])
+        gone, failed = 0, None
+        for frame in await self._frames.being_removed(limit=_BATCH):
+            try:
+                gone += await self._finish(frame)
+            except TransientError as error:  # one that cannot go holds up no other
+                failed = error
+        if failed is not None:
+            raise failed
+        return gone
 
     async def _mark(
         self, basename: str, frame_id: int, cause: RemovalCause, correlation_id: str
@@ -109,7 +126,11 @@ class FrameRemovals:
         removal = frame.removal
         if removal is None:
             return False
+        present = await self._frames.find_any_frame(frame.basename)
+        if present is None or present.frame_id != frame.frame_id:
+            return True  # somebody else was faster, and what is of this name now is another frame's
         keys = await self._delete_objects(frame, marked_at=removal.marked_at)
+        await self._uploads.forget_refused(keys)
         now = utc_now()
         event = FrameRemoved(
             event_id=derived_id("frame.removed", frame.frame_id, frame.basename, frame.created),
@@ -145,13 +166,21 @@ class FrameRemovals:
         known = {file.key: file for file in frame.every_file}
         for key, file in known.items():
             stored = await self._objects.stat(key)
-            if stored is not None and (same_version(stored, file) or _was_there(stored, marked_at)):
+            if stored is not None and (_is_what_it_had(stored, file) or _was_there(stored, marked_at)):
                 await self._objects.delete(key)
         others = [each async for each in self._objects.list(f"{DATA}{frame.basename}") if each.key not in known]
         gone = [each.key for each in others if _belongs_to(each.key, frame) and _was_there(each, marked_at)]
         for key in gone:
             await self._objects.delete(key)
         return (*known, *gone)
+
+
+def _is_what_it_had(stored: StoredVersion, file: FrameFile) -> bool:
+    """Tell whether an object is a file of the frame, and not the same bytes sent again since."""
+    if not same_version(stored, file):
+        return False
+    made_here = file.made_of is not None  # its time is by the clock of a runner
+    return made_here or stored.modified_at.replace(microsecond=0) <= file.stored_at.replace(microsecond=0)
 
 
 def _was_there(stored: StoredVersion, marked_at: datetime) -> bool:

@@ -28,6 +28,8 @@ class Objects(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[StoredVersion]: ...
 
+    async def stat(self, key: str) -> StoredVersion | None: ...
+
     async def delete(self, key: str) -> None: ...
 
 
@@ -96,11 +98,19 @@ class Retention:
         leaving = [stored for stored in leaving if stored.key not in spared]
         for begin in range(0, len(leaving), _DELETED_AT_ONCE):
             batch = leaving[begin : begin + _DELETED_AT_ONCE]
-            await asyncio.gather(*(self._objects.delete(stored.key) for stored in batch))
+            await asyncio.gather(*map(self._delete, batch))
             self._meter.swept(rule.family, objects=len(batch), size_bytes=sum(stored.size_bytes for stored in batch))
         if leaving:
             _log.info("retention.swept", family=rule.family, objects=len(leaving))
         return len(leaving)
+
+    async def _delete(self, listed: StoredVersion) -> None:
+        """Delete an object as it was listed: it may have been made anew meanwhile, for somebody who waits for it."""
+        stored = await self._objects.stat(listed.key)
+        if stored is not None and stored.modified_at.replace(microsecond=0) <= listed.modified_at.replace(
+            microsecond=0
+        ):
+            await self._objects.delete(listed.key)
 
 
 def _beyond(staying: Sequence[StoredVersion], max_bytes: int, *, youngest: datetime) -> list[StoredVersion]:

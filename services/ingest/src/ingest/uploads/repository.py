@@ -42,5 +42,9 @@ class UploadRepository:
             )
         )
 
+    async def forget_refused(self, keys: Several[str]) -> None:
+        """Forget what was refused under these keys: what made it useless has gone."""
+        await self._refused.delete({"_id": {"$in": list(keys)}})
+
     async def refused(self, keys: Several[str]) -> Mapping[str, StoredVersion]:
         return {each.key: each for each in await self._refused.find({"_id": {"$in": list(keys)}})}
