@@ -154,6 +154,19 @@ async def test_a_file_unlike_the_announced_one_is_waited_for_and_meanwhile_refus
     assert world.rejections == [(FITS, "what the bus says")]
 
 
+@pytest.mark.parametrize("in_the_log", [True, False])
+async def test_what_was_taken_in_is_not_refused_because_its_replacement_was_announced_early(in_the_log):
+    world = stored_world()
+    await world.ingestion.ingest(announced(FITS))
+    entries = dict(world.uploads.entries)
+    if not in_the_log:  # it is kept for two days
+        world.uploads.entries.clear()
+    with pytest.raises(TransientError, match="announced were 1"):
+        await world.ingestion.ingest(announced(FITS, size_bytes=1))
+    assert world.uploads.refusals == {}
+    assert world.uploads.entries == (entries if in_the_log else {})
+
+
 async def test_giving_up_leaves_out_what_was_settled():
     world = stored_world()
     await world.ingestion.ingest(announced(TEXT))
