@@ -36,6 +36,11 @@ NO_NETWORK = (
     "ConnectTimeoutError",
     "ReadTimeoutError",
     "ProxyError",
+    "SSLError",
+    "ProtocolError",
+    "ConnectionReset",
+    "RemoteDisconnected",
+    "NameResolutionError",
     "Temporary failure in name",
 )
 REQUEST = 4711

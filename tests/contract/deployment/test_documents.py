@@ -18,7 +18,10 @@ from datalab.platform.known_settings import KNOWN
 from datalab.platform.metrics import BusMetrics, OutboxMetrics, create_registry
 from datalab.platform.settings import AccessSettings, StoreRuleSettings
 from ingest.arrivals.metrics import IngestMetrics
+from ingest.removal.metrics import RemovalMetrics
+from ingest.retention.metrics import RetentionMetrics
 from operation_runner.execution.metrics import ExecutionMetrics
+from operation_runner.previews.metrics import PreviewMetrics
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
 
@@ -29,6 +32,7 @@ DOCUMENTS = [
         f"docs/{name}.md"
         for name in (
             "architecture",
+            "archive",
             "contributing",
             "feed",
             "observatory-guide",
@@ -79,7 +83,10 @@ def metrics_table():
         BusMetrics(registry)
     OutboxMetrics(workers["ingest"])
     IngestMetrics(workers["ingest"])
+    RemovalMetrics(workers["ingest"])
+    RetentionMetrics(workers["ingest"], families=())
     ExecutionMetrics(workers["operation-runner"])
+    PreviewMetrics(workers["operation-runner"])
     registries = {"session-api": create_app(SessionApiSettings()).state.core.registry, **workers}
     rows = {}
     for service, registry in registries.items():
