@@ -46,7 +46,7 @@ def test_rules_are_written_once_and_again_when_they_change():
     assert store.writes == 2
     told = {rule.rule_id: rule for rule in store.rules}
     assert told["datalab-info-images"].rule_filter.prefix == "info-images/"
-    assert told["datalab-info-images"].expiration.days == 2
+    assert told["datalab-info-images"].expiration.days == 5
     assert (told["datalab-cold-data"].transition.days, told["datalab-cold-data"].transition.storage_class) == (
         30,
         "STANDARD_IA",

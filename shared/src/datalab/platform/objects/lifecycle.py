@@ -18,7 +18,10 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule, Transition
 from datalab.events.object_keys import DATA, INFO_IMAGES, TRIALS
 
 _OURS: Final = "datalab-"
-_SHOWN_DAYS: Final = 2
+_TRIAL_DAYS: Final = 2
+#: An info image is shown for two days after its latest file, which may come two days after its first: ingest deletes it
+#: then, and the rule is the net below that.
+_SHOWN_DAYS: Final = 5
 #: What a store says that knows no such thing, or whose reading of the question is another one.
 _NO_SUCH_THING: Final = frozenset({"MethodNotAllowed", "NotImplemented", "XNotImplemented"})
 
@@ -37,7 +40,7 @@ def keep_rules(*, cold_class: str | None, cold_after_days: int) -> list[KeepRule
     """Return our rules. Files of frames move only where somebody has said to which class: its name is the store's."""
     shown = [
         KeepRule(name=f"{_OURS}info-images", family=INFO_IMAGES, days=_SHOWN_DAYS),
-        KeepRule(name=f"{_OURS}trials", family=TRIALS, days=_SHOWN_DAYS),
+        KeepRule(name=f"{_OURS}trials", family=TRIALS, days=_TRIAL_DAYS),
     ]
     if cold_class is None:
         return shown
