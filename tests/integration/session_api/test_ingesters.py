@@ -319,6 +319,41 @@ async def test_what_nobody_told_of_goes_after_a_while_and_what_is_a_frames_stays
     assert await world.core.objects.stat(untold["key"]) is None
 
 
+async def test_a_wrong_retry_takes_no_file_from_its_frame(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=14))
+    files = world.database["ingester_files"]
+    entry = await files.find_one({"_id": version["key"]})
+    frame = await posted(ingester, "frames", record(basename, version))
+    key = frame["version_set"][0]["key"]
+    # As if the answer of ingest had been lost: the entry stays.
+    await files.insert_one({**entry, "frame": basename})
+    other = basename.replace("-e91", "-e90")
+    refused = await posted(ingester, "frames", record(other, version), 400)
+    assert refused["version_set"] == ["md5: version with this md5 already exists."]
+    assert await world.core.objects.stat(key) is not None
+    assert await files.find_one({"_id": version["key"]}) is None
+    # Not even where the entry names another frame.
+    await files.insert_one({**entry, "frame": other, "created": utc_now() - timedelta(days=3)})
+    await world.service(IngesterStore).forget_untold()
+    assert await world.core.objects.stat(key) is not None
+    assert await files.find_one({"_id": version["key"]}) is None
+
+
+async def test_a_refused_record_changes_nothing_of_what_was_told_before(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=15))
+    files = world.database["ingester_files"]
+    other = basename.replace("-e91", "-e90")
+    await posted(ingester, "frames", record(other, version), 400)
+    assert (await files.find_one({"_id": version["key"]}))["frame"] is None
+    small = await stored(keys, f"x/{basename}-small.jpg", JPEG + b"claimed")
+    await files.update_one({"_id": small["key"]}, {"$set": {"frame": other}})
+    await posted(ingester, "frames", record(basename, version))
+    refused = await posted(ingester, "thumbnails", picture(basename, small), 400)
+    assert refused["version_set"] == ["key: The file stored under it was told of already, for another frame."]
+    assert (await files.find_one({"_id": small["key"]}))["frame"] == other
+    await files.delete_one({"_id": small["key"]})
+
+
 async def test_a_file_that_is_no_fits_is_refused_with_the_reason(world, ingester, keys, basename):
     version = await stored(keys, f"x/{basename}.fits.fz", b"no FITS at all" * 300)
     refused = await posted(ingester, "frames", record(basename, version), 400)
