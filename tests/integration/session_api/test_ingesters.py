@@ -261,6 +261,29 @@ async def test_files_and_sites_of_others_are_refused(world, ingester, keys, base
             assert (await nobody.request(method, f"/api/{route}/")).status_code == 401
 
 
+async def test_how_to_read_a_file_is_told_only_to_who_may(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=16))
+    frame = await posted(ingester, "frames", record(basename, version))
+    whole = frame["version_set"][0]
+    await world.add_user("both", ingests=["oth"], proposals=["P1"])
+
+    async def told(client):
+        answer = body_of(await client.get("/api/versions/", params={"md5": version["md5"]}))
+        assert answer["count"] == 1
+        (result,) = answer["results"]
+        assert (result["id"], result["md5"]) == (whole["id"], version["md5"])
+        return result["key"], result["url"]
+
+    async with world.client("other") as other, world.client("both") as both, httpx.AsyncClient() as plain:
+        assert await told(other) == ("", "")
+        for client in (ingester, both):
+            key, url = await told(client)
+            assert key == whole["key"]
+            assert (await plain.get(url)).status_code == 200
+        await world.database["frames"].update_one({"_id": basename}, {"$set": {"public_date": utc_now()}})
+        assert (await told(other))[0] == whole["key"]
+
+
 async def test_the_door_takes_only_what_is_signed_by_who_may(world, keys):
     objects = [each.key async for each in world.core.objects.list("recorded/")]
     async with world.client("stranger") as stranger:
