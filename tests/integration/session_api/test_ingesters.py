@@ -199,6 +199,43 @@ async def test_pictures_are_thumbnails_of_their_frame(world, ingester, keys, bas
     assert list(await posted(ingester, "thumbnails", picture(basename, no_jpeg, size="huge"), 400)) == ["size"]
 
 
+async def test_one_picture_may_have_two_sizes(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=17))
+    await posted(ingester, "frames", record(basename, version))
+    content = JPEG + b"one for both"
+    small = await stored(keys, f"x/{basename}-small.jpg", content)
+    files = world.database["ingester_files"]
+    entry = await files.find_one({"_id": small["key"]})
+    made = await posted(ingester, "thumbnails", picture(basename, small))
+    large = await stored(keys, f"x/{basename}-large.jpg", content)
+    other = await posted(ingester, "thumbnails", picture(basename, large, size="large"))
+    assert (other["size"], other["key"] != made["key"]) == ("large", True)
+    assert await posted(ingester, "thumbnails", picture(basename, large, size="large")) == other
+    # One object is never two of a frame's files: replaced in one size, it would be gone in the other.
+    await files.insert_one({**entry, "frame": basename})
+    name = f"{basename}-small"
+    refused = await posted(ingester, "thumbnails", picture(basename, small, size="medium", basename=name), 400)
+    assert refused["version_set"] == ["key: The file stored under it is a picture of the frame already."]
+    assert await files.find_one({"_id": small["key"]}) is not None
+    for key in (made["key"], other["key"]):
+        assert await world.core.objects.stat(key) is not None
+    await files.delete_one({"_id": small["key"]})
+
+
+async def test_a_picture_that_its_frame_had_is_a_double_in_no_other_frame(world, ingester, keys, basename):
+    other = basename.replace("-e91", "-e90")
+    for number, name in ((18, basename), (19, other)):
+        version = await stored(keys, f"x/{name}.fits.fz", fits(NUMBER=number))
+        await posted(ingester, "frames", record(name, version))
+    small = await stored(keys, f"x/{basename}-small.jpg", JPEG + b"theirs")
+    made = await posted(ingester, "thumbnails", picture(basename, small))
+    again = await stored(keys, f"x/{other}-small.jpg", JPEG + b"theirs")
+    refused = await posted(ingester, "thumbnails", picture(other, again), 400)
+    assert refused["version_set"] == ["md5: version with this md5 already exists."]
+    assert await world.core.objects.stat(made["key"]) is not None
+    assert await world.database["ingester_files"].find_one({"_id": again["key"]}) is None
+
+
 async def test_forged_records_are_refused(world, ingester, keys, basename):
     content = fits(NUMBER=8)
     version = await stored(keys, f"x/{basename}.fits.fz", content)

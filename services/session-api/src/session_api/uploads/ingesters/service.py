@@ -98,15 +98,24 @@ class RecordService:
             raise FieldError({"frame_basename": ["There is no frame of this name to which you may add pictures."]})
         _check_name(said.frame_basename, said.file, role=role, site=frame.site)
         known = await self.known(said.file.md5)
-        if known:
+        here = next((each for each in known if each.basename == said.frame_basename), None)
+        # What this frame has in another size only is stored, and recorded, as one of its own.
+        if known and (here is None or _has(here, role, said.file.md5)):
             await self._discard_stored(caller, said.file)
             return _same(known, said.frame_basename, site=frame.site), role
         replaced = frame.files.get(role)
         file = await self._stored(caller, said.file, basename=said.basename, frame=said.frame_basename)
+        if file.is_part_of(here or frame):
+            raise FieldError({"version_set": ["key: The file stored under it is a picture of the frame already."]})
         await self._record(file, said.frame_basename, role=role, site=frame.site, said=said.file, record=None)
-        if replaced is not None and replaced.key.startswith(RECORDED):
+        now = await self._frame(said.frame_basename)
+        if (
+            replaced is not None
+            and replaced.key.startswith(RECORDED)
+            and all(each.key != replaced.key for each in now.every_file)
+        ):
             await self._objects.delete(replaced.key)
-        return await self._frame(said.frame_basename), role
+        return now, role
 
     async def _stored(self, caller: User, said: SaidVersion, *, basename: str, frame: str) -> IngesterFile:
         """Return the file that is told of: what was stored here, by the caller, with this name and content."""
@@ -206,3 +215,9 @@ def _same(known: Sequence[FrameDocument], basename: str, *, site: str) -> FrameD
         if (frame.basename, frame.site) == (basename, site):
             return frame
     raise FieldError({"version_set": [f"md5: {_KNOWN}"]})
+
+
+def _has(frame: FrameDocument, role: str, md5: str) -> bool:
+    """Tell whether a frame has this content in this role."""
+    file = frame.files.get(role)
+    return file is not None and file.md5 == md5.lower()
