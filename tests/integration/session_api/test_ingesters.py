@@ -199,6 +199,43 @@ async def test_pictures_are_thumbnails_of_their_frame(world, ingester, keys, bas
     assert list(await posted(ingester, "thumbnails", picture(basename, no_jpeg, size="huge"), 400)) == ["size"]
 
 
+async def test_one_picture_may_have_two_sizes(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=17))
+    await posted(ingester, "frames", record(basename, version))
+    content = JPEG + b"one for both"
+    small = await stored(keys, f"x/{basename}-small.jpg", content)
+    files = world.database["ingester_files"]
+    entry = await files.find_one({"_id": small["key"]})
+    made = await posted(ingester, "thumbnails", picture(basename, small))
+    large = await stored(keys, f"x/{basename}-large.jpg", content)
+    other = await posted(ingester, "thumbnails", picture(basename, large, size="large"))
+    assert (other["size"], other["key"] != made["key"]) == ("large", True)
+    assert await posted(ingester, "thumbnails", picture(basename, large, size="large")) == other
+    # One object is never two of a frame's files: replaced in one size, it would be gone in the other.
+    await files.insert_one({**entry, "frame": basename})
+    name = f"{basename}-small"
+    refused = await posted(ingester, "thumbnails", picture(basename, small, size="medium", basename=name), 400)
+    assert refused["version_set"] == ["key: The file stored under it is a picture of the frame already."]
+    assert await files.find_one({"_id": small["key"]}) is not None
+    for key in (made["key"], other["key"]):
+        assert await world.core.objects.stat(key) is not None
+    await files.delete_one({"_id": small["key"]})
+
+
+async def test_a_picture_that_its_frame_had_is_a_double_in_no_other_frame(world, ingester, keys, basename):
+    other = basename.replace("-e91", "-e90")
+    for number, name in ((18, basename), (19, other)):
+        version = await stored(keys, f"x/{name}.fits.fz", fits(NUMBER=number))
+        await posted(ingester, "frames", record(name, version))
+    small = await stored(keys, f"x/{basename}-small.jpg", JPEG + b"theirs")
+    made = await posted(ingester, "thumbnails", picture(basename, small))
+    again = await stored(keys, f"x/{other}-small.jpg", JPEG + b"theirs")
+    refused = await posted(ingester, "thumbnails", picture(other, again), 400)
+    assert refused["version_set"] == ["md5: version with this md5 already exists."]
+    assert await world.core.objects.stat(made["key"]) is not None
+    assert await world.database["ingester_files"].find_one({"_id": again["key"]}) is None
+
+
 async def test_forged_records_are_refused(world, ingester, keys, basename):
     content = fits(NUMBER=8)
     version = await stored(keys, f"x/{basename}.fits.fz", content)
@@ -261,6 +298,29 @@ async def test_files_and_sites_of_others_are_refused(world, ingester, keys, base
             assert (await nobody.request(method, f"/api/{route}/")).status_code == 401
 
 
+async def test_how_to_read_a_file_is_told_only_to_who_may(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=16))
+    frame = await posted(ingester, "frames", record(basename, version))
+    whole = frame["version_set"][0]
+    await world.add_user("both", ingests=["oth"], proposals=["P1"])
+
+    async def told(client):
+        answer = body_of(await client.get("/api/versions/", params={"md5": version["md5"]}))
+        assert answer["count"] == 1
+        (result,) = answer["results"]
+        assert (result["id"], result["md5"]) == (whole["id"], version["md5"])
+        return result["key"], result["url"]
+
+    async with world.client("other") as other, world.client("both") as both, httpx.AsyncClient() as plain:
+        assert await told(other) == ("", "")
+        for client in (ingester, both):
+            key, url = await told(client)
+            assert key == whole["key"]
+            assert (await plain.get(url)).status_code == 200
+        await world.database["frames"].update_one({"_id": basename}, {"$set": {"public_date": utc_now()}})
+        assert (await told(other))[0] == whole["key"]
+
+
 async def test_the_door_takes_only_what_is_signed_by_who_may(world, keys):
     objects = [each.key async for each in world.core.objects.list("recorded/")]
     async with world.client("stranger") as stranger:
@@ -317,6 +377,41 @@ async def test_what_nobody_told_of_goes_after_a_while_and_what_is_a_frames_stays
     assert await files.count_documents({}) == 0
     assert await world.core.objects.stat(key) is not None
     assert await world.core.objects.stat(untold["key"]) is None
+
+
+async def test_a_wrong_retry_takes_no_file_from_its_frame(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=14))
+    files = world.database["ingester_files"]
+    entry = await files.find_one({"_id": version["key"]})
+    frame = await posted(ingester, "frames", record(basename, version))
+    key = frame["version_set"][0]["key"]
+    # As if the answer of ingest had been lost: the entry stays.
+    await files.insert_one({**entry, "frame": basename})
+    other = basename.replace("-e91", "-e90")
+    refused = await posted(ingester, "frames", record(other, version), 400)
+    assert refused["version_set"] == ["md5: version with this md5 already exists."]
+    assert await world.core.objects.stat(key) is not None
+    assert await files.find_one({"_id": version["key"]}) is None
+    # Not even where the entry names another frame.
+    await files.insert_one({**entry, "frame": other, "created": utc_now() - timedelta(days=3)})
+    await world.service(IngesterStore).forget_untold()
+    assert await world.core.objects.stat(key) is not None
+    assert await files.find_one({"_id": version["key"]}) is None
+
+
+async def test_a_refused_record_changes_nothing_of_what_was_told_before(world, ingester, keys, basename):
+    version = await stored(keys, f"x/{basename}.fits.fz", fits(NUMBER=15))
+    files = world.database["ingester_files"]
+    other = basename.replace("-e91", "-e90")
+    await posted(ingester, "frames", record(other, version), 400)
+    assert (await files.find_one({"_id": version["key"]}))["frame"] is None
+    small = await stored(keys, f"x/{basename}-small.jpg", JPEG + b"claimed")
+    await files.update_one({"_id": small["key"]}, {"$set": {"frame": other}})
+    await posted(ingester, "frames", record(basename, version))
+    refused = await posted(ingester, "thumbnails", picture(basename, small), 400)
+    assert refused["version_set"] == ["key: The file stored under it was told of already, for another frame."]
+    assert (await files.find_one({"_id": small["key"]}))["frame"] == other
+    await files.delete_one({"_id": small["key"]})
 
 
 async def test_a_file_that_is_no_fits_is_refused_with_the_reason(world, ingester, keys, basename):

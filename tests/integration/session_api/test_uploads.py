@@ -17,6 +17,7 @@ from datalab.events.topology import FILES
 from datalab.platform.documents.outbox import HAS_EVENTS
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.forms import Forms
+from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.service import UploadService
 from session_api.uploads.settings import UploadSettings
@@ -285,6 +286,32 @@ async def test_what_else_observatories_store(world, anybody, body):
     told = [(event.site, event.size_bytes) for event in await announced(world, f"{folder}/{name}")]
     site = "tst" if name.startswith("tst-") else None
     assert told == ([] if folder == "test" else [(site, 1)])
+
+
+async def test_silent_senders_take_no_place_of_others(world, anybody, name, monkeypatch):
+    reading = 0
+    fields = MultipartForm.fields
+
+    async def counted(form):
+        nonlocal reading
+        reading += 1
+        return await fields(form)
+
+    monkeypatch.setattr(MultipartForm, "fields", counted)
+    url = httpx.URL(world.url)
+    head = (
+        f"POST /upload/form HTTP/1.1\r\nHost: {url.host}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        "Content-Length: 1000\r\n\r\n--x\r\n"
+    )
+    silent = [await asyncio.open_connection(url.host, url.port) for _ in range(4)]  # there are two places
+    try:
+        for _, writer in silent:
+            writer.write(head.encode())
+        await until(lambda: reading == 4)
+        await upload(anybody, name, b"x")
+    finally:
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_info_images_asked_for_at_once_keep_their_channels(world, anybody, name):

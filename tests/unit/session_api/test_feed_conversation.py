@@ -51,7 +51,7 @@ class Talk:
         self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
         self.service = FeedAdmission(
             hub=self.hub,
-            authenticator=Authenticator(users=self.accounts, admin_token=None),
+            authenticator=Authenticator(users=self.accounts, admin_token=None, timeout_s=5),
             sessions=Sessions(),
             settings=limits,
             metrics=self.metrics,

@@ -73,7 +73,7 @@ async def client():
         middleware=[
             Middleware(PathRule),
             Middleware(StageRule),
-            Middleware(Authentication, authenticate=nobody, timeout_s=5),
+            Middleware(Authentication, authenticate=nobody),
         ],
     )
     add_error_handlers(app)

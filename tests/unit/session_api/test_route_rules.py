@@ -87,7 +87,7 @@ def application():
         openapi_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Authentication, authenticate=authenticate, timeout_s=5),
+            Middleware(Authentication, authenticate=authenticate),
             Middleware(BodyLimit, budget=ByteBudget(total=1000, per_user=1000), max_bytes=10, timeout_s=5),
         ],
     )

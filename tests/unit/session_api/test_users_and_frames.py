@@ -1,7 +1,9 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from datalab.errors import TransientError
 from session_api.accounts.authentication import Authenticator, token_hash
 from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
@@ -44,12 +46,22 @@ async def test_the_operators_token_is_a_superuser_and_no_account():
         async def find_any_by_token_hash(self, _token_hash):
             return None
 
-    authenticator = Authenticator(users=NoAccounts(), admin_token="x" * 20)
+    authenticator = Authenticator(users=NoAccounts(), admin_token="x" * 20, timeout_s=5)
     assert await authenticator.authenticate("x" * 20) == User("admin", superuser=True)
     with pytest.raises(AuthenticationError, match="Invalid token"):
         await authenticator.authenticate("x" * 21)
     with pytest.raises(AuthenticationError, match="Invalid token"):
-        await Authenticator(users=NoAccounts(), admin_token=None).authenticate("")
+        await Authenticator(users=NoAccounts(), admin_token=None, timeout_s=5).authenticate("")
+
+
+async def test_a_document_store_that_hangs_is_not_waited_for_wherever_the_token_came_from():
+    class Hanging:
+        async def find_any_by_token_hash(self, _token_hash):
+            await asyncio.Event().wait()
+
+    authenticator = Authenticator(users=Hanging(), admin_token=None, timeout_s=0.01)
+    with pytest.raises(TransientError, match="does not answer"):
+        await authenticator.authenticate("x" * 20)
 
 
 def test_any_text_has_a_hash():

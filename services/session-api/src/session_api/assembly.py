@@ -34,7 +34,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
-    accounts, authenticator, users = accounts_assembly.build(core, settings=settings)
+    accounts, authenticator, users = accounts_assembly.build(
+        core, settings=settings, timeout_s=settings.store_timeout_s
+    )
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal_uploads = uploads_assembly.build(

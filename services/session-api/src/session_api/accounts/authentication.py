@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 
+from datalab.errors import TransientError
 from session_api.accounts.model import Account
 from session_api.accounts.repository import AccountRepository
 from session_api.accounts.usernames import ADMIN_USERNAME
@@ -15,10 +17,15 @@ _ADMIN = User(ADMIN_USERNAME, superuser=True)
 
 
 class Authenticator:
-    """Tells the user behind a token. Tokens are known by their hashes only."""
+    """Tells the user behind a token. Tokens are known by their hashes only.
 
-    def __init__(self, *, users: AccountRepository, admin_token: str | None) -> None:
+    Waits for the document store as long as people do: one that hangs keeps its connections, and the driver waits. This
+    is the first question of every request, so that none gets further while the store hangs.
+    """
+
+    def __init__(self, *, users: AccountRepository, admin_token: str | None, timeout_s: float) -> None:
         self._users = users
+        self._timeout_s = timeout_s
         self._admin_hash = token_hash(admin_token) if admin_token else None
 
     async def authenticate(self, token: str) -> User:
@@ -26,7 +33,7 @@ class Authenticator:
 
         Raises:
             AuthenticationError: nobody has this token, or its user may not log in any more.
-            TransientError: the document store does not answer.
+            TransientError: the document store does not answer in time.
         """
         return await self.user_of_hash(token_hash(token))
 
@@ -37,7 +44,11 @@ class Authenticator:
         """
         if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
             return _ADMIN
-        account = await self._users.find_any_by_token_hash(digest)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                account = await self._users.find_any_by_token_hash(digest)
+        except TimeoutError:
+            raise TransientError("the document store does not answer") from None
         if account is None:
             raise AuthenticationError("Invalid token.")
         return _active(account)

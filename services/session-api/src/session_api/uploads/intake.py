@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -35,6 +35,14 @@ class Intake:
             yield
         finally:
             self._places.release()
+
+    async def fields(self, awaited: Awaitable[dict[str, str]]) -> dict[str, str]:
+        """Return the fields of a form, which nobody needs a place to send. Raises `LateError`."""
+        try:
+            async with asyncio.timeout(self._idle_s):
+                return await awaited
+        except TimeoutError:
+            raise LateError(f"The fields of the form did not come within {self._idle_s:g} s.") from None
 
     async def limited(self, content: AsyncIterator[bytes], *, max_bytes: int) -> AsyncIterator[bytes]:
         """Yield the content. Raises `TooLargeError` for more than is allowed, `LateError`."""

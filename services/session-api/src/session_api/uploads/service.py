@@ -120,14 +120,16 @@ class UploadService:
 
         Raises `RefusedError` and `UsageError` for what is wrong with it, `TransientError`.
         """
+        # Before there is a place: a silent sender, or one without a form of ours, must not hold one.
+        fields = await self._intake.fields(form.fields())
+        try:
+            opened = self._forms.open_form(fields, now=utc_now())
+        except FormRefusedError as error:
+            raise RefusedError(error.message) from error
+        ticket = await self._tickets.find_any(opened.form_id)
+        if ticket is None or ticket.key != opened.key:
+            raise RefusedError("The form was not handed out here.")
         async with self._intake.place():
-            try:
-                opened = self._forms.open_form(await form.fields(), now=utc_now())
-            except FormRefusedError as error:
-                raise RefusedError(error.message) from error
-            ticket = await self._tickets.find_any(opened.form_id)
-            if ticket is None or ticket.key != opened.key:
-                raise RefusedError("The form was not handed out here.")
             content = self._intake.limited(form.content(), max_bytes=opened.max_bytes)
             await self._store(ticket, self._counted(content, ticket, address))
 

@@ -55,7 +55,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
             Middleware(PathRule),
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
-            Middleware(Authentication, authenticate=authenticate, timeout_s=settings.store_timeout_s),
+            Middleware(Authentication, authenticate=authenticate),
             Middleware(
                 BodyLimit,
                 budget=bodies,

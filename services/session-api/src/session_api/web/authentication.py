@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
@@ -24,10 +23,9 @@ class Authentication:
     Before the body is read and before the path is told to exist, so that nobody without a token can make us do either.
     """
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, timeout_s: float) -> None:
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticate) -> None:
         self._app = app
         self._authenticate = authenticate
-        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +36,7 @@ class Authentication:
         user: User | None = None
         try:
             if needed is not Access.OWN_CHECK and (authorization is not None or needed is not Access.PUBLIC):
-                user = await self._in_time(self._authenticate(token_in_header(authorization)))
+                user = await self._authenticate(token_in_header(authorization))
         except AuthenticationError as error:
             await usage_reply(error)(scope, receive, send)
             return
@@ -52,17 +50,6 @@ class Authentication:
             return
         scope["state"]["user"] = user
         await self._app(scope, receive, send)
-
-    async def _in_time(self, answer: Awaitable[User]) -> User:
-        """Wait for the document store as long as people do: one that hangs keeps its connections, and the driver waits.
-
-        This is the first question of every request, so that none gets further while the store hangs.
-        """
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await answer
-        except TimeoutError:
-            raise TransientError("the document store does not answer") from None
 
 
 def token_in_header(authorization: str | None) -> str:

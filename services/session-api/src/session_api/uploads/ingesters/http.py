@@ -13,6 +13,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.events import site_codes
+from datalab.events.envelope import utc_now
 from datalab.events.frames import FrameRecord
 from datalab.events.spelling import Spelled
 from session_api.archive.rows import row_of
@@ -206,20 +207,26 @@ async def get_store_keys(request: Request, _caller: Caller, store: Store) -> Res
 @access(Access.INGESTER)
 async def list_versions(
     request: Request,
-    _caller: Caller,
+    caller: Caller,
     md5: Annotated[Md5, Query(description="of the whole file, in hexadecimal")],
+    *,
     window: PageWindow,
     records: Records,
     presenter: Presenter,
 ) -> Response:
-    wanted = md5.lower()
+    wanted, now = md5.lower(), utc_now()
+    # Ingesters of other sites learn that a file is here, since it cannot be here twice, and not how to read it.
     found = [
-        version
+        version if caller.may_ingest(frame.site) or caller.may_read_frame(frame, now=now) else _hidden(version)
         for frame in await records.known(wanted)
         for version in presenter.files(frame)
         if version["md5"] == wanted
     ]
     return page_reply(request, window, len(found), found[window.offset : window.offset + window.limit])
+
+
+def _hidden(version: VersionView) -> VersionView:
+    return {**version, "key": "", "url": ""}
 
 
 @router.post(

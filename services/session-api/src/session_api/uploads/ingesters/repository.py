@@ -27,9 +27,13 @@ class IngesterFileRepository:
         await self._files.update({"_id": file.version, "owner": file.owner}, {"$set": stored})
 
     async def claim(self, owner: str, version: str, *, frame: str) -> IngesterFile | None:
-        """Note which frame a stored file is to be part of, and return the file; None if the owner has none such."""
+        """Note which frame a stored file is to be part of, and return the file.
+
+        None if the owner has none such, or it is to be part of another frame.
+        """
         return await self._files.change_and_find(
-            {"_id": version, "owner": owner, "md5": {"$ne": ""}}, {"$set": {"frame": frame}}
+            {"_id": version, "owner": owner, "md5": {"$ne": ""}, "frame": {"$in": [None, frame]}},
+            {"$set": {"frame": frame}},
         )
 
     async def find(self, owner: str, version: str) -> IngesterFile | None:

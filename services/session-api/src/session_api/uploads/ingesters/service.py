@@ -28,6 +28,7 @@ from session_api.uploads.ingesters.model import (
     SaidPicture,
     SaidVersion,
 )
+from session_api.uploads.ingesters.recorded import is_of_a_frame
 from session_api.uploads.ingesters.repository import IngesterFileRepository
 from session_api.web.failures import FieldError, RefusedError
 from session_api.web.user import User
@@ -73,7 +74,7 @@ class RecordService:
         _check_name(said.basename, said.file, role=FITS_ROLE, site=said.site)
         known = await self.known(said.file.md5)
         if known:
-            await self._discard_stored(caller, said.file, basename=said.basename)
+            await self._discard_stored(caller, said.file)
             return _same(known, said.basename, site=said.site)
         present = await self._frames.find_any(said.basename)
         if present is not None and present.site != said.site:
@@ -97,26 +98,39 @@ class RecordService:
             raise FieldError({"frame_basename": ["There is no frame of this name to which you may add pictures."]})
         _check_name(said.frame_basename, said.file, role=role, site=frame.site)
         known = await self.known(said.file.md5)
-        if known:
-            await self._discard_stored(caller, said.file, basename=said.frame_basename)
+        here = next((each for each in known if each.basename == said.frame_basename), None)
+        # What this frame has in another size only is stored, and recorded, as one of its own.
+        if known and (here is None or _has(here, role, said.file.md5)):
+            await self._discard_stored(caller, said.file)
             return _same(known, said.frame_basename, site=frame.site), role
         replaced = frame.files.get(role)
         file = await self._stored(caller, said.file, basename=said.basename, frame=said.frame_basename)
+        if file.is_part_of(here or frame):
+            raise FieldError({"version_set": ["key: The file stored under it is a picture of the frame already."]})
         await self._record(file, said.frame_basename, role=role, site=frame.site, said=said.file, record=None)
-        if replaced is not None and replaced.key.startswith(RECORDED):
+        now = await self._frame(said.frame_basename)
+        if (
+            replaced is not None
+            and replaced.key.startswith(RECORDED)
+            and all(each.key != replaced.key for each in now.every_file)
+        ):
             await self._objects.delete(replaced.key)
-        return await self._frame(said.frame_basename), role
+        return now, role
 
     async def _stored(self, caller: User, said: SaidVersion, *, basename: str, frame: str) -> IngesterFile:
         """Return the file that is told of: what was stored here, by the caller, with this name and content."""
-        file = await self._files.claim(caller.username, said.version, frame=frame)
-        if file is None:
+        file = await self._files.find(caller.username, said.version)
+        if file is None or not file.md5:
             raise FieldError({"version_set": ["key: You have stored no file here under this key."]})
         if file.file_name != f"{basename}{said.extension}":
             raise FieldError({"version_set": [f"key: The file stored under it is called {file.file_name!r}."]})
         if not hmac.compare_digest(file.md5, said.md5.lower()):
             raise FieldError({"version_set": [f"md5: The file stored under this key has {file.md5}."]})
-        return file
+        # Only what is right all over counts as told of: who removes the file looks at the frame that is noted here.
+        claimed = await self._files.claim(caller.username, said.version, frame=frame)
+        if claimed is None:
+            raise FieldError({"version_set": ["key: The file stored under it was told of already, for another frame."]})
+        return claimed
 
     async def _record(
         self, file: IngesterFile, basename: str, *, role: str, site: str, said: SaidVersion, record: FrameRecord | None
@@ -137,7 +151,7 @@ class RecordService:
         )
         answer = await self._answer(request)
         if answer.failure is FailureKind.USAGE:
-            await self._discard(file, basename=basename)
+            await self._discard(file)
             raise UsageError(answer.message)
         if answer.failure is not None or answer.frame_id is None:
             raise TransientError(f"the file could not be made part of its frame: {answer.message or 'try again'}")
@@ -155,16 +169,22 @@ class RecordService:
         except ValidationError as error:
             raise TransientError(f"the answer of ingest cannot be read: {explain_validation(error)}") from error
 
-    async def _discard_stored(self, caller: User, said: SaidVersion, *, basename: str) -> None:
-        """Remove what was stored once more of a file that is here already."""
-        file = await self._files.find(caller.username, said.version)
-        if file is not None:
-            await self._discard(file, basename=basename)
+    async def _discard_stored(self, caller: User, said: SaidVersion) -> None:
+        """Remove what was stored once more of a file that is here already.
 
-    async def _discard(self, file: IngesterFile, *, basename: str) -> None:
-        """Forget a file, and remove it unless it is the frame's: ingest may have gone on when nobody waited for it."""
-        frame = await self._frames.find_any(basename)
-        if frame is None or not file.is_part_of(frame):
+        What was told of before, ingest may be at work on: it stays until it is a frame's, or old.
+        """
+        file = await self._files.find(caller.username, said.version)
+        if file is None or not hmac.compare_digest(file.md5, said.md5.lower()):
+            return
+        if await is_of_a_frame(file, self._frames):
+            await self._files.delete(file)
+        elif file.frame is None:
+            await self._discard(file)
+
+    async def _discard(self, file: IngesterFile) -> None:
+        """Forget a file, and remove it unless it is a frame's: ingest may have gone on when nobody waited for it."""
+        if not await is_of_a_frame(file, self._frames):
             await self._objects.delete(file.key)
         await self._files.delete(file)
 
@@ -195,3 +215,9 @@ def _same(known: Sequence[FrameDocument], basename: str, *, site: str) -> FrameD
         if (frame.basename, frame.site) == (basename, site):
             return frame
     raise FieldError({"version_set": [f"md5: {_KNOWN}"]})
+
+
+def _has(frame: FrameDocument, role: str, md5: str) -> bool:
+    """Tell whether a frame has this content in this role."""
+    file = frame.files.get(role)
+    return file is not None and file.md5 == md5.lower()

@@ -23,6 +23,7 @@ from session_api.accounts.authentication import token_hash
 from session_api.archive.repository import FrameReader
 from session_api.uploads.ingesters.chunks import content_of
 from session_api.uploads.ingesters.model import IngesterFile
+from session_api.uploads.ingesters.recorded import is_of_a_frame
 from session_api.uploads.ingesters.repository import IngesterFileRepository
 from session_api.uploads.ingesters.signatures import (
     UNSIGNED,
@@ -131,18 +132,11 @@ class IngesterStore:
         """Remove files that nobody told of; return how many. Raises `TransientError`."""
         removed = 0
         for file in await self._files.find_any_older(than=utc_now() - _KEEP_UNTOLD, limit=_SWEPT_AT_ONCE):
-            if not await self._is_part_of_its_frame(file):
+            if not await is_of_a_frame(file, self._frames):
                 await self._objects.delete(file.key)
                 removed += 1
             await self._files.delete(file)
         return removed
-
-    async def _is_part_of_its_frame(self, file: IngesterFile) -> bool:
-        """Tell whether ingest had made a frame of the file when whoever had asked for that was gone."""
-        if file.frame is None:
-            return False
-        frame = (await self._frames.find_any_by_basename([file.frame])).get(file.frame)
-        return frame is not None and file.is_part_of(frame)
 
     async def _caller(self, request: SignedRequest) -> User:
         access_key = access_key_of(request)
