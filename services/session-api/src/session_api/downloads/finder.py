@@ -13,6 +13,7 @@ from datalab.errors import NotFoundError, UsageError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import DATA
 from datalab.events.operations import InputSource
+from datalab.platform.objects.bucket import StoredObject
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from session_api.archive.file_numbers import frame_of, versions
@@ -40,6 +41,8 @@ _PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 2
 #: Checksums kept of files that belong to no frame.
 _MOST_KNOWN: Final = 1000
+#: Such files read at once for their checksums: the rest of the service reads from the object store too.
+_CHECKED_AT_ONCE: Final = 2
 
 
 class FileFinder:
@@ -50,12 +53,14 @@ class FileFinder:
         self._outputs = outputs
         self._objects = objects
         self._reading = asyncio.Semaphore(_PAGES_AT_ONCE)
+        self._checking = asyncio.Semaphore(_CHECKED_AT_ONCE)
         self._known: OrderedDict[tuple[str, str, str], StoredFile] = OrderedDict()
 
     async def named(self, caller: User, wanted: WantedDownload) -> StoredFile:
         """Return the file a client names, or the same file of the frame under another ending.
 
-        Clients make names up: with `.fits.fz` at the end, and with the level they expect.
+        Clients make names up: with `.fits.fz` at the end, and with the level they expect. A file of no frame that is
+        wanted as it is has no checksum.
         """
         if f"{wanted.folder}/" == DATA:
             return await self._of_frame(caller, wanted)
@@ -64,7 +69,7 @@ class FileFinder:
         for key in dict.fromkeys([wanted.key, *others]):
             found = await self._objects.stat(key)
             if found is not None:
-                return await self._checked(key, wanted.folder, found.etag, str(found.modified_at))
+                return _as_found(found) if wanted.form == "raw" else await self._checked(found, wanted.folder)
         raise _no_file(wanted)
 
     async def science_file(self, caller: User, frame_id: int) -> StoredFile:
@@ -135,26 +140,36 @@ class FileFinder:
             raise _no_file(wanted)
         return stored(frame, file)
 
-    async def _checked(self, key: str, folder: str, etag: str, modified: str) -> StoredFile:
+    async def _checked(self, found: StoredObject, folder: str) -> StoredFile:
         """Return a file with its checksum, for which all of it is read the first time."""
-        version = key, etag, modified
+        version = found.key, found.etag, str(found.modified_at)
         if version not in self._known:
-            try:
-                found = await self._objects.checksum(key)
-            except ObjectNotFoundError:
-                raise NotFoundError(f"No file named {key.rpartition('/')[2]} exists in {folder}.") from None
-            if not found.size_bytes:
-                raise UsageError(f"{key.rpartition('/')[2]} is empty.")
-            self._known[version] = StoredFile(
-                key=key,
-                sha256=found.sha256 or "",
-                size_bytes=found.size_bytes,
-                etag=found.etag,
-                basename=without_fits_ending(key.rpartition("/")[2]),
-            )
-            if len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
+            async with self._checking:
+                if version not in self._known:  # another request may have had it read meanwhile
+                    self._known[version] = await self._read(found.key, folder)
+                    if len(self._known) > _MOST_KNOWN:
+                        self._known.popitem(last=False)
         return self._known[version]
+
+    async def _read(self, key: str, folder: str) -> StoredFile:
+        name = key.rpartition("/")[2]
+        try:
+            read = await self._objects.checksum(key)
+        except ObjectNotFoundError:
+            raise NotFoundError(f"No file named {name} exists in {folder}.") from None
+        if not read.size_bytes:
+            raise UsageError(f"{name} is empty.")
+        return _as_found(read)
+
+
+def _as_found(found: StoredObject) -> StoredFile:
+    return StoredFile(
+        key=found.key,
+        sha256=found.sha256 or "",
+        size_bytes=found.size_bytes,
+        etag=found.etag,
+        basename=without_fits_ending(found.key.rpartition("/")[2]),
+    )
 
 
 def _no_file(wanted: WantedDownload) -> NotFoundError:

@@ -1,0 +1,69 @@
+"""Files that are asked for are found with bounded work, however many ask."""
+
+import asyncio
+
+import pytest
+
+from datalab.errors import UsageError
+from datalab.events.envelope import utc_now
+from datalab.platform.objects.bucket import StoredObject
+from session_api.downloads.finder import FileFinder
+from session_api.downloads.model import wanted_download
+from session_api.web.user import User
+from support.waiting import until
+
+NOBODY = User("")
+NOW = utc_now()
+
+
+class Objects:
+    """Reads whole objects when it is let."""
+
+    def __init__(self, size_bytes=7):
+        self.size_bytes = size_bytes
+        self.reading = 0
+        self.most = 0
+        self.read: list[str] = []
+        self.goes_on = asyncio.Event()
+
+    async def stat(self, key, sha256=None):
+        return StoredObject(key=key, size_bytes=self.size_bytes, etag="e", sha256=sha256, modified_at=NOW)
+
+    async def checksum(self, key):
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        self.read.append(key)
+        await self.goes_on.wait()
+        self.reading -= 1
+        return await self.stat(key, "ab" * 32)
+
+
+def wanted(name, form="fits"):
+    return wanted_download(name=name, folder="info-images", form=form, stretch=None)
+
+
+async def test_a_file_wanted_as_it_is_is_not_read_for_its_checksum():
+    objects = Objects()
+    finder = FileFinder(frames=None, outputs=None, objects=objects)
+    file = await finder.named(NOBODY, wanted("a.fits", "raw"))
+    assert (file.key, file.size_bytes, objects.read) == ("info-images/a.fits", 7, [])
+
+
+async def test_few_files_are_read_at_once_for_their_checksums_and_each_is_known_afterwards():
+    objects = Objects()
+    finder = FileFinder(frames=None, outputs=None, objects=objects)
+    names = ["a.fits", "b.fits", *["a.fits"] * 10, *["b.fits"] * 10]
+    asking = [asyncio.create_task(finder.named(NOBODY, wanted(name))) for name in names]
+    await until(lambda: objects.reading == 2)
+    objects.goes_on.set()
+    files = await asyncio.gather(*asking)
+    assert [file.key for file in files] == [f"info-images/{name}" for name in names]
+    assert {file.sha256 for file in files} == {"ab" * 32}
+    assert (objects.most, objects.read) == (2, ["info-images/a.fits", "info-images/b.fits"])
+
+
+async def test_an_empty_file_is_told():
+    objects = Objects(size_bytes=0)
+    objects.goes_on.set()
+    with pytest.raises(UsageError, match=r"^a\.fits is empty\.$"):
+        await FileFinder(frames=None, outputs=None, objects=objects).named(NOBODY, wanted("a.fits"))
