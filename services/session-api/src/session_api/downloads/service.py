@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,11 +38,15 @@ _MOST_WAITS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class StreamedFile:
-    """A file as it is sent; `size_bytes` is None if nobody knows it yet."""
+    """A file as it is sent, `first` before the rest of it; `size_bytes` is None if nobody knows it yet.
+
+    Whoever takes it closes `content`.
+    """
 
     name: str
     media_type: str
-    content: AsyncIterator[bytes]
+    content: AsyncGenerator[bytes, None]
+    first: bytes = b""
     size_bytes: int | None = None
 
 
@@ -103,7 +106,8 @@ class DownloadService:
         """Return a file with its images unpacked. Raises `StillBeingMadeError`."""
         file = await self._finder.version(caller, version)
         made = await self._unpacked(file, correlation_id)
-        return StreamedFile(made.name, "application/octet-stream", self._objects.stream(made.key), made.size_bytes)
+        content = self._stored(made.key)
+        return StreamedFile(made.name, "application/octet-stream", content, size_bytes=made.size_bytes)
 
     async def frames(
         self, caller: User, frame_ids: Sequence[int], *, uncompress: bool, correlation_id: str
@@ -117,7 +121,12 @@ class DownloadService:
         if self._streams.locked():
             raise TransientError("too many archives are being sent; try again in a moment")
         content = self._zipped(files, folder=name, uncompress=uncompress, correlation_id=correlation_id)
-        return StreamedFile(f"{name}.zip", "application/zip", await _begun(content))
+        # What goes wrong before the first piece is there can still be told.
+        return StreamedFile(f"{name}.zip", "application/zip", content, first=await anext(content, b""))
+
+    async def _stored(self, key: str) -> AsyncGenerator[bytes, None]:
+        async for chunk in self._objects.stream(key):
+            yield chunk
 
     async def _zipped(
         self, files: Sequence[StoredFile], *, folder: str, uncompress: bool, correlation_id: str
@@ -174,19 +183,6 @@ class _Names:
             free = f"{folder}{slash}{number}-{plain}"
         self._taken.add(free)
         return free
-
-
-async def _begun(content: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """Return content of which the first piece is there: what goes wrong before that can still be told."""
-    first = await anext(content, b"")
-
-    async def whole() -> AsyncIterator[bytes]:
-        async with aclosing(content):
-            yield first
-            async for piece in content:
-                yield piece
-
-    return whole()
 
 
 def _as_it_is(file: StoredFile) -> ZipMember:
