@@ -8,7 +8,7 @@ from datalab.errors import UsageError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.bucket import StoredObject
 from session_api.downloads.finder import FileFinder
-from session_api.downloads.model import wanted_download
+from session_api.downloads.model import wanted_archive, wanted_download
 from session_api.web.user import User
 from support.waiting import until
 
@@ -67,3 +67,35 @@ async def test_an_empty_file_is_told():
     objects.goes_on.set()
     with pytest.raises(UsageError, match=r"^a\.fits is empty\.$"):
         await FileFinder(frames=None, outputs=None, objects=objects).named(NOBODY, wanted("a.fits"))
+
+
+class Frames:
+    """A site with images of one size, page after page without end; or so many."""
+
+    def __init__(self, total=10**9):
+        self.total = total
+        self.told = 0
+
+    async def page(self, proposals, chosen, order, *, limit, after, fields):
+        numbers = range(self.told, min(self.told + limit, self.total))
+        self.told += len(numbers)
+        file = {"key": "data/a-EX10.fits", "sha256": "ab" * 32, "size_bytes": 1, "etag": "e"}
+        return [
+            {"_id": f"a-{number}", "frame_id": number, "capture_date": NOW, "files": {"fits_10": file}}
+            for number in numbers
+        ]
+
+
+async def of_site(frames, size):
+    finder = FileFinder(frames=frames, outputs=None, objects=None)
+    wanted = wanted_archive(site="tst", start=1, end=2, size=size)
+    return [file async for file in finder.of_site(NOBODY, wanted)]
+
+
+async def test_images_without_a_file_of_the_size_wanted_are_not_looked_at_without_end():
+    frames = Frames()
+    with pytest.raises(UsageError, match=r"^tst has more than 50000 images in this time: ask for less at once\.$"):
+        await of_site(frames, "large")
+    assert frames.told <= 51_000
+    assert await of_site(Frames(total=1500), "large") == []
+    assert len(await of_site(Frames(total=1500), "small")) == 1500

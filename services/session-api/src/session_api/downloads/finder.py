@@ -39,6 +39,8 @@ _LISTED: Final = dict.fromkeys(("frame_id", "capture_date", "filter_name", "file
 #: Frames read at once, of all requests: each takes some 5 KB as Python objects.
 _PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 2
+#: Images of a site looked at for one archive, of which not all have a file of the size wanted.
+_MOST_EXAMINED: Final = 50_000
 #: Checksums kept of files that belong to no frame.
 _MOST_KNOWN: Final = 1000
 #: Such files read at once for their checksums: the rest of the service reads from the object store too.
@@ -108,9 +110,18 @@ class FileFinder:
         ]
 
     async def of_site(self, caller: User, wanted: WantedArchive) -> AsyncIterator[StoredFile]:
-        """Yield one file of the size wanted of each image of a site, the oldest first."""
+        """Yield one file of the size wanted of each image of a site, the oldest first.
+
+        Raises `UsageError` when there are too many images to look at.
+        """
         chosen = FrameFilter(equal={"site": [wanted.site]}, captured=(wanted.start, wanted.end), with_science=True)
+        examined = 0
         async for row in self._each(caller, chosen):
+            examined += 1
+            if examined > _MOST_EXAMINED:
+                raise UsageError(
+                    f"{wanted.site} has more than {_MOST_EXAMINED} images in this time: ask for less at once."
+                )
             role = next((role for role in wanted.size.roles if role in row["files"]), None)
             if role is not None:
                 yield listed(row, role)
