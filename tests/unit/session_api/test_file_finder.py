@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
+from datalab.documents.frame import FrameDocument
 from datalab.errors import UsageError
 from datalab.events.envelope import utc_now
 from datalab.platform.objects.bucket import StoredObject
 from session_api.downloads.finder import FileFinder
 from session_api.downloads.model import wanted_archive, wanted_download
 from session_api.web.user import User
+from support.session_api import frame_document, frame_file, stored_file
 from support.waiting import until
 
 NOBODY = User("")
@@ -99,3 +101,44 @@ async def test_images_without_a_file_of_the_size_wanted_are_not_looked_at_withou
     assert frames.told <= 51_000
     assert await of_site(Frames(total=1500), "large") == []
     assert len(await of_site(Frames(total=1500), "small")) == 1500
+
+
+class Outputs:
+    """Each number from 5000 on is an output of whoever asks."""
+
+    def __init__(self):
+        self.looked_up: list[int] = []
+
+    def has_number(self, number):
+        return number >= 5000
+
+    async def find(self, caller, number):
+        self.looked_up.append(number)
+        name = f"output-{number}"
+        files = {"fits": frame_file(stored_file(f"results/{name}.fits"))}
+        return FrameDocument.model_validate(frame_document(name, frame_id=number, files=files))
+
+
+async def science_files(outputs, caller, numbers):
+    finder = FileFinder(frames=Frames(total=0), outputs=outputs, objects=None)
+    return [file.basename for file in await finder.science_files(caller, numbers)]
+
+
+async def test_outputs_are_found_behind_any_number_of_frames():
+    outputs = Outputs()
+    assert await science_files(outputs, User("ada"), range(5002)) == ["output-5000", "output-5001"]
+    assert outputs.looked_up == [5000, 5001]
+
+
+async def test_nobody_has_outputs():
+    outputs = Outputs()
+    assert await science_files(outputs, NOBODY, range(5002)) == []
+    assert outputs.looked_up == []
+
+
+async def test_more_outputs_than_an_archive_has_are_refused_and_none_is_left_out():
+    assert len(await science_files(Outputs(), User("ada"), range(5000, 6000))) == 1000
+    with pytest.raises(
+        UsageError, match=r"^An archive has at most 1000 outputs of operations: ask for less at once\.$"
+    ):
+        await science_files(Outputs(), User("ada"), range(5000, 6001))

@@ -39,6 +39,8 @@ _LISTED: Final = dict.fromkeys(("frame_id", "capture_date", "filter_name", "file
 #: Frames read at once, of all requests: each takes some 5 KB as Python objects.
 _PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 2
+#: Outputs of operations in one archive: each is looked up by itself, and an operation has no more.
+_MOST_OUTPUTS: Final = 1000
 #: Images of a site looked at for one archive, of which not all have a file of the size wanted.
 _MOST_EXAMINED: Final = 50_000
 #: Checksums kept of files that belong to no frame.
@@ -95,14 +97,18 @@ class FileFinder:
         return stored(frame, files[place])
 
     async def science_files(self, caller: User, frame_ids: Sequence[int]) -> list[StoredFile]:
-        """Return the files of those frames that may be read, and have one."""
-        chosen = FrameFilter(numbers=sorted(set(frame_ids)), with_science=True)
+        """Return the files of those frames and outputs that may be read, and have one. Raises `UsageError`."""
+        numbers = sorted(set(frame_ids))
+        outputs = [number for number in numbers if self._outputs.has_number(number)] if caller.username else []
+        if len(outputs) > _MOST_OUTPUTS:
+            raise UsageError(f"An archive has at most {_MOST_OUTPUTS} outputs of operations: ask for less at once.")
+        chosen = FrameFilter(numbers=numbers, with_science=True)
         files = [
             listed(row, role)
             async for row in self._each(caller, chosen)
             for role in [next(role for role in SCIENCE_ROLES if role in row["files"])]
         ]
-        known = [await self._outputs.find(caller, number) for number in sorted(set(frame_ids))[:_PAGE]]
+        known = [await self._outputs.find(caller, number) for number in outputs]
         return files + [
             stored(output, output.science_file, source=InputSource.DATALAB)
             for output in known
