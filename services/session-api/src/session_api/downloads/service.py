@@ -29,6 +29,8 @@ from session_api.web.user import User
 
 #: What the object store takes in one upload of parts of 8 MiB is 80 GiB.
 _MOST_FILES, _MOST_BYTES = 20_000, 64 * 1024**3
+#: For those of whom nobody knows who they are.
+_MOST_FILES_OF_NOBODY, _MOST_BYTES_OF_NOBODY = 2_000, 8 * 1024**3
 _NOTHING_FOUND: Final = "No images exist for the given query."
 #: How OCS calls its archives if nobody names them.
 _ARCHIVE_NAME: Final = "ocs_archive_data"
@@ -80,7 +82,7 @@ class DownloadService:
 
     async def archive(self, caller: User, wanted: WantedArchive, *, correlation_id: str) -> str:
         """Return a link to an archive of images. Raises `StillBeingMadeError`."""
-        members = _members(await _within_limits(self._finder.of_site(caller, wanted)))
+        members = _members(await _within_limits(caller, self._finder.of_site(caller, wanted)))
         if not members:
             raise NotFoundError(_NOTHING_FOUND)
         key, list_key = zip_keys((member.name, member.file.sha256) for member in members)
@@ -116,7 +118,7 @@ class DownloadService:
         files = await self._finder.science_files(caller, frame_ids)
         if not files:
             raise NotFoundError("Not found.")
-        _require_small(len(files), sum(file.size_bytes for file in files))
+        _require_small(caller, len(files), sum(file.size_bytes for file in files))
         name = f"{_ARCHIVE_NAME}-{utc_now():%Y%m%d}-{len(files)}"
         if self._streams.locked():
             raise TransientError("too many archives are being sent; try again in a moment")
@@ -194,18 +196,22 @@ def _members(files: Sequence[StoredFile]) -> tuple[ArchiveMember, ...]:
     return tuple(ArchiveMember(name=names.free(file.name), file=file.as_input()) for file in files)
 
 
-async def _within_limits(files: AsyncIterator[StoredFile]) -> list[StoredFile]:
+async def _within_limits(caller: User, files: AsyncIterator[StoredFile]) -> list[StoredFile]:
     found: list[StoredFile] = []
     size_bytes = 0
     async for file in files:
         found.append(file)
         size_bytes += file.size_bytes
-        _require_small(len(found), size_bytes)
+        _require_small(caller, len(found), size_bytes)
     return found
 
 
-def _require_small(files: int, size_bytes: int) -> None:
-    if files > _MOST_FILES or size_bytes > _MOST_BYTES:
+def _require_small(caller: User, files: int, size_bytes: int) -> None:
+    most_files, most_bytes = _MOST_FILES, _MOST_BYTES
+    if not caller.username:
+        most_files, most_bytes = _MOST_FILES_OF_NOBODY, _MOST_BYTES_OF_NOBODY
+    if files > most_files or size_bytes > most_bytes:
+        without = "" if caller.username else " without a token"
         raise UsageError(
-            f"An archive has at most {_MOST_FILES} files and {_MOST_BYTES // 1024**3} GiB: ask for less at once."
+            f"An archive{without} has at most {most_files} files and {most_bytes // 1024**3} GiB: ask for less at once."
         )
