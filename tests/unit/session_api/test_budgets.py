@@ -94,11 +94,12 @@ async def endpoint(request):
 class Client:
     """Asks an application that answers with so many bytes, and takes the messages one by one."""
 
-    def __init__(self, budget, size, *, user="ada"):
+    def __init__(self, budget, size, *, user="ada", chunks=1):
         app = Starlette(routes=[Route("/", endpoint)])
         self.scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "app": app}
         self.scope["state"] = {"user": User(user)}
         self.size = size
+        self.chunks = chunks
         self.messages = asyncio.Queue(1)
         self.asking = asyncio.create_task(
             AnswerLimit(self.answer, unread=budget, max_answer_bytes=10)(self.scope, None, self.messages.put)
@@ -106,7 +107,8 @@ class Client:
 
     async def answer(self, _scope, _receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"x" * self.size})
+        for left in reversed(range(self.chunks)):
+            await send({"type": "http.response.body", "body": b"x" * self.size, "more_body": left > 0})
 
     async def read(self):
         """Return status and length of the whole answer."""
@@ -139,3 +141,15 @@ async def test_answers_that_are_not_read_leave_no_room_for_more_of_the_same_user
     unread.asking.cancel()
     await asyncio.wait([unread.asking])
     assert await Client(budget, 10 * PIECE).read() == (200, 10 * PIECE)
+
+
+async def test_streams_that_are_not_read_take_no_room_and_are_not_refused():
+    budget = ByteBudget(total=20 * PIECE, per_user=12 * PIECE)
+    streams = [Client(budget, 10 * PIECE, user="", chunks=3) for _ in range(5)]
+    for stream in streams:
+        assert (await stream.messages.get())["status"] == 200
+    assert await Client(budget, 10 * PIECE, user="").read() == (200, 10 * PIECE)
+    for stream in streams:
+        stream.asking.cancel()
+    await asyncio.wait([stream.asking for stream in streams])
+    assert await Client(budget, 10 * PIECE, user="", chunks=3).read() == (200, 30 * PIECE)

@@ -8,8 +8,9 @@ from datalab.documents.frame import FrameDocument
 from datalab.errors import UsageError
 from datalab.events.object_keys import rendering_key, zip_keys
 from session_api.downloads.model import Size, file_of, wanted_archive, wanted_download, without_fits_ending
-from session_api.downloads.service import _Names
+from session_api.downloads.service import _Names, _require_small
 from session_api.web.failures import RefusedError
+from session_api.web.user import User
 from support.session_api import frame_document, frame_file, stored_file
 
 NAME = "tst-cam1-20261118-00000001-EX00.fits.fz"
@@ -129,3 +130,18 @@ def test_renderings_are_named_by_content_and_parameters():
 def test_members_of_one_name_get_names_of_their_own():
     names = _Names()
     assert [names.free(name) for name in ("d/a", "d/a", "d/b", "d/a")] == ["d/a", "d/2-a", "d/b", "d/3-a"]
+
+
+@pytest.mark.parametrize(
+    ("username", "files", "gib", "limit"),
+    [
+        ("", 2_000, 8, "An archive without a token has at most 2000 files and 8 GiB: ask for less at once."),
+        ("ada", 20_000, 64, "An archive has at most 20000 files and 64 GiB: ask for less at once."),
+    ],
+)
+def test_archives_are_smaller_for_those_nobody_knows(username, files, gib, limit):
+    _require_small(User(username), files, gib * 1024**3)
+    for more in ((files + 1, 1), (1, gib * 1024**3 + 1)):
+        with pytest.raises(UsageError) as told:
+            _require_small(User(username), *more)
+        assert told.value.message == limit

@@ -8,7 +8,7 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from datalab.errors import UsageError, explain_validation
+from datalab.errors import TransientError, UsageError, explain_validation
 from datalab.events.archives import ArchiveList, ArchiveRequested
 from datalab.platform.objects.incoming import Received
 from datalab.platform.objects.store import ObjectStore
@@ -19,6 +19,8 @@ from operation_runner.downloads.making import Making, Progress
 _MOST_LIST_BYTES = 32 * 1024**2
 #: Made at once; others wait. One takes the whole of a disk's speed.
 _AT_ONCE = 2
+#: More do not wait: whoever asks for one is told so.
+_MOST_WAITING = 8
 #: So much of the time is for the way of the answer.
 _TRAVEL_PART = 0.05
 _MEDIA_TYPE = "application/zip"
@@ -31,6 +33,7 @@ class Archives:
         self._objects = objects
         self._making = making
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._begun = 0
 
     async def have(self, request: ArchiveRequested) -> None:
         """Have an archive stored. Raises `UnfinishedError` when that takes longer, `UsageError`, `TransientError`."""
@@ -38,6 +41,15 @@ class Archives:
         await self._making.made(request.key, partial(self._zip, request), until=until)
 
     async def _zip(self, request: ArchiveRequested, progress: Progress) -> None:
+        if self._begun == _AT_ONCE + _MOST_WAITING:
+            raise TransientError("too many archives are being made; try again later")
+        self._begun += 1
+        try:
+            await self._zip_in_turn(request, progress)
+        finally:
+            self._begun -= 1
+
+    async def _zip_in_turn(self, request: ArchiveRequested, progress: Progress) -> None:
         async with self._places:
             listed = await self._listed(request.list_key)
             total = sum(member.file.size_bytes for member in listed.members) or 1

@@ -31,6 +31,10 @@ class OutputFrames:
         self._operations = operations
         self._analyses = analyses
 
+    def has_number(self, number: int) -> bool:
+        """Tell whether a number is that of an output, not of a frame."""
+        return output_of(number) is not None
+
     async def find(self, caller: User, number: int) -> FrameDocument | None:
         """Return the output of a number."""
         place = output_of(number)

@@ -61,6 +61,10 @@ class FoundFrame:
 class Outputs(Protocol):
     """What the caller's operations made, as frames: by numbers no frame has, and by name."""
 
+    def has_number(self, number: int) -> bool:
+        """Tell whether a number is that of an output, not of a frame; the output need not exist."""
+        ...
+
     async def find(self, caller: User, number: int) -> FrameDocument | None: ...
 
     async def find_named(self, caller: User, basename: str) -> FrameDocument | None: ...

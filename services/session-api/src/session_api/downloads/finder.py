@@ -13,6 +13,7 @@ from datalab.errors import NotFoundError, UsageError
 from datalab.events.envelope import utc_now
 from datalab.events.object_keys import DATA
 from datalab.events.operations import InputSource
+from datalab.platform.objects.bucket import StoredObject
 from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from session_api.archive.file_numbers import frame_of, versions
@@ -38,8 +39,14 @@ _LISTED: Final = dict.fromkeys(("frame_id", "capture_date", "filter_name", "file
 #: Frames read at once, of all requests: each takes some 5 KB as Python objects.
 _PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 2
+#: Outputs of operations in one archive: each is looked up by itself, and an operation has no more.
+_MOST_OUTPUTS: Final = 1000
+#: Images of a site looked at for one archive, of which not all have a file of the size wanted.
+_MOST_EXAMINED: Final = 50_000
 #: Checksums kept of files that belong to no frame.
 _MOST_KNOWN: Final = 1000
+#: Such files read at once for their checksums: the rest of the service reads from the object store too.
+_CHECKED_AT_ONCE: Final = 2
 
 
 class FileFinder:
@@ -50,12 +57,14 @@ class FileFinder:
         self._outputs = outputs
         self._objects = objects
         self._reading = asyncio.Semaphore(_PAGES_AT_ONCE)
+        self._checking = asyncio.Semaphore(_CHECKED_AT_ONCE)
         self._known: OrderedDict[tuple[str, str, str], StoredFile] = OrderedDict()
 
     async def named(self, caller: User, wanted: WantedDownload) -> StoredFile:
         """Return the file a client names, or the same file of the frame under another ending.
 
-        Clients make names up: with `.fits.fz` at the end, and with the level they expect.
+        Clients make names up: with `.fits.fz` at the end, and with the level they expect. A file of no frame that is
+        wanted as it is has no checksum.
         """
         if f"{wanted.folder}/" == DATA:
             return await self._of_frame(caller, wanted)
@@ -64,7 +73,7 @@ class FileFinder:
         for key in dict.fromkeys([wanted.key, *others]):
             found = await self._objects.stat(key)
             if found is not None:
-                return await self._checked(key, wanted.folder, found.etag, str(found.modified_at))
+                return _as_found(found) if wanted.form == "raw" else await self._checked(found, wanted.folder)
         raise _no_file(wanted)
 
     async def science_file(self, caller: User, frame_id: int) -> StoredFile:
@@ -88,14 +97,18 @@ class FileFinder:
         return stored(frame, files[place])
 
     async def science_files(self, caller: User, frame_ids: Sequence[int]) -> list[StoredFile]:
-        """Return the files of those frames that may be read, and have one."""
-        chosen = FrameFilter(numbers=sorted(set(frame_ids)), with_science=True)
+        """Return the files of those frames and outputs that may be read, and have one. Raises `UsageError`."""
+        numbers = sorted(set(frame_ids))
+        outputs = [number for number in numbers if self._outputs.has_number(number)] if caller.username else []
+        if len(outputs) > _MOST_OUTPUTS:
+            raise UsageError(f"An archive has at most {_MOST_OUTPUTS} outputs of operations: ask for less at once.")
+        chosen = FrameFilter(numbers=numbers, with_science=True)
         files = [
             listed(row, role)
             async for row in self._each(caller, chosen)
             for role in [next(role for role in SCIENCE_ROLES if role in row["files"])]
         ]
-        known = [await self._outputs.find(caller, number) for number in sorted(set(frame_ids))[:_PAGE]]
+        known = [await self._outputs.find(caller, number) for number in outputs]
         return files + [
             stored(output, output.science_file, source=InputSource.DATALAB)
             for output in known
@@ -103,9 +116,18 @@ class FileFinder:
         ]
 
     async def of_site(self, caller: User, wanted: WantedArchive) -> AsyncIterator[StoredFile]:
-        """Yield one file of the size wanted of each image of a site, the oldest first."""
+        """Yield one file of the size wanted of each image of a site, the oldest first.
+
+        Raises `UsageError` when there are too many images to look at.
+        """
         chosen = FrameFilter(equal={"site": [wanted.site]}, captured=(wanted.start, wanted.end), with_science=True)
+        examined = 0
         async for row in self._each(caller, chosen):
+            examined += 1
+            if examined > _MOST_EXAMINED:
+                raise UsageError(
+                    f"{wanted.site} has more than {_MOST_EXAMINED} images in this time: ask for less at once."
+                )
             role = next((role for role in wanted.size.roles if role in row["files"]), None)
             if role is not None:
                 yield listed(row, role)
@@ -135,26 +157,36 @@ class FileFinder:
             raise _no_file(wanted)
         return stored(frame, file)
 
-    async def _checked(self, key: str, folder: str, etag: str, modified: str) -> StoredFile:
+    async def _checked(self, found: StoredObject, folder: str) -> StoredFile:
         """Return a file with its checksum, for which all of it is read the first time."""
-        version = key, etag, modified
+        version = found.key, found.etag, str(found.modified_at)
         if version not in self._known:
-            try:
-                found = await self._objects.checksum(key)
-            except ObjectNotFoundError:
-                raise NotFoundError(f"No file named {key.rpartition('/')[2]} exists in {folder}.") from None
-            if not found.size_bytes:
-                raise UsageError(f"{key.rpartition('/')[2]} is empty.")
-            self._known[version] = StoredFile(
-                key=key,
-                sha256=found.sha256 or "",
-                size_bytes=found.size_bytes,
-                etag=found.etag,
-                basename=without_fits_ending(key.rpartition("/")[2]),
-            )
-            if len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
+            async with self._checking:
+                if version not in self._known:  # another request may have had it read meanwhile
+                    self._known[version] = await self._read(found.key, folder)
+                    if len(self._known) > _MOST_KNOWN:
+                        self._known.popitem(last=False)
         return self._known[version]
+
+    async def _read(self, key: str, folder: str) -> StoredFile:
+        name = key.rpartition("/")[2]
+        try:
+            read = await self._objects.checksum(key)
+        except ObjectNotFoundError:
+            raise NotFoundError(f"No file named {name} exists in {folder}.") from None
+        if not read.size_bytes:
+            raise UsageError(f"{name} is empty.")
+        return _as_found(read)
+
+
+def _as_found(found: StoredObject) -> StoredFile:
+    return StoredFile(
+        key=found.key,
+        sha256=found.sha256 or "",
+        size_bytes=found.size_bytes,
+        etag=found.etag,
+        basename=without_fits_ending(found.key.rpartition("/")[2]),
+    )
 
 
 def _no_file(wanted: WantedDownload) -> NotFoundError:

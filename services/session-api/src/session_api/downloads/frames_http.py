@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from session_api.downloads.http import Downloads, not_yet
 from session_api.downloads.model import StillBeingMadeError
@@ -20,6 +20,7 @@ from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, BINARY, FITS_OR_JPEG, 
 from session_api.web.dependencies import Anybody, CorrelationId, RowId, provided
 from session_api.web.failures import FieldError
 from session_api.web.photon_ranch import WAITED
+from session_api.web.sending import StreamedResponse
 from session_api.web.strict_json import JsonParseError, parse_json
 from session_api.web.user import User
 
@@ -154,7 +155,7 @@ def _streamed(file: StreamedFile, headers: dict[str, str] | None = None) -> Resp
     sent = {"Content-Disposition": _disposition("attachment", file.name), **(headers or {})}
     if file.size_bytes is not None:
         sent["Content-Length"] = str(file.size_bytes)
-    return StreamingResponse(file.content, media_type=file.media_type, headers=sent)
+    return StreamedResponse(file.first, file.content, media_type=file.media_type, headers=sent)
 
 
 def _disposition(kind: str, name: str) -> str:

@@ -19,6 +19,8 @@ from session_api.downloads.model import StillBeingMadeError, StoredFile
 
 #: A question is asked anew after this: its runner may have been ended, and another one goes on.
 _ROUND_S = 8.0
+#: Parts of images asked for at once: each comes whole into the memory of this process.
+_PARTS_AT_ONCE = 8
 #: No answer comes in less.
 _LEAST_S = 0.05
 
@@ -30,6 +32,7 @@ class Runners:
         self._bus = bus
         self._patience_s = patience_s
         self._max_answer_bytes = max_answer_bytes
+        self._parts = asyncio.Semaphore(_PARTS_AT_ONCE)
 
     async def rendered(
         self, file: StoredFile, action: str, parameters: Mapping[str, JsonValue], *, correlation_id: str
@@ -39,7 +42,7 @@ class Runners:
         def question(within_s: float) -> Event:
             return _question(file, action, parameters, correlation_id, within_s)
 
-        head, _ = await self._answered(question)
+        head, _ = await self._answered(question, self._end())
         (linked,) = head.links.values()
         return linked
 
@@ -51,7 +54,16 @@ class Runners:
         def question(within_s: float) -> Event:
             return _question(file, "cutout", parameters, correlation_id, within_s)
 
-        head, body = await self._answered(question)
+        end = self._end()
+        try:
+            async with asyncio.timeout_at(end):
+                await self._parts.acquire()
+        except TimeoutError:
+            raise TransientError("too many parts of images are being made; try again in a moment") from None
+        try:
+            head, body = await self._answered(question, end)
+        finally:
+            self._parts.release()
         return body, head.media_type
 
     async def archived(self, key: str, list_key: str, *, correlation_id: str) -> None:
@@ -66,11 +78,14 @@ class Runners:
                 producer=SERVICE,
             )
 
-        await self._answered(question)
+        await self._answered(question, self._end())
 
-    async def _answered(self, question: Callable[[float], Event]) -> tuple[AnalysisAnswered, bytes]:
+    def _end(self) -> float:
+        """Return when patience ends, by the clock of the event loop."""
+        return asyncio.get_running_loop().time() + self._patience_s
+
+    async def _answered(self, question: Callable[[float], Event], end: float) -> tuple[AnalysisAnswered, bytes]:
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._patience_s
         said = "it is still being made"
         while (left_s := end - loop.time()) > _LEAST_S:
             round_s = min(left_s, _ROUND_S)

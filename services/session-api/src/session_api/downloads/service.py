@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +29,8 @@ from session_api.web.user import User
 
 #: What the object store takes in one upload of parts of 8 MiB is 80 GiB.
 _MOST_FILES, _MOST_BYTES = 20_000, 64 * 1024**3
+#: For those of whom nobody knows who they are.
+_MOST_FILES_OF_NOBODY, _MOST_BYTES_OF_NOBODY = 2_000, 8 * 1024**3
 _NOTHING_FOUND: Final = "No images exist for the given query."
 #: How OCS calls its archives if nobody names them.
 _ARCHIVE_NAME: Final = "ocs_archive_data"
@@ -39,11 +40,15 @@ _MOST_WAITS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class StreamedFile:
-    """A file as it is sent; `size_bytes` is None if nobody knows it yet."""
+    """A file as it is sent, `first` before the rest of it; `size_bytes` is None if nobody knows it yet.
+
+    Whoever takes it closes `content`.
+    """
 
     name: str
     media_type: str
-    content: AsyncIterator[bytes]
+    content: AsyncGenerator[bytes, None]
+    first: bytes = b""
     size_bytes: int | None = None
 
 
@@ -77,7 +82,7 @@ class DownloadService:
 
     async def archive(self, caller: User, wanted: WantedArchive, *, correlation_id: str) -> str:
         """Return a link to an archive of images. Raises `StillBeingMadeError`."""
-        members = _members(await _within_limits(self._finder.of_site(caller, wanted)))
+        members = _members(await _within_limits(caller, self._finder.of_site(caller, wanted)))
         if not members:
             raise NotFoundError(_NOTHING_FOUND)
         key, list_key = zip_keys((member.name, member.file.sha256) for member in members)
@@ -103,7 +108,8 @@ class DownloadService:
         """Return a file with its images unpacked. Raises `StillBeingMadeError`."""
         file = await self._finder.version(caller, version)
         made = await self._unpacked(file, correlation_id)
-        return StreamedFile(made.name, "application/octet-stream", self._objects.stream(made.key), made.size_bytes)
+        content = self._stored(made.key)
+        return StreamedFile(made.name, "application/octet-stream", content, size_bytes=made.size_bytes)
 
     async def frames(
         self, caller: User, frame_ids: Sequence[int], *, uncompress: bool, correlation_id: str
@@ -112,12 +118,17 @@ class DownloadService:
         files = await self._finder.science_files(caller, frame_ids)
         if not files:
             raise NotFoundError("Not found.")
-        _require_small(len(files), sum(file.size_bytes for file in files))
+        _require_small(caller, len(files), sum(file.size_bytes for file in files))
         name = f"{_ARCHIVE_NAME}-{utc_now():%Y%m%d}-{len(files)}"
         if self._streams.locked():
             raise TransientError("too many archives are being sent; try again in a moment")
         content = self._zipped(files, folder=name, uncompress=uncompress, correlation_id=correlation_id)
-        return StreamedFile(f"{name}.zip", "application/zip", await _begun(content))
+        # What goes wrong before the first piece is there can still be told.
+        return StreamedFile(f"{name}.zip", "application/zip", content, first=await anext(content, b""))
+
+    async def _stored(self, key: str) -> AsyncGenerator[bytes, None]:
+        async for chunk in self._objects.stream(key):
+            yield chunk
 
     async def _zipped(
         self, files: Sequence[StoredFile], *, folder: str, uncompress: bool, correlation_id: str
@@ -176,19 +187,6 @@ class _Names:
         return free
 
 
-async def _begun(content: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """Return content of which the first piece is there: what goes wrong before that can still be told."""
-    first = await anext(content, b"")
-
-    async def whole() -> AsyncIterator[bytes]:
-        async with aclosing(content):
-            yield first
-            async for piece in content:
-                yield piece
-
-    return whole()
-
-
 def _as_it_is(file: StoredFile) -> ZipMember:
     return ZipMember(name=file.name, key=file.key, size_bytes=file.size_bytes, sha256=file.sha256)
 
@@ -198,18 +196,22 @@ def _members(files: Sequence[StoredFile]) -> tuple[ArchiveMember, ...]:
     return tuple(ArchiveMember(name=names.free(file.name), file=file.as_input()) for file in files)
 
 
-async def _within_limits(files: AsyncIterator[StoredFile]) -> list[StoredFile]:
+async def _within_limits(caller: User, files: AsyncIterator[StoredFile]) -> list[StoredFile]:
     found: list[StoredFile] = []
     size_bytes = 0
     async for file in files:
         found.append(file)
         size_bytes += file.size_bytes
-        _require_small(len(found), size_bytes)
+        _require_small(caller, len(found), size_bytes)
     return found
 
 
-def _require_small(files: int, size_bytes: int) -> None:
-    if files > _MOST_FILES or size_bytes > _MOST_BYTES:
+def _require_small(caller: User, files: int, size_bytes: int) -> None:
+    most_files, most_bytes = _MOST_FILES, _MOST_BYTES
+    if not caller.username:
+        most_files, most_bytes = _MOST_FILES_OF_NOBODY, _MOST_BYTES_OF_NOBODY
+    if files > most_files or size_bytes > most_bytes:
+        without = "" if caller.username else " without a token"
         raise UsageError(
-            f"An archive has at most {_MOST_FILES} files and {_MOST_BYTES // 1024**3} GiB: ask for less at once."
+            f"An archive{without} has at most {most_files} files and {most_bytes // 1024**3} GiB: ask for less at once."
         )

@@ -24,7 +24,8 @@ class AnswerLimit:
     """ASGI middleware: whoever asks for a list waits until there is room for it; large answers are sent piece by piece.
 
     A piece is handed over when the client has taken the last one, so an answer is held here as long as it is not read.
-    Those that are not read take nothing from those that are being made.
+    Those that are not read take nothing from those that are being made. A stream is not counted: the next piece of it
+    is made when the last one is taken.
     """
 
     def __init__(self, app: ASGIApp, *, unread: ByteBudget, max_answer_bytes: int) -> None:
@@ -95,7 +96,8 @@ class _Answer:
         body: bytes = message.get("body", b"")
         if self._start is not None:
             self._making.give_back()  # it is made now
-            self.refused = len(body) > _SMALL_BYTES and not self.unread.try_take(len(body))
+            counted = len(body) > _SMALL_BYTES and not message.get("more_body", False)
+            self.refused = counted and not self.unread.try_take(len(body))
             start, self._start = self._start, None
             if not self.refused:
                 await self._send(start)
