@@ -51,8 +51,11 @@ def altered_policy(fields, **changes):
     ("alter", "words"),
     [
         (lambda fields: {**fields, "key": "data/b.jpg"}, "field 'key' is not what it was made for"),
-        (lambda fields: {**fields, "x-amz-date": "20261129T000000Z"}, "field 'x-amz-date' is not what"),
-        (lambda fields: {**fields, "x-amz-date": "20261128T000000Z"}, "signature is not ours"),
+        (
+            lambda fields: {**fields, "x-amz-date": f"{fields['x-amz-date'][:8]}T235959Z"},
+            "field 'x-amz-date' is not what",
+        ),
+        (lambda fields: {**fields, "x-amz-date": "20251128T000000Z"}, "signature is not ours"),
         (lambda fields: {**fields, "x-amz-date": "yesterday"}, "is not a date"),
         (lambda fields: {**fields, "x-amz-signature": "0" * 64}, "signature is not ours"),
         (lambda fields: {**fields, "x-amz-signature": "\u2603"}, "signature is not ours"),
