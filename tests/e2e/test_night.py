@@ -30,7 +30,7 @@ from support.chaos import FEW_OPERATIONS
 from support.night import SITE, Sender, made_night
 from support.waiting import until
 
-EXPOSURES = int(os.environ.get("EXPOSURES", "60"))
+EXPOSURES = int(os.environ.get("EXPOSURES", "40"))
 PATIENCE_S = 120 + EXPOSURES / 2
 AT_ONCE = 6
 #: Killed when this share of the files has been sent.
