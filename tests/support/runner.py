@@ -10,9 +10,11 @@ from astropy.io import fits
 
 from datalab.errors import TransientError
 from datalab.events.operations import InputFile, InputSource, Lane, OperationRequested
+from operation_runner.main import create_app
 from operation_runner.offers.packages import Packages
 from operation_runner.sdk import FitsFile
 from operation_runner.sdk.jobs import Job
+from operation_runner.settings import OperationRunnerSettings
 
 #: Few, because every runner of the tests loads them.
 OPERATION_PACKAGES = ["operation_runner.operations.median", "support.slow_operations"]
@@ -145,3 +147,19 @@ def pids_in(path):
 
 def open_descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@contextlib.asynccontextmanager
+async def runner_here(scratch_dir, *, analyses):
+    """Run a runner in this process, with one slot of each kind and these packages of analyses."""
+    with no_main_module():
+        settings = OperationRunnerSettings(
+            operation_packages=["support.slow_operations"],
+            analysis_packages=analyses,
+            scratch_dir=scratch_dir,
+            slow_slots=1,
+            fast_slots=1,
+        )
+        app = create_app(settings)
+        async with app.router.lifespan_context(app):
+            yield app

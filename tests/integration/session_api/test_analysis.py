@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import io
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +14,9 @@ from datalab.events.analysis import AnalysisDescribed
 from datalab.events.operations import OutputFile, StoredFile
 from datalab.events.topology import ANALYSIS_OFFERS
 from datalab.platform.objects.store import ObjectStore
-from operation_runner.main import create_app
 from operation_runner.offers.registry import discover_analyses
-from operation_runner.settings import OperationRunnerSettings
 from support.analysis import night_sky, write_with_catalogue
-from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, no_main_module
+from support.runner import ANALYSIS_PACKAGES, WCS_CARDS, input_file, runner_here
 from support.session_api import MEDIAN, archive, body_of, frame_document, frame_file, result, running_world
 from support.waiting import until
 
@@ -41,23 +38,8 @@ async def world(module_settings_environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def runner(world, tmp_path_factory):
-    async with runner_here(tmp_path_factory.mktemp("runner")) as app:
+    async with runner_here(tmp_path_factory.mktemp("runner"), analyses=ANALYSIS_PACKAGES) as app:
         yield app
-
-
-@contextlib.asynccontextmanager
-async def runner_here(scratch_dir):
-    with no_main_module():
-        settings = OperationRunnerSettings(
-            operation_packages=["support.slow_operations"],
-            analysis_packages=ANALYSIS_PACKAGES,
-            scratch_dir=scratch_dir,
-            slow_slots=1,
-            fast_slots=1,
-        )
-        app = create_app(settings)
-        async with app.router.lifespan_context(app):
-            yield app
 
 
 async def store_everything(world, folder):

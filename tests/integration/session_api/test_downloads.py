@@ -2,7 +2,6 @@
 
 import asyncio
 import bz2
-import contextlib
 import io
 import json
 import zipfile
@@ -18,10 +17,8 @@ from datalab.events.object_keys import ZIPS
 from datalab.events.operations import OutputFile, StoredFile
 from datalab.platform.objects.store import ObjectStore
 from operation_runner.downloads.making import Making
-from operation_runner.main import create_app
-from operation_runner.settings import OperationRunnerSettings
 from support.analysis import night_sky
-from support.runner import WCS_CARDS, input_file, no_main_module, write_fits
+from support.runner import WCS_CARDS, input_file, runner_here, write_fits
 from support.session_api import MEDIAN, archive, body_of, frame_document, frame_file, result, running_world
 
 SHAPE = (80, 120)
@@ -45,7 +42,7 @@ async def world(module_settings_environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def runner(world, tmp_path_factory):
-    async with runner_here(tmp_path_factory.mktemp("runner")) as app:
+    async with runner_here(tmp_path_factory.mktemp("runner"), analyses=PACKAGES) as app:
         yield app
 
 
@@ -53,21 +50,6 @@ async def runner(world, tmp_path_factory):
 async def anybody(world):
     async with world.client() as client:
         yield client
-
-
-@contextlib.asynccontextmanager
-async def runner_here(scratch_dir):
-    with no_main_module():
-        settings = OperationRunnerSettings(
-            operation_packages=["support.slow_operations"],
-            analysis_packages=PACKAGES,
-            scratch_dir=scratch_dir,
-            slow_slots=1,
-            fast_slots=1,
-        )
-        app = create_app(settings)
-        async with app.router.lifespan_context(app):
-            yield app
 
 
 def base(number, site="tst"):
