@@ -45,7 +45,7 @@ from ingest.frames.model import (
 )
 from ingest.frames.previews import asks, preview_requested
 from ingest.info_images.service import NoChannelError
-from ingest.uploads.model import Settlement, StoredVersion, same_version, version_id
+from ingest.uploads.model import Settlement, StoredVersion, is_known, same_version, version_id
 
 _log = get_logger(__name__)
 
@@ -225,7 +225,7 @@ class Ingestion:
         stored = await self._stored(arrival, site)
         asked_at = monotonic()
         frame = await self._find_frame(name.basename, site)
-        if frame is not None and _knows(frame, name, stored, arrival.sha256):
+        if frame is not None and is_known(frame.files.get(name.role), arrival.said, stored):
             outcome = Outcome.UNCHANGED
         else:
             outcome = await self._add(arrival, name, site, stored, frame, asked_at=asked_at)
@@ -412,7 +412,7 @@ class Ingestion:
         frame = await self._find_frame(name.basename, site)
         if stored is None or frame is None or arrival.size_bytes not in {None, stored.size_bytes}:
             return False
-        return _knows(frame, name, stored, arrival.sha256)
+        return is_known(frame.files.get(name.role), arrival.said, stored)
 
     async def _is_of_its_image(self, arrival: Arrival, images: SiteImages) -> bool:
         name, site = _named_image(arrival, images)
@@ -438,11 +438,6 @@ def _usable(frame: FrameDocument | None, site: str) -> FrameDocument | None:
     if frame is not None and frame.removal is not None:
         raise PostponedError(f"frame {frame.basename!r} is just being removed")
     return frame
-
-
-def _knows(frame: FrameDocument, name: FileName, stored: StoredVersion, sha256: str | None) -> bool:
-    file = frame.files.get(name.role)
-    return file is not None and file.key == stored.key and same_version(file, stored) and sha256 in {None, file.sha256}
 
 
 def _file(copy: LocalCopy, inspection: Inspection, *, md5: str | None = None) -> FrameFile:

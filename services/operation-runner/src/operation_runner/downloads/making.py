@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from datalab.errors import DatalabError, TransientError
-from datalab.platform.bus.leases import Lease
+from datalab.platform.bus.leases import Lease, renewed
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
 
@@ -93,25 +93,15 @@ class Making:
             _log.info("download.not_made", key=key, reason=error.message if isinstance(error, DatalabError) else "bug")
 
     async def _make(self, key: str, make: Make, lease: Lease) -> None:
-        renewing = asyncio.create_task(self._renew(lease))
-
         def progress(fraction: float) -> None:
             lease.note = f"{max(0.0, min(fraction, 1.0)):.0%}"
 
         try:
-            if not await self._files.has(key):  # another runner may have been done just before the lease was ours
-                await make(progress)
+            async with renewed(lease, every_s=self._leases.renew_every_s):
+                if not await self._files.has(key):  # another runner may have been done just before the lease was ours
+                    await make(progress)
         finally:
-            await end_tasks(renewing)
             await lease.release()
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(self._leases.renew_every_s)
-            try:
-                await lease.renew()
-            except TransientError as error:
-                _log.warning("lease.not_renewed", reason=error.message)
 
 
 def _said(note: str) -> str:

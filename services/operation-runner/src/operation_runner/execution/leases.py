@@ -5,16 +5,11 @@ Whoever lost the lease of a key cannot confirm it any more, and so never complet
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from datalab.errors import PostponedError, TransientError
-from datalab.platform.bus.leases import Lease, LeaseKeeper
-from datalab.platform.logging import get_logger
-from datalab.platform.tasks import end_tasks
-
-_log = get_logger(__name__)
+from datalab.platform.bus.leases import Lease, LeaseKeeper, renewed
 
 
 class ResultLeases:
@@ -36,21 +31,11 @@ class ResultLeases:
                 raise PostponedError("the same result is being computed for another operation")
             yield None
             return
-        renewing = asyncio.create_task(self._renew(lease))
         try:
-            yield lease
+            async with renewed(lease, every_s=self._keeper.renew_every_s):
+                yield lease
         except BaseException:
-            await end_tasks(renewing)
             await lease.release()
             raise
-        await end_tasks(renewing)
         with suppress(TransientError):
             await lease.complete()
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(self._keeper.renew_every_s)
-            try:
-                await lease.renew()
-            except TransientError as error:
-                _log.warning("lease.not_renewed", reason=error.message)

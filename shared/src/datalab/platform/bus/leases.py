@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import nats.js.errors
 from nats.js.kv import KeyValue
 
 from datalab.errors import TransientError
 from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
+from datalab.platform.logging import get_logger
+from datalab.platform.tasks import end_tasks
+
+_log = get_logger(__name__)
 
 _HELD = b"held"
 #: Left behind by who has done what the lease was for, until it expires.
@@ -74,6 +78,25 @@ class Lease:
                 except nats.js.errors.KeyWrongLastSequenceError as error:
                     raise TransientError("somebody else has taken over") from error
             self._written_at = began
+
+
+@asynccontextmanager
+async def renewed(lease: Lease, *, every_s: float) -> AsyncIterator[None]:
+    """Renew a lease for as long as the block lasts, however often that fails meanwhile."""
+    renewing = asyncio.create_task(_renew(lease, every_s))
+    try:
+        yield
+    finally:
+        await end_tasks(renewing)
+
+
+async def _renew(lease: Lease, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await lease.renew()
+        except TransientError as error:
+            _log.warning("lease.not_renewed", reason=error.message)
 
 
 class LeaseKeeper:
