@@ -14,9 +14,12 @@ from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
+from session_api.pipe_statuses import assembly as pipe_statuses_assembly
+from session_api.queues import assembly as queues_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
 from session_api.sites import assembly as sites_assembly
@@ -65,8 +68,14 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    sites = sites_assembly.build(
-        core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
+    open_sites = OpenSites(settings.open_upload_sites)
+    sites = sites_assembly.build(core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes)
+    queues = queues_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    pipe_statuses = pipe_statuses_assembly.build(core, open_sites=open_sites)
+    jobs = jobs_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
     downloads = downloads_assembly.build(
         core,
@@ -88,6 +97,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        queues,
+        pipe_statuses,
+        jobs,
         sites,
     ]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)

@@ -7,8 +7,10 @@ from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
 from session_api.downloads.settings import DownloadSettings
 from session_api.feed.settings import FeedSettings
+from session_api.jobs.settings import JobSettings
 from session_api.names.settings import NameSettings
 from session_api.operations.settings import OperationSettings
+from session_api.queues.settings import QueueSettings
 from session_api.uploads.settings import UploadSettings
 from session_api.web.settings import WebSettings
 
@@ -23,5 +25,7 @@ class SessionApiSettings(
     UploadSettings,
     NameSettings,
     DownloadSettings,
+    QueueSettings,
+    JobSettings,
 ):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""

@@ -15,6 +15,8 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
@@ -99,6 +101,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameDeleted, "datalab.feed.v1.site.{site}"),
     (FileRefused, "datalab.feed.v1.site.{site}"),
     (InfoImageChanged, "datalab.feed.v1.site.{site}"),
+    (ItemEnqueued, "datalab.feed.v1.site.{site}"),
+    (JobChanged, "datalab.feed.v1.site.{site}"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The datastream: a websocket without a token that tells of a site's images, as Photon Ranch's datastreamer does.
+"""The datastream: a websocket without a token that tells of a site, as Photon Ranch's datastreamer does.
 
 It tells everybody what everybody may see. Clients listen to one site, and may choose another; whatever else they say is
 not heard.
@@ -40,7 +40,7 @@ class _ChangeSite(BaseModel):
 
 
 class Datastream:
-    """Tells clients of the images of one site each."""
+    """Tells clients of the images and jobs of one site each."""
 
     def __init__(
         self,
@@ -117,8 +117,8 @@ class Datastream:
             await queue.wake.wait()
 
     async def _say(self, outlet: Outlet, item: FeedItem, *, replayed: bool) -> None:
-        if item.imagedata is not None and may_hear(NOBODY, item.event, self._clock):
-            await outlet.send(*item.imagedata)
+        if item.datastreamed is not None and may_hear(NOBODY, item.event, self._clock):
+            await outlet.send(*item.datastreamed)
             self._metrics.sent(replayed=replayed)
 
 

@@ -15,10 +15,12 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     feed_event_adapter,
 )
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
-from session_api.feed.imagedata import imagedata
+from session_api.feed.datastream_texts import datastream_text
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -82,7 +84,7 @@ class FeedStream(Protocol):
 class FeedItem:
     """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent.
 
-    `imagedata` is the same for clients of the datastream, None for what they are not told.
+    `datastreamed` is the same for clients of the datastream, None for what they are not told.
     """
 
     sequence: int
@@ -100,8 +102,8 @@ class FeedItem:
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
 
     @cached_property
-    def imagedata(self) -> tuple[str, bytes] | None:
-        text = imagedata(self.event)
+    def datastreamed(self) -> tuple[str, bytes] | None:
+        text = datastream_text(self.event)
         return None if text is None else (text, text_frame(text))
 
 
@@ -123,7 +125,9 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)
-    return isinstance(event, InfoImageChanged) or event.owner == user.username
+    if isinstance(event, ItemEnqueued):
+        return user.may_ingest(event.site)
+    return isinstance(event, InfoImageChanged | JobChanged) or event.owner == user.username
 
 
 def session_subject(session_id: int) -> str:

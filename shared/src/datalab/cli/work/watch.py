@@ -21,6 +21,8 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
@@ -139,6 +141,10 @@ def _line(event: FeedEvent) -> str:
             return f"{_called(event)}: {_fate(event)}"
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
+        case ItemEnqueued():
+            return f"queue {event.site}: item {event.item_id} of {event.sender}"
+        case JobChanged():
+            return f"job {event.job['action']} of {event.job['user_name']}: {event.job['statusId']}"
 
 
 def _called(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:
