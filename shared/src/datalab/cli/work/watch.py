@@ -139,6 +139,12 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: deleted"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
+        case FileRefused() | ItemEnqueued() | JobChanged():
+            return _site_line(event)
+
+
+def _site_line(event: FileRefused | ItemEnqueued | JobChanged) -> str:
+    match event:
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
         case ItemEnqueued():
