@@ -14,7 +14,10 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
+from session_api.jobs.model import Job
 from session_api.operations.model import Operation
+from session_api.pipe_statuses.model import PipeStatus
+from session_api.queues.model import Item, Queue
 from session_api.sessions.model import Session
 from session_api.sites.model import SiteConfiguration
 from session_api.uploads.model import FileVersion
@@ -43,6 +46,10 @@ WRITTEN = {
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "queue": stored_documents.queue(),
+    "queue_item": stored_documents.queue_item(),
+    "pipe_status": stored_documents.pipe_status(),
+    "job": stored_documents.job(),
 }
 MODELS = {
     "account": Account,
@@ -58,6 +65,10 @@ MODELS = {
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "queue": Queue,
+    "queue_item": Item,
+    "pipe_status": PipeStatus,
+    "job": Job,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

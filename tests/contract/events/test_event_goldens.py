@@ -202,6 +202,8 @@ EXAMPLES = [
     feed.InfoImageChanged(
         **ENVELOPE, site="tst", channel=2, basename="tst-inst-20260504-00000412", roles=("jpg_10", "txt_00")
     ),
+    feed.ItemEnqueued(**ENVELOPE, site="tst", item_id="1741550137123_00012a9c", sender="tst"),
+    feed.JobChanged(**ENVELOPE, site="tst", job={"site": "tst", "ulid": "01DZVY846T", "statusId": "UNREAD#01DZVY846T"}),
 ]
 
 

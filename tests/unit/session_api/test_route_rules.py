@@ -49,6 +49,11 @@ def test_what_anybody_may_call():
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
         "/allskyimage/{site}",
+        # Who may use a queue or receive jobs, the services ask.
+        *("/pipe/queue", "/pipe/enqueue", "/pipe/queues", "/pipe/queue/{name}", "/pipe/queue/{name}/dequeue"),
+        *("/pipe/queue/{name}/acknowledge", "/pipe/queue/{name}/renew", "/pipe/queue/{name}/release"),
+        *("/pipe/status", "/pipe/statuses", "/pipe/status/{pipe_id}"),
+        *("/jobs/getnewjobs", "/jobs/updatejobstatus", "/jobs/getrecentjobs"),
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
