@@ -89,7 +89,7 @@ def test_an_event_frame_holds_the_event_as_it_was_published():
     ],
 )
 def test_the_datastream_says_of_images_what_its_clients_know(event, data):
-    said = FeedItem.read(Message(12, event.subject, event.encode())).datastreamed
+    said = FeedItem.read(Message(12, event.subject, event.encode())).datastream
     if data is None:
         assert said is None
         return

@@ -103,7 +103,7 @@ class Message:
 
 def test_the_datastream_tells_jobs_as_its_clients_know_them():
     news = changed(job())
-    text, _ = FeedItem.read(Message(news)).datastreamed
+    text, _ = FeedItem.read(Message(news)).datastream
     assert json.loads(text) == {"site": "tst", "topic": "jobs", "data": job(ulid=news.job["ulid"]).shown()}
     (item,) = notice("1_0", queue_name="tst", sender="tst")
-    assert FeedItem.read(Message(item)).datastreamed is None
+    assert FeedItem.read(Message(item)).datastream is None

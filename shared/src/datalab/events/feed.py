@@ -129,6 +129,9 @@ class JobChanged(SiteFeedEvent):
     job: dict[str, JsonValue]
 
 
+#: What everybody hears, as everybody may read it.
+PublicSiteEvent = InfoImageChanged | JobChanged
+
 FeedEvent = Annotated[
     OperationChanged
     | OperationDeleted

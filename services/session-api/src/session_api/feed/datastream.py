@@ -40,7 +40,7 @@ class _ChangeSite(BaseModel):
 
 
 class Datastream:
-    """Tells clients of the images and jobs of one site each."""
+    """Tells clients of one site each."""
 
     def __init__(
         self,
@@ -117,8 +117,8 @@ class Datastream:
             await queue.wake.wait()
 
     async def _say(self, outlet: Outlet, item: FeedItem, *, replayed: bool) -> None:
-        if item.datastreamed is not None and may_hear(NOBODY, item.event, self._clock):
-            await outlet.send(*item.datastreamed)
+        if item.datastream is not None and may_hear(NOBODY, item.event, self._clock):
+            await outlet.send(*item.datastream)
             self._metrics.sent(replayed=replayed)
 
 

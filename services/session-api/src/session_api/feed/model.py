@@ -14,13 +14,12 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
-    InfoImageChanged,
     ItemEnqueued,
-    JobChanged,
+    PublicSiteEvent,
     feed_event_adapter,
 )
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
-from session_api.feed.datastream_texts import datastream_text
+from session_api.feed.topics import datastream_text
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -84,7 +83,7 @@ class FeedStream(Protocol):
 class FeedItem:
     """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent.
 
-    `datastreamed` is the same for clients of the datastream, None for what they are not told.
+    `datastream` is the same for clients of the datastream, None for what they are not told.
     """
 
     sequence: int
@@ -102,7 +101,7 @@ class FeedItem:
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
 
     @cached_property
-    def datastreamed(self) -> tuple[str, bytes] | None:
+    def datastream(self) -> tuple[str, bytes] | None:
         text = datastream_text(self.event)
         return None if text is None else (text, text_frame(text))
 
@@ -122,12 +121,10 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
     if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
-    if isinstance(event, FileRefused):
+    if isinstance(event, FileRefused | ItemEnqueued):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)
-    if isinstance(event, ItemEnqueued):
-        return user.may_ingest(event.site)
-    return isinstance(event, InfoImageChanged | JobChanged) or event.owner == user.username
+    return isinstance(event, PublicSiteEvent) or event.owner == user.username
 
 
 def session_subject(session_id: int) -> str:

@@ -17,7 +17,7 @@ from session_api.jobs.service import JobService
 from session_api.web.access import Access, access
 from session_api.web.bodies import TOO_MANY, JsonObject
 from session_api.web.dependencies import Anybody, Caller, CorrelationId, provided
-from session_api.web.photon_ranch import TEXT_ERRORS, photon_ranch_router
+from session_api.web.photon_ranch import TEXT_ERRORS, Done, ResponseMetadata, done_metadata, photon_ranch_router
 from session_api.web.replies import JsonReply
 
 _REQUIRED: Final = (
@@ -32,15 +32,6 @@ Seconds = Annotated[
 ]
 
 router = photon_ranch_router(tag="jobs")
-
-
-class ResponseMetadata(TypedDict):
-    """What the store of the first service said of a write; clients look for the status."""
-
-    RequestId: str
-    HTTPStatusCode: int
-    HTTPHeaders: dict[str, str]
-    RetryAttempts: int
 
 
 class JobView(TypedDict):
@@ -65,7 +56,7 @@ class JobView(TypedDict):
 class NewJobView(JobView):
     """A job that is new, and that it is stored."""
 
-    table_response: dict[str, ResponseMetadata]
+    table_response: Done
 
 
 class SaidView(TypedDict):
@@ -99,7 +90,7 @@ async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId
         optional_params=_parameters(form, "optional_params"),
         required_params=_parameters(form, "required_params"),
     )
-    return JsonReply({**job.shown(), "table_response": {"ResponseMetadata": _metadata(request_id)}})
+    return JsonReply({**job.shown(), "table_response": Done(ResponseMetadata=done_metadata(request_id))})
 
 
 @router.post(
@@ -125,7 +116,7 @@ async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: Co
         caller, _text(form, "site"), _text(form, "ulid"), queue=queue, status=status, seconds_until_complete=seconds
     )
     said = {"ulid": job.ulid, "statusId": f"{status}#{job.ulid}", "secondsUntilComplete": seconds}
-    return JsonReply({"ResponseMetadata": _metadata(request_id), **said})
+    return JsonReply({"ResponseMetadata": done_metadata(request_id), **said})
 
 
 @router.post(
@@ -170,7 +161,3 @@ def _seconds(value: JsonValue) -> float:
     if not math.isfinite(seconds):
         raise UsageError("secondsUntilComplete is a number, or -1.")
     return int(seconds) if seconds.is_integer() else seconds
-
-
-def _metadata(request_id: str) -> ResponseMetadata:
-    return ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)

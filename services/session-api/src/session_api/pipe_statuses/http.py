@@ -19,7 +19,7 @@ from datalab.events.envelope import utc_now
 from session_api.pipe_statuses.model import LARGEST_DETAILS_BYTES, PipeStatus
 from session_api.pipe_statuses.service import PipeStatusService
 from session_api.web.access import Access, access
-from session_api.web.bodies import JsonObject
+from session_api.web.bodies import Confirmation, JsonObject
 from session_api.web.dependencies import Anybody, provided
 from session_api.web.parameters import WITHOUT_NULLS
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
@@ -43,12 +43,6 @@ class StatusView(TypedDict):
     last_updated: int
     details: JsonValue
     stale: NotRequired[bool]
-
-
-class Message(TypedDict):
-    """It is done."""
-
-    message: str
 
 
 @router.post(
@@ -75,7 +69,9 @@ async def get_status(pipe_id: PipeId, statuses: Statuses, stale_after_s: Silence
     return JsonReply(_view(await statuses.status(pipe_id), stale_after_s))
 
 
-@router.delete("/pipe/status/{pipe_id}", response_model=Message, responses=TEXT_ERRORS, summary="Forget a PIPE machine")
+@router.delete(
+    "/pipe/status/{pipe_id}", response_model=Confirmation, responses=TEXT_ERRORS, summary="Forget a PIPE machine"
+)
 @access(Access.PUBLIC)
 async def delete_status(caller: Anybody, pipe_id: PipeId, statuses: Statuses) -> Response:
     await statuses.forget(caller, pipe_id)

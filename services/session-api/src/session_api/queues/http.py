@@ -28,7 +28,7 @@ from session_api.queues.views import (
     taken_view,
 )
 from session_api.web.access import Access, access
-from session_api.web.bodies import FORBIDDEN, NOT_FOUND, TOO_MANY, Form, JsonObject, Page
+from session_api.web.bodies import FORBIDDEN, NOT_FOUND, TOO_MANY, Confirmation, Form, JsonObject, Page
 from session_api.web.dependencies import Anybody, Caller, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.parameters import WITHOUT_NULLS
@@ -50,12 +50,6 @@ Seconds = Annotated[float, Query(gt=0, le=86_400, description="time the item is 
 router = photon_ranch_router(tag="queues")
 
 
-class Message(TypedDict):
-    """It is done."""
-
-    message: str
-
-
 class Lease(BaseModel):
     """Which item is lent out, and under which lease."""
 
@@ -66,7 +60,7 @@ class Lease(BaseModel):
 _CONFLICTS = {**TEXT_ERRORS, 409: TEXT}
 
 
-@router.post("/pipe/queue", response_model=Message, responses=_CONFLICTS, summary="Make a queue")
+@router.post("/pipe/queue", response_model=Confirmation, responses=_CONFLICTS, summary="Make a queue")
 @access(Access.PUBLIC)
 async def create(caller: Anybody, form: JsonObject, queues: Queues) -> Response:
     name = _queue_name(form)
@@ -106,7 +100,7 @@ async def peek(
     return JsonReply([item_view(item) for item in await queues.peek(caller, name, limit)])
 
 
-@router.delete("/pipe/queue/{name}", response_model=Message, responses=TEXT_ERRORS, summary="Delete a queue")
+@router.delete("/pipe/queue/{name}", response_model=Confirmation, responses=TEXT_ERRORS, summary="Delete a queue")
 @access(Access.PUBLIC)
 async def delete(caller: Anybody, name: QueueName, queues: Queues) -> Response:
     await queues.delete(caller, name)
@@ -130,7 +124,7 @@ async def dequeue(
 
 @router.post(
     "/pipe/queue/{name}/acknowledge",
-    response_model=Message,
+    response_model=Confirmation,
     responses=_CONFLICTS,
     summary="Say that an item that was lent out is done with",
 )
@@ -153,7 +147,7 @@ async def renew(caller: Anybody, name: QueueName, form: Lease, queues: Queues, l
 
 @router.post(
     "/pipe/queue/{name}/release",
-    response_model=Message,
+    response_model=Confirmation,
     responses=_CONFLICTS,
     summary="Give an item back that was lent out",
 )

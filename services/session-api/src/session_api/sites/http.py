@@ -16,7 +16,7 @@ from session_api.web.bodies import Detail, ErrorResponses, JsonObject
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, CorrelationId, provided
 from session_api.web.parameters import WITHOUT_NULLS
-from session_api.web.photon_ranch import PhotonRanchRoute, photon_ranch_router
+from session_api.web.photon_ranch import Done, PhotonRanchRoute, done_metadata, photon_ranch_router
 from session_api.web.replies import JsonReply
 
 #: Twice what the first service could keep of a site, and several times what any site has.
@@ -50,21 +50,6 @@ class SiteView(TypedDict):
 
     site: str
     configuration: JsonObject
-
-
-class ResponseMetadata(TypedDict):
-    """What the store of the first service said of a write; clients look for the status."""
-
-    RequestId: str
-    HTTPStatusCode: int
-    HTTPHeaders: dict[str, str]
-    RetryAttempts: int
-
-
-class Done(TypedDict):
-    """It is stored, or forgotten."""
-
-    ResponseMetadata: ResponseMetadata
 
 
 _UNKNOWN: ErrorResponses = {404: {"model": Message}}
@@ -111,5 +96,4 @@ async def delete_one(caller: Anybody, site: SiteCode, *, request_id: Correlation
 
 
 def _done(request_id: str) -> Response:
-    metadata = ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
-    return JsonReply(Done(ResponseMetadata=metadata))
+    return JsonReply(Done(ResponseMetadata=done_metadata(request_id)))

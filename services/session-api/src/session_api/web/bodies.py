@@ -60,6 +60,12 @@ BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 FITS_OR_JPEG: ErrorResponses = {200: {"content": {"image/fits": BINARY, "image/jpeg": BINARY}}}
 
 
+class Confirmation(TypedDict):
+    """It is done, in words."""
+
+    message: str
+
+
 class Deleted(TypedDict):
     """How many were deleted."""
 

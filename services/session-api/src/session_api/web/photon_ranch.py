@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from datalab.errors import UsageError
 from session_api.web.bodies import ANY_ROUTE, ErrorResponses
@@ -53,10 +54,30 @@ WAITED: Final[ErrorResponses] = {504: {"model": GatewayTimeout, "description": "
 TEXT_ERRORS: Final[ErrorResponses] = {400: TEXT, 403: TEXT, 404: TEXT}
 
 
+class ResponseMetadata(TypedDict):
+    """What the store of the first service said of a write; clients look for the status."""
+
+    RequestId: str
+    HTTPStatusCode: int
+    HTTPHeaders: dict[str, str]
+    RetryAttempts: int
+
+
+class Done(TypedDict):
+    """It is stored, or forgotten."""
+
+    ResponseMetadata: ResponseMetadata
+
+
 class TextReply(Response):
     """A bare text that says it is JSON, as the clients are used to."""
 
     media_type = "application/json"
+
+
+def done_metadata(request_id: str) -> ResponseMetadata:
+    """Return that it is done, in the words of the store of the first service."""
+    return ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
 
 
 class PhotonRanchRoute(APIRoute):
