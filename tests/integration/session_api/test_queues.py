@@ -5,13 +5,16 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
+from datalab.cli.exit_codes import ExitCode
+from datalab.cli.main import app
 from datalab.events.feed import ItemEnqueued
 from datalab.events.topology import FEED
 from session_api.queues.repository import QueueRepository
 from session_api.queues.service import QueueService
 from support.pipe_clients import PipeScript, PipeSender
-from support.session_api import body_of, running_world
+from support.session_api import ADMIN_TOKEN, body_of, running_world
 from support.waiting import until
 
 LEASE = {"lease_s": 3600}
@@ -456,6 +459,42 @@ async def test_the_feed_tells_of_each_item_once_who_may_take_it(world, anybody):
 
     (event,) = await until(told)
     assert (event.site, event.item_id, event.sender) == ("told1", item["id"], "aro1")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(world, tmp_path, monkeypatch):
+    """Return what runs `datalab queues` as the administrator, and returns exit code and output."""
+    monkeypatch.chdir(tmp_path)
+    environment = {"DATALAB_API_URL": world.url, "DATALAB_ADMIN_TOKEN": ADMIN_TOKEN, "DATALAB_TOKEN": ""}
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, ["queues", *arguments], env=environment)
+        return done.exit_code, done.stdout
+
+    return lambda *arguments: asyncio.to_thread(run, *arguments)
+
+
+async def test_an_operator_sees_what_is_dead_and_puts_it_back(world, queue, command):
+    items = [await put(queue, {"n": number}, sender="aro1") for number in range(3)]
+    await world.database["queue_items"].update_many(
+        {"_id": {"$in": [item["id"] for item in items[:2]]}},
+        {"$set": {"state": "last", "deliveries": 3, "lease": "x", "free_at": datetime.now(UTC) - timedelta(hours=1)}},
+    )
+    code, listed = await command("list")
+    assert (code, listed.split()[:7]) == (0, ["q", "1", "waiting", "0", "lent", "out", "2"])
+    assert json.loads((await command("show", "q", "--json"))[1])["items"][0]["payload"] == {"n": 2}
+    code, dead = await command("dead", "q")
+    assert [line.split()[:6] for line in dead.splitlines()] == [
+        [item["id"], "aro1", "lent", "out", "3", "times"] for item in items[:2]
+    ]
+    assert await command("requeue", "q", items[1]["id"]) == (0, "1 items can be taken again\n")
+    assert await command("requeue", "q", "--all") == (0, "1 items can be taken again\n")
+    assert (await command("requeue", "q"))[0] == ExitCode.USAGE
+    assert (await command("show", "none"))[0] == ExitCode.NOT_FOUND
+    assert [(await take(queue))["payload"]["n"] for _ in items] == [0, 1, 2]
 
 
 # --- the store --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -107,3 +108,12 @@ class JobRepository:
         fields = job.stored()
         query = {"_id": fields.pop("_id"), "revision": job.revision - 1}
         await self._jobs.replace(query, fields, [changed(job)])
+
+    async def replace_all(self, jobs: Sequence[Job]) -> None:
+        """Keep those of several changed jobs of which no other change was faster."""
+        updates = []
+        for job in jobs:
+            fields = job.stored()
+            query = {"_id": fields.pop("_id"), "revision": job.revision - 1}
+            updates.append((query, {"$set": fields}, [changed(job)]))
+        await self._jobs.update_each(updates)

@@ -109,8 +109,7 @@ class JobService:
         """Have nobody receive what was asked so far."""
         for queue in JobQueue:
             while found := await self._jobs.unread(site, queue, limit=_MOST_HANDED_OUT):
-                for job in found:
-                    await self._say(job, queue, CANCELLED, only_if=UNREAD)
+                await self._jobs.replace_all([job.spoken_of(queue, CANCELLED) for job in found])
 
     async def _say(
         self, job: Job, queue: JobQueue, status: str, *, only_if: str | None = None, **more: Any

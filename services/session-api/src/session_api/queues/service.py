@@ -45,6 +45,8 @@ _COUNT_AGAIN_S: Final = 1.0
 #: So long after its end a queue's items are looked for once more: whoever numbered one before it has stored it by then.
 _LATE: Final = timedelta(minutes=2)
 _MOST_PEEKED: Final = 1000
+#: So long a process does not ask whether a queue is still the same: one question, not one for each item.
+_ID_KNOWN_S: Final = 1.0
 _LONGEST_KEY: Final = 256
 
 
@@ -75,8 +77,8 @@ class QueueService:
         self._max_answer_bytes = max_answer_bytes
         self._keep_items = timedelta(seconds=settings.keep_queue_items_s)
         self._keep_taken = timedelta(seconds=settings.keep_taken_items_s)
-        #: Ids of queues by name. One that ended has no items any more: who finds none looks its queue up again.
-        self._ids: dict[str, str] = {}
+        #: Ids of queues by name, and until when they count.
+        self._ids: dict[str, tuple[str, float]] = {}
         self._full_until: dict[str, float] = {}
 
     # --- queues -----------------------------------------------------------------------------------------------
@@ -289,18 +291,18 @@ class QueueService:
 
     async def _first(self, name: str, take: Callable[[str], Awaitable[Document | None]]) -> Document:
         """Return what is taken from a queue by its id, which one process need not ask for each time."""
-        known = self._ids.get(name)
-        if known is not None and (item := await take(known)) is not None:
+        known, until = self._ids.get(name, ("", 0.0))
+        if until > monotonic() and (item := await take(known)) is not None:
             return item
         queue = await self._queues.find(name)
         if queue is None:
             self._ids.pop(name, None)
             raise _no_queue(name)
-        self._ids[name] = queue.queue_id
-        item = None if queue.queue_id == known else await take(queue.queue_id)
-        if item is None:
+        self._ids[name] = queue.queue_id, monotonic() + _ID_KNOWN_S
+        found = None if until > monotonic() and queue.queue_id == known else await take(queue.queue_id)
+        if found is None:
             raise NotFoundError(f"Queue is empty: {name}")
-        return item
+        return found
 
     async def _sent_before(self, name: str, key: str, digest: str | None, content: bytes) -> Item | None:
         queue = await self._queue(name)
