@@ -87,6 +87,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         authenticate=authenticator.authenticate,
     )
     others = [
+        queues,  # asked hundreds of times a second; routes are looked through in order
         uploads,
         accounts,
         offers,
@@ -97,7 +98,6 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
-        queues,
         pipe_statuses,
         jobs,
         sites,

@@ -16,6 +16,7 @@ from datalab.errors import NotFoundError, UsageError
 from datalab.events.envelope import new_id, utc_now
 from datalab.platform.documents.client import DuplicateKeyError
 from datalab.platform.logging import get_logger
+from datalab.platform.together import Together
 from session_api.queues.model import (
     LARGEST_PAYLOAD_BYTES,
     Group,
@@ -80,6 +81,8 @@ class QueueService:
         #: Ids of queues by name, and until when they count.
         self._ids: dict[str, tuple[str, float]] = {}
         self._full_until: dict[str, float] = {}
+        # All items are counted: for who asks at the same time, once.
+        self._counting: Together[None, dict[str, int]] = Together(self._counts)
 
     # --- queues -----------------------------------------------------------------------------------------------
 
@@ -119,9 +122,12 @@ class QueueService:
 
     async def counts(self) -> dict[str, int]:
         """Return how many items each queue can hand out now, by name."""
+        return await self._counting.ask(None)
+
+    async def _counts(self, asked: Sequence[None]) -> list[dict[str, int]]:
         names = await self._queues.names()
         counts = await self._items.counts(names)
-        return {name: counts.get(queue_id, 0) for queue_id, name in names.items()}
+        return [{name: counts.get(queue_id, 0) for queue_id, name in names.items()}] * len(asked)
 
     async def page(self, window: Window) -> tuple[int, list[QueueSummary]]:
         """Return how many queues there are, and some of them by name."""
