@@ -77,6 +77,7 @@ def test_a_job_is_shown_as_clients_know_it():
         "secondsUntilComplete": 60,
     }
     assert "secondsUntilComplete" not in job().shown()
+    assert [job(seconds_until_complete=each).shown()["secondsUntilComplete"] for each in (-1, 2.5)] == [-1, 2.5]
 
 
 def test_what_is_said_of_a_job_in_one_queue_leaves_the_other_alone():

@@ -95,7 +95,7 @@ class Job(StoredDocument):
             "required_params": orjson.loads(self.required_params),
         }
         if seconds is not None:
-            known["secondsUntilComplete"] = int(seconds) if seconds.is_integer() else seconds
+            known["secondsUntilComplete"] = int(seconds) if seconds == int(seconds) else seconds
         return known
 
 

@@ -78,7 +78,9 @@ async def delete_status(caller: Anybody, pipe_id: PipeId, statuses: Statuses) ->
     return JsonReply({"message": f"Status deleted for PIPE: {pipe_id}"})
 
 
-@router.get("/pipe/statuses", response_model=list[StatusView], summary="See how all PIPE machines are")
+@router.get(
+    "/pipe/statuses", response_model=list[StatusView], responses=TEXT_ERRORS, summary="See how all PIPE machines are"
+)
 @access(Access.PUBLIC, large_answer=True)
 async def list_statuses(statuses: Statuses, stale_after_s: Silence = None) -> Response:
     return JsonReply([_view(status, stale_after_s) for status in await statuses.statuses()])
