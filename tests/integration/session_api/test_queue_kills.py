@@ -21,11 +21,11 @@ from session_api.queues.repository import QueueRepository
 from support.session_api import running_world
 from support.waiting import PATIENCE_S, until
 
-ITEMS = int(os.environ.get("ITEMS", "320"))
+ITEMS = int(os.environ.get("ITEMS", "200"))
 MACHINES = 16
 #: The process is killed when so many parts of the items are done.
-KILLED_AT = (0.25, 0.6)
-LEASE_S = 1.5
+KILLED_AT = (0.3,) if ITEMS <= 200 else (0.2, 0.4, 0.6, 0.8)
+LEASE_S = 1.5 if ITEMS <= 200 else 5.0
 
 
 class ApiProcess:
@@ -54,12 +54,12 @@ class ApiProcess:
         await self._process.wait()
 
 
-@pytest.fixture
-async def apis(settings_environment):
+@pytest.fixture(scope="module")
+async def apis(module_settings_environment):
     """A world, and the addresses of two processes on its servers; the second one can be killed."""
     sites = {"DATALAB_OPEN_UPLOAD_SITES": '["*"]', "DATALAB_QUEUE_MAX_DELIVERIES": "1000"}
-    async with running_world(settings_environment, open_upload_sites=["*"], queue_max_deliveries=1000) as world:
-        process = ApiProcess({**settings_environment, **sites})
+    async with running_world(module_settings_environment, open_upload_sites=["*"], queue_max_deliveries=1000) as world:
+        process = ApiProcess({**module_settings_environment, **sites})
         await process.start()
         try:
             yield world, process
