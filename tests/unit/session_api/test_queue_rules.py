@@ -86,10 +86,10 @@ def test_what_is_said_of_a_job_in_one_queue_leaves_the_other_alone():
     assert (said.status_again_at, said.alternate_status_again_at) == (None, NOW)
 
 
-def test_everybody_hears_of_jobs_and_of_items_only_who_sends_for_the_site():
+def test_everybody_hears_of_jobs_and_of_items_only_who_speaks_for_the_site():
     (item,) = notice("1_0", queue_name="tst", sender="tst")
     news = changed(job())
-    ingester, other = User("cam", ingested_sites=frozenset({"tst"})), User("ada")
+    ingester, other = User("cam", observatories=frozenset({"tst"})), User("ada")
     assert [may_hear(user, item, lambda: NOW) for user in (NOBODY, other, ingester)] == [False, False, True]
     assert all(may_hear(user, news, lambda: NOW) for user in (NOBODY, other, ingester))
     assert notice("1_0", queue_name="no site", sender="x") == []

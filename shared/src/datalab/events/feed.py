@@ -112,7 +112,7 @@ class InfoImageChanged(SiteFeedEvent):
 
 
 class ItemEnqueued(SiteFeedEvent):
-    """There is something to take from the queue that is called as the site is. Heard by who may send for the site."""
+    """There is something to take from the queue that is called as the site is. Heard by who speaks for the site."""
 
     type: Literal["feed.item_enqueued.v1"] = "feed.item_enqueued.v1"
     item_id: str

@@ -21,7 +21,7 @@ from session_api.web.user import User
 
 
 class PipeStatusService:
-    """Keeps what machines say of themselves. One serves several sites: who may send for any of them may say it."""
+    """Keeps what machines say of themselves. One serves several sites: who speaks for any of them may say it."""
 
     def __init__(self, *, statuses: PipeStatusRepository, open_sites: OpenSites) -> None:
         self._statuses = statuses
@@ -62,7 +62,7 @@ class PipeStatusService:
         await self._statuses.delete(pipe_id)
 
     def _require_right(self, caller: User, pipe_id: str) -> None:
-        if not (caller.ingests or self._open_sites.let(caller, pipe_id)):
+        if not (caller.observatories or self._open_sites.let(caller, pipe_id)):
             raise RefusedError(
-                "The status of a PIPE machine is taken with a token only, of somebody who may send for a site."
+                "The status of a PIPE machine is taken with a token only, of somebody who speaks for a site."
             )

@@ -60,7 +60,7 @@ class QueueSummary:
 
 
 class QueueService:
-    """A queue belongs to the site it is called after: who may send for the site may use it."""
+    """A queue belongs to the site it is called after: who speaks for the site may use it."""
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class QueueService:
     def _require_right(self, caller: User, name: str) -> None:
         if not self._open_sites.let(caller, name):
             raise RefusedError(
-                f"Queue {name[:256]!r} is used with a token only, of somebody who may send for the site of this name."
+                f"Queue {name[:256]!r} is used with a token only, of somebody who speaks for the site of this name."
             )
 
     async def _queue(self, name: str) -> Queue:
