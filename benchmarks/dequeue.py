@@ -1,7 +1,7 @@
 """Sixteen machines that empty one queue: items taken for good in a second, and taken with a lease and acknowledged.
 
 Each machine asks for the next item when it has the answer to the last one, over a connection that stays open, with the
-token of somebody who may send for the site. All machines are one process beside the API, and ask with as little work as
+token of somebody who speaks for the site. All machines are one process beside the API, and ask with as little work as
 can be. What the API and the document store need of the processor for one item is told as well: it does not depend on
 how fast the disk is.
 """

@@ -86,7 +86,7 @@ def requeue(
 
 
 def _asked(question: Callable[[Datalab], Awaitable[T]]) -> T:
-    """Ask as the user there is a token of, who may send for some site; else as the administrator."""
+    """Ask as the user there is a token of, who speaks for some site; else as the administrator."""
     return ask(question, as_admin=not os.environ.get(USER_TOKEN))
 
 
