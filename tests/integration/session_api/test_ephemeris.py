@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import signal
+from datetime import UTC, datetime
 
 import psutil
 import pytest
@@ -262,10 +263,6 @@ async def test_a_runner_refuses_what_the_api_lets_nobody_ask(world, runner):
 async def test_other_rooms_have_the_sunset_of_a_site(world, client, runner):
     """What reports on a night ask for."""
     site = await site_with(client, **place_of(NIGHTS[0]))
-    moment = NIGHTS[0]["when"]
-    from datetime import UTC, datetime
-
-    night = await world.service(EphemerisService).night(
-        site, datetime.fromtimestamp(moment, UTC), correlation_id="report"
-    )
+    moment = datetime.fromtimestamp(NIGHTS[0]["when"], UTC)
+    night = await world.service(EphemerisService).night(site, moment, correlation_id="report")
     assert night.events["Sun Set"].unix_s == pytest.approx(1596336790, abs=TOLERANCE_S)
