@@ -1,6 +1,7 @@
 """What services for observatories take, through HTTP.
 
-The events of nights nobody has asked for, one after the other; then those of a night that is kept, by one client. Beside the times stands the processor time each costs: on a busy machine it tells more.
+The events of nights nobody has asked for, one after the other; then those of a night that is kept, by one client.
+Beside the times stands the processor time each costs: on a busy machine it tells more.
 
 Each part is a function that is given the running system and returns its figures; `PARTS` names them.
 """
