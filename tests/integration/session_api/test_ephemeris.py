@@ -2,10 +2,8 @@
 
 import asyncio
 import itertools
-import signal
 from datetime import UTC, datetime
 
-import psutil
 import pytest
 
 from datalab.events.analysis import AnalysisAnswered
@@ -16,7 +14,6 @@ from session_api.ephemeris.service import EphemerisService
 from support.runner_service import runner_here
 from support.session_api import body_of, running_world
 from support.skies import DAY_S, NIGHTS, TOLERANCE_S
-from support.waiting import until
 
 MOON = "/events/moon/rise-set-illum"
 FORMAT = "Error with format of start/end times. Format should be like: '2020-12-31T01:00:00Z. "
@@ -235,21 +232,6 @@ async def test_one_question_however_many_ask(world, client, runner, monkeypatch)
     await client.put(f"/{site}/config", json=place_of(NIGHTS[1], latitude=-33.9))
     assert await events(client, site, when=1600000000) != answers[0]
     assert len(asked) == 2
-
-
-async def test_a_process_that_is_killed_is_replaced(world, client, runner):
-    site = await site_with(client, **place_of(NIGHTS[3]))
-    await events(client, site, when=1500000000)
-    (pool,) = [
-        resource._pool
-        for capability in runner.state.capabilities
-        for resource in capability.resources
-        if type(resource).__name__ == "Almanac"
-    ]
-    (pid,) = pool.idle_pids
-    psutil.Process(pid).send_signal(signal.SIGKILL)
-    await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    assert "Sun Set" in await events(client, site, when=1500000000 + DAY_S)
 
 
 async def test_a_runner_refuses_what_the_api_lets_nobody_ask(world, runner):
