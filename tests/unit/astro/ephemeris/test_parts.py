@@ -49,6 +49,22 @@ def test_crossings_are_where_a_wave_has_them(amplitude, share, phase, horizon):
         assert [time for time in times if 100.0 + 1e-6 < time < 101.0 - 1e-6] == pytest.approx(inside, abs=2e-7, rel=0)
 
 
+@pytest.mark.parametrize("phase", [100 + 1 / 200, 100 + 1 / 49, 101 - 1 / 200, 100.5])
+@pytest.mark.parametrize("amplitude", [-40, 40])
+def test_a_passage_of_minutes_is_seen_also_at_both_ends(phase, amplitude):
+    half = 3 / 1440
+    horizon = -6 + amplitude * np.cos(2 * np.pi * half)
+    crossings = course(wave(amplitude, -6, phase), 100.0, 101.0, [horizon]).crossings[0]
+    first, last = (crossings.rises, crossings.sets) if amplitude > 0 else (crossings.sets, crossings.rises)
+    assert first == pytest.approx(np.array([phase - half]), abs=1e-7, rel=0)
+    assert last == pytest.approx(np.array([phase + half]), abs=1e-7, rel=0)
+
+
+def test_an_instant_has_no_crossings():
+    (found,) = course(wave(40, -6, 0.25), 100.0, 100.0, [-6]).crossings
+    assert (found.rises.size, found.sets.size) == (0, 0)
+
+
 def test_a_course_knows_how_far_it_goes():
     found = course(wave(0.4, -6, 100.5), 100.0, 101.0, [-6.3, -5.0, -7.0])
     assert (found.lowest_deg, found.highest_deg) == (pytest.approx(-6.4), pytest.approx(-5.6))

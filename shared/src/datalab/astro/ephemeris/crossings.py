@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -48,8 +49,12 @@ def course(altitude: Altitude, start: float, stop: float, horizons_deg: Sequence
         stop: later than `start`.
         horizons_deg: altitudes to look for.
     """
-    times = np.linspace(start, stop, 1 + max(2, int(np.ceil((stop - start) / _STEP_DAYS))))
-    times, altitudes = _with_turning_points(altitude, times, altitude(times), horizons_deg)
+    times, step = np.linspace(start, stop, 1 + max(1, math.ceil((stop - start) / _STEP_DAYS)), retstep=True)
+    # One look beyond each end: else nothing would tell that there is a turning point between the first two.
+    looks = np.concatenate([[start - step], times, [stop + step]])
+    looks, altitudes = _with_turning_points(altitude, looks, altitude(looks), horizons_deg)
+    inside = (looks >= start) & (looks <= stop)
+    times, altitudes = looks[inside], altitudes[inside]
     horizons = np.asarray(horizons_deg, np.float64)[:, np.newaxis]
     is_up = altitudes > horizons
     row, before = np.nonzero(is_up[:, 1:] != is_up[:, :-1])
