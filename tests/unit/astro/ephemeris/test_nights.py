@@ -27,7 +27,7 @@ SUN_DEPTHS = {
     "Sunrise": 0.25,
 }
 #: What the theories of both allow.
-TOLERANCES_S = {"sun": 0.5, "moon": TOLERANCE_S}
+TOLERANCES_S = {"sun": 0.2, "moon": TOLERANCE_S}
 MOON_DEPTHS = {"Moon Rise": 34 / 60, "Moon Set": 34 / 60}
 #: Events follow each other in this order, whatever the season.
 ORDER = [name for name in NIGHTS[0]["events"] if not name.startswith("Moon")]
@@ -141,6 +141,14 @@ def test_a_sun_that_only_sets_is_told_so():
     (evening,) = [night for night in nights if "Sun Set" in night.events]
     said = "The Sun does not rise to 0.25 degrees below the horizon between this noon and the next."
     assert {evening.missing[name] for name in ("Sunrise", "Middle of Night")} == {said}
+
+
+def test_the_sunrise_of_a_night_is_the_one_after_its_sunset():
+    """At the end of a polar night the Sun may rise at noon, set, and rise again before the next."""
+    night = site_night(Place(latitude_deg=68, longitude_deg=-10), 2460321.0)
+    assert night.events["Sun Set"] == pytest.approx(2460321.0663, abs=1e-3, rel=0)
+    assert night.events["Sunrise"] == pytest.approx(2460321.9958, abs=1e-3, rel=0)
+    assert night.events["Middle of Night"] == pytest.approx(2460321.5311, abs=1e-3, rel=0)
 
 
 def test_a_high_horizon_makes_the_day_longer():
