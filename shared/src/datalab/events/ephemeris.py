@@ -18,7 +18,7 @@ EARLIEST_S: Final = datetime(1972, 1, 2, tzinfo=UTC).timestamp()
 LATEST_S: Final = datetime(2099, 12, 30, tzinfo=UTC).timestamp()
 #: The longest time whose passages of the Moon are told at once.
 LONGEST_INTERVAL_S: Final = 400 * 86400.0
-#: Mount Everest, and the highest platform of anything that looks at the sky.
+#: No mountain is higher.
 HIGHEST_M: Final = 10_000.0
 
 LatitudeDeg = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
