@@ -36,9 +36,9 @@ from datalab.platform.settings import S3Settings
 NATS_MAX_PAYLOAD = "4MB"
 NATS_MAX_FILE = "16GB"
 NATS_MAX_MEMORY = "256MB"
-#: mongod takes half of the machine's memory for its cache unless told otherwise, and what it does not hold costs 50 µs a
-#: document to unpack: an archive of a million frames wants some GB, a demonstration a few MB of it.
-MONGO_CACHE_SHARE, LEAST_MONGO_CACHE_GB = 0.1, 0.25
+#: mongod takes half of the machine's memory for its cache unless told otherwise. It grows with what is read: an archive
+#: of a million frames fills 5 GB, a demonstration some MB. What is not in it costs 0.1 ms a frame to unpack.
+MONGO_CACHE_SHARE, LEAST_MONGO_CACHE_GB = 0.25, 0.25
 S3_REGION = "us-east-1"  # what rclone answers for; without it minio-py asks, and fails
 
 MONGO_AUTHENTICATION_FAILED = 18
@@ -208,7 +208,8 @@ class MongoServer:
     async def launch(self) -> Launch:
         log = str(self._folder.logs / f"{self.name}.log")
         argv = [str(self._program), "--bind_ip", LOOPBACK, "--port", str(self._port), "--nounixsocket", "--auth"]
-        argv += ["--dbpath", str(self._folder.mongo), "--wiredTigerCacheSizeGB", mongo_cache_gb(psutil.virtual_memory().total)]
+        cache_gb = mongo_cache_gb(psutil.virtual_memory().total)
+        argv += ["--dbpath", str(self._folder.mongo), "--wiredTigerCacheSizeGB", cache_gb]
         argv += ["--logpath", log, "--logappend"]
         return Launch(argv=tuple(argv), env=without_secrets(os.environ))
 
