@@ -86,5 +86,5 @@ def test_a_class_the_store_does_not_have_is_named():
         def set_bucket_lifecycle(self, bucket, config):
             raise s3_error("InvalidStorageClass")
 
-    with pytest.raises(UsageError, match="no storage class STANDARD_IA.*DATALAB_S3_COLD_CLASS"):
+    with pytest.raises(UsageError, match=r"no storage class STANDARD_IA.*DATALAB_S3_COLD_CLASS"):
         apply_rules(WithoutTiers(), "b", COLD)
