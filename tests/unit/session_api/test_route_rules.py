@@ -53,7 +53,7 @@ def test_what_anybody_may_call():
         *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
-        "/allskyimage/{site}",
+        *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
         # Who may use a queue or receive jobs, the services ask.
         *("/pipe/queue", "/pipe/enqueue", "/pipe/queues", "/pipe/queue/{name}", "/pipe/queue/{name}/dequeue"),
         *("/pipe/queue/{name}/acknowledge", "/pipe/queue/{name}/renew", "/pipe/queue/{name}/release"),

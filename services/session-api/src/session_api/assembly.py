@@ -13,6 +13,7 @@ from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
@@ -69,7 +70,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     open_sites = OpenSites(settings.open_upload_sites)
-    sites = sites_assembly.build(core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes)
+    sites, configurations = sites_assembly.build(
+        core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
     queues = queues_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
@@ -77,6 +80,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     jobs = jobs_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -100,6 +104,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         feed,
         pipe_statuses,
         jobs,
+        ephemeris,
         sites,
     ]
     web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
