@@ -1,29 +1,26 @@
-"""Sixteen machines that empty one queue: items taken for good in a second, and taken with a lease and acknowledged.
+"""A part of `services.py`: sixteen machines empty a queue, taking items for good, then with a lease and acknowledged.
 
 Each machine asks for the next item when it has the answer to the last one, over a connection that stays open, with the
 token of somebody who speaks for the site. All machines are one process beside the API, and ask with as little work as
-can be. What the API and the document store need of the processor for one item is told as well: it does not depend on
-how fast the disk is.
+can be. What one item needs of the processors is told as well: it does not depend on how fast the disk is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
-
 from datalab.client.rest import Datalab
-from datalab.local.system import System, running_system
-from support import report
+from datalab.local.system import System
+from support import cpu_seconds
 
+#: Items taken in a second, as was asked for.
+ASKED_PER_S = 500
 ITEMS = 5000
 MACHINES = 16
 QUEUE = "bench"
@@ -108,38 +105,24 @@ async def empty(present: list[Machine], take: Callable[[Machine], Any]) -> float
     return ITEMS / seconds
 
 
-def cpu_s(system: System, name: str) -> float:
-    """Return the processor time a process of the system has used."""
-    (process,) = (psutil.Process(each.pid) for each in system.supervisor.statuses if each.name == name)
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-async def measure(system: System, admin: Datalab) -> dict[str, float]:
-    """Return the figures of a running system."""
-    token = await admin.add_user("pipe", ingests=[QUEUE])
+async def dequeues(system: System) -> dict[str, float]:
+    """Return how many items can be taken in a second, and the processor time of one in all services together."""
+    async with Datalab(system.api_url, system.admin_token) as admin:
+        token = await admin.add_user("pipe", ingests=[QUEUE])
     figures: dict[str, float] = {}
     async with machines(system.api_url, token) as present:
         status, answer = await present[0].post("/pipe/queue", json.dumps({"queue_name": QUEUE}).encode())
         assert status == 200, answer
         for name, take in (("dequeue", Machine.take), ("lease", Machine.borrow)):
             figures["enqueue_per_s"] = round(await fill(present))
-            before = {process: cpu_s(system, process) for process in ("session-api", "mongo")}
+            before = sum(cpu_seconds().values())
             figures[f"{name}_per_s"] = round(await empty(present, take))
-            for process, seconds in before.items():
-                used_ms = 1000 * (cpu_s(system, process) - seconds) / ITEMS
-                figures[f"{name}_{process.removeprefix('session-')}_cpu_ms"] = round(used_ms, 2)
+            figures[f"{name}_cpu_ms"] = round(1000 * (sum(cpu_seconds().values()) - before) / ITEMS, 2)
+    print(
+        f"{ITEMS} items, {MACHINES} machines: {figures['enqueue_per_s']} put in a second; "
+        f"{figures['dequeue_per_s']} taken for good (asked {ASKED_PER_S}), "
+        f"{figures['dequeue_cpu_ms']} ms of processors each; "
+        f"{figures['lease_per_s']} borrowed and acknowledged, {figures['lease_cpu_ms']} ms",
+        flush=True,
+    )
     return figures
-
-
-async def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="datalab-bench-", ignore_cleanup_errors=True) as root:
-        async with running_system(Path(root)) as system, Datalab(system.api_url, system.admin_token) as admin:
-            figures = await measure(system, admin)
-    print(f"{ITEMS} items, {MACHINES} machines: {figures['enqueue_per_s']} put in a second,")
-    print(f"{figures['dequeue_per_s']} taken for good, {figures['lease_per_s']} borrowed and acknowledged")
-    report("dequeue", {"items": ITEMS, "machines": MACHINES, **figures})
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
