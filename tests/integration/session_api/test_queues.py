@@ -1,6 +1,7 @@
 """PIPE queues: as their clients know them, and with leases for those who come back."""
 
 import asyncio
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from datalab.cli.exit_codes import ExitCode
 from datalab.cli.main import app
 from datalab.events.feed import ItemEnqueued
 from datalab.events.topology import FEED
-from session_api.queues.repository import QueueRepository
+from session_api.queues.repository import ItemRepository, QueueRepository
 from session_api.queues.service import QueueService
 from support.pipe_clients import PipeScript, PipeSender
 from support.session_api import ADMIN_TOKEN, body_of, running_world
@@ -259,6 +260,20 @@ async def test_who_asks_again_with_the_same_key_gets_the_same_item(queue):
 async def test_a_key_that_is_none_is_told_of(queue, key):
     reply = await queue.post("/pipe/enqueue", json={"queue_name": "q"}, headers={"Idempotency-Key": key})
     assert (reply.status_code, "Idempotency-Key" in reply.text) == (400, True)
+
+
+async def test_of_many_who_take_at_once_through_several_processes_each_gets_another_item(world, queue):
+    for number in range(45):
+        await put(queue, number)
+    queue_id = (await world.database["queues"].find_one({"live": True}))["_id"]
+    processes = [ItemRepository(database=world.database, relay=world.core.relay) for _ in range(3)]
+    until_then = datetime.now(UTC) + timedelta(hours=1)
+    takes = [each.take(queue_id, known_until=until_then) for each in processes for _ in range(20)]
+    rows = await asyncio.gather(*takes)
+    by_process = [[int(row["payload"]) for row in rows[at : at + 20] if row] for at in (0, 20, 40)]
+    assert sorted(itertools.chain(*by_process)) == list(range(45))
+    assert by_process == [sorted(each) for each in by_process]
+    assert rows.count(None) == 15
 
 
 # --- leases -----------------------------------------------------------------------------------------------------------

@@ -1,22 +1,25 @@
 """Queues and their items, in MongoDB.
 
-An item is one document from its coming to its end, so that each step of it is one atomic write. Who takes gets the
-first free one; those who take at the same time get different ones. Leases run by the store's own clock (`$$NOW`), the
-same for all processes.
+An item is one document from its coming to its end, so that each step of it is one atomic write, which holds only if the
+item is still free. Who takes gets the first free one; those who take at the same time get different ones. Leases run by
+the store's own clock (`$$NOW`), the same for all processes.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from datalab.documents.document import ASCENDING, Document, Index
-from datalab.events.envelope import Event, utc_now
+from datalab.events.envelope import Event, new_id, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection
 from datalab.platform.documents.outbox import OutboxRelay
+from datalab.platform.together import Together
 from session_api.queues.model import Group, Item, ItemState, Queue
 from session_api.web.window import Window
 
@@ -24,6 +27,8 @@ _FREE: Final[Document] = {"$lte": ["$free_at", "$$NOW"]}
 _LENT: Final[Document] = {"$gt": ["$free_at", "$$NOW"]}
 _IN_ORDER: Final = (("sequence", ASCENDING),)
 _WAITING_INDEX: Final = "waiting"
+#: Items taken together; 16 MB of payloads at the most.
+_MOST_AT_ONCE: Final = 40
 #: What whoever takes an item is told.
 _HANDED_OUT: Final[Document] = dict.fromkeys(
     ("queue_name", "payload", "sender", "created_at", "free_at", "deliveries", "lease", "state"), True
@@ -132,6 +137,7 @@ class ItemRepository:
             ],
             relay=relay,
         )
+        self._taking: Together[tuple[str, datetime], Document | None] = Together(self._take_all, most=_MOST_AT_ONCE)
         self.ensure_indexes = self._items.ensure_indexes
 
     # --- coming -----------------------------------------------------------------------------------------------
@@ -151,19 +157,53 @@ class ItemRepository:
 
     # --- going ------------------------------------------------------------------------------------------------
 
-    async def take(self, queue_id: str, *, known_until: datetime, key: str | None = None) -> Document | None:
-        """Take the first free item for good. It is known until a moment, with its payload only if taken with a key.
+    async def take(self, queue_id: str, *, known_until: datetime) -> Document | None:
+        """Take the first free item for good. It is known until a moment, without its payload."""
+        return await self._taking.ask((queue_id, known_until))
+
+    async def take_with(self, queue_id: str, key: str, *, known_until: datetime) -> Document | None:
+        """Take the first free item for good, which keeps its payload for who asks again with this key.
 
         Raises `DuplicateKeyError` if one was taken with this key.
         """
-        changes: dict[str, Any] = {"$set": {"state": ItemState.TAKEN, "expires_at": known_until}}
-        if key is None:
-            changes["$unset"] = {"payload": ""}
-        else:
-            changes["$set"]["taken_with"] = key
+        changes = {"$set": {"state": ItemState.TAKEN, "expires_at": known_until, "taken_with": key}}
         return await self._items.change_first(
             _waiting(queue_id), changes, sort=_IN_ORDER, index=_WAITING_INDEX, fields=_HANDED_OUT, as_before=True
         )
+
+    async def _take_all(self, asked: Sequence[tuple[str, datetime]]) -> list[Document | None]:
+        """Take an item for each who asks at the same time: of a queue, the first one for who asked first."""
+        asking = Counter(queue_id for queue_id, _ in asked)
+        known_until = max(until for _, until in asked)
+        taken = await asyncio.gather(
+            *(self._take_first(queue_id, count, known_until) for queue_id, count in asking.items())
+        )
+        by_queue = {queue_id: iter(rows) for queue_id, rows in zip(asking, taken, strict=True)}
+        return [next(by_queue[queue_id], None) for queue_id, _ in asked]
+
+    async def _take_first(self, queue_id: str, count: int, known_until: datetime) -> list[Document]:
+        """Take the first free items, as many as there are: for sixteen, a third of what sixteen writes cost."""
+        taken: list[Document] = []
+        while len(taken) < count:
+            found = await self._items.rows(
+                _waiting(queue_id), _HANDED_OUT, sort=_IN_ORDER, limit=count - len(taken), index=_WAITING_INDEX
+            )
+            if not found:
+                break
+            claim = new_id()
+            changes = {
+                "$set": {"state": ItemState.TAKEN, "expires_at": known_until, "claim": claim},
+                "$unset": {"payload": ""},
+            }
+            won = await self._items.update_each(
+                [({"_id": row["_id"], **_GROUPS[Group.WAITING]}, changes, ()) for row in found]
+            )
+            if won < len(found):  # other processes took some of them meanwhile
+                query = {"_id": {"$in": [row["_id"] for row in found]}, "claim": claim}
+                mine = {row["_id"] for row in await self._items.rows(query, {"_id": True})}
+                found = [row for row in found if row["_id"] in mine]
+            taken += found
+        return taken
 
     async def find_taken(self, queue_id: str, key: str) -> Document | None:
         rows = await self._items.rows({"queue_id": queue_id, "taken_with": key}, _HANDED_OUT, limit=1)

@@ -205,12 +205,14 @@ class QueueService:
         known_until = utc_now() + self._keep_taken
 
         async def take(queue_id: str) -> Document | None:
-            if key is not None and (taken := await self._items.find_taken(queue_id, key)):
+            if key is None:
+                return await self._items.take(queue_id, known_until=known_until)
+            if taken := await self._items.find_taken(queue_id, key):
                 return taken
             try:
-                return await self._items.take(queue_id, known_until=known_until, key=key)
+                return await self._items.take_with(queue_id, key, known_until=known_until)
             except DuplicateKeyError:  # the same request, at the same time
-                return await self._items.find_taken(queue_id, key or "")
+                return await self._items.find_taken(queue_id, key)
 
         return await self._first(name, take)
 
