@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import token_hash
-from session_api.accounts.model import Account
+from session_api.accounts.model import Account, Scope, Token
 from session_api.accounts.repository import AccountRepository
 from session_api.accounts.usernames import canonical, check_username, name_taken
 from session_api.web.failures import FieldError, UserNotFoundError
@@ -61,10 +62,20 @@ class UserService:
             raise UserNotFoundError
         return account
 
-    async def add_token(self, username: str) -> str:
-        """Return another token for the user; it is shown this once. Raises `UserNotFoundError`."""
+    async def add_token(
+        self,
+        username: str,
+        *,
+        token: str | None = None,
+        scopes: Sequence[Scope] | None = None,
+        lifetime: timedelta | None = None,
+    ) -> str:
+        """Return another token for the user, made up unless it is given; it is shown this once.
+
+        Raises `UserNotFoundError`, `FieldError` for one that somebody has.
+        """
         await self.get(username)
-        return await self._new_token(username)
+        return await self._new_token(username, token=token, scopes=scopes, lifetime=lifetime)
 
     async def revoke_tokens(self, username: str) -> None:
         """Make every token of the user invalid. Raises `UserNotFoundError`."""
@@ -79,7 +90,29 @@ class UserService:
         if not await self._users.mark_deleted(username, now=utc_now()):
             raise UserNotFoundError
 
-    async def _new_token(self, username: str) -> str:
-        token = secrets.token_hex(_TOKEN_BYTES)
-        await self._users.add_token_hash(username, token_hash(token), created=utc_now())
+    async def _new_token(
+        self,
+        username: str,
+        *,
+        token: str | None = None,
+        scopes: Sequence[Scope] | None = None,
+        lifetime: timedelta | None = None,
+    ) -> str:
+        token, now = token or new_token(), utc_now()
+        added = await self._users.add_token(
+            Token(
+                token_hash=token_hash(token),
+                username=username,
+                created=now,
+                scopes=None if scopes is None else tuple(scopes),
+                expires_at=None if lifetime is None else now + lifetime,
+            )
+        )
+        if not added:
+            raise FieldError({"token": ["There is this token already."]})
         return token
+
+
+def new_token() -> str:
+    """Return a token nobody has."""
+    return secrets.token_hex(_TOKEN_BYTES)

@@ -20,6 +20,7 @@ from session_api.web.photon_ranch import PhotonRanchRoute
 EndpointT = TypeVar("EndpointT", bound=object)
 
 _ATTRIBUTE: Final = "route_rules"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Access(Enum):
@@ -37,7 +38,8 @@ class Access(Enum):
 class RouteRules:
     """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
 
-    A route with a large answer is called when there is memory for one. One of `photon_ranch` says in its words that
+    A route with a large answer is called when there is memory for one. One that `writes` is one whose method says so,
+    unless it only asks in a body. One of `photon_ranch` says in its words that
     nobody is known.
     """
 
@@ -45,19 +47,30 @@ class RouteRules:
     max_body_bytes: int | None = None
     streams_body: bool = False
     large_answer: bool = False
+    writes: bool = True
     photon_ranch: bool = False
 
 
 def access(
-    who: Access, *, max_body_bytes: int | None = None, streams_body: bool = False, large_answer: bool = False
+    who: Access,
+    *,
+    max_body_bytes: int | None = None,
+    streams_body: bool = False,
+    large_answer: bool = False,
+    writes: bool = True,
 ) -> Callable[[EndpointT], EndpointT]:
     """Declare who may call an endpoint, and which bodies it takes."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
-        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer)
+        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer, writes)
         return endpoint
 
     return declare
+
+
+def is_write(scope: Scope) -> bool:
+    """Tell whether a request is to change something."""
+    return scope["method"] not in _READING and rules_for(scope).writes
 
 
 def declared_rules(route: BaseRoute) -> RouteRules | None:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.errors import TransientError
-from session_api.web.access import Access, rules_for
+from session_api.web.access import Access, is_write, rules_for
 from session_api.web.failures import AuthenticationError, ForbiddenError
 from session_api.web.replies import JsonReply, transient_reply, usage_reply
 from session_api.web.user import User
@@ -61,7 +61,7 @@ class Authentication:
         except TransientError as error:
             await transient_reply(error)(scope, receive, send)
             return
-        if not _may_call(user, needed):
+        if not _may_call(user, needed) or (is_write(scope) and not _is_for_writing(user, needed)):
             await usage_reply(ForbiddenError())(scope, receive, send)
             return
         scope["state"]["user"] = user
@@ -78,6 +78,19 @@ def _may_call(user: User | None, needed: Access) -> bool:
             return user is not None and user.ingests
         case _:
             return True
+
+
+def _is_for_writing(user: User | None, needed: Access) -> bool:
+    """Tell whether a token may be used to change what such a route changes."""
+    if user is None or user.scopes is None:
+        return True
+    match needed:
+        case Access.SUPERUSER | Access.OPERATOR:
+            return "admin" in user.scopes
+        case Access.INGESTER | Access.PUBLIC:  # what observatories send; the services ask whose site it is
+            return not user.scopes.isdisjoint({"ingest", "write"})
+        case _:
+            return "write" in user.scopes
 
 
 async def user_in_header(authorization: str | None, identities: Identities) -> User:
