@@ -172,7 +172,6 @@ async def test_who_is_deleted_has_no_password(world, root, client):
 
 
 async def test_an_address_tries_so_often(world, client, monkeypatch):
-    from datalab.platform.allowance import Allowance
 
     monkeypatch.setattr(world.service(LoginService), "_addresses", Allowance(per_s=1 / 60, burst_s=120))
     replies = [await log_in(client, f"guess{number}", "x") for number in range(3)]

@@ -34,7 +34,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
-    accounts, authenticator, users = accounts_assembly.build(
+    accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
     offers, offered = offers_assembly.build(core)
@@ -90,5 +90,5 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         feed,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
+    web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
     return [*others, web.capability], web

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from datalab.platform.assembly import Capability, Part
 from datalab.platform.documents.core import DocumentCore
-from session_api.accounts import http, portal_http, profile_http
+from session_api.accounts import audit_http, http, portal_http, profile_http
+from session_api.accounts.audit import AuditRepository, AuditService
 from session_api.accounts.authentication import Authenticator
 from session_api.accounts.login import LoginService
 from session_api.accounts.login_tries import LoginTriesRepository
@@ -25,8 +26,8 @@ from session_api.accounts.web_tokens import WebTokens
 
 def build(
     core: DocumentCore, *, settings: AccountSettings, timeout_s: float
-) -> tuple[Capability, Authenticator, AccountRepository]:
-    """Return the capability, what tells the user behind a token, and the accounts."""
+) -> tuple[Capability, Authenticator, AccountRepository, AuditService]:
+    """Return the capability, what tells the user behind a token, the accounts, and what keeps who changed what."""
     users = AccountRepository(core.documents.database)
     keys, web_tokens = _web_tokens(settings)
     portal = _portal(settings)
@@ -53,19 +54,22 @@ def build(
         address_tries_per_minute=settings.login_address_tries_per_minute,
         lifetime=timedelta(days=settings.login_days),
     )
+    entries = AuditRepository(core.documents.database)
+    audit = AuditService(entries=entries, keep=timedelta(days=settings.audit_keep_days), timeout_s=timeout_s)
     capability = Capability(
         routes=[
             *http.router.routes,
+            *audit_http.router.routes,
             *profile_http.router.routes,
             *profile_http.own.routes,
             *profile_http.photon_ranch.routes,
             *portal_http.router.routes,
         ],
-        services=[UserService(users=users), authenticator, login, from_portal],
+        services=[UserService(users=users), authenticator, login, from_portal, audit],
         resources=[hashes, *keys, *([] if portal is None else [portal])],
-        indexes=[users.ensure_indexes, tries.ensure_indexes],
+        indexes=[users.ensure_indexes, tries.ensure_indexes, entries.ensure_indexes],
     )
-    return capability, authenticator, users
+    return capability, authenticator, users, audit
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

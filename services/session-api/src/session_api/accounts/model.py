@@ -112,3 +112,21 @@ class LoginTries(StoredDocument):
     failures: int
     locked_until: UtcDatetime | None = None
     expires_at: UtcDatetime
+
+
+class AuditEntry(StoredDocument):
+    """That somebody asked for a change: what for, when and from where.
+
+    `username` is empty for nobody in particular. `about` is what stands in the path, but for what is secret. How it was
+    answered, `status`, is added once and is None until then; nothing else is ever changed.
+    """
+
+    request_id: str = Field(alias="_id")
+    at: UtcDatetime
+    username: str
+    address: str
+    method: str
+    route: str
+    about: dict[str, str]
+    status: int | None = None
+    expires_at: UtcDatetime
