@@ -21,6 +21,7 @@ TRIES = 3
 @pytest.fixture(scope="module")
 async def world(module_settings_environment):
     changes = {"login_tries": TRIES, "login_lock_s": 600, "login_address_tries_per_minute": 100_000}
+    changes["chosen_tokens"] = True
     async with running_world(module_settings_environment, **changes) as world:
         await world.add_user("root", superuser=True)
         yield world

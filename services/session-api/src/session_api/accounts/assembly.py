@@ -56,6 +56,7 @@ def build(
     )
     entries = AuditRepository(core.documents.database)
     audit = AuditService(entries=entries, keep=timedelta(days=settings.audit_keep_days), timeout_s=timeout_s)
+    service = UserService(users=users, tokens_are_chosen=settings.chosen_tokens)
     capability = Capability(
         routes=[
             *http.router.routes,
@@ -65,7 +66,7 @@ def build(
             *profile_http.photon_ranch.routes,
             *portal_http.router.routes,
         ],
-        services=[UserService(users=users), authenticator, login, from_portal, audit],
+        services=[service, authenticator, login, from_portal, audit],
         resources=[hashes, *keys, *([] if portal is None else [portal])],
         indexes=[users.ensure_indexes, tries.ensure_indexes, entries.ensure_indexes],
     )

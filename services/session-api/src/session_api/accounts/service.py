@@ -12,7 +12,7 @@ from session_api.accounts.authentication import token_hash
 from session_api.accounts.model import Account, Scope, Token
 from session_api.accounts.repository import AccountRepository
 from session_api.accounts.usernames import canonical, check_username, name_taken
-from session_api.web.failures import FieldError, UserNotFoundError
+from session_api.web.failures import FieldError, RefusedError, UserNotFoundError
 from session_api.web.window import Window
 
 _TOKEN_BYTES = 20  # 40 hexadecimal digits, the length clients of the reference know
@@ -21,8 +21,10 @@ _TOKEN_BYTES = 20  # 40 hexadecimal digits, the length clients of the reference 
 class UserService:
     """Every method is for superusers; the routes see to that."""
 
-    def __init__(self, *, users: AccountRepository) -> None:
+    def __init__(self, *, users: AccountRepository, tokens_are_chosen: bool) -> None:
+        """Where `tokens_are_chosen` they may be ones that everybody knows."""
         self._users = users
+        self._tokens_are_chosen = tokens_are_chosen
 
     async def page(self, window: Window) -> tuple[int, list[Account]]:
         """Return how many accounts there are, and the window of them."""
@@ -72,8 +74,10 @@ class UserService:
     ) -> str:
         """Return another token for the user, made up unless it is given; it is shown this once.
 
-        Raises `UserNotFoundError`, `FieldError` for one that somebody has.
+        Raises `UserNotFoundError`, `FieldError` for one that somebody has, `RefusedError` where none may be chosen.
         """
+        if token is not None and not self._tokens_are_chosen:
+            raise RefusedError("Tokens are not chosen here: a system that others reach makes them up.")
         await self.get(username)
         return await self._new_token(username, token=token, scopes=scopes, lifetime=lifetime)
 

@@ -68,6 +68,11 @@ class AccountSettings(BaseSettings):
         60, gt=0, description="logins from one address in a minute, at one process"
     )
     login_days: float = Field(90.0, gt=0, description="life of a token that somebody gets for their password, in days")
+    chosen_tokens: bool = Field(
+        default=False,
+        description="whether superusers may choose tokens, as `datalab populate-test-data` does; `datalab up` lets "
+        "them where nobody but its own machine reaches the system",
+    )
     audit_keep_days: float = Field(365.0, gt=0, description="life of what the audit log says, in days")
     identity_timeout_s: float = Field(
         5.0, gt=0, description="longest wait for others who say who somebody is, in seconds"

@@ -71,7 +71,7 @@ def _demand_here(url: str) -> None:
 
 
 async def _populate(admin: Datalab) -> None:
-    # First of all, what a system that is not of this machine refuses.
+    # First of all, what a system that others reach refuses.
     await _add_user(admin)
     told = await played_over_http(admin, _NIGHT, timeout_s=_TIMEOUT_S, show=lambda _: None)
     end_with(told)
@@ -86,18 +86,22 @@ async def _populate(admin: Datalab) -> None:
 
 
 async def _add_user(admin: Datalab) -> None:
-    proposals = [_NIGHT.proposal]
+    """Raises `CommandError` where such a user may not be, and leaves none behind."""
+    proposals, is_new = [_NIGHT.proposal], True
     try:
         await admin.add_user(USER, proposals=proposals)
     except ApiRefusedError as error:
         if error.status != HTTPStatus.BAD_REQUEST:
             raise
-        await admin.change_user(USER, proposals=proposals, active=True)
+        is_new = False
     try:
         await admin.add_token(USER, token=TOKEN)
     except ApiRefusedError as error:
+        if error.status == HTTPStatus.FORBIDDEN and is_new:
+            await admin.delete_user(USER)
         if error.status != HTTPStatus.BAD_REQUEST:  # there is this token already
             raise
+    await admin.change_user(USER, proposals=proposals, active=True)
     await admin.set_password(USER, PASSWORD)
 
 
