@@ -40,8 +40,8 @@ class RouteRules:
 
     A route with a large answer is called when there is memory for one. One that `writes` is one whose method says so,
     unless it only asks in a body; it is `audited` unless its
-    changes are kept track of elsewhere. One of `photon_ranch` says in its words that
-    nobody is known.
+    changes are kept track of elsewhere. One of
+    `photon_ranch` says in its words that nobody is known, or may not do this.
     """
 
     access: Access
@@ -50,7 +50,7 @@ class RouteRules:
     large_answer: bool = False
     writes: bool = True
     audited: bool = True
-    photon_ranch: bool = False
+    photon_ranch: PhotonRanchRoute | None = None
 
 
 def access(
@@ -107,7 +107,7 @@ def _rules_of(match: Match, route: BaseRoute | None, path: str) -> RouteRules:
         return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC, writes=False)
     rules = declared_rules(route) or RouteRules(Access.SUPERUSER)
     if isinstance(route, PhotonRanchRoute):
-        rules = replace(rules, photon_ranch=True)
+        rules = replace(rules, photon_ranch=route)
     if match is Match.PARTIAL:  # the method is wrong: nothing is changed
         rules = replace(rules, writes=False)
         if rules.access in {Access.SUPERUSER, Access.OPERATOR, Access.INGESTER}:
