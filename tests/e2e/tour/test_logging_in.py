@@ -9,12 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import nats
 import pytest
 import websockets
 
 from datalab.cli.exit_codes import ExitCode
 from datalab.client.rest import Datalab
+from support.bus_sites import answer_to_login
 from support.guides import shell_environment
 from support.issuer import Issuer
 from support.waiting import PATIENCE_S
@@ -147,8 +147,8 @@ async def test_what_is_said_wrongly_is_in_no_log(tour, browser):
         spoilt = f"{signed.scheme}://{signed.netloc}{signed.path}?{signed.query}0&X-Amz-Security-Token={link}"
         assert (await store.get(spoilt)).is_client_error
     await _show_to_feed(system, token)
-    with pytest.raises(nats.errors.Error):
-        await nats.connect(system.nats_settings.nats_url, user="observatory-tst", password=bus, allow_reconnect=False)
+    answer = await answer_to_login(system.nats_settings, user="observatory-tst", **{"pass": bus})
+    assert answer == "-ERR 'Authorization Violation'"
 
     # What was said reached the services: they tell that it was refused, and not what it was.
     refused = await browser.post("/api/api-token-auth/", json={"username": name, "password": password})

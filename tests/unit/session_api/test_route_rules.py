@@ -60,7 +60,9 @@ def test_what_anybody_may_call():
         "/authprofile/addupdateuser",  # with a key of the portal's
     }
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
-    assert paths[Access.OPERATOR] == {"/api/users", "/api/users/{username}", "/api/audit-log"}
+    assert paths[Access.OPERATOR] == {
+        *("/api/users", "/api/users/{username}", "/api/audit-log", "/api/dead-letters"),
+    }
     assert paths[Access.SUPERUSER] == {
         *("/api/users", "/api/users/{username}", "/api/users/{username}/tokens", "/api/users/{username}/password"),
     }

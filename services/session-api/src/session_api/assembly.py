@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
@@ -80,6 +81,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     others = [
         uploads,
         accounts,
+        dead_letters_assembly.build(core),
         offers,
         names,
         downloads,
