@@ -53,7 +53,7 @@ def test_what_anybody_may_call():
         *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
-        "/allskyimage/{site}",
+        *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
     }
     assert paths[Access.OWN_CHECK] == {
         *("/api/feed", "/ocs-store/{bucket}/{path:path}"),

@@ -14,6 +14,7 @@ from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
@@ -66,9 +67,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    sites = sites_assembly.build(
+    sites, configurations = sites_assembly.build(
         core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
     )
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -90,6 +92,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        ephemeris,
         sites,
     ]
     web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
