@@ -11,7 +11,7 @@ from datalab.events.envelope import utc_now
 from datalab.platform.logging import get_logger
 from session_api.sites.model import SiteConfiguration, is_site
 from session_api.sites.repository import SiteRepository
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import RefusedError, TooLargeError
 from session_api.web.user import User
@@ -76,5 +76,5 @@ class SiteService:
                 f"No site is called {site[:100]!r}: its code has {site_codes.RIGHT}, and is no word that stands in the "
                 "place of one in paths of this API."
             )
-        if not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.CONFIGURATION):
             raise RefusedError(f"The configuration of site {site!r} is taken from its own software only, with a token.")
