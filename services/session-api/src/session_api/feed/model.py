@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,12 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
-    InfoImageChanged,
+    PublicSiteEvent,
     feed_event_adapter,
 )
+from datalab.events.site_status import SiteStatusChanged
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
-from session_api.feed.imagedata import imagedata
+from session_api.feed.topics import datastream_text, status_data
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -82,7 +84,7 @@ class FeedStream(Protocol):
 class FeedItem:
     """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent.
 
-    `imagedata` is the same for clients of the datastream, None for what they are not told.
+    `datastream` is the same for clients of the datastream, None for what they are not told.
     """
 
     sequence: int
@@ -100,9 +102,31 @@ class FeedItem:
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
 
     @cached_property
-    def imagedata(self) -> tuple[str, bytes] | None:
-        text = imagedata(self.event)
+    def datastream(self) -> tuple[str, bytes] | None:
+        text = datastream_text(self.event)
         return None if text is None else (text, text_frame(text))
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """How one kind of a site's things is: read once, and shared by every client it goes to."""
+
+    event: SiteStatusChanged
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a newer one replaces an older one by."""
+        return self.event.site, self.event.kind
+
+    @cached_property
+    def for_feed(self) -> tuple[str, bytes]:
+        text = json.dumps({"type": "site_status", **status_data(self.event)})
+        return text, text_frame(text)
+
+    @cached_property
+    def for_datastream(self) -> tuple[str, bytes]:
+        text = datastream_text(self.event) or ""
+        return text, text_frame(text)
 
 
 def text_frame(text: str) -> bytes:
@@ -123,7 +147,7 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)
-    return isinstance(event, InfoImageChanged) or event.owner == user.username
+    return isinstance(event, PublicSiteEvent) or event.owner == user.username
 
 
 def session_subject(session_id: int) -> str:

@@ -50,7 +50,7 @@ def build(core: Core, *, settings: WebSettings, authenticate: Authenticate, othe
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id", "ETag", "Link"],
+                expose_headers=["X-Correlation-Id", "ETag", "Link", "X-Config-Warnings"],
             ),
             Middleware(PathRule),
             Middleware(StageRule),

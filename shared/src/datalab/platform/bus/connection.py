@@ -123,10 +123,18 @@ class Bus:
     async def bury(self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str) -> None:
         await self._publisher.bury(consumer, body, subject=subject, sequence=sequence, reason=reason)
 
+    async def broadcast(self, event: Event) -> None:
+        """Send an event to whoever listens now. It is not stored, and nobody is told whether it was heard.
+
+        Raises `TransientError` when there is no connection, and too much waits for one.
+        """
+        with bus_errors(f"broadcasting on {event.subject} failed"):
+            await self._broker.connection.publish(event.subject, event.encode())
+
     async def listen(self, subject: str, on_message: Callable[[bytes], Awaitable[None]]) -> None:
         """Hand over the body of whatever is published on a subject from now on, until the connection is closed.
 
-        What comes while the connection is lost is not heard: for somebody who waits, not for a service.
+        What comes while the connection is lost is not heard: for somebody who waits, and for broadcasts.
         Raises `TransientError`.
         """
 
