@@ -67,7 +67,7 @@ async def get_note(site: Site, notes: NightLogs) -> Response:
 @router.post(
     "/nightlog/{site}",
     response_model=None,
-    responses={200: TEXT, **TEXT_ERRORS, 413: TEXT, **TOO_MANY},
+    responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Write the note of a site",
 )
 @access(Access.USER, max_body_bytes=_LARGEST_BYTES)

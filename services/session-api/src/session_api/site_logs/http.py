@@ -70,7 +70,7 @@ class PhaseView(TypedDict):
 @router.post(
     "/logs/newlog",
     response_model=None,
-    responses={200: TEXT, **TEXT_ERRORS, 413: TEXT, **TOO_MANY},
+    responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say something to whoever looks at a site",
 )
 @access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
@@ -100,10 +100,15 @@ async def recent_logs(
 @router.post(
     "/phase_status",
     response_model=None,
-    responses={200: TEXT, **TEXT_ERRORS, 413: TEXT, **TOO_MANY},
+    responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say what a site is about to do",
 )
-@router.post("/status/phase_status", response_model=None, include_in_schema=False)
+@router.post(
+    "/status/phase_status",
+    response_model=None,
+    responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
+    summary="Say what a site is about to do",
+)
 @access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
 async def add_phase(caller: Anybody, form: PhaseForm, *, address: Address, logs: SiteLogs) -> Response:
     await logs.add_phase(caller, form.site, form.message, address=address)
@@ -116,7 +121,12 @@ async def add_phase(caller: Anybody, form: PhaseForm, *, address: Address, logs:
     responses={400: TEXT, 404: TEXT},
     summary="List what a site was about to do lately: the latest three, newest first",
 )
-@router.get("/status/phase_status/{site}", response_model=None, include_in_schema=False)
+@router.get(
+    "/status/phase_status/{site}",
+    response_model=list[PhaseView],
+    responses={400: TEXT, 404: TEXT},
+    summary="List what a site was about to do lately",
+)
 @access(Access.PUBLIC)
 async def list_phases(
     site: Site,

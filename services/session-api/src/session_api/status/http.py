@@ -84,7 +84,7 @@ class FormerStatusView(TypedDict):
     response_model=dict[str, JsonObject],
     summary="See how old every site's statuses are, and whether its weather is good",
 )
-@router.get("/status/allopenstatus", response_model=None, include_in_schema=False)
+@router.get("/status/allopenstatus", response_model=dict[str, JsonObject], summary="The same")
 @access(Access.PUBLIC)
 async def all_open(statuses: Statuses) -> Response:
     return JsonReply(await statuses.open_statuses())
@@ -93,11 +93,13 @@ async def all_open(statuses: Statuses) -> Response:
 @router.post(
     "/status/{site}/status",
     response_model=Done,
-    responses={**TEXT_ERRORS, 413: TEXT, **TOO_MANY},
+    responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Say how a site is",
 )
 # A script for tests has its own stage of the first service in the address.
-@router.post("/test/{site}/status", response_model=None, include_in_schema=False)
+@router.post(
+    "/test/{site}/status", response_model=Done, responses={**TEXT_ERRORS, **TOO_MANY}, summary="Say how a site is"
+)
 @access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
 async def take_status(
     caller: Anybody, site: Name, form: StatusForm, *, address: Address, request_id: CorrelationId, statuses: Statuses

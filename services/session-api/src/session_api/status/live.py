@@ -64,11 +64,16 @@ class StatusTeller:
 
     async def _tell(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        try:
-            for status in waiting.values():
+        while waiting:
+            status_id, status = next(iter(waiting.items()))
+            try:
                 await self._bus.broadcast(_changed(status))
-        except TransientError as error:
-            _log.warning("status.not_told", statuses=len(waiting), reason=error.message)
+            except TransientError as error:
+                _log.warning("status.not_told", statuses=len(waiting), reason=error.message)
+                self._waiting = {**waiting, **self._waiting}
+                self._wake.set()
+                return
+            del waiting[status_id]
 
 
 def _changed(status: SiteStatus) -> SiteStatusChanged:

@@ -33,7 +33,7 @@ from session_api.status.repository import StatusRepository, Write
 from session_api.status.settings import StatusSettings
 from session_api.uploads.open_sites import OpenSites
 from session_api.web.bodies import JsonObject
-from session_api.web.failures import RefusedError, TooLargeError
+from session_api.web.failures import RefusedError
 from session_api.web.user import User
 from session_api.web.write_limits import WriteLimits
 
@@ -97,7 +97,7 @@ class StatusService:
     async def take(self, caller: User, site: str, kind: str, content: JsonObject, *, address: str) -> None:
         """Merge what a site says into its status of this kind, and store it before this returns.
 
-        Raises `RefusedError` for what the caller may not say, `TooLargeError`, `TooManyError`, `UsageError`.
+        Raises `RefusedError` for what the caller may not say, `TooManyError`, `UsageError`.
         """
         if not is_named(site, kind):
             raise UsageError(f"Neither a site nor a kind of status can be called so: both have {site_codes.RIGHT}.")
@@ -107,7 +107,7 @@ class StatusService:
         timestamp_ms = int(self._clock().timestamp() * 1000)
         timed = with_timestamps(kind, content, timestamp_ms)
         if len(orjson.dumps(timed)) > _LARGEST_BYTES:
-            raise TooLargeError(f"The status is too large: with its times, at most {_LARGEST_BYTES} bytes are kept.")
+            raise UsageError(f"The status is too large: with its times, at most {_LARGEST_BYTES} bytes are kept.")
         await self._storing.ask(_Said(site, kind, timed, timestamp_ms))
 
     async def _store(self, asked: Sequence[_Said]) -> Sequence[Exception | None]:
