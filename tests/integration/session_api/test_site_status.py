@@ -117,6 +117,24 @@ async def test_the_map_of_all_sites(observatory, path):
     assert shown == {"tst": {"weather": {}, "wx_ok": True}, "abc": {"device": {}}}
 
 
+async def test_a_thousand_sites_are_on_the_map_and_their_names_are_bounded(world, observatory):
+    said = {"status": "{}", "server_timestamp_ms": int(time.time() * 1000), "mark": "m"}
+    many = [
+        {"_id": f"s{number}/{kind}", "site": f"s{number}", "kind": kind, **said}
+        for number in range(1000)
+        for kind in ("device", "weather", "enclosure")
+    ]
+    await world.database["site_statuses"].insert_many(many)
+    shown = body_of(await observatory.get("/allopenstatus"))
+    assert (len(shown), shown["s999"].keys()) == (1000, {"device", "weather", "enclosure"})
+    check_done(await post(observatory, MOUNT, path="/status/s999/status"))
+    more = [{"_id": f"t{number}/x", "site": f"t{number}", "kind": "x", **said} for number in range(7000)]
+    await world.database["site_statuses"].insert_many(more)
+    reply = await post(observatory, MOUNT)
+    assert (reply.status_code, "as many as are kept" in reply.text) == (403, True)
+    check_done(await post(observatory, MOUNT, path="/status/s1/status"))
+
+
 async def test_numbers_that_are_none_are_null_and_the_others_are_shown(observatory):
     check_done(
         await post(observatory, None, content='{"statusType":"weather","status":{"a":{"b":{"c":NaN,"d":1e999}}}}')

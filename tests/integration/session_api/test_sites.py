@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import httpx
 import pytest
 
+from datalab.cli.exit_codes import ExitCode
 from datalab.client.rest import Datalab
 from datalab.errors import OutageError
 from datalab.events.envelope import utc_now
@@ -131,7 +134,7 @@ async def test_sites_that_are_not_open_are_left_to_those_who_may(world, observat
         check_done(await root.delete("/mrc/config"))
 
 
-@pytest.mark.parametrize("site", ["all", "api", "prod", "a.b", "%24x", "x" * 65, "a%20b"])
+@pytest.mark.parametrize("site", ["all", "api", "prod", "status", "a.b", "%24x", "x" * 65, "a%20b"])
 async def test_what_cannot_be_a_site_gets_no_configuration(world, site):
     async with world.client("root") as root:
         reply = await put(root, path=f"/dev/{site}/config")
@@ -150,6 +153,18 @@ async def test_together_they_are_no_more_than_one_answer(observatory):
     reply = await put(observatory, {"x": "y" * 1024**2}, "/abc/config")
     assert reply.status_code == 413
     assert "too large" in reply.json()["detail"]
+
+
+async def test_of_a_thousand_sites_each_may_go_on_and_no_more_may_come(world, observatory):
+    many = [
+        {"_id": f"s{number}", "configuration": "{}", "size_bytes": 2, "modified": utc_now()} for number in range(999)
+    ]
+    await world.database["site_configs"].insert_many(many)
+    check_done(await put(observatory, {}))
+    reply = await put(observatory, {}, "/abc/config")
+    assert (reply.status_code, "as many as are kept" in reply.json()["message"]) == (403, True)
+    check_done(await put(observatory, {"n": 1}))
+    assert len(body_of(await observatory.get("/all/config"))) == 1000
 
 
 async def test_words_in_the_place_of_a_site_are_not_taken_for_one(world, observatory):
@@ -270,6 +285,45 @@ async def test_many_plain_writes_at_once_are_each_a_version(observatory):
     assert await versions(observatory) == [4, 3, 2, 1]
     read = [body_of(await observatory.get(f"/tst/config?version={number}")) for number in range(1, 5)]
     assert sorted(each["configuration"]["n"] for each in read) == [0, 1, 2, 3]
+
+
+# --- as operators type it -----------------------------------------------------------------------------------------
+
+
+async def datalab(world, folder, *arguments):
+    """Run `datalab sites config` in a folder; return exit code, output and notes."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", "from datalab.cli.main import app; app()", "sites", "config", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={"DATALAB_API_URL": world.url, "DATALAB_TOKEN": world.tokens["root"]},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_the_command_line_shows_replaces_and_looks_back(world, observatory, tmp_path):
+    (tmp_path / "tst.json").write_text('{"wema_name": "Ü", "n": 1}', encoding="utf-8")
+    code, printed, noted = await datalab(world, tmp_path, "put", "tst", "tst.json")
+    assert (code, printed) == (0, "")
+    assert noted.startswith("warning: wema_name: ")
+    (tmp_path / "tst.json").write_text('{"wema_name": "tst", "n": 2}', encoding="utf-8")
+    assert await datalab(world, tmp_path, "put", "tst", "tst.json", "--replaces", "1") == (0, "", "")
+    code, _, noted = await datalab(world, tmp_path, "put", "tst", "tst.json", "--replaces", "1")
+    assert (code, "This is not what you have read" in noted) == (ExitCode.FAILED, True)
+    assert json.loads((await datalab(world, tmp_path, "show", "tst"))[1]) == {"wema_name": "tst", "n": 2}
+    assert json.loads((await datalab(world, tmp_path, "show", "tst", "--version", "1"))[1])["n"] == 1
+    lines = (await datalab(world, tmp_path, "history", "tst"))[1].splitlines()
+    assert [(line.split()[0], line.endswith("by root")) for line in lines] == [("2", True), ("1", True)]
+    (tmp_path / "tst.json").write_text("[]")
+    for words, code in (
+        (("put", "tst", "tst.json"), ExitCode.USAGE),
+        (("put", "a.b", "tst.json"), ExitCode.USAGE),
+        (("show", "mrc"), ExitCode.NOT_FOUND),
+    ):
+        assert (await datalab(world, tmp_path, *words))[0] == code
 
 
 # --- what is odd --------------------------------------------------------------------------------------------------

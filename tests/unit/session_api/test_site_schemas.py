@@ -13,9 +13,15 @@ from session_api.web.write_limits import WriteLimits
 WEMA = {"instance_type": "wema", "latitude": 31.3, "longitude": -100, "TZ_database_name": "America/Chicago"}
 
 
+async def read(folder=None):
+    schemas = SiteSchemas(folder)
+    await schemas.start()
+    return schemas
+
+
 @pytest.mark.parametrize("configuration", [WEMA, {"wema_name": "mrc"}, {**WEMA, "latitude": "31.3"}])
-def test_nothing_is_odd_about_a_usual_configuration(configuration):
-    assert SiteSchemas.read(None).doubts(configuration) == []
+async def test_nothing_is_odd_about_a_usual_configuration(configuration):
+    assert (await read()).doubts(configuration) == []
 
 
 @pytest.mark.parametrize(
@@ -28,37 +34,36 @@ def test_nothing_is_odd_about_a_usual_configuration(configuration):
         ({"instance_type": "wema"}, "the whole"),
     ],
 )
-def test_what_is_odd_is_told_with_its_place(configuration, place):
-    assert SiteSchemas.read(None).doubts(configuration)[0].startswith(f"{place}: ")
+async def test_what_is_odd_is_told_with_its_place(configuration, place):
+    assert (await read()).doubts(configuration)[0].startswith(f"{place}: ")
 
 
 @pytest.mark.parametrize("kind", ["telescope", "../obs", "", None, 1, ["obs"]])
-def test_of_a_kind_without_a_schema_nothing_is_odd(kind):
-    assert SiteSchemas.read(None).doubts({"instance_type": kind}) == ()
+async def test_of_a_kind_without_a_schema_nothing_is_odd(kind):
+    assert (await read()).doubts({"instance_type": kind}) == ()
 
 
-def test_few_short_doubts_are_told():
-    doubts = SiteSchemas({"obs": {"additionalProperties": False, "properties": {}, "maxProperties": 1}}).doubts(
-        {"x" * 500: 1, "y": 2}
-    )
+async def test_few_short_doubts_are_told(tmp_path):
+    (tmp_path / "obs.json").write_text(json.dumps({"additionalProperties": False, "maxProperties": 1}))
+    doubts = (await read(tmp_path)).doubts({"x" * 500: 1, "y": 2})
     assert len(doubts) == 2
     assert max(map(len, doubts)) == 200
 
 
-def test_schemas_of_a_folder_take_the_place_of_ours(tmp_path):
+async def test_schemas_of_a_folder_take_the_place_of_ours(tmp_path):
     (tmp_path / "obs.json").write_text(json.dumps({"required": ["pier"]}))
     (tmp_path / "README").write_text("no schema")
-    schemas = SiteSchemas.read(tmp_path)
+    schemas = await read(tmp_path)
     assert schemas.doubts({"wema_name": "mrc"}) == ["the whole: 'pier' is a required property"]
     assert schemas.doubts({"instance_type": "wema"}) == ()
 
 
 @pytest.mark.parametrize("text", ["{", '{"type": 1}', None])
-def test_a_schema_that_is_none_is_told_at_start(tmp_path, text):
+async def test_a_schema_that_is_none_is_told_at_start(tmp_path, text):
     if text is not None:
         (tmp_path / "obs.json").write_text(text)
     with pytest.raises(UsageError, match="cannot be read"):
-        SiteSchemas.read(tmp_path if text else tmp_path / "absent")
+        await read(tmp_path if text else tmp_path / "absent")
 
 
 def tags(*names):

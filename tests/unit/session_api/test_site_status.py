@@ -49,6 +49,14 @@ def test_a_value_that_is_an_object_is_merged_too():
     assert second["camera"]["c"]["filter"] == {"val": {"name": "V", "slot": 2}, "timestamp": 2}
 
 
+def test_what_comes_late_does_not_undo_what_was_said_after_it():
+    newer = say({}, {"mount": {"m": {"ra": 2, "dec": 2}}}, 2000)
+    late = say(newer, {"mount": {"m": {"ra": 1, "alt": 1}}}, 1000)
+    values = {name: value["val"] for name, value in late["mount"]["m"].items()}
+    assert values == {"ra": 2, "dec": 2, "alt": 1}
+    assert say({"a": {"b": {"c": {"timestamp": "x"}}}}, {"a": {"b": {"c": 1}}}, 5)["a"]["b"]["c"]["val"] == 1
+
+
 def forecast(hours, **more):
     return {"utc_long_form": (NOW + timedelta(hours=hours)).isoformat(), **more}
 

@@ -19,10 +19,11 @@ def build(core: DocumentCore, *, settings: SiteSettings, open_sites: OpenSites, 
     Its routes go last: in them, a site stands where those of others have words.
     """
     sites = SiteRepository(database=core.documents.database, relay=core.relay)
+    schemas = SiteSchemas(settings.site_config_schemas)
     service = SiteService(
         sites=sites,
         open_sites=open_sites,
-        schemas=SiteSchemas.read(settings.site_config_schemas),
+        schemas=schemas,
         limits=WriteLimits(
             what="configurations",
             site_per_minute=settings.site_config_per_minute,
@@ -31,4 +32,6 @@ def build(core: DocumentCore, *, settings: SiteSettings, open_sites: OpenSites, 
         settings=settings,
         most_bytes=max_answer_bytes,
     )
-    return Capability(routes=http.router.routes, services=[service], indexes=[sites.ensure_indexes])
+    return Capability(
+        routes=http.router.routes, services=[service], resources=[schemas], indexes=[sites.ensure_indexes]
+    )

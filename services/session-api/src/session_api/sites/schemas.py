@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -25,23 +25,24 @@ _USUAL_KIND: Final = "obs"
 class SiteSchemas:
     """Tells what is odd about a configuration."""
 
-    def __init__(self, schemas: Mapping[str, Any]) -> None:
-        self._validators = {kind: Draft202012Validator(schema) for kind, schema in schemas.items()}
+    def __init__(self, folder: Path | None) -> None:
+        """Use the schemas of a folder, each `<instance_type>.json`, or our own."""
+        self._folder: Traversable = folder or files(__package__) / "kinds"
+        self._validators: dict[str, Draft202012Validator] = {}
 
-    @classmethod
-    def read(cls, folder: Path | None) -> SiteSchemas:
-        """Return those of a folder, each `<instance_type>.json`, or our own. Raises `UsageError` if one is none."""
-        place: Traversable = folder or files(__package__) / "kinds"
-        schemas = {}
+    async def start(self) -> None:
+        """Read them. Raises `UsageError` if one is none."""
         try:
-            for each in place.iterdir():
+            for each in self._folder.iterdir():
                 if each.name.endswith(".json"):
                     schema = json.loads(each.read_text(encoding="utf-8"))
                     Draft202012Validator.check_schema(schema)
-                    schemas[each.name.removesuffix(".json")] = schema
+                    self._validators[each.name.removesuffix(".json")] = Draft202012Validator(schema)
         except (OSError, ValueError, SchemaError) as error:
-            raise UsageError(f"The schemas of sites in {place} cannot be read: {str(error)[:500]}") from error
-        return cls(schemas)
+            raise UsageError(f"The schemas of sites in {self._folder} cannot be read: {str(error)[:500]}") from error
+
+    async def stop(self) -> None:
+        """Nothing is held."""
 
     def doubts(self, configuration: JsonObject) -> Sequence[str]:
         """Return what does not fit the schema of this kind of site, in words; nothing if there is no such schema."""

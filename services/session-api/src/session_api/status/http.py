@@ -84,7 +84,7 @@ class FormerStatusView(TypedDict):
     response_model=dict[str, JsonObject],
     summary="See how old every site's statuses are, and whether its weather is good",
 )
-@router.get("/status/allopenstatus", response_model=dict[str, JsonObject], summary="The same")
+@router.get("/status/allopenstatus", response_model=dict[str, JsonObject], summary="See /allopenstatus")
 @access(Access.PUBLIC)
 async def all_open(statuses: Statuses) -> Response:
     return JsonReply(await statuses.open_statuses())

@@ -25,6 +25,8 @@ _NO_KINDS: Final = frozenset({COMPLETE, "clear_all_status"})
 _NO_SITES: Final = frozenset({"phase_status"})
 #: Clients know a text of nothing by this.
 _NOTHING: Final = "-"
+#: Below type of device, device and name there is a value with its time.
+_VALUE_DEPTH: Final = 3
 #: What counts as true in texts, as the first service had it.
 _TRUE: Final = frozenset({"yes", "true"})
 _FORECASTS_KEPT: Final = timedelta(hours=96)
@@ -125,10 +127,17 @@ def combined(statuses: Sequence[tuple[str, int, JsonObject]], site: str) -> dict
     }
 
 
-def _merged(former: JsonValue, said: JsonValue) -> Any:
+def _merged(former: JsonValue, said: JsonValue, depth: int = 0) -> Any:
     if not isinstance(former, dict) or not isinstance(said, dict):
         return said
-    return {**former, **{name: _merged(former.get(name), value) for name, value in said.items()}}
+    if depth == _VALUE_DEPTH and _time_of(former) > _time_of(said):
+        return former  # what came late does not undo what was said after it
+    return {**former, **{name: _merged(former.get(name), value, depth + 1) for name, value in said.items()}}
+
+
+def _time_of(value: Mapping[str, JsonValue]) -> int:
+    timestamp = value.get("timestamp")
+    return timestamp if isinstance(timestamp, int) else 0
 
 
 def _shown(value: JsonValue) -> JsonValue:

@@ -160,7 +160,7 @@ class StatusService:
                 site=site,
                 kind=kind,
                 status=text.decode(),
-                server_timestamp_ms=said[-1].timestamp_ms,
+                server_timestamp_ms=max(said[-1].timestamp_ms, former.server_timestamp_ms if former else 0),
                 wx_ok=weather_is_good(status) if kind == Kind.WEATHER else None,
                 mark=new_id(),
             ),
