@@ -11,6 +11,7 @@ from datalab.client.rest import Datalab
 from datalab.events.envelope import utc_now
 from datalab.events.feed import NightLogChanged
 from session_api.night_logs.service import NightLogService
+from support.issuer import AUDIENCE, running_issuer
 from support.session_api import ADMIN_TOKEN, body_of, running_world
 
 IMAGE = {"base_filename": "tst-1", "jpg_url": "https://store/data/tst-1.jpg?X-Amz-Signature=abc", "header": {"A": 1}}
@@ -18,11 +19,18 @@ DATA = {"message": "Cloudy ☁", "username": "Ada", "userid": "auth0|1", "ttl_ho
 
 
 @pytest.fixture(scope="module")
-async def world(module_settings_environment):
-    async with running_world(module_settings_environment) as world:
+def issuer():
+    with running_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+async def world(module_settings_environment, issuer):
+    async with running_world(module_settings_environment, jwt_issuer=issuer.url, jwt_audience=AUDIENCE) as world:
         await world.add_user("root", superuser=True)
+        await world.add_user("opal", operator=True)
         await world.add_user("ada")
-        await world.add_user("staff", ingested_sites=["tst"])
+        await world.add_user("staff", ingests=["tst"])
         yield world
 
 
@@ -140,6 +148,42 @@ async def test_only_staff_write_take_away_and_look_back(world, staff, reader):
     assert [(note["by"], note["removed_by"]) for note in notes] == [("root", "root"), ("staff", None)]
     assert notes[0]["removed_at"].endswith("Z")
     assert [note["note_data"]["ttl_hours"] for note in body_of(await staff.get("/nightlog/tst/history"))] == [1, 48]
+
+
+@pytest.mark.parametrize(
+    ("roles", "status"),
+    [
+        (["admin"], 200),
+        (["operator"], 200),
+        (["observatory:tst"], 200),
+        (["observatory:*"], 200),
+        (["observatory:mrc"], 403),
+        (["ingester:tst"], 403),
+        ([], 403),
+        (None, 403),
+    ],
+)
+async def test_roles_of_a_web_token_are_honoured(reader, issuer, roles, status):
+    headers = {"Authorization": f"Bearer {issuer.token(roles=roles)}"}
+    body = {"note_data": {"ttl_hours": 1}}
+    reply = await reader.post("/api/nightlog/tst", json=body, headers=headers)
+    assert (reply.status_code, reply.text.startswith(("Note created", "The night log"))) == (status, True)
+    assert (await reader.delete("/api/nightlog/tst", headers=headers)).status_code == (204 if status == 200 else 403)
+    history = await reader.get("/api/nightlog/tst/history", headers=headers)
+    assert history.status_code == status
+
+
+async def test_who_is_not_known_is_told_in_the_words_of_the_gateway(reader, issuer):
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Bearer {issuer.token(exp=1)}"}):
+        for method in ("POST", "DELETE"):
+            reply = await reader.request(method, "/api/nightlog/tst", headers=headers, content='{"note_data": 1}')
+            assert (reply.status_code, body_of(reply)) == (401, {"message": "Unauthorized"})
+
+
+async def test_an_operator_is_staff_of_every_site(world, reader):
+    async with world.client("opal") as opal:
+        check_written(await post(opal))
+        assert len(body_of(await opal.get("/nightlog/tst/history"))) == 1
 
 
 @pytest.mark.parametrize("site", ["a.b", "a%20b", "%00", "x" * 65, "*"])

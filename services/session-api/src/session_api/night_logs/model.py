@@ -63,8 +63,8 @@ def without_signatures(note_data: JsonObject) -> JsonObject:
 
 
 def may_write(caller: User, site: str) -> bool:
-    """Tell whether somebody writes in the night log of a site, and reads what it said before: its staff."""
-    return caller.may_ingest(site)
+    """Tell whether somebody writes in the night log of a site, and reads what it said before: staff, and its own."""
+    return caller.operates or caller.may_speak_for(site)
 
 
 def kept_until(*, created: datetime, expires_s: int, history: timedelta) -> datetime:
