@@ -57,7 +57,7 @@ class SiteView(TypedDict):
     configuration: JsonObject
 
 
-class VersionView(TypedDict):
+class ConfigurationVersionView(TypedDict):
     """A version of a site's configuration; `by` is who wrote it, as far as the caller may know."""
 
     version: int
@@ -114,7 +114,7 @@ async def get_one(
 
 @router.get(
     "/{site}/config/versions",
-    response_model=list[VersionView],
+    response_model=list[ConfigurationVersionView],
     responses=_UNKNOWN,
     summary="List the versions of a site's configuration, newest first",
 )
@@ -122,7 +122,7 @@ async def get_one(
 async def list_versions(caller: Anybody, site: SiteCode, sites: Sites) -> Response:
     return JsonReply(
         [
-            VersionView(
+            ConfigurationVersionView(
                 version=each.version,
                 modified=shown_datetime(each.modified),
                 size_bytes=each.size_bytes,
