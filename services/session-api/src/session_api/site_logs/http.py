@@ -18,8 +18,8 @@ from session_api.web.dependencies import Address, Anybody, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, TextReply, photon_ranch_router
 from session_api.web.replies import JsonReply
 
-_LARGEST_BYTES: Final = 64 * 1024
-_LONGEST_MESSAGE: Final = 16_000
+_LARGEST_BYTES: Final = 32 * 1024
+_LONGEST_MESSAGE: Final = 4_000
 _HOUR_S: Final = 3600.0
 
 SiteLogs = Annotated[SiteLogService, provided(SiteLogService)]

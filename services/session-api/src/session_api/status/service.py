@@ -41,6 +41,7 @@ _log = get_logger(__name__)
 
 #: What the first service could keep of a kind is 400 kB; what a site says of its devices is 20.
 _LARGEST_BYTES: Final = 256 * 1024
+_LARGEST_KEPT_BYTES: Final = 64 * 1024
 _MOST_KINDS: Final = 30
 _MOST_STATUSES: Final = 10_000
 _MOST_RACES: Final = 10
@@ -188,9 +189,9 @@ class StatusService:
         return lost
 
     async def _keep(self, status: SiteStatus) -> None:
-        """Keep the first status of each interval."""
+        """Keep the first status of each interval, unless it is several times what sites say."""
         interval = status.server_timestamp_ms // self._history_ms
-        if self._kept.get(status.status_id) == interval:
+        if self._kept.get(status.status_id) == interval or len(status.status) > _LARGEST_KEPT_BYTES:
             return
         snapshot = StatusSnapshot(
             snapshot_id=f"{status.status_id}/{interval}",
