@@ -26,7 +26,13 @@ def issuer():
 
 @pytest.fixture(scope="module")
 async def world(module_settings_environment, issuer):
-    async with running_world(module_settings_environment, jwt_issuer=issuer.url, jwt_audience=AUDIENCE) as world:
+    async with running_world(
+        module_settings_environment,
+        jwt_issuer=issuer.url,
+        jwt_audience=AUDIENCE,
+        night_log_per_minute=60_000,
+        night_log_address_per_minute=60_000,
+    ) as world:
         await world.add_user("root", superuser=True)
         await world.add_user("opal", operator=True)
         await world.add_user("ada")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -141,7 +142,7 @@ async def test_what_cannot_be_a_site_gets_no_configuration(world, site):
         assert reply.status_code == 400
         assert "No site is called" in reply.json()["message"]
         assert (await root.delete(f"/dev/{site}/config")).status_code == 400
-    assert await world.database["site_configs"].count_documents({}) == 0
+    assert await world.database["site_configs"].count_documents({"_id": unquote(site)}) == 0
 
 
 async def test_together_they_are_no_more_than_one_answer(observatory):
