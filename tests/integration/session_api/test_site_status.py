@@ -268,3 +268,22 @@ async def test_clients_of_the_feed_hear_it_if_they_ask_for_it(world, observatory
         check_done(await post(observatory, MOUNT))
         await client.send('{"action": "ping"}')
         assert json.loads(await client.recv()) == {"type": "pong"}
+
+
+async def test_a_site_that_is_not_open_is_left_to_those_who_may(environment):
+    async with running_world(environment) as world, world.client() as nobody:
+        reply = await post(nobody, MOUNT)
+        assert (reply.status_code, "its own software only" in reply.text) == (403, True)
+        for name, status in (("tst", 200), ("mrc", 403)):
+            await world.add_user(f"of-{name}", ingests=[name])
+            async with world.client(f"of-{name}") as client:
+                assert (await post(client, MOUNT)).status_code == status
+
+
+async def test_a_site_that_says_too_much_waits_and_others_do_not(environment):
+    settings = {"open_upload_sites": ["*"], "site_status_per_minute": 5}
+    async with running_world(environment, **settings) as world, world.client() as client:
+        replies = [await post(client, MOUNT, path="/status/busy/status") for _ in range(8)]
+        assert (replies[0].status_code, replies[-1].status_code) == (200, 429)
+        assert "statuses of site 'busy'" in replies[-1].json()["detail"]
+        check_done(await post(client, MOUNT, path="/status/calm/status"))
