@@ -18,8 +18,8 @@ from support.waiting import PATIENCE_S
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
-def say(former, said, at, kind="device"):
-    return merged(kind, former, with_timestamps(kind, said, at), now=NOW)
+def say(former, said, at, kind="device", **more):
+    return merged(kind, former, with_timestamps(kind, said, at), now=NOW, **more)
 
 
 def test_each_value_of_a_device_has_its_time_and_what_is_not_sent_again_stays():
@@ -43,18 +43,20 @@ def test_what_is_no_device_stays_as_it_is(said):
     assert say({"a": {"b": {"c": 1}}, "owm_report": "old"}, said, 1)[next(iter(said))] == next(iter(said.values()))
 
 
-def test_a_value_that_is_an_object_is_merged_too():
+@pytest.mark.parametrize("late", [False, True])
+def test_a_value_that_is_an_object_is_merged_too(late):
     first = say({}, {"camera": {"c": {"filter": {"name": "V", "slot": 1}}}}, 1)
-    second = say(first, {"camera": {"c": {"filter": {"slot": 2}}}}, 2)
+    second = say(first, {"camera": {"c": {"filter": {"slot": 2}}}}, 2, late=late)
     assert second["camera"]["c"]["filter"] == {"val": {"name": "V", "slot": 2}, "timestamp": 2}
 
 
 def test_what_comes_late_does_not_undo_what_was_said_after_it():
     newer = say({}, {"mount": {"m": {"ra": 2, "dec": 2}}}, 2000)
-    late = say(newer, {"mount": {"m": {"ra": 1, "alt": 1}}}, 1000)
+    late = say(newer, {"mount": {"m": {"ra": 1, "alt": 1}}}, 1000, late=True)
     values = {name: value["val"] for name, value in late["mount"]["m"].items()}
     assert values == {"ra": 2, "dec": 2, "alt": 1}
-    assert say({"a": {"b": {"c": {"timestamp": "x"}}}}, {"a": {"b": {"c": 1}}}, 5)["a"]["b"]["c"]["val"] == 1
+    odd = {"a": {"b": {"c": {"timestamp": "x"}}}}
+    assert say(odd, {"a": {"b": {"c": 1}}}, 5, late=True)["a"]["b"]["c"]["val"] == 1
 
 
 def forecast(hours, **more):
@@ -137,10 +139,12 @@ class Bus:
         self.away = False
         self.refused = asyncio.Event()
 
-    async def broadcast(self, event):
+    async def broadcast(self, *, subject, body):
         if self.away:
             self.refused.set()
             raise OutageError("the bus does not answer")
+        event = SiteStatusChanged.decode(body)
+        assert event.subject == subject
         self.events.put_nowait(event)
 
     async def listen(self, subject, on_message):
@@ -192,15 +196,17 @@ async def test_only_the_newest_of_each_kind_waits_for_a_client_that_is_slow():
     for number in range(50):
         for kind in ("device", "weather"):
             event = SiteStatusChanged(site="tst", kind=kind, status={"n": number}, server_timestamp_ms=number)
-            await bus.on_message(event.encode())
-    await bus.on_message(b"nonsense")
+            await bus.on_message(event.subject, event.encode())
+    await bus.on_message(event.subject, b"nonsense")
     assert (mine.has_work, other.has_work) == (True, False)
     heard = [mine.pop_status(), mine.pop_status()]
     assert [(each.event.kind, each.event.server_timestamp_ms) for each in heard] == [("device", 49), ("weather", 49)]
     assert (mine.pop_status(), mine.has_work) == (None, False)
-    await bus.on_message(SiteStatusChanged(site="mrc", kind="x", status={}, server_timestamp_ms=1).encode())
+    event = SiteStatusChanged(site="mrc", kind="x", status={}, server_timestamp_ms=1)
+    await bus.on_message(event.subject, event.encode())
     live.remove(other)
     assert not other.has_work
     live.remove(mine)
-    await bus.on_message(SiteStatusChanged(site="tst", kind="x", status={}, server_timestamp_ms=1).encode())
+    event = event.model_copy(update={"site": "tst"})
+    await bus.on_message(event.subject, event.encode())
     assert not mine.has_work

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from datalab.events.envelope import Event, SubjectToken
 
@@ -15,7 +15,7 @@ class SiteStatusChanged(Event):
     type: Literal["site-status.changed.v1"] = "site-status.changed.v1"
     site: SubjectToken
     kind: SubjectToken = Field(description="for example device, weather, enclosure")
-    status: dict[str, JsonValue]
+    status: dict[str, Any] = Field(description="any JSON object")
     server_timestamp_ms: int = Field(description="when it was taken in, in milliseconds since 1970")
 
     @property

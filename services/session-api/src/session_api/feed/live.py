@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 class Broadcasts(Protocol):
     """What is said to whoever is there. Raises `TransientError`."""
 
-    async def listen(self, subject: str, on_message: Callable[[bytes], Awaitable[None]]) -> None: ...
+    async def listen(self, subject: str, on_message: Callable[[str, bytes], Awaitable[None]]) -> None: ...
 
 
 class LiveStatuses:
@@ -54,13 +54,14 @@ class LiveStatuses:
         for site in [site for site, queues in self._by_site.items() if queue in queues]:
             self.detach(queue, site)
 
-    async def _hear(self, body: bytes) -> None:
-        if not self._by_site:
+    async def _hear(self, subject: str, body: bytes) -> None:
+        queues = self._by_site.get(subject.rpartition(".")[2])
+        if not queues:  # reading what nobody here listens to would be most of the work
             return
         try:
             status = LiveStatus(SiteStatusChanged.decode(body))
         except ValidationError:
             _log.exception("feed.unreadable_status")
             return
-        for queue in self._by_site.get(status.event.site, ()):
+        for queue in queues:
             queue.offer_status(status)

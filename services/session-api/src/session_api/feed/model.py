@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
+
+import orjson
 
 from datalab.events.feed import (
     FeedEvent,
@@ -20,7 +21,7 @@ from datalab.events.feed import (
 )
 from datalab.events.site_status import SiteStatusChanged
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
-from session_api.feed.topics import datastream_text, status_data
+from session_api.feed.topics import datastream_frame, datastream_text, status_data
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -120,18 +121,24 @@ class LiveStatus:
 
     @cached_property
     def for_feed(self) -> tuple[str, bytes]:
-        text = json.dumps({"type": "site_status", **status_data(self.event)})
-        return text, text_frame(text)
+        return _text_and_frame({"type": "site_status", **status_data(self.event)})
 
     @cached_property
     def for_datastream(self) -> tuple[str, bytes]:
-        text = datastream_text(self.event) or ""
-        return text, text_frame(text)
+        return _text_and_frame(datastream_frame("sitestatus", self.event.site, status_data(self.event)))
+
+
+def _text_and_frame(content: Mapping[str, Any]) -> tuple[str, bytes]:
+    payload = orjson.dumps(content)
+    return payload.decode(), _frame(payload)
 
 
 def text_frame(text: str) -> bytes:
     """Return a text as a server sends it on a websocket: whole, unmasked, not compressed (RFC 6455, section 5.2)."""
-    payload = text.encode()
+    return _frame(text.encode())
+
+
+def _frame(payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
         return bytes((_FINAL_TEXT, size)) + payload

@@ -14,7 +14,7 @@ from datalab.events.object_keys import DATA, INFO_IMAGES
 from datalab.events.site_status import SiteStatusChanged
 
 
-def datastream_text(event: FeedEvent | SiteStatusChanged) -> str | None:
+def datastream_text(event: FeedEvent) -> str | None:
     """Return what is said of an event, None if nothing."""
     match event:
         case FrameChanged(image_changed=True):
@@ -27,8 +27,6 @@ def datastream_text(event: FeedEvent | SiteStatusChanged) -> str | None:
         case SitePhaseChanged():
             ahead = {"site": event.site, "timestamp": event.timestamp, "message": event.message}
             return _text("phase_status", event.site, ahead)
-        case SiteStatusChanged():
-            return _text("sitestatus", event.site, status_data(event))
         case _:
             return None
 
@@ -47,5 +45,10 @@ def _image(event: FrameChanged | InfoImageChanged, folder: str) -> dict[str, Any
     return {"s3_directory": folder.removesuffix("/"), "base_filename": event.basename, "site": event.site}
 
 
+def datastream_frame(topic: str, site: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said on a topic."""
+    return {"site": site, "topic": topic, "data": data}
+
+
 def _text(topic: str, site: str, data: dict[str, Any]) -> str:
-    return json.dumps({"site": site, "topic": topic, "data": data})
+    return json.dumps(datastream_frame(topic, site, data))

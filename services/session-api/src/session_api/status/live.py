@@ -8,7 +8,6 @@ from typing import Final, Protocol
 import orjson
 
 from datalab.errors import TransientError
-from datalab.events.envelope import Event
 from datalab.events.site_status import SiteStatusChanged
 from datalab.platform.logging import get_logger
 from datalab.platform.tasks import end_tasks
@@ -22,9 +21,9 @@ _MOST_WAITING: Final = 10_000
 
 
 class Broadcaster(Protocol):
-    """Sends an event to whoever listens. Raises `TransientError`."""
+    """Sends an encoded event to whoever listens. Raises `TransientError`."""
 
-    async def broadcast(self, event: Event) -> None: ...
+    async def broadcast(self, *, subject: str, body: bytes) -> None: ...
 
 
 class StatusTeller:
@@ -67,7 +66,8 @@ class StatusTeller:
         while waiting:
             status_id, status = next(iter(waiting.items()))
             try:
-                await self._bus.broadcast(_changed(status))
+                event = _changed(status)
+                await self._bus.broadcast(subject=event.subject, body=_encoded(event, status.status))
             except TransientError as error:
                 _log.warning("status.not_told", statuses=len(waiting), reason=error.message)
                 self._waiting = {**waiting, **self._waiting}
@@ -77,10 +77,16 @@ class StatusTeller:
 
 
 def _changed(status: SiteStatus) -> SiteStatusChanged:
+    """Return the event, without what the status is."""
     return SiteStatusChanged(
         producer=SERVICE,
         site=status.site,
         kind=status.kind,
-        status=orjson.loads(status.status),
+        status={},
         server_timestamp_ms=status.server_timestamp_ms,
     )
+
+
+def _encoded(event: SiteStatusChanged, content: str) -> bytes:
+    """Return the event with the status, which is JSON already, as it is sent."""
+    return orjson.dumps({**event.model_dump(mode="json"), "status": orjson.Fragment(content)})

@@ -25,8 +25,8 @@ _NO_KINDS: Final = frozenset({COMPLETE, "clear_all_status"})
 _NO_SITES: Final = frozenset({"phase_status"})
 #: Clients know a text of nothing by this.
 _NOTHING: Final = "-"
-#: Below type of device, device and name there is a value with its time.
-_VALUE_DEPTH: Final = 3
+#: Below type of device and device there are values by their names, each with its time.
+_DEVICE_DEPTH: Final = 2
 #: What counts as true in texts, as the first service had it.
 _TRUE: Final = frozenset({"yes", "true"})
 _FORECASTS_KEPT: Final = timedelta(hours=96)
@@ -77,11 +77,14 @@ def is_named(site: str, kind: str) -> bool:
     return fits and kind not in _NO_KINDS and site not in _NO_SITES
 
 
-def merged(kind: str, former: JsonObject, said: JsonObject, *, now: datetime) -> JsonObject:
-    """Return a status after a site has said something more. What it said before and not now stays as it was."""
+def merged(kind: str, former: JsonObject, said: JsonObject, *, now: datetime, late: bool = False) -> JsonObject:
+    """Return a status after a site has said something more. What it said before and not now stays as it was.
+
+    `late` says that something else was said after it: values are compared by their times then.
+    """
     if kind == Kind.FORECAST:
         return {**former, **said, "forecast": _forecasts(former.get("forecast"), said.get("forecast"), now)}
-    together: JsonObject = _merged(former, said)
+    together: JsonObject = _merged(former, said, late=late)
     return together
 
 
@@ -127,12 +130,31 @@ def combined(statuses: Sequence[tuple[str, int, JsonObject]], site: str) -> dict
     }
 
 
-def _merged(former: JsonValue, said: JsonValue, depth: int = 0) -> Any:
+def _merged(former: JsonValue, said: JsonValue, *, late: bool, depth: int = 0) -> Any:
     if not isinstance(former, dict) or not isinstance(said, dict):
         return said
-    if depth == _VALUE_DEPTH and _time_of(former) > _time_of(said):
-        return former  # what came late does not undo what was said after it
-    return {**former, **{name: _merged(former.get(name), value, depth + 1) for name, value in said.items()}}
+    if depth == _DEVICE_DEPTH and not late:
+        # Nearly all there is: values that replace each other. Going into each of them would cost ten times as much.
+        objects = [name for name, value in said.items() if name in former and _is_object(value)]
+        return {**former, **said, **{name: _deeper(former[name], said[name]) for name in objects}}
+    if depth == _DEVICE_DEPTH + 1:
+        # What came late does not undo what was said after it.
+        return former if _time_of(former) > _time_of(said) else _deeper(former, said)
+    return {
+        **former,
+        **{name: _merged(former.get(name), value, late=late, depth=depth + 1) for name, value in said.items()},
+    }
+
+
+def _deeper(former: JsonValue, said: JsonValue) -> Any:
+    """Merge values that are objects themselves."""
+    if not isinstance(former, dict) or not isinstance(said, dict):
+        return said
+    return {**former, **{name: _deeper(former.get(name), value) for name, value in said.items()}}
+
+
+def _is_object(value: JsonValue) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("val"), dict)
 
 
 def _time_of(value: Mapping[str, JsonValue]) -> int:

@@ -147,8 +147,10 @@ class StatusService:
             return problem
         now = self._clock()
         status: JsonObject = {} if former is None else orjson.loads(former.status)
+        latest_ms = 0 if former is None else former.server_timestamp_ms
         for each in said:
-            status = merged(kind, status, each.content, now=now)
+            status = merged(kind, status, each.content, now=now, late=each.timestamp_ms < latest_ms)
+            latest_ms = max(latest_ms, each.timestamp_ms)
         text = orjson.dumps(status)
         if len(text) > _LARGEST_BYTES:
             # Names that are never sent again would fill it for ever; what is sent now is what there is.
@@ -161,7 +163,7 @@ class StatusService:
                 site=site,
                 kind=kind,
                 status=text.decode(),
-                server_timestamp_ms=max(said[-1].timestamp_ms, former.server_timestamp_ms if former else 0),
+                server_timestamp_ms=latest_ms,
                 wx_ok=weather_is_good(status) if kind == Kind.WEATHER else None,
                 mark=new_id(),
             ),
