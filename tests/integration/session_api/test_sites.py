@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from urllib.parse import unquote
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from datalab.cli.exit_codes import ExitCode
+from datalab.cli.main import app
 from datalab.client.rest import Datalab
 from datalab.errors import OutageError
 from datalab.events.envelope import utc_now
@@ -291,40 +291,34 @@ async def test_many_plain_writes_at_once_are_each_a_version(observatory):
 # --- as operators type it -----------------------------------------------------------------------------------------
 
 
-async def datalab(world, folder, *arguments):
-    """Run `datalab sites config` in a folder; return exit code, output and notes."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", "from datalab.cli.main import app; app()", "sites", "config", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={"DATALAB_API_URL": world.url, "DATALAB_TOKEN": world.tokens["root"]},
-    )
-    return done.returncode, done.stdout, done.stderr
+async def datalab(world, *words):
+    """Run `datalab sites config`; return exit code, output and notes."""
+    env = {"DATALAB_API_URL": world.url, "DATALAB_TOKEN": world.tokens["root"]}
+    ended = await asyncio.to_thread(CliRunner().invoke, app, ["sites", "config", *map(str, words)], env=env)
+    return ended.exit_code, ended.stdout, ended.stderr
 
 
 async def test_the_command_line_shows_replaces_and_looks_back(world, observatory, tmp_path):
-    (tmp_path / "tst.json").write_text('{"wema_name": "Ü", "n": 1}', encoding="utf-8")
-    code, printed, noted = await datalab(world, tmp_path, "put", "tst", "tst.json")
+    file = tmp_path / "tst.json"
+    file.write_text('{"wema_name": "Ü", "n": 1}', encoding="utf-8")
+    code, printed, noted = await datalab(world, "put", "tst", file)
     assert (code, printed) == (0, "")
     assert noted.startswith("warning: wema_name: ")
-    (tmp_path / "tst.json").write_text('{"wema_name": "tst", "n": 2}', encoding="utf-8")
-    assert await datalab(world, tmp_path, "put", "tst", "tst.json", "--replaces", "1") == (0, "", "")
-    code, _, noted = await datalab(world, tmp_path, "put", "tst", "tst.json", "--replaces", "1")
+    file.write_text('{"wema_name": "tst", "n": 2}', encoding="utf-8")
+    assert await datalab(world, "put", "tst", file, "--replaces", "1") == (0, "", "")
+    code, _, noted = await datalab(world, "put", "tst", file, "--replaces", "1")
     assert (code, "This is not what you have read" in noted) == (ExitCode.FAILED, True)
-    assert json.loads((await datalab(world, tmp_path, "show", "tst"))[1]) == {"wema_name": "tst", "n": 2}
-    assert json.loads((await datalab(world, tmp_path, "show", "tst", "--version", "1"))[1])["n"] == 1
-    lines = (await datalab(world, tmp_path, "history", "tst"))[1].splitlines()
+    assert json.loads((await datalab(world, "show", "tst"))[1]) == {"wema_name": "tst", "n": 2}
+    assert json.loads((await datalab(world, "show", "tst", "--version", "1"))[1])["n"] == 1
+    lines = (await datalab(world, "history", "tst"))[1].splitlines()
     assert [(line.split()[0], line.endswith("by root")) for line in lines] == [("2", True), ("1", True)]
-    (tmp_path / "tst.json").write_text("[]")
+    file.write_text("[]")
     for words, code in (
-        (("put", "tst", "tst.json"), ExitCode.USAGE),
-        (("put", "a.b", "tst.json"), ExitCode.USAGE),
+        (("put", "tst", file), ExitCode.USAGE),
+        (("put", "a.b", file), ExitCode.USAGE),
         (("show", "mrc"), ExitCode.NOT_FOUND),
     ):
-        assert (await datalab(world, tmp_path, *words))[0] == code
+        assert (await datalab(world, *words))[0] == code
 
 
 # --- what is odd --------------------------------------------------------------------------------------------------
