@@ -57,7 +57,7 @@ def test_what_anybody_may_call():
         *("/status/{site}/complete_status", "/status/{site}/status", "/test/{site}/status"),
         *("/logs/newlog", "/logs/recent-logs", "/phase_status", "/phase_status/{site}"),
         *("/status/phase_status", "/status/phase_status/{site}"),
-        "/allskyimage/{site}",
+        *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}

@@ -13,6 +13,7 @@ from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
 from session_api.night_logs import assembly as night_logs_assembly
@@ -76,9 +77,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     status = status_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
-    sites = sites_assembly.build(
+    sites, configurations = sites_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -99,6 +101,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        ephemeris,
         night_logs,
         site_logs,
         status,

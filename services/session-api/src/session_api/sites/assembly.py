@@ -13,8 +13,10 @@ from session_api.uploads.open_sites import OpenSites
 from session_api.web.write_limits import WriteLimits
 
 
-def build(core: DocumentCore, *, settings: SiteSettings, open_sites: OpenSites, max_answer_bytes: int) -> Capability:
-    """Return what keeps the configurations of sites.
+def build(
+    core: DocumentCore, *, settings: SiteSettings, open_sites: OpenSites, max_answer_bytes: int
+) -> tuple[Capability, SiteService]:
+    """Return what keeps the configurations of sites, and what others read them from.
 
     Its routes go last: in them, a site stands where those of others have words.
     """
@@ -32,6 +34,7 @@ def build(core: DocumentCore, *, settings: SiteSettings, open_sites: OpenSites, 
         settings=settings,
         most_bytes=max_answer_bytes,
     )
-    return Capability(
+    capability = Capability(
         routes=http.router.routes, services=[service], resources=[schemas], indexes=[sites.ensure_indexes]
     )
+    return capability, service

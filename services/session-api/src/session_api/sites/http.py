@@ -108,7 +108,7 @@ async def get_one(
 ) -> Response:
     if version is not None:
         return JsonReply({"site": site, "configuration": await sites.version(site, version)})
-    found = await sites.configuration(site)
+    found = await sites.present(site)
     return await delivered(request, JsonReply({"site": site, "configuration": found.configuration}), tag=found.tag)
 
 

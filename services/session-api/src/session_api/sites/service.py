@@ -56,8 +56,12 @@ class SiteService:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    async def configuration(self, site: str) -> SiteConfiguration:
+    async def configuration(self, site: str) -> JsonObject:
         """Return the configuration of a site. Raises `NotFoundError`."""
+        return (await self.present(site)).configuration
+
+    async def present(self, site: str) -> SiteConfiguration:
+        """Return it with what is known of it. Raises `NotFoundError`."""
         found = await self._sites.find(site)
         if found is None or found.removed:
             raise NotFoundError(f"There is no configuration of site {site!r}.")
