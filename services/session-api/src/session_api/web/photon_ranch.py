@@ -32,7 +32,7 @@ from typing_extensions import TypedDict
 from datalab.errors import UsageError
 from session_api.web.bodies import ANY_ROUTE, Detail, ErrorResponses, Unauthorized
 from session_api.web.errors import fields_of, is_about_the_path
-from session_api.web.replies import usage_status
+from session_api.web.replies import JsonReply, usage_status
 from session_api.web.strict_json import JsonParseError, parse_json
 
 #: What may stand in front of a route's path. The first is production's, and has our own routes, too.
@@ -82,11 +82,18 @@ def done_metadata(request_id: str) -> ResponseMetadata:
     return ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
 
 
+def done_reply(request_id: str) -> JsonReply:
+    """Return the answer that it is done."""
+    return JsonReply(Done(ResponseMetadata=done_metadata(request_id)))
+
+
 class PhotonRanchRoute(APIRoute):
     """A route that is found under every stage, reads JSON whatever its type, and says as text what is wrong."""
 
     #: What no body at all is read as.
     empty_body: ClassVar[bytes] = b"{}"
+    #: NaN and infinity, which Python writes and JSON does not know, are null.
+    no_numbers_as_null: ClassVar[bool] = False
 
     def wrong(self, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer that says what is wrong."""
@@ -98,7 +105,7 @@ class PhotonRanchRoute(APIRoute):
 
         async def in_their_words(request: Request) -> Response:
             try:
-                return await handle(_LenientRequest(request, self.empty_body) if reads_json else request)
+                return await handle(_LenientRequest(request, self) if reads_json else request)
             except UsageError as error:
                 return self.wrong(error.message, usage_status(error))
             except RequestValidationError as error:
@@ -155,17 +162,17 @@ def split_stage(path: str) -> tuple[str, str]:
 class _LenientRequest(Request):
     """A request whose body is JSON, whatever its headers say."""
 
-    def __init__(self, request: Request, empty_body: bytes) -> None:
-        self._empty_body = empty_body
+    def __init__(self, request: Request, route: PhotonRanchRoute) -> None:
+        self._route = route
         others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
         scope = {**request.scope, "headers": [*others, (b"content-type", b"application/json")]}
         super().__init__(scope, request.receive)
 
     async def body(self) -> bytes:
-        return await super().body() or self._empty_body
+        return await super().body() or self._route.empty_body
 
     async def json(self) -> Any:
         try:
-            return parse_json(await self.body())
+            return parse_json(await self.body(), no_numbers_as_null=self._route.no_numbers_as_null)
         except JsonParseError as error:
             raise HTTPException(400, f"JSON parse error - {error}") from error

@@ -23,10 +23,14 @@ from datalab.events.feed import (
     InfoImageChanged,
     ItemEnqueued,
     JobChanged,
+    NightLogChanged,
     OperationChanged,
     OperationDeleted,
     SessionChanged,
     SessionDeleted,
+    SiteConfigured,
+    SiteLogAdded,
+    SitePhaseChanged,
 )
 from datalab.events.frames import RemovalCause
 
@@ -139,14 +143,22 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: deleted"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
-        case FileRefused() | ItemEnqueued() | JobChanged():
+        case _:
             return _site_line(event)
 
 
-def _site_line(event: FileRefused | ItemEnqueued | JobChanged) -> str:
+def _site_line(
+    event: FileRefused | SiteLogAdded | SitePhaseChanged | SiteConfigured | NightLogChanged | ItemEnqueued | JobChanged,
+) -> str:
     match event:
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
+        case SiteLogAdded() | SitePhaseChanged():
+            return f"{event.site} says: {event.message}"
+        case SiteConfigured():
+            return f"configuration of {event.site}: {'forgotten' if event.removed else f'version {event.version}'}"
+        case NightLogChanged():
+            return f"night log of {event.site}: {'no note' if event.removed else 'a new note'}"
         case ItemEnqueued():
             return f"queue {event.site}: item {event.item_id} of {event.sender}"
         case JobChanged():
