@@ -98,14 +98,14 @@ async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId
     responses=TEXT_ERRORS,
     summary="Receive the jobs of a site that nobody has received",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False)  # the job says it itself
 async def get_new_jobs(caller: Anybody, form: JsonObject, jobs: Jobs, lease_s: Seconds = None) -> Response:
     found = await jobs.hand_out(caller, _text(form, "site"), _queue(form), lease_s=lease_s)
     return JsonReply([job.shown() for job in found])
 
 
 @router.post("/jobs/updatejobstatus", response_model=SaidView, responses=TEXT_ERRORS, summary="Say how far a job is")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False)  # the job says it itself
 async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
     queue, seconds = _queue(form), _seconds(form.get("secondsUntilComplete"))
     status = _text(form, "newStatus")
@@ -121,7 +121,7 @@ async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: Co
 @router.post(
     "/jobs/getrecentjobs", response_model=list[JobView], responses=TEXT_ERRORS, summary="See the latest jobs of a site"
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, writes=False)
 async def get_recent_jobs(form: JsonObject, jobs: Jobs) -> Response:
     within_ms = number_in(form.get("timeRange", _DAY_MS))
     if within_ms is None or not 0 <= within_ms <= 10**13:

@@ -51,7 +51,7 @@ class StatusView(TypedDict):
     responses={**TEXT_ERRORS, 413: TEXT},
     summary="Say how a PIPE machine is",
 )
-@access(Access.PUBLIC, max_body_bytes=4 * LARGEST_DETAILS_BYTES)
+@access(Access.PUBLIC, max_body_bytes=4 * LARGEST_DETAILS_BYTES, audited=False)
 async def set_status(caller: Anybody, form: JsonObject, statuses: Statuses) -> Response:
     pipe_id, status = form.get("pipe_id"), form.get("status")
     if not pipe_id or not status:
