@@ -14,9 +14,12 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
+from session_api.night_logs.model import Note
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
-from session_api.sites.model import SiteConfiguration
+from session_api.site_logs.model import SiteMessage
+from session_api.sites.model import ConfigurationVersion, SiteConfiguration
+from session_api.status.model import SiteStatus, StatusSnapshot
 from session_api.uploads.model import FileVersion
 from session_api.uploads.personal.model import PersonalUpload
 from support import stored_documents
@@ -48,6 +51,11 @@ WRITTEN = {
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "configuration_version": stored_documents.configuration_version(),
+    "note": stored_documents.note(),
+    "site_message": stored_documents.site_message(),
+    "site_status": stored_documents.site_status(),
+    "status_snapshot": stored_documents.status_snapshot(),
 }
 MODELS = {
     "account": Account,
@@ -67,6 +75,11 @@ MODELS = {
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "configuration_version": ConfigurationVersion,
+    "note": Note,
+    "site_message": SiteMessage,
+    "site_status": SiteStatus,
+    "status_snapshot": StatusSnapshot,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

@@ -124,6 +124,35 @@ NOBODYS = {
     ("GET", "/{site}/config"): "what sites say of themselves, for everybody",
     ("PUT", "/{site}/config"): "test_sites: for whoever may upload for the site",
     ("DELETE", "/{site}/config"): "test_sites: for whoever may upload for the site",
+    ("GET", "/{site}/config/versions"): "what sites said of themselves, for everybody",
+    **dict.fromkeys(
+        [
+            ("GET", "/allopenstatus"),
+            ("GET", "/logs/recent-logs"),
+            ("GET", "/nightlog/{site}"),
+            ("GET", "/phase_status/{site}"),
+            ("GET", "/status/allopenstatus"),
+            ("GET", "/status/phase_status/{site}"),
+            ("GET", "/status/{site}/complete_status"),
+            ("GET", "/status/{site}/{kind}"),
+            ("GET", "/status/{site}/{kind}/history"),
+        ],
+        "how sites are and what they say, for everybody",
+    ),
+    **dict.fromkeys(
+        [
+            ("POST", "/logs/newlog"),
+            ("POST", "/phase_status"),
+            ("POST", "/status/phase_status"),
+            ("POST", "/status/{site}/status"),
+            ("POST", "/test/{site}/status"),
+        ],
+        "for the site's own software: test_site_logs, test_site_status",
+    ),
+    **dict.fromkeys(
+        [("POST", "/nightlog/{site}"), ("DELETE", "/nightlog/{site}"), ("GET", "/nightlog/{site}/history")],
+        "for the site's staff: test_night_logs",
+    ),
     ("GET", "/upload/form/{form_id}"): "a form is the right to know what became of its file",
 }
 

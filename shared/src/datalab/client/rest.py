@@ -14,6 +14,7 @@ Everything is returned as the API says it: see `/api/openapi.json`.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
@@ -263,6 +264,35 @@ class Datalab:
         """Delete a user, with their sessions and operations."""
         await self.call("DELETE", _user_path(name))
 
+    # --- sites ------------------------------------------------------------------------------------------------
+
+    async def site_configuration(self, site: str, *, version: int | None = None) -> JsonObject:
+        """Return what a site says of itself, or said when it was version `version`. Needs no token."""
+        params = {} if version is None else {"version": version}
+        answer = await self.call("GET", f"{_site_path(site)}config/", params=params)
+        configuration: JsonObject = answer["configuration"]
+        return configuration
+
+    async def put_site_configuration(
+        self, site: str, configuration: JsonObject, *, replaces: int | None = None
+    ) -> list[str]:
+        """Replace what a site says of itself; return what is odd about it.
+
+        With `replaces`, only if that is still its version: else `ApiRefusedError` with status 412.
+        """
+        headers = {} if replaces is None else {"If-Match": f'"{replaces}"'}
+        path = f"{_site_path(site)}config/"
+        reply = await self.reply("PUT", path, patience_s=0, json=configuration, headers=headers)
+        if not reply.is_success:
+            raise ApiRefusedError("PUT", path, reply)
+        warnings: list[str] = json.loads(reply.headers.get("X-Config-Warnings", "[]"))
+        return warnings
+
+    async def site_configuration_versions(self, site: str) -> list[JsonObject]:
+        """Return which versions there are of what a site says of itself, newest first. Needs no token."""
+        versions: list[JsonObject] = await self.decoded("GET", f"{_site_path(site)}config/versions/")
+        return versions
+
     # --- the system itself ------------------------------------------------------------------------------------
 
     async def health(self) -> JsonObject:
@@ -346,12 +376,16 @@ def _in_words(body: Any) -> str:
     """Return what an error says, whichever of the API's forms it has: one text, or texts for each field."""
     if not isinstance(body, dict):
         return ""
-    for key in ("error", "detail"):
+    for key in ("error", "detail", "message"):
         text = body.get(key)
         if isinstance(text, str):
             return _KNOWN_TEXTS.get(text, text)
     fields = {name: texts if isinstance(texts, list) else [texts] for name, texts in body.items()}
     return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in fields.items())
+
+
+def _site_path(site: str) -> str:
+    return f"{quote(site, safe='', errors='surrogateescape')}/"
 
 
 def _user_path(name: str) -> str:

@@ -53,7 +53,7 @@ def build(
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id", "ETag", "Link"],
+                expose_headers=["X-Correlation-Id", "ETag", "Link", "X-Config-Warnings"],
             ),
             Middleware(PathRule),
             Middleware(StageRule),
