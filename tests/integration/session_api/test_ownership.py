@@ -101,6 +101,8 @@ NOBODYS = {
         ],
         "open to everybody, each with what they may read: test_downloads",
     ),
+    ("GET", "/events"): "the Sun over a site, for everybody",
+    ("GET", "/events/moon/rise-set-illum"): "the Moon over a place, for everybody",
     ("GET", "/api/names/{name:path}"): "the sky belongs to nobody",
     ("GET", "/infoimage/{site}/{channel}"): "pictures of a site's instruments, for everybody",
     ("GET", "/allskyimage/{site}"): "the sky over a site, for everybody",
