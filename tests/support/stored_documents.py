@@ -19,7 +19,7 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from session_api.accounts.model import Account, Origin
+from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
 from session_api.night_logs.model import Note
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
@@ -146,6 +146,39 @@ def account_with_roles():
         operator=True,
         origin=Origin.ISSUER,
         created=BEGINNING,
+    )
+
+
+def token():
+    return Token(
+        token_hash="d4fc1db665446507dc51b0c9392dd9649291581bfe1b48e241b2b08032b3b647",
+        username="Ada",
+        created=BEGINNING,
+        purpose=Purpose.LOGIN,
+        scopes=(Scope.READ, Scope.WRITE),
+        expires_at=BEGINNING,
+    )
+
+
+def password():
+    return Password(username="Ada", hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", changed=BEGINNING)
+
+
+def login_tries():
+    return LoginTries(name_hash=64 * "0", failures=5, locked_until=BEGINNING, expires_at=BEGINNING)
+
+
+def audit_entry():
+    return AuditEntry(
+        request_id="8b98e2c8-442c-4732-934f-a3103a621702",
+        at=BEGINNING,
+        username="Ada",
+        address="127.0.0.1",
+        method="DELETE",
+        route="/api/datasessions/{session_id}",
+        about={"session_id": "7"},
+        status=204,
+        expires_at=BEGINNING,
     )
 
 

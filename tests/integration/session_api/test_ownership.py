@@ -65,6 +65,9 @@ AS_A_STRANGER = {
     ("PATCH", "/api/users/{username}"): ({"superuser": True}, FORBIDDEN),
     ("POST", "/api/users/{username}/tokens"): (None, FORBIDDEN),
     ("DELETE", "/api/users/{username}/tokens"): (None, FORBIDDEN),
+    ("PUT", "/api/users/{username}/password"): ({"password": "of a stranger"}, FORBIDDEN),
+    ("GET", "/api/audit-log"): (None, FORBIDDEN),
+    ("GET", "/api/dead-letters"): (None, FORBIDDEN),
 }
 #: Routes on which nothing belongs to anybody, or that have tests of their own here.
 NOBODYS = {
@@ -108,7 +111,10 @@ NOBODYS = {
     ("POST", "/api/datasessions"): "makes what did not exist",
     ("GET", "/api/frames/upload"): "test_lists_show_nothing_of_others",
     ("POST", "/api/frames/upload"): "makes what did not exist",
-    ("POST", "/api/api-token-auth"): "hands back what one has: test_logging_in",
+    ("POST", "/api/api-token-auth"): "tells who one is by a password: test_passwords",
+    ("POST", "/dummy-requires-auth"): "tells that one is known: test_web_tokens",
+    ("POST", "/authprofile/addupdateuser"): "with a key of the portal's: test_portal_users",
+    ("PUT", "/api/profile/password"): "one's own, and no other: test_passwords",
     ("GET", "/api/profile"): "says who one is: test_logging_in",
     ("PUT", "/ocs-store/{bucket}/{path:path}"): "with a signature, and no token: test_ingesters",
     ("POST", "/upload"): "whose a file is its name says; what it replaces is kept",

@@ -59,10 +59,17 @@ def test_what_anybody_may_call():
         *("/status/phase_status", "/status/phase_status/{site}"),
         *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
     }
-    assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
+    assert paths[Access.OWN_CHECK] == {
+        *("/api/feed", "/ocs-store/{bucket}/{path:path}"),
+        "/authprofile/addupdateuser",  # with a key of the portal's
+    }
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
-    assert paths[Access.OPERATOR] == {"/api/users", "/api/users/{username}"}
-    assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}
+    assert paths[Access.OPERATOR] == {
+        *("/api/users", "/api/users/{username}", "/api/audit-log", "/api/dead-letters"),
+    }
+    assert paths[Access.SUPERUSER] == {
+        *("/api/users", "/api/users/{username}", "/api/users/{username}/tokens", "/api/users/{username}/password"),
+    }
 
 
 class Identities:

@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
@@ -38,7 +39,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
-    accounts, authenticator, users = accounts_assembly.build(
+    accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
     offers, offered = offers_assembly.build(core)
@@ -93,6 +94,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     others = [
         uploads,
         accounts,
+        dead_letters_assembly.build(core),
         offers,
         names,
         downloads,
@@ -107,5 +109,5 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         status,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
+    web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
     return [*others, web.capability], web

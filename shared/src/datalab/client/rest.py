@@ -222,25 +222,42 @@ class Datalab:
         """Return a user."""
         return await self.call("GET", _user_path(name))
 
-    async def add_user(
-        self, name: str, *, proposals: Collection[str] = (), superuser: bool = False, ingests: Collection[str] = ()
-    ) -> str:
-        """Add a user and return the first token, which is shown this once."""
-        body = {"username": name, "proposals": list(proposals), "superuser": superuser, "ingests": list(ingests)}
+    async def add_user(self, name: str, *, proposals: Collection[str] = (), **rights: Any) -> str:
+        """Add a user and return the first token, which is shown this once.
+
+        `rights` are `superuser`, `operator`, `ingests`, `observatories`.
+        """
+        body = {"username": name, "proposals": list(proposals), **rights}
         token: str = (await self.call("POST", "users/", json=body))["token"]
         return token
 
-    async def add_token(self, name: str) -> str:
-        """Return another token of a user; older ones stay valid."""
-        token: str = (await self.call("POST", f"{_user_path(name)}tokens/"))["token"]
+    async def add_token(self, name: str, **wanted: Any) -> str:
+        """Return another token of a user; older ones stay valid. `wanted` may be `scopes` and `lifetime_s`."""
+        options: dict[str, Any] = {"json": wanted} if wanted else {}
+        token: str = (await self.call("POST", f"{_user_path(name)}tokens/", **options))["token"]
         return token
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Give a user a password, in the place of the former one."""
+        await self.call("PUT", f"{_user_path(name)}password/", json={"password": password})
+
+    async def choose_password(self, password: str, *, current: str | None) -> None:
+        """Choose your own password; the current one is needed, if there is one."""
+        await self.call("PUT", "profile/password/", json={"password": password, "current_password": current})
+
+    async def audit_log(self, *, most: int, **filters: str) -> list[JsonObject]:
+        """Return the latest changes, the newest first. `filters` are `username`, `since` and `until`."""
+        page: list[JsonObject] = (await self.call("GET", "audit-log/", params={"limit": str(most), **filters}))[
+            "results"
+        ]
+        return page
 
     async def revoke_tokens(self, name: str) -> None:
         """Make every token of a user invalid."""
         await self.call("DELETE", f"{_user_path(name)}tokens/")
 
     async def change_user(self, name: str, **changes: Any) -> JsonObject:
-        """Change what is kept of a user: `active`, `superuser`, `proposals`, `ingests`."""
+        """Change what is kept of a user: `active`, `proposals`, and the rights of `add_user`."""
         return await self.call("PATCH", _user_path(name), json=changes)
 
     async def delete_user(self, name: str) -> None:

@@ -12,7 +12,7 @@ from session_api import SERVICE
 from session_api.site_logs.model import MessageKind, SiteMessage
 from session_api.site_logs.repository import SiteMessageRepository
 from session_api.site_logs.settings import SiteLogSettings
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.failures import RefusedError
 from session_api.web.user import User
 from session_api.web.write_limits import WriteLimits
@@ -93,6 +93,6 @@ class SiteLogService:
         )
 
     def _admit(self, caller: User, site: str, address: str) -> None:
-        if not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.LOGS):
             raise RefusedError(f"What site {site!r} says is taken from its own software only, with a token.")
         self._limits.take(site=site, address=address)

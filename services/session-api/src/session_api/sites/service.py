@@ -17,7 +17,7 @@ from session_api.sites.model import Replaced, SiteConfiguration, VersionSummary,
 from session_api.sites.repository import SiteRepository
 from session_api.sites.schemas import SiteSchemas
 from session_api.sites.settings import SiteSettings
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import RefusedError, TooLargeError
 from session_api.web.preconditions import Preconditions
@@ -186,7 +186,7 @@ class SiteService:
                 f"No site is called {site[:100]!r}: its code has {site_codes.RIGHT}, and is no word that stands in the "
                 "place of one in paths of this API."
             )
-        if not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.CONFIGURATION):
             raise RefusedError(f"The configuration of site {site!r} is taken from its own software only, with a token.")
 
     def _doubts(self, site: str, configuration: JsonObject) -> Sequence[str]:

@@ -31,7 +31,7 @@ from session_api.status.model import (
 )
 from session_api.status.repository import StatusRepository, Write
 from session_api.status.settings import StatusSettings
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import RefusedError
 from session_api.web.user import User
@@ -102,7 +102,7 @@ class StatusService:
         """
         if not is_named(site, kind):
             raise UsageError(f"Neither a site nor a kind of status can be called so: both have {site_codes.RIGHT}.")
-        if not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.STATUS):
             raise RefusedError(f"The status of site {site!r} is taken from its own software only, with a token.")
         self._limits.take(site=site, address=address)
         timestamp_ms = int(self._clock().timestamp() * 1000)

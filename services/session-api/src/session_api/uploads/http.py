@@ -71,7 +71,7 @@ class FileFateView(TypedDict):
     responses={**TEXT_ERRORS, 409: TEXT, **TOO_MANY},
     summary="Ask where to send a file; `Link` leads to what becomes of it",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False)
 async def ask_for_upload(
     request: Request, caller: Anybody, form: UploadRequest, *, address: Address, uploads: Uploads
 ) -> Response:
@@ -96,7 +96,7 @@ async def ask_for_upload(
     responses={**TEXT_ERRORS, 408: TEXT, 413: TEXT},
     summary="Send a file with the form that was given for it",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True, audited=False)
 async def upload(request: Request, address: Address, uploads: Uploads) -> Response:
     try:
         form = MultipartForm(request.headers.get("content-type", ""), request.stream())
