@@ -1,8 +1,8 @@
 """What user interfaces of Photon Ranch are told on the datastream, by topic.
 
 The text is what its datastreamer sends: `{"site": …, "topic": …, "data": {…}}` and nothing else. `imagedata` says that
-a site's images are others than before, `userstatus` and `phase_status` what its software says,
-`sitestatus` how it is, `jobs` how a job is now.
+a site's images are others than before, `userstatus` and `phase_status` what its software says, `sitestatus` how it is,
+`jobs` how a job is now.
 """
 
 from __future__ import annotations

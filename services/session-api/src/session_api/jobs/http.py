@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Final, NotRequired
 
 import orjson
@@ -15,7 +14,7 @@ from datalab.errors import UsageError
 from session_api.jobs.model import LARGEST_PARAMETERS_BYTES, LONGEST_TEXT, JobQueue
 from session_api.jobs.service import JobService
 from session_api.web.access import Access, access
-from session_api.web.bodies import TOO_MANY, JsonObject
+from session_api.web.bodies import TOO_MANY, JsonObject, number_in
 from session_api.web.dependencies import Anybody, Caller, CorrelationId, provided
 from session_api.web.photon_ranch import TEXT_ERRORS, Done, ResponseMetadata, done_metadata, photon_ranch_router
 from session_api.web.replies import JsonReply
@@ -124,8 +123,8 @@ async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: Co
 )
 @access(Access.PUBLIC, large_answer=True)
 async def get_recent_jobs(form: JsonObject, jobs: Jobs) -> Response:
-    within_ms = form.get("timeRange", _DAY_MS)
-    if isinstance(within_ms, bool) or not isinstance(within_ms, int | float) or not 0 <= within_ms <= 10**13:
+    within_ms = number_in(form.get("timeRange", _DAY_MS))
+    if within_ms is None or not 0 <= within_ms <= 10**13:
         raise UsageError("timeRange is a number of milliseconds.")
     found = await jobs.recent(_text(form, "site"), within_s=within_ms / 1000)
     return JsonReply([job.shown() for job in found])
@@ -154,10 +153,7 @@ def _queue(form: JsonObject) -> JobQueue:
 def _seconds(value: JsonValue) -> float:
     if value is None or value == "":
         return -1
-    try:
-        seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
+    seconds = number_in(value)
+    if seconds is None:
         raise UsageError("secondsUntilComplete is a number, or -1.")
     return int(seconds) if seconds.is_integer() else seconds

@@ -83,7 +83,7 @@ def done_metadata(request_id: str) -> ResponseMetadata:
 
 
 def done_reply(request_id: str) -> JsonReply:
-    """Return the same as a whole answer."""
+    """Return the answer that it is done."""
     return JsonReply(Done(ResponseMetadata=done_metadata(request_id)))
 
 
