@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
@@ -65,9 +66,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    sites = sites_assembly.build(
-        core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
-    )
+    open_sites = OpenSites(settings.open_upload_sites)
+    sites = sites_assembly.build(core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes)
+    control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -88,6 +89,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        control_rooms,
         sites,
     ]
     web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)

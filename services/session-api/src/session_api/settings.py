@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.settings import DocumentServiceSettings
 from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
+from session_api.control_rooms.settings import ControlRoomSettings
 from session_api.downloads.settings import DownloadSettings
 from session_api.feed.settings import FeedSettings
 from session_api.names.settings import NameSettings
@@ -23,5 +24,6 @@ class SessionApiSettings(
     UploadSettings,
     NameSettings,
     DownloadSettings,
+    ControlRoomSettings,
 ):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""
