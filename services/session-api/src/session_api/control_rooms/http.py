@@ -75,7 +75,7 @@ async def open_browser(_caller: Caller, form: BrowserForm, rooms: Rooms) -> Resp
     responses={**TEXT_ERRORS, **_NO_ROOM},
     summary="Find a site's control room, opened if there is none",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="users; nobody in particular of open sites")
 async def find_or_open(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     try:
         return JsonReply(_view(site, await rooms.find_or_open(caller, site)))
@@ -84,7 +84,7 @@ async def find_or_open(caller: Anybody, site: SiteCode, rooms: Rooms) -> Respons
 
 
 @router.delete("/control_room/{site}", responses={200: TEXT, **TEXT_ERRORS}, summary="Close a site's control room")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="open sites; others with a token for the site")
 async def close(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     was_there = await rooms.close(caller, site)
     return TextReply("room has been deleted" if was_there else "no such room found")
@@ -95,7 +95,7 @@ async def close(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     responses={200: TEXT, **TEXT_ERRORS, **_NO_ROOM},
     summary="Replace a site's control room by a new one",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="open sites; others with a token for the site")
 async def restart(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     try:
         await rooms.restart(caller, site)

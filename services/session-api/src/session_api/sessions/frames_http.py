@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
+from datalab.events.frames import FrameRemovalRequested
 from session_api.sessions.frame_removal import FrameRemovalService
 from session_api.web.access import Access, access
 from session_api.web.bodies import CONFLICT, FORBIDDEN, NOT_FOUND, Detail
@@ -26,7 +27,7 @@ router = json_router("/api/frames", tag="frames", errors=NOT_FOUND)
     responses={**FORBIDDEN, **CONFLICT},
     summary="Remove a frame with all its files",
 )
-@access(Access.USER)
+@access(Access.USER, provided="frames of files of their own; superusers all", emits=(FrameRemovalRequested,))
 async def remove_frame(
     frame_id: RowId,
     caller: Caller,

@@ -95,7 +95,7 @@ async def get_one(site: SiteCode, sites: Sites) -> Response:
     responses={**_WRONG, **_TOO_LARGE},
     summary="Replace a site's configuration",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, provided="open sites; others with a token for the site")
 async def put_one(
     caller: Anybody, site: SiteCode, configuration: JsonObject, *, request_id: CorrelationId, sites: Sites
 ) -> Response:
@@ -104,7 +104,7 @@ async def put_one(
 
 
 @router.delete("/{site}/config", response_model=Done, responses=_WRONG, summary="Forget a site's configuration")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="open sites; others with a token for the site")
 async def delete_one(caller: Anybody, site: SiteCode, *, request_id: CorrelationId, sites: Sites) -> Response:
     await sites.remove(caller, site)
     return _done(request_id)

@@ -1,4 +1,6 @@
-"""Who may call a route, and what it takes in: declared beside the route, obeyed before its body is read.
+"""Who may call a route, what it takes in and what it says: declared beside the route, obeyed before its body is read.
+
+The table of routes in the operator guide is made of these declarations.
 
 @router.get("/things")
 @access(Access.USER)
@@ -15,9 +17,15 @@ from typing import Final, TypeVar
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
+from datalab.events.envelope import Event
+
 EndpointT = TypeVar("EndpointT", bound=object)
 
 _ATTRIBUTE: Final = "route_rules"
+
+#: What `RouteRules.provided` says on many routes.
+OWN: Final = "their own"
+READABLE: Final = "what is public, and what they may read"
 
 
 class Access(Enum):
@@ -34,22 +42,36 @@ class Access(Enum):
 class RouteRules:
     """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
 
-    A route with a large answer is called when there is memory for one.
+    A route with a large answer is called when there is memory for one. `provided` says in words who of those who may
+    call gets what they ask for, where the service decides that; `limits` names the settings that bound what is asked
+    for; `emits` are the events that a call can cause before it is answered.
     """
 
     access: Access
     max_body_bytes: int | None = None
     streams_body: bool = False
     large_answer: bool = False
+    provided: str = ""
+    limits: tuple[str, ...] = ()
+    emits: tuple[type[Event], ...] = ()
 
 
 def access(
-    who: Access, *, max_body_bytes: int | None = None, streams_body: bool = False, large_answer: bool = False
+    who: Access,
+    *,
+    max_body_bytes: int | None = None,
+    streams_body: bool = False,
+    large_answer: bool = False,
+    provided: str = "",
+    limits: tuple[str, ...] = (),
+    emits: tuple[type[Event], ...] = (),
 ) -> Callable[[EndpointT], EndpointT]:
-    """Declare who may call an endpoint, and which bodies it takes."""
+    """Declare the rules of an endpoint: see `RouteRules`."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
-        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer)
+        vars(endpoint)[_ATTRIBUTE] = RouteRules(
+            who, max_body_bytes, streams_body, large_answer, provided, limits, emits
+        )
         return endpoint
 
     return declare
