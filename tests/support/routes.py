@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match, WebSocketRoute
 
 from datalab.events.envelope import Event
+from session_api import SERVICE
 from session_api.web.access import Access, declared_rules
 from session_api.web.paths import canonical_path
 from session_api.web.photon_ranch import PhotonRanchRoute, split_stage
@@ -95,7 +96,7 @@ class CausedEvents:
 
         def watched(event):
             correlation_id = structlog.contextvars.get_contextvars().get("correlation_id")
-            if correlation_id is not None:
+            if correlation_id is not None and event.producer in {SERVICE, "unknown"}:  # not of a runner in this process
                 self._made[correlation_id].add(type(event))
             return encode(event)
 

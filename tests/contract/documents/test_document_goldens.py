@@ -14,6 +14,7 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
+from session_api.control_rooms.model import ControlRoom
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
 from session_api.sites.model import SiteConfiguration
@@ -43,6 +44,7 @@ WRITTEN = {
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "control_room": stored_documents.control_room(),
 }
 MODELS = {
     "account": Account,
@@ -58,6 +60,7 @@ MODELS = {
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "control_room": ControlRoom,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

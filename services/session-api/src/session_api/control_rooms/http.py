@@ -75,7 +75,7 @@ async def open_browser(_caller: Caller, form: BrowserForm, rooms: Rooms) -> Resp
     responses={**TEXT_ERRORS, **_NO_ROOM},
     summary="Find a site's control room, opened if there is none",
 )
-@access(Access.PUBLIC, provided="users; nobody in particular of open sites")
+@access(Access.PUBLIC, provided="users, of open sites all")
 async def find_or_open(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     try:
         return JsonReply(_view(site, await rooms.find_or_open(caller, site)))
