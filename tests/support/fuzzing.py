@@ -3,6 +3,7 @@ answers: a status of 5xx, a status, content type or body the document does not k
 """
 
 import contextlib
+import copy
 import re
 import warnings
 
@@ -51,7 +52,7 @@ def faults(document, url, *, token, phases, examples, seconds, seed=None, leave_
     }
     config = SchemathesisConfig.from_dict(settings)
     config.max_time = seconds
-    schema = schemathesis.openapi.from_dict(document, config=config)
+    schema = schemathesis.openapi.from_dict(_readable(document), config=config)
     for operation in leave_out:
         schema = schema.exclude(name=operation)
     found, requests = {}, 0
@@ -66,6 +67,18 @@ def faults(document, url, *, token, phases, examples, seconds, seed=None, leave_
                 fault = f"{getattr(event, 'label', '')}: {type(error).__name__}: {error}"
                 found.setdefault(fault[:300], fault)
     return list(found.values()), requests
+
+
+def _readable(document):
+    """Return the document without schemas of bare texts, which say they are JSON and are none."""
+    readable = copy.deepcopy(document)
+    for operations in readable["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    if content.get("schema") == {"type": "string"}:
+                        del content["schema"]
+    return readable
 
 
 def _faults_of(recorder, may_be_away):

@@ -49,6 +49,7 @@ def test_what_anybody_may_call():
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
         "/allskyimage/{site}",
+        *("/control_room/{site}", "/control_room/{site}/restart"),  # of open sites; else users, as the service says
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}

@@ -22,8 +22,8 @@ class UploadSettings(BaseSettings):
     max_upload_bytes: int = Field(4 * 1024**3, gt=0, description="largest file that may be uploaded, in bytes")
     open_upload_sites: list[str] = Field(
         [],
-        description="sites whose files may be uploaded, whose configuration may be replaced and whose control room may be "
-        "used, without a token, as a JSON list; `*` is every site",
+        description="sites whose files may be uploaded, whose configuration may be replaced and whose control room is "
+        "anybody's, without a token, as a JSON list; `*` is every site",
     )
     # Several times what observatories send: 30 files on their way at once, each taking a second, are 1800 a minute.
     upload_site_forms_per_minute: int = Field(
