@@ -18,6 +18,7 @@ WHO = {
     Access.PUBLIC: "anybody",
     Access.USER: "users",
     Access.INGESTER: "users who add files of a site",
+    Access.OPERATOR: "operators and superusers",
     Access.SUPERUSER: "superusers",
     Access.OWN_CHECK: "whoever the route lets in",
 }

@@ -39,6 +39,7 @@ async def world(module_settings_environment):
     async with running_world(module_settings_environment, name_service_url="http://127.0.0.1:9/") as world:
         await world.add_user("ada")
         await world.add_user("camera", ingests=["tst"])
+        await world.add_user("keeper", operator=True)
         await world.add_user("root", superuser=True)
         await world.describe(MEDIAN)
         await world.add_frames(frame_document("f1"), frame_document("f2"))
@@ -65,7 +66,7 @@ def test_the_table_is_of_this_application(world):
 async def test_who_may_call(world, row):
     method, path, who = "GET" if row[0] == "any" else row[0], called(row[1]), row[2].partition(":")[0]
     statuses = {}
-    for user in (None, "ada", "camera", "root"):
+    for user in (None, "ada", "camera", "keeper", "root"):
         async with world.client(user) as client:
             statuses[user] = (await client.request(method, path)).status_code
     kinds = {text: kind.name for kind, text in WHO.items()}
@@ -78,6 +79,9 @@ async def test_who_may_call(world, row):
         case "INGESTER":
             assert (statuses[None], statuses["ada"]) == (401, 403)
             assert not {401, 403} & {statuses["camera"], statuses["root"]}
+        case "OPERATOR":
+            assert (statuses[None], statuses["ada"], statuses["camera"]) == (401, 403, 403)
+            assert not {401, 403} & {statuses["keeper"], statuses["root"]}
         case "SUPERUSER":
             assert (statuses[None], statuses["ada"], statuses["camera"]) == (401, 403, 403)
             assert statuses["root"] not in {401, 403}

@@ -92,5 +92,5 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         control_rooms,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
+    web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
     return [*others, web.capability], web

@@ -10,7 +10,7 @@ async def list_things(caller: Caller) -> Response: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, TypeVar
 
@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
 from datalab.events.envelope import Event
+from session_api.web.photon_ranch import PhotonRanchRoute
 
 EndpointT = TypeVar("EndpointT", bound=object)
 
@@ -34,6 +35,7 @@ class Access(Enum):
     PUBLIC = auto()  # anybody; a token that is sent is checked all the same
     USER = auto()  # whoever sends a valid token
     INGESTER = auto()  # whoever sends the token of somebody who may add files of some site
+    OPERATOR = auto()  # whoever sends the token of somebody who looks after the system: of an operator or a superuser
     SUPERUSER = auto()  # whoever sends the token of a superuser
     OWN_CHECK = auto()  # the route looks itself: browsers send no header with a websocket, S3 clients a signature
 
@@ -44,7 +46,8 @@ class RouteRules:
 
     A route with a large answer is called when there is memory for one. `provided` says in words who of those who may
     call gets what they ask for, where the service decides that; `limits` names the settings that bound what is asked
-    for; `emits` are the events that a call can cause before it is answered.
+    for; `emits` are the events that a call can cause before it is answered. One of `photon_ranch` says in its words
+    that nobody is known.
     """
 
     access: Access
@@ -54,6 +57,7 @@ class RouteRules:
     provided: str = ""
     limits: tuple[str, ...] = ()
     emits: tuple[type[Event], ...] = ()
+    photon_ranch: bool = False
 
 
 def access(
@@ -100,7 +104,9 @@ def _rules_for(scope: Scope) -> RouteRules:
         path = scope["path"]
         return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC)
     rules = declared_rules(route) or RouteRules(Access.SUPERUSER)
-    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.INGESTER}:
+    if isinstance(route, PhotonRanchRoute):
+        rules = replace(rules, photon_ranch=True)
+    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.OPERATOR, Access.INGESTER}:
         return RouteRules(Access.USER)  # that the method is wrong may be told to any user
     return rules
 
