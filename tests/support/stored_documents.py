@@ -354,6 +354,5 @@ def control_room():
         room_id="5f1e",
         url="https://meet.example/control-room-tst-ab12",
         config={"url": "https://dev.photonranch.org/cr/tst"},
-        opened_at=BEGINNING,
     )
-    return ControlRoom(site="tst", revision=2, room=room)
+    return ControlRoom(site="tst", revision=2, room=room, opened_at=BEGINNING)

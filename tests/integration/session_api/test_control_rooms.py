@@ -48,6 +48,7 @@ async def world(worlds, remotehq):
     """The first of them, without rooms, on a good day."""
     remotehq.day = "good"
     remotehq.asked.clear()
+    remotehq.rooms.clear()
     await worlds[0].database["control_rooms"].delete_many({})
     return worlds[0]
 
@@ -197,6 +198,6 @@ async def test_who_ends_half_way_is_followed_by_the_next_who_asks(world, ada, re
     room = room_of(await ada.get("/control_room/mrc"))
     assert remotehq.opened == 1
     # And who was only slow cannot put the room away that is there now.
-    assert not await rooms.put_down(dead, None)
+    assert not await rooms.put_down(dead, None, opened_at=None)
     await rooms.delete(dead)
     assert room_of(await ada.get("/control_room/mrc")) == room

@@ -63,7 +63,7 @@ class UserChange(Form):
     observatories: Ingested | None = None
 
 
-@router.get("", response_model=Page[UserView], summary="List users")
+@router.get("", response_model=Page[UserView], responses=BAD_FIELDS, summary="List users")
 @access(Access.OPERATOR)
 async def list_users(request: Request, window: PageWindow, users: Users) -> Response:
     count, accounts = await users.page(window)

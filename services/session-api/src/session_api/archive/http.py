@@ -273,8 +273,8 @@ async def aggregate(caller: Anybody, chosen: Chosen, frames: Frames) -> Response
     return JsonReply(await frames.aggregate(caller, chosen))
 
 
-@root_router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
-@router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
+@root_router.get("/{frame_id}", response_model=FrameView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Read a frame")
+@router.get("/{frame_id}", response_model=FrameView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Read a frame")
 @access(Access.PUBLIC, provided=READABLE)
 async def get_frame(
     caller: Anybody,

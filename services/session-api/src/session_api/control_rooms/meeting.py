@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from datalab.events.envelope import utc_now
 from session_api.control_rooms.model import Room
 from session_api.control_rooms.ports import Resolution
 from session_api.web.bodies import JsonObject
@@ -30,7 +29,6 @@ class MeetingRooms:
             room_id=slug,
             url=f"{self._url}/{slug}",
             config={"url": f"{self._page_url}/cr/{site}"},
-            opened_at=utc_now(),
         )
 
     async def close_room(self, room: Room) -> None:

@@ -27,7 +27,6 @@ class Room(BaseModel):
     room_id: str
     url: str
     config: JsonObject
-    opened_at: UtcDatetime
 
 
 class ControlRoom(StoredDocument):
@@ -40,6 +39,7 @@ class ControlRoom(StoredDocument):
     site: str = Field(alias="_id")
     revision: int
     room: Room | None = None
+    opened_at: UtcDatetime | None = None
     in_hand_until: UtcDatetime | None = None
 
     def is_in_hand(self, now: datetime) -> bool:

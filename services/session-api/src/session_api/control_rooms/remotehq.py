@@ -11,7 +11,6 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 
-from datalab.events.envelope import utc_now
 from session_api.control_rooms.model import Room
 from session_api.control_rooms.ports import ProviderError, Resolution
 from session_api.web.bodies import JsonObject
@@ -80,7 +79,7 @@ class RemoteHq:
         }
         shown: JsonObject = {"id": _BROWSER_APP, "permissionMode": "editable", "autoStart": True, "config": config}
         await self._ask("PUT", f"/rooms/{quote(given.slug, safe='')}/room-app-config", shown, expected={200, 201, 204})
-        return Room(slug=given.slug, room_id=given.room_id, url=str(given.url), config=config, opened_at=utc_now())
+        return Room(slug=given.slug, room_id=given.room_id, url=str(given.url), config=config)
 
     async def close_room(self, room: Room) -> None:
         await self._remove(room.slug)

@@ -32,17 +32,17 @@ class ControlRoomRepository:
     ) -> ControlRoom | None:
         """Take the room of a site in hand, if nobody has it; if a moment is given, only one that was opened before."""
         free = [{"in_hand_until": None}, {"in_hand_until": {"$lte": now}}]
-        older: dict[str, Any] = {} if opened_before is None else {"room.opened_at": {"$lt": opened_before}}
+        older: dict[str, Any] = {} if opened_before is None else {"opened_at": {"$lt": opened_before}}
         return await self._rooms.change_and_find(
             {"_id": site, "$or": free, **older}, {"$set": {"in_hand_until": until}, "$inc": {"revision": 1}}
         )
 
-    async def put_down(self, taken: ControlRoom, room: Room | None) -> bool:
+    async def put_down(self, taken: ControlRoom, room: Room | None, *, opened_at: datetime | None) -> bool:
         """Store the room that is there now; return False if somebody else has taken it in hand meanwhile."""
         stored = None if room is None else room.model_dump()
         return await self._rooms.update(
             {"_id": taken.site, "revision": taken.revision},
-            {"$set": {"room": stored, "in_hand_until": None}, "$inc": {"revision": 1}},
+            {"$set": {"room": stored, "opened_at": opened_at, "in_hand_until": None}, "$inc": {"revision": 1}},
         )
 
     async def delete(self, taken: ControlRoom) -> None:

@@ -80,7 +80,7 @@ class ControlRoomService:
             try:
                 await self._provider.close_room(taken.room)
             except ProviderError:
-                await self._rooms.put_down(taken, taken.room)
+                await self._rooms.put_down(taken, taken.room, opened_at=taken.opened_at)
                 raise
         await self._rooms.delete(taken)
         _log.info("control_room.closed", site=site)
@@ -135,9 +135,9 @@ class ControlRoomService:
         try:
             room = await self._provider.open_room(taken.site, taken.room)
         except ProviderError:
-            await self._rooms.put_down(taken, None)
+            await self._rooms.put_down(taken, None, opened_at=None)
             raise
-        if not await self._rooms.put_down(taken, room):
+        if not await self._rooms.put_down(taken, room, opened_at=self._clock()):
             return await self._opened(taken.site)  # it took so long that another has made one
         _log.info("control_room.opened", site=taken.site, replaces=taken.room is not None)
         return room

@@ -51,7 +51,9 @@ class OperationIds(Form):
     ids: Annotated[list[StrictInt], Field(max_length=10_000)]
 
 
-@router.get("", response_model=Page[OperationView], responses=UNCHANGED, summary="List a session's operations")
+@router.get(
+    "", response_model=Page[OperationView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List a session's operations"
+)
 @access(Access.USER, large_answer=True, provided=OWN)
 async def list_operations(
     request: Request,

@@ -56,7 +56,7 @@ async def begin(form: NewUpload, caller: Caller, uploads: Uploads) -> Response:
     return JsonReply(upload_view(upload), 201)
 
 
-@router.get("", response_model=Page[PersonalUploadView], summary="List your uploads")
+@router.get("", response_model=Page[PersonalUploadView], responses=BAD_FIELDS, summary="List your uploads")
 @access(Access.USER, provided=OWN)
 async def list_uploads(request: Request, window: PageWindow, caller: Caller, uploads: Uploads) -> Response:
     count, page = await uploads.page(caller, window)
