@@ -17,14 +17,16 @@ with warnings.catch_warnings():
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 
 
-def faults(document, url, *, token, phases, examples, seconds, seed=None, leave_out=(), values=(), may_be_away=()):
+def faults(
+    document, url, *, token, phases, examples, seconds, seed=None, leave_out=(), values=(), may_be_away=(), log=None
+):
     """Return what is wrong, as texts, and how many requests were made. Blocks: call it in a thread.
 
     document: the OpenAPI document. token: of the caller, None for nobody. phases: of schemathesis: `fuzzing` makes up
     `examples` requests for each operation, `coverage` goes through the limits of every parameter. After so many
     seconds it ends. seed: None for the same requests each time. leave_out: operations that are not called, as
     `GET /path`. values: parameters that are not made up, by name (`path.session_id`). may_be_away: operations that may
-    answer 503 or 504, as what they ask is not there.
+    answer 503 or 504, as what they ask is not there. log: a file that is told of each fault at once.
     """
     settings = {
         "seed": 1 if seed is None else seed,
@@ -56,16 +58,21 @@ def faults(document, url, *, token, phases, examples, seconds, seed=None, leave_
     for operation in leave_out:
         schema = schema.exclude(name=operation)
     found, requests = {}, 0
+
+    def note(fault):
+        if found.setdefault(re.sub(r"\d+", "0", fault[:200]), fault) is fault and log is not None:
+            log.write(f"{fault}\n\n")
+            log.flush()
+
     for event in from_schema(schema).execute():
         match event:
             case events.ScenarioFinished():
                 requests += len(event.recorder.interactions)
                 for fault in _faults_of(event.recorder, may_be_away):
-                    found.setdefault(re.sub(r"\d+", "0", fault[:300]), fault)
+                    note(fault)
             case events.NonFatalError() | events.FatalError():
                 error = getattr(event, "value", None) or event.exception
-                fault = f"{getattr(event, 'label', '')}: {type(error).__name__}: {error}"
-                found.setdefault(fault[:300], fault)
+                note(f"{getattr(event, 'label', '')}: {type(error).__name__}: {error}")
     return list(found.values()), requests
 
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import os
 
 import pytest
@@ -67,19 +68,21 @@ async def owned(world, user):
 async def test_no_answer_is_undocumented_and_none_a_failure(world, user, examples):
     document = world.app.openapi()
     asking = {f"{method} {path}" for method, path, route in described_routes(world.app) if _asks_others(route)}
-    found, requests = await asyncio.to_thread(
-        faults,
-        document,
-        world.url,
-        token=world.tokens.get(user),
-        phases=("fuzzing", "coverage") if LONG_S else ("fuzzing",),
-        examples=10_000 if LONG_S else examples,
-        seconds=LONG_S or 60,
-        seed=int.from_bytes(os.urandom(4)) if LONG_S else None,
-        values=await owned(world, user) if user else {},
-        leave_out=_TAKE_AWAY if user else (),
-        may_be_away=asking,  # no runner is there, and no ingest
-    )
+    with open("fuzz-faults.txt", "a") if LONG_S else contextlib.nullcontext() as log:  # noqa: ASYNC230, PTH123
+        found, requests = await asyncio.to_thread(
+            faults,
+            document,
+            world.url,
+            token=world.tokens.get(user),
+            phases=("fuzzing", "coverage") if LONG_S else ("fuzzing",),
+            examples=10_000 if LONG_S else examples,
+            seconds=LONG_S or 60,
+            seed=int.from_bytes(os.urandom(4)) if LONG_S else None,
+            values=await owned(world, user) if user else {},
+            leave_out=_TAKE_AWAY if user else (),
+            may_be_away=asking,  # no runner is there, and no ingest
+            log=log,
+        )
     assert not found, "\n\n".join([f"{len(found)} faults in {requests} requests", *found])
     assert requests > 150
 
