@@ -83,6 +83,8 @@ async def test_no_answer_is_undocumented_and_none_a_failure(world, user, example
             may_be_away=asking,  # no runner is there, and no ingest
             log=log,
         )
+        if log is not None:
+            log.write(f"{user or 'nobody'}: {requests} requests, {len(found)} faults\n")
     assert not found, "\n\n".join([f"{len(found)} faults in {requests} requests", *found])
     assert requests > 150
 
