@@ -139,6 +139,10 @@ async def test_every_event_in_the_table_is_caused_by_a_call(world):
         await ada.post(f"{path}operations/bulk_delete/", json={"ids": [third]})
         await ada.delete(path)
         await ada.post("/api/analysis/look/", json={"basename": "f1"})
+        place = {"latitude": 31.3, "longitude": -100.5, "elevation": 600, "TZ_database_name": "America/Chicago"}
+        await root.put("/tst/config", json=place)
+        await ada.get("/events?site=tst")
+        await ada.get("/events/moon/rise-set-illum?lat=0&lng=0&start=2026-11-30T00:00:00Z&end=2026-12-01T00:00:00Z")
         frame = await world.database["frames"].find_one({"_id": "f2"})
         await root.delete(f"/api/frames/{frame['frame_id']}/")
         await ada.post("/api/datasessions/", json={"name": "S4", "input_data": [archive("f1")]})

@@ -53,7 +53,7 @@ def test_what_anybody_may_call():
         *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
-        "/allskyimage/{site}",
+        *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
         *("/control_room/{site}", "/control_room/{site}/restart"),  # of open sites; else users, as the service says
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}

@@ -14,6 +14,7 @@ from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
@@ -67,8 +68,11 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     open_sites = OpenSites(settings.open_upload_sites)
-    sites = sites_assembly.build(core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes)
+    sites, configurations = sites_assembly.build(
+        core, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
     control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -90,6 +94,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         analysis,
         feed,
         control_rooms,
+        ephemeris,
         sites,
     ]
     web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)

@@ -7,6 +7,7 @@ from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
 from session_api.control_rooms.settings import ControlRoomSettings
 from session_api.downloads.settings import DownloadSettings
+from session_api.ephemeris.settings import EphemerisSettings
 from session_api.feed.settings import FeedSettings
 from session_api.names.settings import NameSettings
 from session_api.operations.settings import OperationSettings
@@ -20,6 +21,7 @@ class SessionApiSettings(
     AccountSettings,
     OperationSettings,
     AnalysisSettings,
+    EphemerisSettings,
     FeedSettings,
     UploadSettings,
     NameSettings,
