@@ -122,6 +122,9 @@ NOBODYS = {
     ("DELETE", "/control_room/{site}"): "test_control_rooms: for whoever may upload for the site",
     ("GET", "/control_room/{site}/restart"): "test_control_rooms: for whoever may upload for the site",
     ("POST", "/new_remotehq_browser"): "makes what did not exist",
+    ("POST", "/dummy-requires-auth"): "says that one is known",
+    ("GET", "/events"): "the sky over a site, for everybody",
+    ("GET", "/events/moon/rise-set-illum"): "the Moon belongs to nobody",
     ("GET", "/upload/form/{form_id}"): "a form is the right to know what became of its file",
 }
 

@@ -81,6 +81,7 @@ class FileFateView(TypedDict):
         "upload_site_bytes_per_minute",
         "upload_address_bytes_per_minute",
     ),
+    emits=(FileUploaded,),
 )
 async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest, uploads: Uploads) -> Response:
     wanted = wanted_upload(
