@@ -102,6 +102,7 @@ async def list_actions(analyses: Analyses) -> Response:
     provided="of what they may read",
     limits=("analysis_concurrency", "analysis_time_limit_s"),
     emits=(AnalysisRequested,),
+    writes=False,
 )
 async def analyse(
     request: Request,

@@ -14,7 +14,7 @@ from datalab.platform.logging import get_logger
 from session_api.control_rooms.model import ControlRoom, Room, is_site, restart_slots
 from session_api.control_rooms.ports import ProviderError, Resolution, RoomProvider
 from session_api.control_rooms.repository import ControlRoomRepository
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import RefusedError, RoomNotFoundError
 from session_api.web.user import User
@@ -55,7 +55,7 @@ class ControlRoomService:
         Raises `RefusedError` for nobody in particular, unless the site is open, `UsageError`, `ProviderError`.
         """
         _require_site(site)
-        if not caller.username and not self._open_sites.let(caller, site):
+        if not caller.username and not self._open_sites.let(caller, site, SiteWork.ROOMS):
             raise RefusedError(f"The control room of site {site!r} is shown to users only, with a token.")
         return await self._opened(site)
 
@@ -144,7 +144,7 @@ class ControlRoomService:
 
     def _require_right(self, caller: User, site: str) -> None:
         _require_site(site)
-        if caller.read_only or not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.ROOMS):
             raise RefusedError(
                 f"The control room of site {site!r} is closed and made anew by those who act for it, with a token."
             )

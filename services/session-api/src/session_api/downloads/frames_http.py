@@ -97,12 +97,7 @@ async def cut_out(
         }
     },
 )
-@access(
-    Access.PUBLIC,
-    provided=READABLE,
-    limits=("streamed_archives",),
-    emits=(AnalysisRequested,),
-)
+@access(Access.PUBLIC, provided=READABLE, limits=("streamed_archives",), emits=(AnalysisRequested,), writes=False)
 async def read_archive(
     request: Request, caller: Anybody, correlation_id: CorrelationId, downloads: Downloads, tokens: Tokens
 ) -> Response:

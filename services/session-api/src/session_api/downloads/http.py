@@ -62,12 +62,7 @@ class ArchiveLink(TypedDict):
     responses={200: TEXT, **TEXT_ERRORS, **WAITED},
     summary="Ask for a file, as FITS, TIFF or as it is",
 )
-@access(
-    Access.PUBLIC,
-    provided=READABLE,
-    limits=("download_patience_s",),
-    emits=(AnalysisRequested,),
-)
+@access(Access.PUBLIC, provided=READABLE, limits=("download_patience_s",), emits=(AnalysisRequested,), writes=False)
 async def download(
     caller: Anybody, correlation_id: CorrelationId, form: DownloadRequest, downloads: Downloads
 ) -> Response:
@@ -87,12 +82,7 @@ async def download(
     responses={**TEXT_ERRORS, **WAITED},
     summary="Ask for an archive of a site's images",
 )
-@access(
-    Access.PUBLIC,
-    provided=READABLE,
-    limits=("download_patience_s",),
-    emits=(ArchiveRequested,),
-)
+@access(Access.PUBLIC, provided=READABLE, limits=("download_patience_s",), emits=(ArchiveRequested,), writes=False)
 async def download_archive(
     caller: Anybody, correlation_id: CorrelationId, form: ArchiveRequest, downloads: Downloads
 ) -> Response:

@@ -18,7 +18,7 @@ from session_api.uploads.service import UploadService
 from session_api.uploads.views import FileVersionView, VersionPresenter
 from session_api.web.access import Access, access
 from session_api.web.bodies import NOT_FOUND, TOO_MANY, JsonObject
-from session_api.web.dependencies import Anybody, Caller, provided
+from session_api.web.dependencies import Address, Anybody, Caller, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
@@ -82,8 +82,11 @@ class FileFateView(TypedDict):
         "upload_address_bytes_per_minute",
     ),
     emits=(FileUploaded,),
+    audited=False,
 )
-async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest, uploads: Uploads) -> Response:
+async def ask_for_upload(
+    request: Request, caller: Anybody, form: UploadRequest, *, address: Address, uploads: Uploads
+) -> Response:
     wanted = wanted_upload(
         name=form.object_name,
         folder=form.s3_directory,
@@ -93,7 +96,7 @@ async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest,
     )
     stage = request.scope["state"].get("stage", "")
     here = f"{request.url.scheme}://{request.url.netloc}{stage}/upload"
-    offer = await uploads.offer(wanted, caller=caller, address=_address(request), here=f"{here}/form")
+    offer = await uploads.offer(wanted, caller=caller, address=address, here=f"{here}/form")
     reply = JsonReply({"url": offer.url, "fields": offer.fields})
     reply.headers["Link"] = f'<{here}/form/{offer.form_id}>; rel="monitor"'
     return reply
@@ -112,11 +115,12 @@ async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest,
     provided="with a form of `/upload`",
     limits=("max_upload_bytes", "uploads_at_once"),
     emits=(FileUploaded,),
+    audited=False,
 )
-async def upload(request: Request, uploads: Uploads) -> Response:
+async def upload(request: Request, address: Address, uploads: Uploads) -> Response:
     try:
         form = MultipartForm(request.headers.get("content-type", ""), request.stream())
-        await uploads.receive(form, address=_address(request))
+        await uploads.receive(form, address=address)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     return empty_reply()
@@ -133,10 +137,6 @@ async def get_upload(form_id: FormId, uploads: Uploads) -> Response:
     fate = await uploads.fate(form_id)
     view = FileFateView(key=fate.key, state=fate.state, sha256=fate.sha256, frame=fate.frame, reason=fate.reason)
     return JsonReply(view)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_FOUND)

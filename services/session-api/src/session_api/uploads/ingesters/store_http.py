@@ -38,6 +38,7 @@ router = APIRouter(prefix="/ocs-store", tags=["ingesters"], responses=ANY_ROUTE)
     streams_body=True,
     provided="signed with the keys of `/api/ocs-store`",
     limits=("max_upload_bytes",),
+    audited=False,
 )
 async def put_file(request: Request, bucket: str, path: str, store: Store) -> Response:
     signed = SignedRequest(

@@ -81,6 +81,7 @@ async def get_upload(upload_id: UploadId, caller: Caller, uploads: Uploads) -> R
     streams_body=True,
     provided=OWN,
     limits=("upload_part_bytes",),
+    audited=False,
 )
 async def put_part(
     request: Request, upload_id: UploadId, number: PartNumber, caller: Caller, uploads: Uploads
