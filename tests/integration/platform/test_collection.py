@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import Field
+from pymongo.errors import OperationFailure
 
 from datalab.documents.document import ASCENDING, Index, StoredDocument
 from datalab.errors import OutageError, TransientError
@@ -166,6 +167,17 @@ async def test_pages_have_an_order(things):
     page = await things.find({}, sort=[("name", ASCENDING)], skip=1, limit=2)
     assert [thing.name for thing in page] == ["b", "c"]
     assert [thing.id for thing in await things.find({"name": {"$gt": "a"}})] == [1, 3, 4]
+
+
+async def test_a_list_is_read_also_before_the_index_it_is_read_by_is_made(things):
+    for number in (1, 2):
+        await things.insert(Thing(id=number, name=str(number)))
+    how = {"max_bytes": 10_000, "beside_bytes": 0, "limit": 10, "sort": [("_id", ASCENDING)]}
+    for index in ("_id_", "of_somebody_who_has_never_run"):
+        rows, is_full = await things.rows_within({}, {"name": True}, index=index, **how)
+        assert (rows, is_full) == ([{"_id": 1, "name": "1"}, {"_id": 2, "name": "2"}], False)
+        with pytest.raises(OperationFailure):
+            await things.rows_within({"$or": []}, {"name": True}, index=index, **how)
 
 
 async def test_an_optional_field_can_be_left_where_it_is(things):

@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
@@ -91,6 +92,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     jobs = jobs_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
@@ -116,6 +118,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         feed,
         pipe_statuses,
         jobs,
+        control_rooms,
         ephemeris,
         night_logs,
         site_logs,
