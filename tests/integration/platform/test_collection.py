@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import Field
+from pymongo.errors import OperationFailure
 
 from datalab.documents.document import ASCENDING, Index, StoredDocument
 from datalab.errors import OutageError, TransientError
@@ -179,6 +180,28 @@ async def test_a_document_can_be_stored_whatever_was_there(things):
         await things.upsert(Thing(id=1, name=name))
     assert [thing.name for thing in await things.find({})] == ["b"]
     assert await things.delete({"name": "b"}) == 1
+
+
+async def test_what_is_stored_whatever_was_there_at_once_costs_few_writes(things, monkeypatch):
+    await things.insert(Thing(id=3, name="before"))
+    writes = []
+    upsert_many = client.upserted
+
+    async def counted(driver, documents):
+        writes.append(len(documents))
+        return await upsert_many(driver, documents)
+
+    monkeypatch.setattr(collection, "upserted", counted)
+    stored = await asyncio.gather(
+        *(things.upsert(Thing(id=number, name=str(number))) for number in range(1, 21)),
+        things.upsert(Thing(id=21, name="7")),
+        things.upsert(Thing(id=22, name="x", revision=2**64)),
+        return_exceptions=True,
+    )
+    assert stored[:20] == [None] * 20
+    assert [type(error) for error in stored[20:]] == [OperationFailure, OverflowError]
+    assert [thing.name for thing in await things.find({})] == [str(number) for number in range(1, 21)]
+    assert len(writes) <= 2
 
 
 async def test_a_pipeline_is_answered(things):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.assembly import Capability
 from datalab.platform.documents.core import DocumentCore
 from datalab.platform.periodic import Periodic
+from ingest.frames.recent import RecentFrames
 from ingest.frames.repository import FrameRepository
 from ingest.previews.bus import preview_notes
 from ingest.previews.service import Previews
@@ -14,9 +15,9 @@ from ingest.settings import IngestSettings
 _CONCURRENCY = 2
 
 
-def build(core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository) -> Capability:
+def build(core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository, recent: RecentFrames) -> Capability:
     """Return what asks for pictures, and what hears of them."""
-    previews = Previews(frames=frames, objects=core.objects)
+    previews = Previews(frames=frames, objects=core.objects, recent=recent)
     return Capability(
         subscriptions=[preview_notes(previews, concurrency=_CONCURRENCY)],
         periodic=[Periodic(name="previews", every_s=settings.preview_interval_s, work=previews.ask_for_due)],

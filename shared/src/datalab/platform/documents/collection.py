@@ -6,6 +6,7 @@ them published, and changes that hold only if nobody else was faster.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +24,7 @@ from datalab.platform.documents.client import (
     inserted,
     mongo_errors,
     read_while,
+    upserted,
 )
 from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
 from datalab.platform.together import Together
@@ -69,6 +71,11 @@ class Collection(Generic[DocumentT]):
             lambda documents: inserted(self.driver, documents),
             most=_MOST_AT_ONCE_BYTES,
             size=lambda each: len(each.raw),
+        )
+        self._upserting: Together[tuple[Any, EncodedDocument], None] = Together(
+            lambda documents: upserted(self.driver, documents),
+            most=_MOST_AT_ONCE_BYTES,
+            size=lambda each: len(each[1].raw),
         )
         self.driver = database[name]
         if relay is not None:
@@ -289,18 +296,11 @@ class Collection(Generic[DocumentT]):
     async def upsert(self, document: DocumentT) -> None:
         """Store a document, whatever there was under its id."""
         fields = document.stored()
-        with mongo_errors():
-            await self.driver.update_one({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True)
+        await self._upserting.ask((fields.pop("_id"), encoded(fields)))
 
     async def upsert_all(self, documents: Sequence[DocumentT]) -> None:
         """Store several documents, whatever there was under their ids."""
-        writes = []
-        for document in documents:
-            fields = document.stored()
-            writes.append(UpdateOne({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True))
-        if writes:
-            with mongo_errors():
-                await self.driver.bulk_write(writes, ordered=False)
+        await asyncio.gather(*map(self.upsert, documents))
 
     async def delete(self, query: Document) -> int:
         """Remove every document that fits; return how many there were."""

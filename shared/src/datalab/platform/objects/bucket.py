@@ -122,6 +122,14 @@ class Bucket:
         with self._opened(key) as response:
             return b"".join(_chunks(response, key, max_bytes))
 
+    def look(self, key: str, most_bytes: int) -> tuple[StoredObject, bytes | None]:
+        with self._opened(key) as response:
+            stored = _described(key, response)
+            if stored.size_bytes > most_bytes:
+                return stored, None
+            content = b"".join(_chunks(response, key, most_bytes))
+        return replace(stored, sha256=hashlib.sha256(content).hexdigest()), content
+
     def get_range(self, key: str, offset: int, length: int, etag: str) -> bytes:
         with self._opened(key, offset=offset, length=length) as response:
             found, _ = _version(response)
