@@ -238,6 +238,24 @@ async def test_numbers_asked_for_at_once_are_all_different_and_cost_few_writes(t
     assert len(writes) <= 2
 
 
+async def test_numbers_taken_ahead_cost_no_write_and_are_given_once_among_all_who_take_them(store, monkeypatch):
+    first, second = (Collection(store.database, "numbered", Thing, numbers_ahead=9) for _ in range(2))
+    writes = []
+    count_up = first._count_up
+
+    async def counted(by):
+        writes.append(by)
+        return await count_up(by)
+
+    monkeypatch.setattr(first, "_count_up", counted)
+    numbers = [await first.next_number() for _ in range(10)]
+    assert numbers == sorted(numbers)
+    assert writes == [10]
+    numbers += await asyncio.gather(*(each.next_number() for each in (first, second) for _ in range(15)))
+    assert len(set(numbers)) == 40
+    assert writes == [10, 24]
+
+
 async def test_a_store_that_fails_is_told_to_all_who_ask_for_a_number_and_to_none_after(things, monkeypatch):
     async def away(by):
         raise OutageError("the document store does not answer")
