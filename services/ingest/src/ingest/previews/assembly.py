@@ -11,8 +11,8 @@ from ingest.previews.bus import preview_notes
 from ingest.previews.service import Previews
 from ingest.settings import IngestSettings
 
-#: Each is a read and a write of a document.
-_CONCURRENCY = 2
+#: Each is a write of a document; those that wait for it together cost less than one after the other.
+_CONCURRENCY = 8
 
 
 def build(core: DocumentCore, settings: IngestSettings, *, frames: FrameRepository, recent: RecentFrames) -> Capability:
