@@ -13,6 +13,7 @@ from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
@@ -67,9 +68,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    sites = sites_assembly.build(
+    sites, configurations = sites_assembly.build(
         core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
     )
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -90,7 +92,8 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        ephemeris,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
+    web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
     return [*others, web.capability], web

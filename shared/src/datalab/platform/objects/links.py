@@ -19,7 +19,6 @@ from functools import lru_cache
 from time import time
 from urllib.parse import quote
 
-from datalab.platform.objects.keys import valid_key
 from datalab.platform.objects.signing import ALGORITHM, BucketAddress, SigningKey
 from datalab.platform.settings import S3Settings
 
@@ -77,7 +76,7 @@ class Links:
         return link
 
     def _sign(self, key: str, content_type: str | None, filename: str | None) -> str:
-        path = self._address.path(valid_key(key))
+        path = self._address.path(key)
         query = self._slot.query
         if filename is not None:
             query += f"&response-content-disposition={quote(_attachment(filename), safe='~')}"

@@ -9,9 +9,10 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from datalab.platform.objects.driver import s3_client
+from datalab.platform.objects.keys import quoted_key
 from datalab.platform.settings import S3Settings
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -34,8 +35,8 @@ class BucketAddress:
         return cls(origin=f"{link.scheme}://{link.netloc}", host=link.netloc, folder=link.path.removesuffix(_PROBE))
 
     def path(self, key: str) -> str:
-        """Return the path of an object, as it is sent and signed."""
-        return self.folder + quote(key, safe="/~")
+        """Return the path of an object, as it is sent and signed. Raises `UsageError` for a key no server takes."""
+        return self.folder + quoted_key(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
