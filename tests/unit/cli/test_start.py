@@ -36,6 +36,7 @@ HTTP_COMMANDS = [
     "sessions delete 1",
     "users add ada",
     "users token ada",
+    "users password ada",
     "users list",
     "users edit ada --inactive",
     "users revoke ada",

@@ -12,6 +12,7 @@ from datalab.errors import TransientError
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
 from support.feed_fakes import MemoryChannel, MemoryStream, Metrics
@@ -39,6 +40,13 @@ class Sessions:
         return {session_id for session_id in ids if OWNERS.get(session_id) == owner}
 
 
+class SilentBus:
+    """Implements `Broadcasts`; a test hands over what is said itself."""
+
+    async def listen(self, subject, on_message):
+        self.say = on_message
+
+
 class Talk:
     """A hub and one client."""
 
@@ -49,8 +57,10 @@ class Talk:
         self.channel = MemoryChannel()
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
         self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
+        self.live = LiveStatuses(SilentBus())
         self.service = FeedAdmission(
             hub=self.hub,
+            live=self.live,
             authenticator=Authenticator(users=self.accounts, admin_token=None, timeout_s=5),
             sessions=Sessions(),
             settings=limits,

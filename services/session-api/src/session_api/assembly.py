@@ -12,15 +12,19 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.names import assembly as names_assembly
+from session_api.night_logs import assembly as night_logs_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
+from session_api.site_logs import assembly as site_logs_assembly
 from session_api.sites import assembly as sites_assembly
+from session_api.status import assembly as status_assembly
 from session_api.uploads import assembly as uploads_assembly
 from session_api.uploads.open_sites import OpenSites
 from session_api.web import assembly as web_assembly
@@ -35,7 +39,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
-    accounts, authenticator, users = accounts_assembly.build(
+    accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
     offers, offered = offers_assembly.build(core)
@@ -68,8 +72,16 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
+    open_sites = OpenSites(settings.open_upload_sites)
+    night_logs = night_logs_assembly.build(core, settings=settings, max_answer_bytes=settings.max_answer_bytes)
+    site_logs = site_logs_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    status = status_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
     sites, configurations = sites_assembly.build(
-        core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
@@ -84,6 +96,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     others = [
         uploads,
         accounts,
+        dead_letters_assembly.build(core),
         offers,
         names,
         downloads,
@@ -93,7 +106,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         analysis,
         feed,
         ephemeris,
+        night_logs,
+        site_logs,
+        status,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, identities=authenticator, others=others)
+    web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
     return [*others, web.capability], web

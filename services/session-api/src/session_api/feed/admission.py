@@ -14,6 +14,7 @@ from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.conversation import FeedConversation, first_to_end
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
 from session_api.feed.places import Places
@@ -35,6 +36,7 @@ class FeedAdmission:
         self,
         *,
         hub: FeedHub,
+        live: LiveStatuses,
         authenticator: Authenticator,
         sessions: SessionRepository,
         settings: FeedSettings,
@@ -42,6 +44,7 @@ class FeedAdmission:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._hub = hub
+        self._live = live
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
@@ -84,6 +87,7 @@ class FeedAdmission:
                 queue=queue,
                 user=user,
                 hub=self._hub,
+                live=self._live,
                 sessions=self._sessions,
                 settings=self._settings,
                 metrics=self._metrics,
@@ -91,6 +95,7 @@ class FeedAdmission:
             )
             await first_to_end(conversation.run(), self._keep_checking(token, conversation))
         finally:
+            self._live.remove(queue)
             self._hub.remove(queue)
 
     async def _token(self, channel: FeedChannel, authorization: str | None, address: str) -> str:

@@ -20,6 +20,7 @@ from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
 from session_api.web.photon_ranch import StageRule
 from session_api.web.settings import WebSettings
+from session_api.web.writes import AuditLog, Writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,9 @@ class Web:
     middleware: Sequence[Middleware]
 
 
-def build(core: Core, *, settings: WebSettings, identities: Identities, others: Sequence[Capability]) -> Web:
+def build(
+    core: Core, *, settings: WebSettings, identities: Identities, audit: AuditLog, others: Sequence[Capability]
+) -> Web:
     """Put it together for an application with these other capabilities."""
     unread = ByteBudget(total=settings.answer_bytes_in_hand, per_user=settings.answer_bytes_in_hand // 3)
     bodies = ByteBudget(total=settings.request_bytes_in_hand, per_user=settings.request_bytes_in_hand // 2)
@@ -50,12 +53,13 @@ def build(core: Core, *, settings: WebSettings, identities: Identities, others: 
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id", "ETag", "Link"],
+                expose_headers=["X-Correlation-Id", "ETag", "Link", "X-Config-Warnings"],
             ),
             Middleware(PathRule),
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
             Middleware(Authentication, identities=identities),
+            Middleware(Writes, audit=audit, per_minute=settings.writes_per_minute),
             Middleware(
                 BodyLimit,
                 budget=bodies,

@@ -18,7 +18,7 @@ class User:
 
     `ingested_sites` are those whose files the user may add, `observatories` those the user speaks for: their
     configuration, status, queues, whatever their own software says. An operator sees how the system does, and nothing
-    that is anybody's own. Who is `read_only` sent a token that was given for reading.
+    that is anybody's own. `scopes` are those of the token, None for one that is good for all its user may.
     """
 
     username: str
@@ -27,7 +27,7 @@ class User:
     ingested_sites: frozenset[str] = frozenset()
     observatories: frozenset[str] = frozenset()
     operator: bool = False
-    read_only: bool = False
+    scopes: frozenset[str] | None = None
 
     @property
     def ingests(self) -> bool:
