@@ -48,7 +48,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     )
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
-    uploads, personal_uploads = uploads_assembly.build(
+    uploads, personal, personal_uploads = uploads_assembly.build(
         core, settings=settings, store=settings, frames=frames, links=links, owners=authenticator
     )
     operations = operations_assembly.build(
@@ -71,7 +71,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
-    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
+    feed = feed_assembly.build(
+        core, settings=settings, authenticator=authenticator, sessions=owners, settle=personal.settle
+    )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     open_sites = OpenSites(settings.open_upload_sites)
