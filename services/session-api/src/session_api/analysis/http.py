@@ -96,7 +96,7 @@ async def list_actions(analyses: Analyses) -> Response:
 @router.post(
     "/{action}", response_model=Any, responses={**FITS_OR_JPEG, **_FAILURES, **UNCHANGED}, summary="Look at a file"
 )
-@access(Access.USER)
+@access(Access.READER)
 async def analyse(
     request: Request,
     caller: Caller,

@@ -25,6 +25,7 @@ class Access(Enum):
 
     PUBLIC = auto()  # anybody; a token that is sent is checked all the same
     USER = auto()  # whoever sends a valid token
+    READER = auto()  # whoever sends a valid token, or a link to a session: what that opens, the services look
     INGESTER = auto()  # whoever sends the token of somebody who may add files of some site
     SUPERUSER = auto()  # whoever sends the token of a superuser
     OWN_CHECK = auto()  # the route looks itself: browsers send no header with a websocket, S3 clients a signature

@@ -14,12 +14,16 @@ EVERY_SITE: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever sent a valid token; `NOBODY` sent none. `ingested_sites` are those whose files the user may add."""
+    """Whoever sent a valid token; `NOBODY` sent none. `ingested_sites` are those whose files the user may add.
+
+    `link_hash` is that of a link to a session, which came with the request: whoever has one may look at the session.
+    """
 
     username: str
     superuser: bool = False
     proposals: frozenset[str] = frozenset()
     ingested_sites: frozenset[str] = frozenset()
+    link_hash: str | None = None
 
     @property
     def ingests(self) -> bool:
