@@ -26,6 +26,7 @@ from session_api.feed.metrics import FeedMetrics
 from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
+from session_api.operations.session_rights import Role
 from support.servers import delete_streams
 from support.waiting import PATIENCE_S, until
 
@@ -49,13 +50,13 @@ class Accounts:
 
 
 class OwnedSessions:
-    """Implements `SessionRepository.owned_ids`."""
+    """Implements `SessionAccess.roles`: nothing is shared."""
 
     def __init__(self, owners):
         self.owners = dict(owners)
 
-    async def owned_ids(self, owner, ids):
-        return {session_id for session_id in ids if self.owners.get(session_id) == owner}
+    async def roles(self, caller, ids, *, also_deleted=False):
+        return {number: Role.OWNER for number in ids if self.owners.get(number) == caller.username}
 
 
 #: Who owns which session.

@@ -14,10 +14,12 @@ from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.groups import assembly as groups_assembly
 from session_api.names import assembly as names_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
+from session_api.sessions.access import SessionAccess
 from session_api.settings import SessionApiSettings
 from session_api.sites import assembly as sites_assembly
 from session_api.uploads import assembly as uploads_assembly
@@ -33,10 +35,12 @@ def create_core(settings: SessionApiSettings) -> DocumentCore:
 def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
-    owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
+    session_repository = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
+    groups, group_repository = groups_assembly.build(core, users=users)
+    session_access = SessionAccess(sessions=session_repository, groups=group_repository)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal_uploads = uploads_assembly.build(
@@ -49,20 +53,22 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         links=links,
         offers=offered,
         frames=frames,
-        sessions=owners,
+        rights=session_access,
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
         core,
         settings=settings,
-        sessions=owners,
+        sessions=session_repository,
+        access=session_access,
         operations=operations,
         users=users,
+        groups=group_repository,
         uploads=personal_uploads,
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
-    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
+    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=session_access)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     sites = sites_assembly.build(
@@ -80,6 +86,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     others = [
         uploads,
         accounts,
+        groups,
         offers,
         names,
         downloads,
@@ -90,5 +97,11 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         feed,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, authenticate=authenticator.authenticate, others=others)
+    web = web_assembly.build(
+        core,
+        settings=settings,
+        authenticate=authenticator.authenticate,
+        open_link=session_access.open_link,
+        others=others,
+    )
     return [*others, web.capability], web

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
@@ -203,7 +204,7 @@ class FeedClient:
         """Note what the frame says; return the event in it, if it holds one that is new."""
         match frame["type"]:
             case "event":
-                return self._new(Heard(frame["sequence"], feed_event_adapter.validate_python(frame["event"])))
+                return self._heard(frame)
             case "subscribed":
                 if frame["epoch"] != self.epoch:
                     self._newest.clear()
@@ -216,6 +217,17 @@ class FeedClient:
             case "error":
                 raise FeedRefusedError(frame["detail"])
         return None
+
+    def _heard(self, frame: dict[str, Any]) -> Heard | None:
+        """Return the event in a frame, if it is new and of a type known here: servers may know more."""
+        try:
+            event = feed_event_adapter.validate_python(frame["event"])
+        except ValidationError as error:
+            if error.errors()[0]["type"] != "union_tag_invalid":
+                raise
+            self.sequence = frame["sequence"]
+            return None
+        return self._new(Heard(frame["sequence"], event))
 
     def _new(self, heard: Heard) -> Heard | None:
         self.sequence = heard.sequence

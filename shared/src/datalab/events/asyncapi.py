@@ -17,6 +17,7 @@ from datalab.events.feed import (
     InfoImageChanged,
     OperationChanged,
     OperationDeleted,
+    SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
 )
@@ -94,6 +95,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (OperationChanged, "datalab.feed.v1.session.{session}"),
     (OperationDeleted, "datalab.feed.v1.session.{session}"),
     (SessionChanged, "datalab.feed.v1.session.{session}"),
+    (SessionAccessChanged, "datalab.feed.v1.session.{session}"),
     (SessionDeleted, "datalab.feed.v1.session.{session}"),
     (FrameChanged, "datalab.feed.v1.site.{site}"),
     (FrameDeleted, "datalab.feed.v1.site.{site}"),

@@ -12,12 +12,10 @@ from session_api.feed.hub import FeedHub
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
-from session_api.sessions.repository import SessionRepository
+from session_api.sessions.access import SessionAccess
 
 
-def build(
-    core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionRepository
-) -> Capability:
+def build(core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionAccess) -> Capability:
     metrics = FeedMetrics(core.registry)
     hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, metrics=metrics)
     admission = FeedAdmission(

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 from pydantic import ValidationError
 
 from datalab.errors import explain_validation
-from datalab.events.feed import SessionDeleted
+from datalab.events.feed import SessionAccessChanged, SessionDeleted, SessionFeedEvent
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
 from session_api.feed.hub import FeedHub
@@ -46,7 +46,8 @@ from session_api.feed.protocol import (
     client_frame_adapter,
 )
 from session_api.feed.settings import FeedSettings
-from session_api.sessions.repository import SessionRepository
+from session_api.operations.session_rights import Role
+from session_api.sessions.access import SessionAccess
 from session_api.web.user import User
 
 #: The same answer for another user's session and for one that does not exist: neither can be guessed.
@@ -68,7 +69,7 @@ class FeedConversation:
         queue: ClientQueue,
         user: User,
         hub: FeedHub,
-        sessions: SessionRepository,
+        sessions: SessionAccess,
         settings: FeedSettings,
         metrics: FeedMetrics,
         clock: Callable[[], datetime],
@@ -84,6 +85,8 @@ class FeedConversation:
         self._clock = clock
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(_MOST_FRAMES_WAITING)
         self._session_ids: set[int] = set()
+        #: Those of them that are the user's own: nobody takes these away unheard.
+        self._own: set[int] = set()
         self._sites: set[str] = set()
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
@@ -168,11 +171,12 @@ class FeedConversation:
             await self._send(ErrorFrame(detail=problem))
             return
         unknown = sessions - self._session_ids
-        owned = await self._sessions.owned_ids(self.user.username, unknown) if unknown else set()
-        if refused := unknown - owned:
+        roles = await self._sessions.roles(self.user, unknown) if unknown else {}
+        if refused := unknown - roles.keys():
             await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(refused))))
         if sites or sessions - refused:
-            await self._attach(sessions=unknown & owned, sites=sites - self._sites, resume=request.resume)
+            self._own |= {number for number, role in roles.items() if role is Role.OWNER}
+            await self._attach(sessions=unknown & roles.keys(), sites=sites - self._sites, resume=request.resume)
 
     def _problem(self, sessions: set[int], sites: set[str]) -> str | None:
         if not (sessions or sites):
@@ -224,6 +228,7 @@ class FeedConversation:
 
     async def _unsubscribe(self, request: Unsubscribe) -> None:
         self._session_ids -= set(request.sessions)
+        self._own -= set(request.sessions)
         self._sites -= set(request.sites)
         self._hub.detach(self._queue, map(session_subject, request.sessions))
         self._hub.detach(self._queue, map(site_subject, request.sites))
@@ -265,14 +270,40 @@ class FeedConversation:
 
     async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
         floor = self._queue.floors.get(item.subject)
-        if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, self._clock):
+        if floor is None or item.sequence <= floor or not await self._may_hear(item):
             return
         await self._outlet.send(item.text, item.frame)
         self._last_sent = item.sequence
         self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
-            self._session_ids.discard(item.event.session_id)
-            self._hub.detach(self._queue, (item.subject,))
+            self._forget(item.event)
+
+    async def _may_hear(self, item: FeedItem) -> bool:
+        """Tell whether an event is for the client.
+
+        Of sessions that others share it is asked for each: who may look at one is never remembered, and the news of a
+        change may come late. A client that may no longer is told that there is no such session.
+        """
+        event = item.event
+        if not isinstance(event, SessionFeedEvent):
+            return may_hear(self.user, event, self._clock)
+        number = event.session_id
+        if number in self._own and not isinstance(event, SessionAccessChanged):
+            return True
+        roles = await self._sessions.roles(self.user, [number], also_deleted=True)
+        self._own.discard(number)
+        if roles.get(number) is Role.OWNER:
+            self._own.add(number)
+        if number not in roles:
+            self._forget(event)
+            await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=(number,)))
+        return number in roles
+
+    def _forget(self, event: SessionFeedEvent) -> None:
+        """Be no longer subscribed to a session."""
+        self._session_ids.discard(event.session_id)
+        self._own.discard(event.session_id)
+        self._hub.detach(self._queue, (event.subject,))
 
     async def _send(self, frame: ServerFrame) -> None:
         await self._outlet.send(frame.encode())

@@ -64,9 +64,7 @@ async def get_group(caller: Caller, group_id: RowId, groups: Groups) -> Response
     return JsonReply(group_view(await groups.get(caller, group_id)))
 
 
-@router.patch(
-    "/{group_id}", response_model=GroupView, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Rename a group"
-)
+@router.patch("/{group_id}", response_model=GroupView, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Rename a group")
 @access(Access.USER)
 async def rename_group(caller: Caller, group_id: RowId, form: GroupForm, groups: Groups) -> Response:
     return JsonReply(group_view(await groups.rename(caller, group_id, form.name)))

@@ -20,8 +20,8 @@ from session_api.operations.expiry import ResultExpiry
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.maintenance import OperationMaintenance
 from session_api.operations.metrics import OperationMetrics
-from session_api.operations.projector import OperationProjector
 from session_api.operations.outputs import OutputFinder
+from session_api.operations.projector import OperationProjector
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.result_data import StoredResultData

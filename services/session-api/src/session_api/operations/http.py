@@ -93,7 +93,9 @@ async def create_operation(
     return JsonReply(await presenter.operation(operation), 201 if new else 200)
 
 
-@router.post("/bulk_delete", response_model=Deleted, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Delete several operations")
+@router.post(
+    "/bulk_delete", response_model=Deleted, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Delete several operations"
+)
 @access(Access.USER)
 async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds, operations: Operations) -> Response:
     return JsonReply(Deleted(deleted=await operations.delete_many(caller, session_id, form.ids)))
@@ -114,14 +116,21 @@ async def get_operation(
     return await delivered(request, JsonReply(await presenter.operation(operation)))
 
 
-@router.delete("/{operation_id}", status_code=204, responses=FORBIDDEN, summary="Delete an operation, stopping it if it runs")
+@router.delete(
+    "/{operation_id}", status_code=204, responses=FORBIDDEN, summary="Delete an operation, stopping it if it runs"
+)
 @access(Access.USER)
 async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations) -> Response:
     await operations.delete(caller, session_id, operation_id)
     return empty_reply()
 
 
-@router.post("/{operation_id}/cancel", response_model=OperationView, responses={**FORBIDDEN, **CONFLICT}, summary="Stop an operation")
+@router.post(
+    "/{operation_id}/cancel",
+    response_model=OperationView,
+    responses={**FORBIDDEN, **CONFLICT},
+    summary="Stop an operation",
+)
 @access(Access.USER)
 async def cancel_operation(
     caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter

@@ -1,7 +1,7 @@
 """Operations in MongoDB, each with its outbox.
 
-A method is about one user's operations, or about those of sessions, of which who asks has made sure that the caller may;
-one that looks beyond says `any` in its name.
+A method is about one user's operations, or about those of sessions, and who asks has made sure that the caller may; one
+that looks beyond says `any` in its name.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ _INDEXES = (
         name="turns",
         fields=(("owner", ASCENDING), ("request.lane", ASCENDING), ("_id", ASCENDING)),
         where={"status": OperationStatus.QUEUED.value},
+    ),
+    Index(
+        name="shown_by",
+        fields=(("request.restrictions.shown_by", ASCENDING),),
+        where={"request.restrictions.shown_by": {"$type": "string"}},
     ),
     Index(name="deleted", fields=(("deleted_at", ASCENDING),), where={"deleted": True}),
     Index(
@@ -317,6 +322,20 @@ class OperationRepository:
                 ({"_id": handle.id, "attempt": handle.attempt, **_of_session(session_id)}, changes, events)
                 for handle, events in deletions
             ]
+        )
+
+    async def forget_any_shown_by(self, username: str) -> None:
+        """Have what a user has shown in sessions of others be shown by nobody: somebody else may get the name."""
+        shown_by = {"$cond": [{"$eq": ["$$each.shown_by", username]}, "", "$$each.shown_by"]}
+        restrictions = {
+            "$map": {
+                "input": "$request.restrictions",
+                "as": "each",
+                "in": {"$mergeObjects": ["$$each", {"shown_by": shown_by}]},
+            }
+        }
+        await self._operations.update_all(
+            {"request.restrictions.shown_by": username}, [{"$set": {"request.restrictions": restrictions}}]
         )
 
     async def find_any_silent(self, lane: Lane, *, since: datetime, limit: int) -> list[Operation]:

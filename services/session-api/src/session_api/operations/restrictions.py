@@ -18,7 +18,7 @@ from session_api.web.user import User
 class Restriction(BaseModel):
     """Frames of one proposal that become public on a date; None is a proposal nobody knows, and a day never.
 
-    `shown_by` is who put the frames to use, if that is not the owner of the operation: it was done on outputs of theirs.
+    `shown_by` is who put the frames to use, if that is not the operation's owner, who has used outputs of theirs.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -47,8 +47,7 @@ class SeenOperations:
         return [
             (
                 each
-                if each.result is None
-                or vouchers.may_see(caller, each.request.restrictions, owner=each.owner, now=now)
+                if each.result is None or vouchers.may_see(caller, each.request.restrictions, owner=each.owner, now=now)
                 else each.without_result()
             ).without_frames(hidden & others.get(each.id, frozenset()))
             for each in operations

@@ -18,7 +18,7 @@ from session_api.operations.model import RETRYABLE, Operation, first_state
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder, request_digest
 from session_api.operations.seen import SeenOperations
-from session_api.operations.session_rights import Role, demand_role
+from session_api.operations.session_rights import Role, SessionRights, demand_role
 from session_api.operations.turns import Turns
 from session_api.web.bodies import JsonObject
 from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError
@@ -30,9 +30,9 @@ _MOST_RACES = 20
 
 
 class OperationService:
-    """What is in no session that the caller may look at does not exist: `SessionNotFoundError`, `OperationNotFoundError`.
+    """What is in no session that the caller may look at does not exist.
 
-    Who may look at a session, and no more, is told so where something would change: `ForbiddenError`.
+    Raises `SessionNotFoundError`, `OperationNotFoundError`. Who may look at a session, and no more, is told so where something would change: `ForbiddenError`.
     """
 
     def __init__(

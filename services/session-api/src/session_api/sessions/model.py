@@ -135,7 +135,9 @@ def shown_to_others(item: InputItem) -> InputItem:
     return {
         key: value
         for key, value in item.items()
-        if key not in LINK_KEYS and not isinstance(value, dict | list) and not (isinstance(value, str) and "://" in value)
+        if key not in LINK_KEYS
+        and not isinstance(value, dict | list)
+        and not (isinstance(value, str) and "://" in value)
     }
 
 

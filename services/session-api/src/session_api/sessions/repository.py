@@ -69,7 +69,7 @@ class SessionRepository:
     async def page(
         self, owner: str, groups: AbstractCollection[int], chosen: SessionFilter, window: Window
     ) -> tuple[int, list[Session]]:
-        """Return how many sessions of the owner's, or shared with a member of these groups, match; and the window of them.
+        """Return how many sessions match of the owner's, or shared with them or a group of theirs; and the window.
 
         The newest change comes first.
         """
@@ -83,9 +83,7 @@ class SessionRepository:
             query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes
         )
 
-    async def find_any_standings(
-        self, ids: Iterable[int], *, also_deleted: bool = False
-    ) -> dict[int, SessionStanding]:
+    async def find_any_standings(self, ids: Iterable[int], *, also_deleted: bool = False) -> dict[int, SessionStanding]:
         """Return who may do what in those of the sessions that there are."""
         wanted = frozenset(ids)
         if not wanted:
@@ -159,12 +157,12 @@ class SessionRepository:
         changes = {"$set": {"deleted": True, "deleted_at": now}}
         return await self._sessions.update(_own(owner, session_id), changes, events)
 
-    async def find_any_deleted(self, *, limit: int) -> list[tuple[str, int]]:
-        """Return owner and id of sessions that are deleted and not purged yet."""
+    async def find_any_deleted(self, *, limit: int) -> list[int]:
+        """Return sessions that are deleted and not purged yet."""
         rows = await self._sessions.rows(
-            {"deleted": True}, {"owner": True}, sort=[("deleted_at", ASCENDING)], limit=limit
+            {"deleted": True}, {"_id": True}, sort=[("deleted_at", ASCENDING)], limit=limit
         )
-        return [(row["owner"], row["_id"]) for row in rows]
+        return [row["_id"] for row in rows]
 
     async def purge_any(self, ids: Sequence[int], *, deleted_before: datetime) -> int:
         """Remove deleted sessions whose events are all published."""

@@ -23,6 +23,7 @@ from datalab.events.feed import (
     InfoImageChanged,
     OperationChanged,
     OperationDeleted,
+    SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
 )
@@ -133,8 +134,9 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id} operation {event.operation_id}: deleted"
         case SessionChanged():
             return f"session {event.session_id}: {event.name}"
-        case SessionDeleted():
-            return f"session {event.session_id}: deleted"
+        case SessionAccessChanged() | SessionDeleted():
+            fate = "deleted" if isinstance(event, SessionDeleted) else "shared otherwise than before"
+            return f"session {event.session_id}: {fate}"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
         case FileRefused():
