@@ -32,7 +32,8 @@ _MOST_RACES = 20
 class OperationService:
     """What is in no session that the caller may look at does not exist.
 
-    Raises `SessionNotFoundError`, `OperationNotFoundError`. Who may look at a session, and no more, is told so where something would change: `ForbiddenError`.
+    Raises `SessionNotFoundError`, `OperationNotFoundError`. Who may look at a session, and no more, is told so where
+    something would change: `ForbiddenError`.
     """
 
     def __init__(
