@@ -17,6 +17,7 @@ import datalab
 from datalab.cli import (
     dead_letters,
     frames,
+    groups,
     observatory,
     ops,
     send,
@@ -33,7 +34,7 @@ from datalab.cli.connection import with_data_dir
 from datalab.cli.standard_output import Commands
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
-_HTTP_ONLY: Final = ("frames", "ops", "send", "sessions", "users")
+_HTTP_ONLY: Final = ("frames", "groups", "ops", "send", "sessions", "users")
 #: They start a system; all others use one that runs, and so say which.
 _STARTING: Final[Mapping[str, Callable[..., None]]] = {"up": up.up, "demo": up.demo}
 _ALONE: Final[Mapping[str, Callable[..., None]]] = {
@@ -46,6 +47,7 @@ _GROUPS: Final[dict[str, typer.Typer]] = {
     "sessions": sessions.app,
     "ops": ops.app,
     "frames": frames.app,
+    "groups": groups.app,
     "users": users.app,
     "sites": sites.app,
     "dead-letters": dead_letters.app,

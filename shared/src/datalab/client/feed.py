@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
+from datalab.client.credentials import credentials
 from datalab.events.feed import FeedEvent, SessionDeleted, SessionFeedEvent, feed_event_adapter
 
 _FIRST_RETRY_S: Final = 0.1
@@ -67,15 +68,20 @@ class FeedClient:
         self,
         url: str,
         *,
-        token: str,
+        token: str | None,
+        link: str | None = None,
         on_pause: Callable[[str], None] = lambda _: None,
         on_return: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_pause` is told why there is no connection, each time one is tried in vain; `on_return` that there is."""
+        """A `link` opens a session of somebody else's.
+
+        `on_pause` is told why there is no connection, each time one is tried in vain; `on_return` that there is.
+        """
         self._on_pause = on_pause
         self._on_return = on_return
         self._url = url
-        self._headers = {"Authorization": f"Token {token}"}
+        # Who shows nothing is refused at once, and not waited for.
+        self._headers = credentials(token, link) or {"Authorization": "Token"}
         self._connection: ClientConnection | None = None
         self._sessions: set[int] = set()
         self._sites: set[str] = set()
