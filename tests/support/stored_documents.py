@@ -19,7 +19,7 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from session_api.accounts.model import Account
+from session_api.accounts.model import Account, Origin
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.sessions.model import Session
@@ -129,6 +129,20 @@ def session():
 def account():
     return Account(
         username="Ada", canonical="ada", active=True, superuser=False, proposals=("P1", "P2"), created=BEGINNING
+    )
+
+
+def account_with_roles():
+    return Account(
+        username="jwt|auth0|5f2a",
+        active=True,
+        superuser=False,
+        proposals=(),
+        ingests=("tst", "mrc"),
+        observatories=("tst",),
+        operator=True,
+        origin=Origin.ISSUER,
+        created=BEGINNING,
     )
 
 

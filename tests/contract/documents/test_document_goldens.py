@@ -26,6 +26,7 @@ from support.goldens import DATA, check_golden
 READ = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True)
 WRITTEN = {
     "account": stored_documents.account(),
+    "account.roles": stored_documents.account_with_roles(),
     "allsky_image": stored_documents.allsky_image(),
     "frame.bare": stored_documents.bare_frame(),
     "frame.full": stored_documents.full_frame(),

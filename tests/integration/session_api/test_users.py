@@ -137,7 +137,9 @@ async def test_users_are_listed_and_changed(world, root):
     await world.add_user("dave", proposals=["P1"])
     listed = body_of(await root.get(USERS, params={"limit": 1000}))
     (dave,) = [user for user in listed["results"] if user["username"] == "dave"]
-    assert list(dave) == ["username", "active", "superuser", "proposals", "ingests", "created"]
+    assert list(dave) == [
+        *("username", "active", "superuser", "operator", "proposals", "ingests", "observatories", "origin", "created")
+    ]
     assert (dave["active"], dave["superuser"], dave["proposals"]) == (True, False, ["P1"])
     assert [user["username"] for user in listed["results"]] == sorted(user["username"] for user in listed["results"])
     changed = body_of(await root.patch(f"{USERS}dave/", json={"proposals": ["P2", "P3"]}))
@@ -160,6 +162,33 @@ async def test_the_sites_somebody_may_add_files_of_are_sites(world, root):
         reply = await root.patch(f"{USERS}heidi/", json={"ingests": wrong})
         assert (reply.status_code, list(body_of(reply))) == (400, ["ingests"])
     assert body_of(await root.patch(f"{USERS}heidi/", json={"ingests": []}))["ingests"] == []
+
+
+async def test_a_user_speaks_for_the_sites_whose_files_they_add_unless_said(world, root):
+    await world.add_user("ivan", ingests=["tst"])
+    assert body_of(await root.get(f"{USERS}ivan/"))["observatories"] == ["tst"]
+    for observatories, status in (([], 403), (["mrc"], 403), (["tst"], 200), (["*"], 200)):
+        changed = body_of(await root.patch(f"{USERS}ivan/", json={"observatories": observatories}))
+        assert (changed["ingests"], changed["observatories"]) == (["tst"], observatories)
+        async with world.client("ivan") as client:
+            assert (await client.put("/tst/config", json={"site": "tst"})).status_code == status
+            assert (await client.post("/upload", json={"object_name": "tst-a-20261120-00000001-EX00.txt"})).is_success
+
+
+async def test_an_operator_lists_users_and_changes_none(world):
+    await world.add_user("opal", operator=True)
+    async with world.client("opal") as client:
+        listed = body_of(await client.get(USERS, params={"limit": 1000}))["results"]
+        assert [user["username"] for user in listed if user["operator"]] == ["opal"]
+        assert (await client.get(f"{USERS}opal/")).status_code == 200
+        for reply in (
+            await client.post(USERS, json={"username": "friend"}),
+            await client.patch(f"{USERS}opal/", json={"superuser": True}),
+            await client.delete(f"{USERS}alice/"),
+            await client.post(f"{USERS}alice/tokens/"),
+            await client.delete(f"{USERS}alice/tokens/"),
+        ):
+            assert reply.status_code == 403
 
 
 async def test_tokens_are_added_and_revoked(world, root):

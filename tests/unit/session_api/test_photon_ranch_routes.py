@@ -61,8 +61,11 @@ async def own(request):
     return PlainTextResponse(f"own {request.path_params['name']}")
 
 
-async def nobody(_token):
-    raise AuthenticationError("Invalid token.")
+class Nobody:
+    async def authenticate(self, _token):
+        raise AuthenticationError("Invalid token.")
+
+    authenticate_bearer = authenticate
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ async def client():
         middleware=[
             Middleware(PathRule),
             Middleware(StageRule),
-            Middleware(Authentication, authenticate=nobody),
+            Middleware(Authentication, identities=Nobody()),
         ],
     )
     add_error_handlers(app)

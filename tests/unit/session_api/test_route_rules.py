@@ -20,7 +20,12 @@ from session_api.web.failures import AuthenticationError
 from session_api.web.user import User
 
 ROUTES = create_app(SessionApiSettings()).routes
-USERS = {"user": User("ada"), "super": User("root", superuser=True)}
+USERS = {
+    "user": User("ada"),
+    "operator": User("opal", operator=True),
+    "ingester": User("ines", ingested_sites=frozenset({"tst"})),
+    "super": User("root", superuser=True),
+}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
@@ -52,15 +57,20 @@ def test_what_anybody_may_call():
     }
     assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
+    assert paths[Access.OPERATOR] == {"/api/users", "/api/users/{username}"}
     assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}
 
 
-async def authenticate(token):
-    if token == "away":
-        raise TransientError("the document store does not answer")
-    if token not in USERS:
-        raise AuthenticationError("Invalid token.")
-    return USERS[token]
+class Identities:
+    async def authenticate(self, token):
+        if token == "away":
+            raise TransientError("the document store does not answer")
+        if token not in USERS:
+            raise AuthenticationError("Invalid token.")
+        return USERS[token]
+
+    async def authenticate_bearer(self, token):
+        return await self.authenticate(token.removeprefix("signed-for-"))
 
 
 async def answer(request):
@@ -87,7 +97,7 @@ def application():
         openapi_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Authentication, authenticate=authenticate),
+            Middleware(Authentication, identities=Identities()),
             Middleware(BodyLimit, budget=ByteBudget(total=1000, per_user=1000), max_bytes=10, timeout_s=5),
         ],
     )
@@ -100,6 +110,8 @@ def application():
         Route("/api/forgotten", undeclared, methods=["POST"]),
         Route("/api/large", declared(Access.USER, max_body_bytes=20), methods=["POST"]),
         Route("/api/stream", declared(Access.USER, streams_body=True), methods=["POST"]),
+        Route("/api/operator", declared(Access.OPERATOR), methods=["POST"]),
+        Route("/api/ingester", declared(Access.INGESTER), methods=["POST"]),
         Mount("/api/mounted", routes=[Route("/super", declared(Access.SUPERUSER), methods=["POST"])]),
     ]
     return app
@@ -130,6 +142,31 @@ async def test_who_gets_through(client, path, nobody, user, superuser):
     for token, status in ((None, nobody), ("user", user), ("super", superuser), ("wrong", 401), ("away", 503)):
         reply = await client.post(path, headers={"Authorization": f"Token {token}"} if token else {})
         assert reply.status_code == status, token
+
+
+@pytest.mark.parametrize(
+    ("path", "let_in"),
+    [
+        ("/api/user", {"user", "operator", "ingester", "super"}),
+        ("/api/operator", {"operator", "super"}),
+        ("/api/ingester", {"ingester", "super"}),
+        ("/api/super", {"super"}),
+        ("/api/forgotten", {"super"}),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["Token ", "token  ", "Bearer signed-for-", "bearer signed-for-"])
+async def test_each_role_gets_to_its_routes(client, path, let_in, scheme):
+    for role in USERS:
+        reply = await client.post(path, headers={"Authorization": f"{scheme}{role}"})
+        assert reply.status_code == (200 if role in let_in else 403), role
+
+
+@pytest.mark.parametrize("said", ["", "Token", "Bearer", "Basic dXNlcg==", "Token a b", "Bearer a b", "super"])
+async def test_a_header_that_names_nobody_lets_nobody_in(client, said):
+    for path in ("/api/user", "/public"):
+        reply = await client.post(path, headers={"Authorization": said})
+        assert (reply.status_code, list(reply.json())) == (401, ["detail"])
+        assert reply.headers["WWW-Authenticate"] == "Token"
 
 
 @pytest.mark.parametrize(("path", "nobody"), [("/api/user", 401), ("/api/super", 401), ("/api/public", 405)])

@@ -98,10 +98,6 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sites,
     ]
     web = web_assembly.build(
-        core,
-        settings=settings,
-        authenticate=authenticator.authenticate,
-        open_link=session_access.open_link,
-        others=others,
+        core, settings=settings, identities=authenticator, open_link=session_access.open_link, others=others
     )
     return [*others, web.capability], web

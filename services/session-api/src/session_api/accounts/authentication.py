@@ -5,26 +5,35 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from datalab.errors import TransientError
-from session_api.accounts.model import Account
+from datalab.events.envelope import utc_now
+from session_api.accounts.model import Account, Origin
 from session_api.accounts.repository import AccountRepository
 from session_api.accounts.usernames import ADMIN_USERNAME
+from session_api.accounts.web_tokens import WebTokens
 from session_api.web.failures import AuthenticationError
 from session_api.web.user import User
+
+T = TypeVar("T")
 
 _ADMIN = User(ADMIN_USERNAME, superuser=True)
 
 
 class Authenticator:
-    """Tells the user behind a token. Tokens are known by their hashes only.
+    """Tells the user behind a token. Our own are known by their hashes only, those of an issuer by its signature.
 
     Waits for the document store as long as people do: one that hangs keeps its connections, and the driver waits. This
     is the first question of every request, so that none gets further while the store hangs.
     """
 
-    def __init__(self, *, users: AccountRepository, admin_token: str | None, timeout_s: float) -> None:
+    def __init__(
+        self, *, users: AccountRepository, admin_token: str | None, timeout_s: float, web_tokens: WebTokens | None
+    ) -> None:
         self._users = users
+        self._web_tokens = web_tokens
         self._timeout_s = timeout_s
         self._admin_hash = token_hash(admin_token) if admin_token else None
 
@@ -44,14 +53,38 @@ class Authenticator:
         """
         if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
             return _ADMIN
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                account = await self._users.find_any_by_token_hash(digest)
-        except TimeoutError:
-            raise TransientError("the document store does not answer") from None
+        account = await self._in_time(self._users.find_any_by_token_hash(digest))
         if account is None:
             raise AuthenticationError("Invalid token.")
         return _active(account)
+
+    async def authenticate_bearer(self, token: str) -> User:
+        """Return whom a JSON Web Token was signed for, with the rights it gives. Raises as `authenticate` does.
+
+        That there is such a user is kept, so that they can be shut out; what a token gives holds for the request alone.
+        """
+        if self._web_tokens is None:
+            raise AuthenticationError("Authentication credentials were not provided.")
+        signed = await self._web_tokens.read(token)
+        _active(await self._in_time(self._account_of(signed.username)))
+        return signed.rights.user(signed.username)
+
+    async def _account_of(self, username: str) -> Account | None:
+        known = await self._users.find_any_recent(username)
+        if known is None:
+            known = Account(
+                username=username, active=True, superuser=False, proposals=(), origin=Origin.ISSUER, created=utc_now()
+            )
+            if not await self._users.insert(known):  # by another request, or one of that name is being deleted
+                return await self._users.find_any(username)
+        return known
+
+    async def _in_time(self, question: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await question
+        except TimeoutError:
+            raise TransientError("the document store does not answer") from None
 
     async def user_named(self, username: str) -> User:
         """Return a user as they stand now, without a token of theirs.

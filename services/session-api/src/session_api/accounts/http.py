@@ -28,7 +28,7 @@ Username = Annotated[
     ),
 ]
 Proposals = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=10_000)]
-#: Sites whose files a user may add.
+#: Sites a user has to do with.
 Ingested = Annotated[
     list[Annotated[str, Spelled(rf"\*|{site_codes.PATTERN}", f"a site ({site_codes.RIGHT}) or *")]],
     Field(max_length=1000),
@@ -44,7 +44,12 @@ class NewUser(Form):
     username: Username
     proposals: Proposals = Field(default_factory=list, description="proposals whose frames the user may see")
     superuser: StrictBool = False
+    operator: StrictBool = Field(default=False, description="may see how the system does, and nothing that is private")
     ingests: Ingested = Field(default_factory=list, description="sites whose files the user may add; `*` is every site")
+    observatories: Ingested | None = Field(
+        default=None,
+        description="sites the user speaks for, as their own software does; those whose files they may add unless said",
+    )
 
 
 class UserChange(Form):
@@ -52,12 +57,14 @@ class UserChange(Form):
 
     active: StrictBool | None = None
     superuser: StrictBool | None = None
+    operator: StrictBool | None = None
     proposals: Proposals | None = None
     ingests: Ingested | None = None
+    observatories: Ingested | None = None
 
 
 @router.get("", response_model=Page[UserView], summary="List users")
-@access(Access.SUPERUSER)
+@access(Access.OPERATOR)
 async def list_users(request: Request, window: PageWindow, users: Users) -> Response:
     count, accounts = await users.page(window)
     return page_reply(request, window, count, list(map(user_view, accounts)))
@@ -66,14 +73,12 @@ async def list_users(request: Request, window: PageWindow, users: Users) -> Resp
 @router.post("", status_code=201, response_model=TokenView, responses=BAD_FIELDS, summary="Make a user")
 @access(Access.SUPERUSER)
 async def create_user(form: NewUser, users: Users) -> Response:
-    token = await users.create(
-        username=form.username, proposals=form.proposals, superuser=form.superuser, ingests=form.ingests
-    )
+    token = await users.create(**form.model_dump())
     return JsonReply(TokenView(username=form.username, token=token), 201)
 
 
 @router.get("/{username}", response_model=UserView, responses=NOT_FOUND, summary="Read a user")
-@access(Access.SUPERUSER)
+@access(Access.OPERATOR)
 async def get_user(username: str, users: Users) -> Response:
     return JsonReply(user_view(await users.get(username)))
 
@@ -81,9 +86,7 @@ async def get_user(username: str, users: Users) -> Response:
 @router.patch("/{username}", response_model=UserView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Change a user")
 @access(Access.SUPERUSER)
 async def change_user(username: str, form: UserChange, users: Users) -> Response:
-    account = await users.change(
-        username, active=form.active, superuser=form.superuser, proposals=form.proposals, ingests=form.ingests
-    )
+    account = await users.change(username, form.model_dump(exclude_none=True))
     return JsonReply(user_view(account))
 
 

@@ -18,6 +18,7 @@ from session_api.web.access import Access, access
 from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS
 from session_api.web.dependencies import Caller, provided
 from session_api.web.failures import AuthenticationError, FieldError
+from session_api.web.photon_ranch import TEXT, TextReply, photon_ranch_router
 from session_api.web.replies import JsonReply
 from session_api.web.strict_json import JsonParseError, parse_json
 
@@ -44,6 +45,9 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+
+
+photon_ranch = photon_ranch_router(tag="users")
 
 
 class TokenReply(TypedDict):
@@ -102,6 +106,12 @@ async def get_profile(caller: Caller) -> Response:
             is_superuser=caller.superuser,
         )
     )
+
+
+@photon_ranch.post("/dummy-requires-auth", response_model=None, responses={200: TEXT}, summary="Be known")
+@access(Access.USER)
+async def be_known(_caller: Caller) -> Response:
+    return TextReply("successful authorization")
 
 
 def _fields(body: bytes, content_type: str) -> dict[str, Any]:

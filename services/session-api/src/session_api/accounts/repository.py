@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from datalab.documents.document import ASCENDING, Document, Index
 from datalab.platform.documents.client import Database, DuplicateKeyError, aggregated
@@ -73,6 +74,17 @@ class AccountRepository:
         self._known.keep(token_hash, account, changes=changes)
         return account
 
+    async def find_any_recent(self, username: str) -> Account | None:
+        """Return an account likewise as it was within the last seconds."""
+        name, changes = f"name:{username}", self._known.changes
+        known = self._known.find(name)
+        if known is not None:
+            return known
+        account = await self.find_any(username)
+        if account is not None:
+            self._known.keep(name, account, changes=changes)
+        return account
+
     async def find_any(self, username: str) -> Account | None:
         return await self._users.find_one({"_id": username, **_PRESENT})
 
@@ -89,27 +101,12 @@ class AccountRepository:
         """Store a new account; return False if its name is taken, or one that looks the same."""
         return await self._users.insert(account)
 
-    async def update(
-        self,
-        username: str,
-        *,
-        active: bool | None,
-        superuser: bool | None,
-        proposals: Sequence[str] | None,
-        ingests: Sequence[str] | None = None,
-    ) -> Account | None:
-        """Change what is not None."""
-        wanted: Document = {
-            "active": active,
-            "superuser": superuser,
-            "proposals": None if proposals is None else list(proposals),
-            "ingests": None if ingests is None else list(ingests),
-        }
-        changes = {name: value for name, value in wanted.items() if value is not None}
+    async def update(self, username: str, changes: Mapping[str, Any]) -> Account | None:
+        """Change fields of an account."""
         if not changes:
             return await self.find_any(username)
         with self._known.forgotten():
-            return await self._users.change_and_find({"_id": username, **_PRESENT}, {"$set": changes})
+            return await self._users.change_and_find({"_id": username, **_PRESENT}, {"$set": dict(changes)})
 
     async def mark_deleted(self, username: str, *, now: datetime) -> bool:
         """Delete a user, whose tokens are invalid from then on; return whether there was one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import token_hash
@@ -26,18 +27,17 @@ class UserService:
         """Return how many accounts there are, and the window of them."""
         return await self._users.page_of_all(window)
 
-    async def create(
-        self, *, username: str, proposals: Sequence[str], superuser: bool, ingests: Sequence[str] = ()
-    ) -> str:
-        """Make a user and return the first token. Raises `FieldError` if nobody may have the name, or somebody has."""
+    async def create(self, *, username: str, **rights: Any) -> str:
+        """Make a user and return the first token. Raises `FieldError` if nobody may have the name, or somebody has.
+
+        `rights` are fields of `Account`.
+        """
         check_username(username)
         account = Account(
+            **{"superuser": False, "proposals": (), **rights},
             username=username,
             canonical=canonical(username),
             active=True,
-            superuser=superuser,
-            proposals=tuple(proposals),
-            ingests=tuple(ingests),
             created=utc_now(),
         )
         if not await self._users.insert(account):
@@ -54,19 +54,9 @@ class UserService:
             raise UserNotFoundError
         return account
 
-    async def change(
-        self,
-        username: str,
-        *,
-        active: bool | None,
-        superuser: bool | None,
-        proposals: Sequence[str] | None,
-        ingests: Sequence[str] | None = None,
-    ) -> Account:
-        """Change what is not None. Raises `UserNotFoundError`."""
-        account = await self._users.update(
-            username, active=active, superuser=superuser, proposals=proposals, ingests=ingests
-        )
+    async def change(self, username: str, changes: Mapping[str, Any]) -> Account:
+        """Change fields of an account. Raises `UserNotFoundError`."""
+        account = await self._users.update(username, changes)
         if account is None:
             raise UserNotFoundError
         return account

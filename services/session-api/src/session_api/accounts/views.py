@@ -14,8 +14,11 @@ class UserView(TypedDict):
     username: str
     active: bool
     superuser: bool
+    operator: bool
     proposals: list[str]
     ingests: list[str]
+    observatories: list[str]
+    origin: str
     created: str
 
 
@@ -32,7 +35,10 @@ def user_view(account: Account) -> UserView:
         username=account.username,
         active=account.active,
         superuser=account.superuser,
+        operator=account.operator,
         proposals=list(account.proposals),
         ingests=list(account.ingests),
+        observatories=list(account.speaks_for),
+        origin=account.origin,
         created=shown_datetime(account.created),
     )

@@ -231,7 +231,7 @@ class UploadService:
         )
 
     def _require_open(self, wanted: WantedUpload, caller: User) -> None:
-        if not self._open_sites.let(caller, wanted.site):
+        if not self._open_sites.let_send(caller, wanted.site):
             raise RefusedError(f"Files of site {wanted.site!r} are taken from its own software only, with a token.")
 
     async def _require_free(self, wanted: WantedUpload) -> None:

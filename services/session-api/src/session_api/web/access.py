@@ -8,12 +8,14 @@ async def list_things(caller: Caller) -> Response: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, TypeVar
 
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
+
+from session_api.web.photon_ranch import PhotonRanchRoute
 
 EndpointT = TypeVar("EndpointT", bound=object)
 
@@ -27,6 +29,7 @@ class Access(Enum):
     USER = auto()  # whoever sends a valid token
     READER = auto()  # whoever sends a valid token, or a link to a session: what that opens, the services look
     INGESTER = auto()  # whoever sends the token of somebody who may add files of some site
+    OPERATOR = auto()  # whoever sends the token of somebody who looks after the system: of an operator or a superuser
     SUPERUSER = auto()  # whoever sends the token of a superuser
     OWN_CHECK = auto()  # the route looks itself: browsers send no header with a websocket, S3 clients a signature
 
@@ -35,13 +38,15 @@ class Access(Enum):
 class RouteRules:
     """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
 
-    A route with a large answer is called when there is memory for one.
+    A route with a large answer is called when there is memory for one. One of `photon_ranch` says in its words that
+    nobody is known.
     """
 
     access: Access
     max_body_bytes: int | None = None
     streams_body: bool = False
     large_answer: bool = False
+    photon_ranch: bool = False
 
 
 def access(
@@ -79,7 +84,9 @@ def _rules_for(scope: Scope) -> RouteRules:
         path = scope["path"]
         return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC)
     rules = declared_rules(route) or RouteRules(Access.SUPERUSER)
-    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.INGESTER}:
+    if isinstance(route, PhotonRanchRoute):
+        rules = replace(rules, photon_ranch=True)
+    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.OPERATOR, Access.INGESTER}:
         return RouteRules(Access.USER)  # that the method is wrong may be told to any user
     return rules
 

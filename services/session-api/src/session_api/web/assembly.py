@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from datalab.platform.assembly import Capability, Core
 from session_api.web import http
 from session_api.web.answer_limit import AnswerLimit
-from session_api.web.authentication import Authenticate, Authentication, OpenLink
+from session_api.web.authentication import Authentication, Identities, OpenLink
 from session_api.web.body_limit import BodyLimit
 from session_api.web.budget import ByteBudget
 from session_api.web.metrics import HttpMetrics
@@ -31,7 +31,7 @@ class Web:
 
 
 def build(
-    core: Core, *, settings: WebSettings, authenticate: Authenticate, open_link: OpenLink, others: Sequence[Capability]
+    core: Core, *, settings: WebSettings, identities: Identities, open_link: OpenLink, others: Sequence[Capability]
 ) -> Web:
     """Put it together for an application with these other capabilities."""
     unread = ByteBudget(total=settings.answer_bytes_in_hand, per_user=settings.answer_bytes_in_hand // 3)
@@ -57,7 +57,7 @@ def build(
             Middleware(PathRule),
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
-            Middleware(Authentication, authenticate=authenticate, open_link=open_link),
+            Middleware(Authentication, identities=identities, open_link=open_link),
             Middleware(
                 BodyLimit,
                 budget=bodies,

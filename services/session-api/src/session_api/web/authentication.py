@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from datalab.errors import TransientError
 from session_api.web.access import Access, rules_for
 from session_api.web.failures import AuthenticationError, ForbiddenError
-from session_api.web.replies import transient_reply, usage_reply
+from session_api.web.replies import JsonReply, transient_reply, usage_reply
 from session_api.web.user import NOBODY, User
 
 #: Returns the user a token was given to. Raises `AuthenticationError`, `TransientError`.
@@ -22,6 +22,21 @@ OpenLink = Callable[[str], Awaitable[str]]
 #: In which a link to a session comes: never in an address, which ends up in logs.
 LINK_HEADER: Final = "x-session-link"
 
+#: What the gateway in front of the first service said of whoever it did not know (photonranch-api, `serverless.yml`).
+_UNAUTHORIZED: Final = {"message": "Unauthorized"}
+
+
+class Identities(Protocol):
+    """Knows who calls."""
+
+    async def authenticate(self, token: str) -> User:
+        """Return the user a token was given to. Raises `AuthenticationError`, `TransientError`."""
+        ...
+
+    async def authenticate_bearer(self, token: str) -> User:
+        """Return the user a JSON Web Token was signed for. Raises likewise."""
+        ...
+
 
 class Authentication:
     """ASGI middleware: puts the `User` into the request's state as `user`, None for nobody in particular.
@@ -29,47 +44,84 @@ class Authentication:
     Before the body is read and before the path is told to exist, so that nobody without a token can make us do either.
     """
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, open_link: OpenLink) -> None:
+    def __init__(self, app: ASGIApp, *, identities: Identities, open_link: OpenLink) -> None:
         self._app = app
-        self._authenticate = authenticate
+        self._identities = identities
         self._open_link = open_link
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        needed = rules_for(scope).access
+        rules = rules_for(scope)
+        needed = rules.access
         headers = Headers(scope=scope)
         authorization, link = headers.get("authorization"), headers.get(LINK_HEADER)
         without_token = needed is Access.PUBLIC or (needed is Access.READER and link is not None)
         user: User | None = None
         try:
             if needed is not Access.OWN_CHECK and (authorization is not None or not without_token):
-                user = await self._authenticate(token_in_header(authorization))
+                user = await user_in_header(authorization, self._identities)
             if needed is not Access.OWN_CHECK and link is not None:
                 user = replace(user or NOBODY, link_hash=await self._open_link(link))
         except AuthenticationError as error:
-            await usage_reply(error)(scope, receive, send)
+            in_their_words = rules.photon_ranch and not _is_token(authorization)
+            await (_unauthorized() if in_their_words else usage_reply(error))(scope, receive, send)
             return
         except TransientError as error:
             await transient_reply(error)(scope, receive, send)
             return
-        if (needed is Access.SUPERUSER and not (user and user.superuser)) or (
-            needed is Access.INGESTER and not (user and user.ingests)
-        ):
+        if not _may_call(user, needed):
             await usage_reply(ForbiddenError())(scope, receive, send)
             return
         scope["state"]["user"] = user
         await self._app(scope, receive, send)
 
 
+def _may_call(user: User | None, needed: Access) -> bool:
+    match needed:
+        case Access.SUPERUSER:
+            return user is not None and user.superuser
+        case Access.OPERATOR:
+            return user is not None and user.operates
+        case Access.INGESTER:
+            return user is not None and user.ingests
+        case _:
+            return True
+
+
+async def user_in_header(authorization: str | None, identities: Identities) -> User:
+    """Return who sent an `Authorization` header: `Token <token>`, or `Bearer <JSON Web Token>`.
+
+    Raises `AuthenticationError`, `TransientError`.
+    """
+    scheme, token = _credentials(authorization)
+    return await (identities.authenticate_bearer(token) if scheme == "bearer" else identities.authenticate(token))
+
+
 def token_in_header(authorization: str | None) -> str:
     """Return the token of an `Authorization: Token <token>` header. Raises `AuthenticationError`."""
+    scheme, token = _credentials(authorization)
+    if scheme != "token":
+        raise AuthenticationError("Authentication credentials were not provided.")
+    return token
+
+
+def _credentials(authorization: str | None) -> tuple[str, str]:
     parts = (authorization or "").split()
-    if not parts or parts[0].lower() != "token":
+    scheme = parts[0].lower() if parts else ""
+    if scheme not in {"token", "bearer"}:
         raise AuthenticationError("Authentication credentials were not provided.")
     if len(parts) == 1:
         raise AuthenticationError("Invalid token header. No credentials provided.")
     if len(parts) > 2:
         raise AuthenticationError("Invalid token header. Token string should not contain spaces.")
-    return parts[1]
+    return scheme, parts[1]
+
+
+def _is_token(authorization: str | None) -> bool:
+    return (authorization or "").lower().split()[:1] == ["token"]
+
+
+def _unauthorized() -> JsonReply:
+    return JsonReply(_UNAUTHORIZED, 401, {"WWW-Authenticate": "Bearer"})

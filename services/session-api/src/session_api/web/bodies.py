@@ -23,6 +23,12 @@ class Detail(BaseModel):
     detail: str
 
 
+class Unauthorized(BaseModel):
+    """Who calls is not known, in the words of the gateway clients of Photon Ranch know."""
+
+    message: str
+
+
 class InputError(BaseModel):
     """Field errors, each key a field with its texts. `error` is meant for the user."""
 

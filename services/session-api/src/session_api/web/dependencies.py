@@ -15,7 +15,7 @@ from session_api.web.user import NOBODY, User
 _token_scheme = APIKeyHeader(
     name="Authorization",
     scheme_name="Token",
-    description="`Token <40 hexadecimal digits>`",
+    description="`Token <40 hexadecimal digits>`, or `Bearer <JSON Web Token>` of the issuer that is set",
     auto_error=False,
 )
 

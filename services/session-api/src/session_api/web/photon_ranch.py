@@ -29,7 +29,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.errors import UsageError
-from session_api.web.bodies import ANY_ROUTE, ErrorResponses
+from session_api.web.bodies import ANY_ROUTE, Detail, ErrorResponses, Unauthorized
 from session_api.web.errors import fields_of, is_about_the_path
 from session_api.web.replies import usage_status
 from session_api.web.strict_json import JsonParseError, parse_json
@@ -49,6 +49,8 @@ _TEXT: Final = {"content": {"application/json": {"schema": {"type": "string"}}}}
 TEXT: Final[dict[str, Any]] = {"description": "Bare text, without quotes", **_TEXT}
 #: What is said by whoever cannot wait any longer, in the words of the gateway clients know.
 WAITED: Final[ErrorResponses] = {504: {"model": GatewayTimeout, "description": "Not ready yet: ask again"}}
+#: Who is not known is told so in the words of that gateway, too; whoever sends a token of ours, in ours.
+_UNKNOWN: Final[ErrorResponses] = {401: {"model": Unauthorized | Detail}}
 #: What any of these routes can answer when something is wrong with the request.
 TEXT_ERRORS: Final[ErrorResponses] = {400: TEXT, 403: TEXT, 404: TEXT}
 
@@ -91,7 +93,9 @@ class PhotonRanchRoute(APIRoute):
 
 def photon_ranch_router(*, tag: str, route_class: type[PhotonRanchRoute] = PhotonRanchRoute) -> APIRouter:
     """Return a router for routes of the Photon Ranch API. Literal paths go before those with `{site}`."""
-    return APIRouter(tags=[tag], route_class=route_class, strict_content_type=False, responses=ANY_ROUTE)
+    return APIRouter(
+        tags=[tag], route_class=route_class, strict_content_type=False, responses={**ANY_ROUTE, **_UNKNOWN}
+    )
 
 
 class StageRule:

@@ -14,15 +14,21 @@ EVERY_SITE: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever sent a valid token; `NOBODY` sent none. `ingested_sites` are those whose files the user may add.
+    """Whoever sent a valid token; `NOBODY` sent none.
 
-    `link_hash` is that of a link to a session, which came with the request: whoever has one may look at the session.
+    `ingested_sites` are those whose files the user may add, `observatories` those the user speaks for: their
+    configuration, status, queues, whatever their own software says. An operator sees how the system does, and nothing
+    that is anybody's own. Who is `read_only` sent a token that was given for reading. `link_hash` is that of a link
+    to a session, which came with the request: whoever has one may look at the session.
     """
 
     username: str
     superuser: bool = False
     proposals: frozenset[str] = frozenset()
     ingested_sites: frozenset[str] = frozenset()
+    observatories: frozenset[str] = frozenset()
+    operator: bool = False
+    read_only: bool = False
     link_hash: str | None = None
 
     @property
@@ -33,6 +39,15 @@ class User:
     def may_ingest(self, site: str) -> bool:
         """Tell whether the user may add files of a site."""
         return self.superuser or not self.ingested_sites.isdisjoint({site, EVERY_SITE})
+
+    def may_speak_for(self, site: str) -> bool:
+        """Tell whether the user may say what a site's own software says."""
+        return self.superuser or not self.observatories.isdisjoint({site, EVERY_SITE})
+
+    @property
+    def operates(self) -> bool:
+        """Whether the user may see how the system does."""
+        return self.superuser or self.operator
 
     @property
     def readable_proposals(self) -> frozenset[str] | None:
