@@ -26,7 +26,7 @@ GroupName = Annotated[
     Spelled(r"[^\x00-\x1f\x7f]*", "a text without control characters"),
 ]
 #: Who cannot be a user is told that there is no such one.
-MemberName = Annotated[str, Path(min_length=1, max_length=150)]
+MemberName = Annotated[str, Path(min_length=1, max_length=200)]
 
 router = json_router("/api/groups", tag="groups", errors=NOT_FOUND)
 
@@ -40,7 +40,7 @@ class GroupForm(Form):
 class NewOwner(Form):
     """Who is to own it."""
 
-    user: Annotated[str, Field(min_length=1, max_length=150)]
+    user: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @router.get("", response_model=Page[GroupView], summary="List the groups you are in")

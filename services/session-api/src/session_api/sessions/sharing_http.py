@@ -20,7 +20,7 @@ from session_api.web.strict_json import json_router
 
 Shares = Annotated[SharingService, provided(SharingService)]
 #: Who cannot be a user is told that there is no such one.
-Username = Annotated[str, Path(min_length=1, max_length=150)]
+Username = Annotated[str, Path(min_length=1, max_length=200)]
 
 router = json_router("/api/datasessions/{session_id}", tag="sharing", errors={**NOT_FOUND, **FORBIDDEN})
 
@@ -38,7 +38,7 @@ class GivenRole(Form):
 class NewOwner(Form):
     """Whose a session is to be."""
 
-    user: Annotated[str, Field(min_length=1, max_length=150)]
+    user: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @router.get("/shares", response_model=SharingView, summary="Read with whom a session is shared")
