@@ -111,7 +111,7 @@ class FeedServer:
         self.hub = FeedHub(stream=BusFeedStream(self.bus), settings=settings, metrics=metrics)
         self._admission = FeedAdmission(
             hub=self.hub,
-            authenticator=Authenticator(users=accounts, admin_token=None, timeout_s=5),
+            authenticator=Authenticator(users=accounts, web_tokens=None, admin_token=None, timeout_s=5),
             sessions=sessions,
             settings=settings,
             metrics=metrics,

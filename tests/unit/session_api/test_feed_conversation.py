@@ -75,7 +75,7 @@ class Talk:
         self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
         self.service = FeedAdmission(
             hub=self.hub,
-            authenticator=Authenticator(users=self.accounts, admin_token=None, timeout_s=5),
+            authenticator=Authenticator(users=self.accounts, web_tokens=None, admin_token=None, timeout_s=5),
             sessions=self.sessions,
             settings=limits,
             metrics=self.metrics,
@@ -389,6 +389,23 @@ async def test_of_sessions_of_ones_own_nobody_is_asked_until_somebody_says_that_
         await talk.stream.pump()
         await talk.channel.heard(lambda frames: {**NO_SESSION, "sessions": [1]} in frames)
     assert len(events(talk.channel.frames)) == 2
+
+
+async def test_a_guest_of_a_silent_session_is_told_in_time_that_it_is_closed():
+    talk = Talk(MemoryStream(), feed_token_check_s=0.001)
+    talk.sessions.roles_of_ada[4] = Role.VIEWER
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[4, 1])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.sessions.away = True
+        asked = talk.sessions.asked
+        await until(lambda: talk.sessions.asked > asked + 1)
+        talk.sessions.away = False
+        del talk.sessions.roles_of_ada[4]
+        await talk.channel.heard(lambda frames: NO_SESSION in frames)
+        talk.channel.say(action="unsubscribe", sessions=[2])
+        await talk.channel.heard(lambda frames: frames[-1] == {"type": "unsubscribed", "sessions": [1], "sites": []})
+    assert talk.channel.frames.count(NO_SESSION) == 1
 
 
 async def test_a_guest_hears_that_the_session_is_deleted():

@@ -136,6 +136,6 @@ class FeedAdmission:
         while True:
             await asyncio.sleep(self._settings.feed_token_check_s)
             try:
-                conversation.user = await self._user(shown)
+                conversation.look_again(await self._user(shown))
             except TransientError:
                 continue  # the store is away; the last answer stands until it can be asked again

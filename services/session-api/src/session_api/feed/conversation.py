@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
-from datalab.errors import explain_validation
+from datalab.errors import TransientError, explain_validation
 from datalab.events.feed import SessionAccessChanged, SessionDeleted, SessionFeedEvent
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
@@ -87,10 +88,17 @@ class FeedConversation:
         self._session_ids: set[int] = set()
         #: Those of them that are the user's own: nobody takes these away unheard.
         self._own: set[int] = set()
+        self._to_look_again = False
         self._sites: set[str] = set()
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
         self._last_sent = hub.sequence
+
+    def look_again(self, user: User) -> None:
+        """Go on for a user as they stand now, and look whether what others share with them is still shared."""
+        self.user = user
+        self._to_look_again = True
+        self._queue.wake.set()
 
     async def run(self) -> NoReturn:
         """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
@@ -122,6 +130,9 @@ class FeedConversation:
     async def _speak(self) -> NoReturn:
         await self._send(Welcome(epoch=self._hub.epoch, sequence=self._hub.sequence, user=self.user.username))
         while True:
+            if self._to_look_again:
+                self._to_look_again = False
+                await self._leave_what_is_closed()
             while self._queue.has_work or not self._requests.empty():
                 await self._recover()
                 if self._requests.empty():
@@ -276,7 +287,7 @@ class FeedConversation:
         self._last_sent = item.sequence
         self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
-            self._forget(item.event)
+            self._forget(item.event.session_id)
 
     async def _may_hear(self, item: FeedItem) -> bool:
         """Tell whether an event is for the client.
@@ -295,15 +306,28 @@ class FeedConversation:
         if roles.get(number) is Role.OWNER:
             self._own.add(number)
         if number not in roles:
-            self._forget(event)
-            await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=(number,)))
+            await self._leave({number})
         return number in roles
 
-    def _forget(self, event: SessionFeedEvent) -> None:
-        """Be no longer subscribed to a session."""
-        self._session_ids.discard(event.session_id)
-        self._own.discard(event.session_id)
-        self._hub.detach(self._queue, (event.subject,))
+    async def _leave_what_is_closed(self) -> None:
+        shared = self._session_ids - self._own
+        try:
+            roles = await self._sessions.roles(self.user, shared, also_deleted=True) if shared else {}
+        except TransientError:
+            return  # it is asked for each event besides
+        if closed := shared - roles.keys():
+            await self._leave(closed)
+
+    async def _leave(self, sessions: AbstractSet[int]) -> None:
+        """Be no longer subscribed to sessions that the client may not look at any more, and say so."""
+        for number in sessions:
+            self._forget(number)
+        await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(sessions))))
+
+    def _forget(self, number: int) -> None:
+        self._session_ids.discard(number)
+        self._own.discard(number)
+        self._hub.detach(self._queue, (session_subject(number),))
 
     async def _send(self, frame: ServerFrame) -> None:
         await self._outlet.send(frame.encode())
