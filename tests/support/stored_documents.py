@@ -20,9 +20,12 @@ from datalab.events.operations import (
     StoredFile,
 )
 from session_api.accounts.model import Account, Origin
+from session_api.groups.model import Group
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
-from session_api.sessions.model import Session
+from session_api.operations.restrictions import Restriction
+from session_api.operations.session_rights import Role
+from session_api.sessions.model import Session, SessionLink, Share
 from session_api.sites.model import SiteConfiguration
 from session_api.uploads.model import version_of
 from session_api.uploads.personal.model import PersonalUpload, UploadState
@@ -123,6 +126,27 @@ def session():
         accessed=BEGINNING,
         modified=BEGINNING,
         revision=1,
+    )
+
+
+def shared_session():
+    shares = (
+        Share(user="bob", role=Role.EDITOR, since=BEGINNING),
+        Share(group=5, role=Role.VIEWER, since=BEGINNING),
+    )
+    link = SessionLink(hash="f" * 64, since=BEGINNING)
+    return session().model_copy(update={"shares": shares, "link": link, "joint": True})
+
+
+def shared_operation():
+    """Return one on a closed output of bob's, started by ada."""
+    restrictions = (Restriction(proposal_id="P1", public_date=None, shown_by="bob"),)
+    return operation(OperationStatus.PENDING, request=_REQUEST.model_copy(update={"restrictions": restrictions}))
+
+
+def group():
+    return Group(
+        id=5, name="Variable Stars", canonical="variable stars", owner="ada", members=("ada", "bob"), created=BEGINNING
     )
 
 

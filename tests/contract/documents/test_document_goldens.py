@@ -14,6 +14,7 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account
+from session_api.groups.model import Group
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
 from session_api.sites.model import SiteConfiguration
@@ -39,7 +40,10 @@ WRITTEN = {
     "operation.failed": stored_documents.failed(),
     "operation.pending": stored_documents.pending(),
     "operation.waiting": stored_documents.waiting(),
+    "group": stored_documents.group(),
+    "operation.shared": stored_documents.shared_operation(),
     "session": stored_documents.session(),
+    "session.shared": stored_documents.shared_session(),
     "upload_ticket": stored_documents.upload_ticket(),
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
@@ -53,6 +57,7 @@ MODELS = {
     "frame": FrameDocument,
     "frame_header": HeaderDocument,
     "frame_tally": TallyDocument,
+    "group": Group,
     "operation": Operation,
     "session": Session,
     "upload_ticket": UploadTicket,
@@ -89,6 +94,13 @@ def test_a_frame_with_its_header_in_it_keeps_what_lists_show():
     frame = FrameDocument.read(stored)
     assert (frame.header["OBJECT"], frame.header_id, frame.cards) == ("M31", None, {"SITEID": "tst"})
     assert "header" not in frame.stored()
+
+
+def test_a_session_from_before_it_could_be_shared_is_shared_with_nobody():
+    stored = json_util.loads((DATA / "documents/session.former.json").read_text(encoding="utf-8"), json_options=READ)
+    session = Session.read(stored)
+    assert (session.shares, session.link, session.joint) == ((), None, False)
+    assert session == stored_documents.session()
 
 
 def _without_what_no_document_holds(document):
