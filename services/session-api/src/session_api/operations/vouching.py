@@ -31,7 +31,11 @@ class Vouchers:
         """Tell whether the caller, who may look at the session, may see what an operation of `owner`'s made."""
         return all(
             each.allows(caller, now=now)
-            or any(each.allows(self.users[name], now=now) for name in (owner, each.shown_by) if name in self.users)
+            or any(
+                each.allows(self.users[name], now=now)
+                for name in (owner, each.shown_by)
+                if name is not None and name in self.users
+            )
             for each in restrictions
         )
 

@@ -14,7 +14,7 @@ from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.together import Together
-from session_api.sessions.model import Session, SessionFilter, SessionStanding
+from session_api.sessions.model import Belonging, Session, SessionFilter, SessionStanding
 from session_api.web.window import Window
 
 #: Sessions of which one question asks who may do what.
@@ -73,12 +73,12 @@ class SessionRepository:
 
         The newest change comes first.
         """
-        belonging = {
+        ways: dict[Belonging, Document] = {
             "own": {"owner": owner},
             "include": {"$or": [{"owner": owner}, *_shared_with(owner, groups)]},
             "only": {"owner": {"$ne": owner}, "$or": _shared_with(owner, groups)},
-        }[chosen.belonging]
-        query = {"$and": [{**belonging, "deleted": False}, *_conditions(chosen)]}
+        }
+        query = {"$and": [{**ways[chosen.belonging], "deleted": False}, *_conditions(chosen)]}
         return await self._sessions.count(query), await self._sessions.find_within(
             query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes
         )

@@ -85,7 +85,7 @@ def sharing_view(sharing: Sharing) -> SharingView:
 
 
 def _share_view(share: Share, groups: Mapping[int, str]) -> ShareView:
-    view = ShareView(role=share.role.value, since=shown_datetime(share.since))
+    view = ShareView(role="editor" if share.role is Role.EDITOR else "viewer", since=shown_datetime(share.since))
     if share.user is not None:
         view["user"] = share.user
     if share.group is not None:
