@@ -130,7 +130,8 @@ class FeedClient:
             await self._come_back(error)
         while True:
             frame = await self._frame()
-            if frame["type"] == "error":
+            # Of another session it may be said meanwhile that it is closed: that refuses nothing.
+            if frame["type"] == "error" and not set(frame.get("sessions", sessions)).isdisjoint(sessions):
                 self._sessions -= set(frame.get("sessions", ()))
                 raise FeedRefusedError(frame["detail"])
             heard = self._take(frame)

@@ -141,7 +141,8 @@ class SessionRepository:
 
     async def find_any_groups(self) -> list[int]:
         """Return the groups that sessions are shared with."""
-        return await self._sessions.distinct("shares.group", {"shares.group": {"$type": "number"}, "deleted": False})
+        groups = await self._sessions.distinct("shares.group", {"shares.group": {"$type": "number"}, "deleted": False})
+        return [group for group in groups if group is not None]  # what is shared with users has none
 
     async def withdraw_any(self, *, user: str | None = None, group: int | None = None) -> None:
         """Share no session with a user or a group any more, who is no more."""
