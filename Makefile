@@ -8,7 +8,7 @@ DATA_DIR := .datalab
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
 # compute: one more than there are cores.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')

@@ -10,6 +10,8 @@ import itertools
 import json
 import time
 import zipfile
+from datetime import datetime
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from datalab.local.reach import Reach
 from datalab.local.system import running_system
 from support.fits_files import pixels
 from support.photon_ranch import Observatory, Script, exposure, jpeg, listening
+from support.skies import DAY_S, NIGHTS, TOLERANCE_S
 from support.waiting import until
 
 CONFIG = {
@@ -299,6 +302,36 @@ async def test_6_where_there_are_no_images_it_says_so(server):
     body = {"start_timestamp_s": 0, "end_timestamp_s": 1, "fits_size": "best", "site": "tst"}
     reply = await post(server, "/api/downloadzip", body)
     assert (reply.status_code, reply.text) == (404, "No images exist for the given query.")
+
+
+# --- 9 ----------------------------------------------------------------------------------------------------------
+
+
+async def test_9_the_events_of_a_night_are_those_of_the_first_service(server, observatory):
+    await asyncio.to_thread(observatory.put_config, "tst", CONFIG)
+    golden = NIGHTS[2]  # of this place
+    told = (await get(server, f"/api/events?site=tst&when={golden['when']}")).json()
+    assert list(told) == sorted(golden["events"], key=golden["events"].get)
+    for name, expected in golden["events"].items():
+        assert abs(told[name] - expected) * DAY_S < TOLERANCE_S, name
+    now = (await get(server, "/api/events?site=tst")).json()
+    assert {name for name in golden["events"] if not name.startswith("Moon")} <= now.keys()
+
+
+async def test_9_the_calendar_shows_the_moon(server):
+    """It asks for what it shows and twelve days on both sides, in local time with a Z at the end."""
+    shown = {"lat": 34, "lng": -119, "start": "2022-06-19T17:00:00Z", "end": "2022-07-20T17:00:00Z"}
+    reply = await get(server, f"/api/events/moon/rise-set-illum?{urlencode(shown)}")
+    passages = reply.json()
+    assert len(passages) in {29, 30}
+    for passage in passages:
+        assert set(passage) == {"illumination", "rise", "set", "transit"}
+        assert passage["rise"] < passage["transit"] < passage["set"]
+        assert 0 <= passage["illumination"] <= 1
+    rises = [datetime.fromisoformat(passage["rise"]).timestamp() for passage in passages]
+    assert min(abs(rise - 1656687310) for rise in rises) <= TOLERANCE_S  # 2022-07-01T14:55:10Z
+    wrong = await get(server, "/api/events/moon/rise-set-illum?lat=34&lng=-119&start=today&end=tomorrow")
+    assert (wrong.status_code, wrong.text[:36]) == (404, "Error with format of start/end times")
 
 
 # --- 10 ---------------------------------------------------------------------------------------------------------

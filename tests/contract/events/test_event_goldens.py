@@ -6,7 +6,18 @@ from typing import get_args
 
 import pytest
 
-from datalab.events import analysis, archives, asyncapi, feed, frames, offers, operations, previews, site_images
+from datalab.events import (
+    analysis,
+    archives,
+    asyncapi,
+    ephemeris,
+    feed,
+    frames,
+    offers,
+    operations,
+    previews,
+    site_images,
+)
 from support.goldens import DATA, check_golden
 
 ENVELOPE = {
@@ -174,6 +185,24 @@ EXAMPLES = [
     ),
     archives.ArchiveRequested(
         **ENVELOPE, key="downloads/zips/a.zip", list_key="downloads/zips/a.json", answer_within_s=8
+    ),
+    ephemeris.SiteNightRequested(
+        **ENVELOPE,
+        latitude_deg=31.33,
+        longitude_deg=-100.46,
+        height_m=640.0,
+        air=ephemeris.AirAtSite(pressure_hpa=867.25, temperature_c=10.0),
+        unix_s=1718000000.0,
+        utc_offset_s=-18000.0,
+        answer_within_s=5,
+    ),
+    ephemeris.MoonPassagesRequested(
+        **ENVELOPE,
+        latitude_deg=34.0,
+        longitude_deg=-119.0,
+        start_s=1656633600.0,
+        stop_s=1657238400.0,
+        answer_within_s=5,
     ),
     feed.OperationChanged(
         **ENVELOPE,

@@ -7,6 +7,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.xml import marshal, unmarshal
 from urllib3 import HTTPResponse
 
+from datalab.errors import UsageError
 from datalab.platform.objects.lifecycle import apply_rules, keep_rules
 
 
@@ -78,3 +79,12 @@ def test_a_store_that_knows_no_rules_is_asked_for_nothing(store):
 def test_a_store_that_refuses_us_is_no_store_without_rules():
     with pytest.raises(S3Error):
         apply_rules(Store(refusal=s3_error("AccessDenied")), "b", WARM)
+
+
+def test_a_class_the_store_does_not_have_is_named():
+    class WithoutTiers(Store):
+        def set_bucket_lifecycle(self, bucket, config):
+            raise s3_error("InvalidStorageClass")
+
+    with pytest.raises(UsageError, match=r"no storage class STANDARD_IA.*DATALAB_S3_COLD_CLASS"):
+        apply_rules(WithoutTiers(), "b", COLD)

@@ -53,7 +53,7 @@ def test_what_anybody_may_call():
         *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
         # What sites say of themselves; who may say it, the service asks.
         *("/", "/all/config", "/{site}/config"),
-        "/allskyimage/{site}",
+        *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
     }
     # Who has a link to a session may look at it, and no more.
     assert paths[Access.READER] == {

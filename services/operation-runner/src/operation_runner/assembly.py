@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datalab.platform.assembly import Capability, Core
 from operation_runner.analysing import assembly as analysing
 from operation_runner.downloads import assembly as downloads_assembly
+from operation_runner.ephemeris import assembly as ephemeris
 from operation_runner.execution import assembly as execution
 from operation_runner.inputs.scratch import ScratchCache
 from operation_runner.offers.describer import Describer
@@ -30,4 +31,5 @@ def build(core: Core, settings: OperationRunnerSettings) -> Sequence[Capability]
         analysing.build(core, settings, actions=describer, inputs=scratch, making=making),
         execution.build(core, settings, operations=describer, inputs=scratch),
         previews.build(core, settings, scratch=scratch),
+        ephemeris.build(),
     ]

@@ -13,6 +13,7 @@ from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
 from session_api.downloads import assembly as downloads_assembly
+from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.groups import assembly as groups_assembly
 from session_api.names import assembly as names_assembly
@@ -71,9 +72,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=session_access)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
-    sites = sites_assembly.build(
+    sites, configurations = sites_assembly.build(
         core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
     )
+    ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
         settings=settings,
@@ -95,6 +97,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        ephemeris,
         sites,
     ]
     web = web_assembly.build(

@@ -6,6 +6,7 @@ from datalab.platform.settings import DocumentServiceSettings
 from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
 from session_api.downloads.settings import DownloadSettings
+from session_api.ephemeris.settings import EphemerisSettings
 from session_api.feed.settings import FeedSettings
 from session_api.names.settings import NameSettings
 from session_api.operations.settings import OperationSettings
@@ -19,6 +20,7 @@ class SessionApiSettings(
     AccountSettings,
     OperationSettings,
     AnalysisSettings,
+    EphemerisSettings,
     FeedSettings,
     UploadSettings,
     NameSettings,

@@ -70,7 +70,12 @@ INDEXES = (
     # Asked for together again and again, while neither alone chooses few frames.
     *(
         Index(fields=(("release", ASCENDING), (first, ASCENDING), (second, ASCENDING), *NEWEST_FIRST))
-        for first, second in (("site", "user_id"), ("site", "filter_name"), ("proposal_id", "site_id"))
+        for first, second in (
+            ("site", "user_id"),
+            ("site", "filter_name"),
+            ("user_id", "filter_name"),
+            ("proposal_id", "site_id"),
+        )
     ),
     *(Index(fields=(("release", ASCENDING), (field, ASCENDING))) for field in ("_id", "frame_id", "public_date")),
     Index(fields=(("sky", ON_SPHERE),), name=SKY_INDEX),

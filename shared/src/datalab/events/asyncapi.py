@@ -10,6 +10,7 @@ import datalab
 from datalab.events.analysis import AnalysisAnswered, AnalysisDescribed, AnalysisRequested
 from datalab.events.archives import ArchiveRequested
 from datalab.events.envelope import Event
+from datalab.events.ephemeris import MoonPassagesRequested, SiteNightRequested
 from datalab.events.feed import (
     FileRefused,
     FrameChanged,
@@ -47,6 +48,7 @@ from datalab.events.operations import (
 from datalab.events.previews import PreviewFailed, PreviewMade, PreviewRequested
 from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.topology import (
+    ALMANAC,
     ANALYSIS_OFFERS,
     ANALYSTS,
     ARCHIVERS,
@@ -61,7 +63,7 @@ from datalab.events.topology import (
 #: Where answers go: an inbox of whoever asked, below the prefix of its user, named by the request.
 INBOX = "{inbox_prefix}.{request}"
 #: Who answers questions.
-_ANSWERING = (ANALYSTS, ARCHIVERS, RECORDERS)
+_ANSWERING = (ANALYSTS, ARCHIVERS, ALMANAC, RECORDERS)
 
 #: Every event and the subjects it is published on, with the parts that vary in braces.
 EVENTS: tuple[tuple[type[Event], str], ...] = (
@@ -91,6 +93,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
     (ArchiveRequested, "datalab.archive.requested.v1"),
+    (SiteNightRequested, "datalab.site-night.requested.v1"),
+    (MoonPassagesRequested, "datalab.moon-passages.requested.v1"),
     (AnalysisAnswered, INBOX),
     (OperationChanged, "datalab.feed.v1.session.{session}"),
     (OperationDeleted, "datalab.feed.v1.session.{session}"),

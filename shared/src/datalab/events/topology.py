@@ -272,6 +272,13 @@ ARCHIVERS = QueueGroup(
     subjects=("datalab.archive.requested.v1",),
 )
 
+#: As analyses, of no file: where the Sun and the Moon stand is computed, and nothing is fetched or stored.
+ALMANAC = QueueGroup(
+    name="almanac",
+    description="runners, the Sun and the Moon over a place",
+    subjects=("datalab.site-night.requested.v1", "datalab.moon-passages.requested.v1"),
+)
+
 #: Sites announce their files here; what is taken goes into FILES under the site's name. The last token is the site, and
 #: the bus sees to it that only that site's user can send it.
 ANNOUNCERS = QueueGroup(

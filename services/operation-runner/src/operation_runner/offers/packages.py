@@ -14,6 +14,7 @@ _LOADED = (
     "operation_runner.computing.job",
     "operation_runner.analysing.worker",
     "operation_runner.previews.worker",
+    "operation_runner.ephemeris.worker",
     "operation_runner.offers.describing",
     "operation_runner.offers.loaded",
 )

@@ -13,10 +13,15 @@ from datalab.documents.document import Document
 from datalab.documents.frame import PICTURE_ROLES, SCIENCE_ROLES, SHOWN_KEYWORDS, THUMBNAIL_ROLES, FrameDocument
 
 
-class FileRow(TypedDict):
-    """A file of a frame: see `FrameFile`."""
+class PictureRow(TypedDict):
+    """A picture of a frame: see `FrameFile`."""
 
     key: str
+
+
+class FileRow(PictureRow):
+    """A file of a frame, likewise."""
+
     etag: str
     md5: NotRequired[str | None]
     media_type: str
@@ -63,14 +68,15 @@ class FrameRow(TypedDict):
     public_date: datetime | None
 
 
-_SHOWN_ROLES = (*SCIENCE_ROLES, *PICTURE_ROLES, *THUMBNAIL_ROLES)
+_PICTURES = (*PICTURE_ROLES, *THUMBNAIL_ROLES)
 #: What frames need, and images: each field costs its part of the time that a page takes.
 FRAME_FIELDS: Document = {
     **dict.fromkeys(("frame_id", "capture_date", "observation_date", "observation_day", "public_date"), True),
     **dict.fromkeys(("site_id", "telescope_id", "instrument_id", "filter_name", "exposure_time_s"), True),
     **dict.fromkeys(("proposal_id", "observation_id", "request_id", "target_name", "configuration_type"), True),
     **dict.fromkeys(("reduction_level", "footprint", "related", "former"), True),
-    **{f"files.{role}.{name}": True for role in _SHOWN_ROLES for name in FileRow.__annotations__},
+    **{f"files.{role}.{name}": True for role in SCIENCE_ROLES for name in FileRow.__annotations__},
+    **{f"files.{role}.key": True for role in _PICTURES},
 }
 IMAGE_FIELDS: Document = {
     **dict.fromkeys(
@@ -78,7 +84,7 @@ IMAGE_FIELDS: Document = {
     ),
     **dict.fromkeys(("right_ascension_deg", "declination_deg", "altitude_deg", "azimuth_deg", "airmass"), True),
     **dict.fromkeys(("exposure_time_s", "filter_name", "username", "user_id"), True),
-    **{f"files.{role}.key": True for role in _SHOWN_ROLES},
+    **{f"files.{role}.key": True for role in (*SCIENCE_ROLES, *_PICTURES)},
     # Until ingest has changed them all, there are frames with the whole header in them.
     **{f"{kept}.{keyword}": True for kept in ("cards", "header") for keyword in SHOWN_KEYWORDS},
 }

@@ -14,7 +14,7 @@ from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocumen
 from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
 from session_api.archive.file_numbers import FIRST_THUMBNAIL, number_of, placed
-from session_api.archive.rows import FileRow, FrameRow, row_of
+from session_api.archive.rows import FileRow, FrameRow, PictureRow, row_of
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
 from session_api.web.replies import shown_datetime
@@ -228,7 +228,7 @@ class FramePresenter:
             if there
         ]
 
-    def _thumbnail(self, row: FrameRow, number: int, size: str, file: FileRow) -> ThumbnailView:
+    def _thumbnail(self, row: FrameRow, number: int, size: str, file: PictureRow) -> ThumbnailView:
         return {
             "id": number_of(row["frame_id"], FIRST_THUMBNAIL + number),
             "frame": row["frame_id"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 from datalab.errors import UsageError
 
@@ -21,7 +22,7 @@ def valid_key(key: str) -> str:
     Refused: an empty key or segment (servers fold `a//b` to `a/b`), `.` and `..`, control characters, and names longer
     than 1024 bytes in all or 255 bytes in one segment.
     """
-    if len(key) <= MAX_SEGMENT_BYTES and _PLAIN.fullmatch(key):
+    if _is_plain(key):
         return key
     try:
         segments = [segment.encode() for segment in key.split("/")]
@@ -36,3 +37,12 @@ def valid_key(key: str) -> str:
             f"object key of {len(key.encode())} bytes: at most {MAX_KEY_BYTES}, {MAX_SEGMENT_BYTES} in a segment"
         )
     return key
+
+
+def quoted_key(key: str) -> str:
+    """Return a key as it stands in the path of a signed request. Raises `UsageError` like `valid_key`."""
+    return key if _is_plain(key) else quote(valid_key(key), safe="/~")
+
+
+def _is_plain(key: str) -> bool:
+    return len(key) <= MAX_SEGMENT_BYTES and _PLAIN.fullmatch(key) is not None

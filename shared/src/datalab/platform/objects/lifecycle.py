@@ -15,6 +15,7 @@ from minio.commonconfig import ENABLED, Filter
 from minio.error import InvalidResponseError, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule, Transition
 
+from datalab.errors import UsageError
 from datalab.events.object_keys import DATA, INFO_IMAGES, TRIALS
 
 _OURS: Final = "datalab-"
@@ -48,7 +49,10 @@ def keep_rules(*, cold_class: str | None, cold_after_days: int) -> list[KeepRule
 
 
 def apply_rules(client: Minio, bucket: str, rules: Sequence[KeepRule]) -> bool | None:
-    """Have the bucket obey our rules; return whether that was a change, None if the store knows no rules."""
+    """Have the bucket obey our rules; return whether that was a change, None if the store knows no rules.
+
+    Raises `UsageError` for a storage class that the store does not have.
+    """
     present = _rules_of(client, bucket)
     if present is None:
         return None
@@ -57,7 +61,16 @@ def apply_rules(client: Minio, bucket: str, rules: Sequence[KeepRule]) -> bool |
     after = [_as_rule(rule) for rule in rules]
     if before == {_told(rule) for rule in after}:
         return False
-    client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *after]))
+    try:
+        client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *after]))
+    except S3Error as error:
+        if error.code != "InvalidStorageClass":
+            raise
+        named = ", ".join(sorted({rule.storage_class for rule in rules if rule.storage_class}))
+        raise UsageError(
+            f"the object store has no storage class {named}: make it there first (with MinIO: `mc ilm tier add`), or "
+            "name none in DATALAB_S3_COLD_CLASS"
+        ) from error
     return True
 
 

@@ -24,7 +24,7 @@ from time import time
 from urllib.parse import quote, urlsplit
 
 from datalab.platform.objects.bucket import s3_client
-from datalab.platform.objects.keys import valid_key
+from datalab.platform.objects.keys import quoted_key
 from datalab.platform.settings import S3Settings
 
 #: How long a slot is, as a part of a link's life: a link handed out is good for nine tenths of it or longer.
@@ -89,7 +89,7 @@ class Links:
         return link
 
     def _sign(self, key: str, content_type: str | None, filename: str | None) -> str:
-        path = self._folder + quote(valid_key(key), safe="/~")
+        path = self._folder + quoted_key(key)
         query = self._slot.query
         if filename is not None:
             query += f"&response-content-disposition={quote(_attachment(filename), safe='~')}"

@@ -1,0 +1,1 @@
+"""Tells when the Sun and the Moon rise and set, while somebody waits."""
