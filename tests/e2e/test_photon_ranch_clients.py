@@ -41,6 +41,7 @@ CONFIG = {
     "events": {"Sun Set": 46354.0621, "day_directory": "20261129", "use_by": 46355.2},
     "camera_size_x": 4096,
 }
+ADMIN_TOKEN = "the-operators-own-token"
 TODAY = time.strftime("%Y%m%d", time.gmtime())
 _numbers = itertools.count(1)
 
@@ -51,7 +52,7 @@ async def server(tmp_path_factory):
     async with running_system(
         tmp_path_factory.mktemp("photon-ranch"),
         reach=Reach(api_port=free_port()),
-        environ={"DATALAB_OPEN_SITES": '["*"]'},
+        environ={"DATALAB_OPEN_SITES": '["*"]', "DATALAB_ADMIN_TOKEN": ADMIN_TOKEN},
     ) as system:
         yield system.api_url
 
@@ -302,6 +303,64 @@ async def test_6_where_there_are_no_images_it_says_so(server):
     body = {"start_timestamp_s": 0, "end_timestamp_s": 1, "fits_size": "best", "site": "tst"}
     reply = await post(server, "/api/downloadzip", body)
     assert (reply.status_code, reply.text) == (404, "No images exist for the given query.")
+
+
+# --- 7 ----------------------------------------------------------------------------------------------------------
+
+
+async def test_7_a_note_is_written_by_staff_and_read_by_all(server):
+    url = f"{server}/api/nightlog/tst"
+    note = {"site": "tst", "username": "Ada", "userid": "auth0|1", "message": "Cloudy", "ttl_hours": "48"}
+    body = {"note_data": {**note, "selected_image": {"base_filename": "tst-1", "header": {}}}}
+    staff = {"Authorization": f"Token {ADMIN_TOKEN}", "Content-Type": "application/json;charset=UTF-8"}
+
+    async def call(method, **options):
+        return await asyncio.to_thread(requests.request, method, url, timeout=30, **options)
+
+    assert (await call("GET")).status_code == 204
+    refused = await call("POST", json=body)
+    assert (refused.status_code, refused.json()) == (401, {"message": "Unauthorized"})
+    written = await call("POST", data=json.dumps(body), headers=staff)
+    assert (written.status_code, written.text) == (200, "Note created successfully")
+    read = (await call("GET")).json()
+    assert read["note_data"] == body["note_data"]
+    assert read["ttl_timestamp_seconds"] - read["created_timestamp"] == 48 * 3600
+    assert (await call("DELETE", headers=staff)).status_code == 204
+    assert (await call("GET")).status_code == 204
+
+
+# --- the neighbours ---------------------------------------------------------------------------------------------
+
+
+async def test_how_a_site_is_and_what_it_says_is_seen_as_the_user_interface_does(server, observatory):
+    roof = {"enclosure": {"enclosure1": {"shutter_status": "Open", "dome_azimuth": 12.5, "enclosure_message": ""}}}
+    weather = {"observing_conditions": {"observing_conditions1": {"wx_ok": "Yes", "temperature_C": float("nan")}}}
+    async with listening(server, "tst") as listener:
+        for kind, status in (("enclosure", roof), ("weather", weather), ("device", {"mount": {"m1": {"ra": 1.5}}})):
+            await asyncio.to_thread(observatory.send_status, "tst", kind, status)
+            assert observatory.reply.json()["ResponseMetadata"]["HTTPStatusCode"] == 200
+        await asyncio.to_thread(observatory.send_to_user, "tst", "Opening the roof")
+        assert observatory.reply.status_code == 200
+        phase = json.dumps({"site": "tst", "message": "Sky flats"})
+        await asyncio.to_thread(requests.post, f"{server}/status/phase_status", data=phase, timeout=30)
+        await until(lambda: listener.topic("userstatus") and listener.topic("phase_status"))
+        await until(lambda: {each["statusType"] for each in listener.topic("sitestatus")} >= {"enclosure", "device"})
+    said = listener.topic("userstatus")[-1]
+    assert (said["message"], said["log_level"], said["timestamp"].isdigit()) == ("Opening the roof", "INFO", True)
+    values = await asyncio.to_thread(observatory.enclosure, "tst")
+    assert values == {"shutter_status": "Open", "dome_azimuth": 12.5, "enclosure_message": "-"}
+    whole = (await get(server, "/status/tst/complete_status")).json()
+    assert whole["status_age_timestamps_ms"].keys() >= {"device", "weather", "enclosure"}
+    assert whole["status"]["mount"]["m1"]["ra"]["val"] == 1.5
+    assert whole["status"]["observing_conditions"]["observing_conditions1"]["temperature_C"]["val"] is None
+    on_the_map = (await get(server, "/status/allopenstatus")).json()["tst"]
+    assert (on_the_map["wx_ok"], on_the_map["enclosure"]["status_age_s"] < 600) == (True, True)
+    yesterday = int(time.time()) - 86_400
+    logs = (await get(server, f"/logs/recent-logs?after_time={yesterday}&site=tst")).json()
+    assert logs[0]["message"] == "Opening the roof"
+    phases = (await get(server, "/status/phase_status/tst?max_age_seconds=3600")).json()
+    assert phases[0]["message"] == "Sky flats"
+    assert (await get(server, "/status/tst/obs_settings/")).json() == {}
 
 
 # --- 9 ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from session_api.feed import websocket
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.datastream import Datastream
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
@@ -109,14 +110,16 @@ class FeedServer:
         settings = FeedSettings(**limits)
         metrics = FeedMetrics(self.registry)
         self.hub = FeedHub(stream=BusFeedStream(self.bus), settings=settings, metrics=metrics)
+        self.live = LiveStatuses(self.bus)
         self._admission = FeedAdmission(
             hub=self.hub,
-            authenticator=Authenticator(users=accounts, web_tokens=None, admin_token=None, timeout_s=5),
+            live=self.live,
+            authenticator=Authenticator(users=accounts, admin_token=None, timeout_s=5),
             sessions=sessions,
             settings=settings,
             metrics=metrics,
         )
-        self._datastream = Datastream(hub=self.hub, settings=settings, metrics=metrics)
+        self._datastream = Datastream(hub=self.hub, live=self.live, settings=settings, metrics=metrics)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.address = self._socket.getsockname()
@@ -127,6 +130,7 @@ class FeedServer:
         await self.bus.connect()
         await apply_topology(self.bus.jetstream)
         await self.hub.start()
+        await self.live.start()
         app = FastAPI()
         app.state.services = {FeedAdmission: self._admission, Datastream: self._datastream}
         app.include_router(websocket.router)

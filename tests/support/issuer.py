@@ -6,10 +6,12 @@ import http.server
 import json
 import threading
 import time
+import warnings
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from jwt.warnings import InsecureKeyLengthWarning
 
 AUDIENCE = "master"
 ROLES_CLAIM = "https://photonranch.org/user_metadata"
@@ -65,7 +67,9 @@ class Issuer:
         """Return a token as it should be, but for what is named."""
         kid = key_id or next(iter(self.keys))
         claims = self.claims(**({} if roles is None else {ROLES_CLAIM: {"roles": roles}}), **changes)
-        return jwt.encode(claims, key or self.keys[kid], algorithm="RS256", headers={"kid": kid, **(header or {})})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+            return jwt.encode(claims, key or self.keys[kid], algorithm="RS256", headers={"kid": kid, **(header or {})})
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ class Observatory:
     """The observatory's computer. It has no credentials, names no content type, and joins addresses with a slash."""
 
     def __init__(self, server):
+        self._server = server
         self._api = f"{server}/api"
 
     def request(self, method, uri, payload=None, *, timeout=10):
@@ -54,6 +55,21 @@ class Observatory:
             form = {"file": (f"/home/ptr/archive/tst/{name}", io.BytesIO(content))}
             answer = requests.post(offer["url"], data=offer["fields"], files=form, timeout=10)
         return answer
+
+    def send_status(self, site, kind, status):
+        """Tell how one kind of its things is; it does not look at the answer."""
+        data = json.dumps({"statusType": kind, "status": status})
+        self.reply = requests.post(f"{self._server}/status/{site}/status/", data=data, timeout=20)
+
+    def enclosure(self, wema):
+        """Return what the weather station says of the roof, as the observatory reads it: values without their times."""
+        status = requests.get(f"{self._server}/status/{wema}/enclosure/", timeout=20).json()
+        return {key: value["val"] for key, value in status["status"]["enclosure"]["enclosure1"].items()}
+
+    def send_to_user(self, site, text, level="INFO"):
+        """Say something to whoever looks on; it does not look at the answer."""
+        body = {"site": site, "log_message": str(text), "log_level": str(level), "timestamp": time.time()}
+        self.reply = requests.post(f"{self._server}/logs/newlog", json.dumps(body), timeout=20)
 
 
 class Script:
@@ -151,7 +167,11 @@ class Listener:
 
     def about(self, base):
         """Return what was said of an image so far."""
-        return [frame["data"] for frame in self.frames if frame["data"]["base_filename"] == base]
+        return [data for data in self.topic("imagedata") if data["base_filename"] == base]
+
+    def topic(self, name):
+        """Return what was said on a topic so far."""
+        return [frame["data"] for frame in self.frames if frame["topic"] == name]
 
     async def heard(self, base, *, times=1):
         """Wait until an image was spoken of so often; return what was said."""

@@ -19,14 +19,17 @@ from datalab.events.operations import (
     OutputFile,
     StoredFile,
 )
-from session_api.accounts.model import Account, Origin
+from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
 from session_api.groups.model import Group
+from session_api.night_logs.model import Note
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
 from session_api.operations.restrictions import Restriction
 from session_api.operations.session_rights import Role
 from session_api.sessions.model import Session, SessionLink, Share
-from session_api.sites.model import SiteConfiguration
+from session_api.site_logs.model import MessageKind, SiteMessage
+from session_api.sites.model import ConfigurationVersion, SiteConfiguration
+from session_api.status.model import SiteStatus, StatusSnapshot
 from session_api.uploads.model import version_of
 from session_api.uploads.personal.model import PersonalUpload, UploadState
 
@@ -167,6 +170,39 @@ def account_with_roles():
         operator=True,
         origin=Origin.ISSUER,
         created=BEGINNING,
+    )
+
+
+def token():
+    return Token(
+        token_hash="d4fc1db665446507dc51b0c9392dd9649291581bfe1b48e241b2b08032b3b647",
+        username="Ada",
+        created=BEGINNING,
+        purpose=Purpose.LOGIN,
+        scopes=(Scope.READ, Scope.WRITE),
+        expires_at=BEGINNING,
+    )
+
+
+def password():
+    return Password(username="Ada", hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", changed=BEGINNING)
+
+
+def login_tries():
+    return LoginTries(name_hash=64 * "0", failures=5, locked_until=BEGINNING, expires_at=BEGINNING)
+
+
+def audit_entry():
+    return AuditEntry(
+        request_id="8b98e2c8-442c-4732-934f-a3103a621702",
+        at=BEGINNING,
+        username="Ada",
+        address="127.0.0.1",
+        method="DELETE",
+        route="/api/datasessions/{session_id}",
+        about={"session_id": "7"},
+        status=204,
+        expires_at=BEGINNING,
     )
 
 
@@ -368,3 +404,58 @@ def personal_upload():
 def site_configuration():
     configuration = {"latitude": 31.5, "elevation": 20.0, "events": {"day_directory": "20261120", "$a.b": None}}
     return SiteConfiguration(site="tst", configuration=configuration, size_bytes=98, modified=BEGINNING)
+
+
+def configuration_version():
+    former = site_configuration().model_copy(update={"version": 3, "by": "ada"})
+    return ConfigurationVersion.of(former)
+
+
+def note():
+    return Note(
+        number=4,
+        site="tst",
+        by="ada",
+        created_timestamp=1_795_210_215,
+        ttl_timestamp_seconds=1_795_383_015,
+        note_data={"message": "Cloudy", "ttl_hours": 48, "$a.b": None},
+        removed_at=BEGINNING,
+        removed_by="root",
+        kept_until=BEGINNING.replace(year=2027),
+    )
+
+
+def site_message():
+    return SiteMessage(
+        message_id="0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0001",
+        site="tst",
+        kind=MessageKind.LOG,
+        timestamp=1_795_210_215,
+        message="Opening",
+        log_level="INFO",
+        kept_until=BEGINNING + timedelta(days=7),
+    )
+
+
+def site_status():
+    return SiteStatus(
+        status_id="tst/weather",
+        site="tst",
+        kind="weather",
+        status='{"observing_conditions":{"a.b":{"wx_ok":{"val":"Yes","timestamp":1795210215250}}}}',
+        server_timestamp_ms=1_795_210_215_250,
+        wx_ok=True,
+        mark="0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0002",
+    )
+
+
+def status_snapshot():
+    present = site_status()
+    return StatusSnapshot(
+        snapshot_id="tst/weather/5984034",
+        site=present.site,
+        kind=present.kind,
+        status=present.status,
+        server_timestamp_ms=present.server_timestamp_ms,
+        kept_until=BEGINNING + timedelta(days=3),
+    )

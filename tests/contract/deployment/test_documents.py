@@ -164,7 +164,7 @@ def test_commands_exist_with_their_options(root, document):
     lines = re.findall(r"(?:^|\$\(|`)(?:\.venv/bin/)?datalab ((?:[a-z]+ ?)+[^`\n)#]*)", text, re.MULTILINE)
     for line in lines:
         words = shlex.split(line)
-        path = next((tuple(words[:length]) for length in (2, 1) if tuple(words[:length]) in known), None)
+        path = next((tuple(words[:length]) for length in (3, 2, 1) if tuple(words[:length]) in known), None)
         assert path, f"datalab {line}"
         command = group
         for word in path:

@@ -13,11 +13,14 @@ from datalab.documents.frame_tally import TallyDocument
 from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
-from session_api.accounts.model import Account
+from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
 from session_api.groups.model import Group
+from session_api.night_logs.model import Note
 from session_api.operations.model import Operation
 from session_api.sessions.model import Session
-from session_api.sites.model import SiteConfiguration
+from session_api.site_logs.model import SiteMessage
+from session_api.sites.model import ConfigurationVersion, SiteConfiguration
+from session_api.status.model import SiteStatus, StatusSnapshot
 from session_api.uploads.model import FileVersion
 from session_api.uploads.personal.model import PersonalUpload
 from support import stored_documents
@@ -28,6 +31,10 @@ READ = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True)
 WRITTEN = {
     "account": stored_documents.account(),
     "account.roles": stored_documents.account_with_roles(),
+    "audit_entry": stored_documents.audit_entry(),
+    "login_tries": stored_documents.login_tries(),
+    "password": stored_documents.password(),
+    "token": stored_documents.token(),
     "allsky_image": stored_documents.allsky_image(),
     "frame.bare": stored_documents.bare_frame(),
     "frame.full": stored_documents.full_frame(),
@@ -48,9 +55,18 @@ WRITTEN = {
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "configuration_version": stored_documents.configuration_version(),
+    "note": stored_documents.note(),
+    "site_message": stored_documents.site_message(),
+    "site_status": stored_documents.site_status(),
+    "status_snapshot": stored_documents.status_snapshot(),
 }
 MODELS = {
     "account": Account,
+    "audit_entry": AuditEntry,
+    "login_tries": LoginTries,
+    "password": Password,
+    "token": Token,
     "allsky_image": AllskyImageDocument,
     "info_image": InfoImageDocument,
     "removed_frame": RemovedFrame,
@@ -64,6 +80,11 @@ MODELS = {
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "configuration_version": ConfigurationVersion,
+    "note": Note,
+    "site_message": SiteMessage,
+    "site_status": SiteStatus,
+    "status_snapshot": StatusSnapshot,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 
@@ -87,6 +108,18 @@ def test_results_of_the_first_version_lack_what_came_later():
     del stored["draft"], stored["result"]["linked_files"], stored["result"]["output_data_file"]
     result = Operation.read(stored).result
     assert (result.linked_files, result.output_data_file) == ((), None)
+
+
+def test_accounts_and_tokens_of_the_first_version_give_what_they_gave():
+    def former(name):
+        stored = (DATA / f"documents/{name}.former.json").read_text(encoding="utf-8")
+        return MODELS[name].read(json_util.loads(stored, json_options=READ))
+
+    account, token = former("account"), former("token")
+    assert (account.operator, account.origin, account.speaks_for) == (False, "here", account.ingests)
+    assert (token.scopes, token.expires_at, token.purpose) == (None, None, "given")
+    assert account.user(token.scopes) == account.user()
+    assert account.user().may_speak_for("tst") == account.user().may_ingest("tst") is True
 
 
 def test_a_frame_with_its_header_in_it_keeps_what_lists_show():

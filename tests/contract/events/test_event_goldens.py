@@ -17,6 +17,7 @@ from datalab.events import (
     operations,
     previews,
     site_images,
+    site_status,
 )
 from support.goldens import DATA, check_golden
 
@@ -231,6 +232,17 @@ EXAMPLES = [
     feed.FileRefused(**ENVELOPE, site="tst", key="data/a.fits", reason="no image"),
     feed.InfoImageChanged(
         **ENVELOPE, site="tst", channel=2, basename="tst-inst-20260504-00000412", roles=("jpg_10", "txt_00")
+    ),
+    feed.SiteConfigured(**ENVELOPE, site="tst", version=7),
+    feed.NightLogChanged(**ENVELOPE, site="tst", created_timestamp=1777863721),
+    feed.SiteLogAdded(**ENVELOPE, site="tst", message="Opening", log_level="INFO", timestamp=1777863721),
+    feed.SitePhaseChanged(**ENVELOPE, site="tst", message="Flats", timestamp=1777863721.25),
+    site_status.SiteStatusChanged(
+        **ENVELOPE,
+        site="tst",
+        kind="device",
+        status={"mount": {"mount_1": {"ra": {"val": 12.5, "timestamp": 1777863721250}}}},
+        server_timestamp_ms=1777863721250,
     ),
 ]
 

@@ -82,6 +82,9 @@ AS_A_STRANGER = {
     ("PATCH", "/api/users/{username}"): ({"superuser": True}, FORBIDDEN),
     ("POST", "/api/users/{username}/tokens"): (None, FORBIDDEN),
     ("DELETE", "/api/users/{username}/tokens"): (None, FORBIDDEN),
+    ("PUT", "/api/users/{username}/password"): ({"password": "of a stranger"}, FORBIDDEN),
+    ("GET", "/api/audit-log"): (None, FORBIDDEN),
+    ("GET", "/api/dead-letters"): (None, FORBIDDEN),
 }
 #: Routes on which nothing belongs to anybody, or that have tests of their own here.
 NOBODYS = {
@@ -127,7 +130,10 @@ NOBODYS = {
     ("POST", "/api/groups"): "makes what did not exist",
     ("GET", "/api/frames/upload"): "test_lists_show_nothing_of_others",
     ("POST", "/api/frames/upload"): "makes what did not exist",
-    ("POST", "/api/api-token-auth"): "hands back what one has: test_logging_in",
+    ("POST", "/api/api-token-auth"): "tells who one is by a password: test_passwords",
+    ("POST", "/dummy-requires-auth"): "tells that one is known: test_web_tokens",
+    ("POST", "/authprofile/addupdateuser"): "with a key of the portal's: test_portal_users",
+    ("PUT", "/api/profile/password"): "one's own, and no other: test_passwords",
     ("GET", "/api/profile"): "says who one is: test_logging_in",
     ("PUT", "/ocs-store/{bucket}/{path:path}"): "with a signature, and no token: test_ingesters",
     ("POST", "/upload"): "whose a file is its name says; what it replaces is kept",
@@ -137,6 +143,35 @@ NOBODYS = {
     ("GET", "/{site}/config"): "what sites say of themselves, for everybody",
     ("PUT", "/{site}/config"): "test_sites: for whoever may upload for the site",
     ("DELETE", "/{site}/config"): "test_sites: for whoever may upload for the site",
+    ("GET", "/{site}/config/versions"): "what sites said of themselves, for everybody",
+    **dict.fromkeys(
+        [
+            ("GET", "/allopenstatus"),
+            ("GET", "/logs/recent-logs"),
+            ("GET", "/nightlog/{site}"),
+            ("GET", "/phase_status/{site}"),
+            ("GET", "/status/allopenstatus"),
+            ("GET", "/status/phase_status/{site}"),
+            ("GET", "/status/{site}/complete_status"),
+            ("GET", "/status/{site}/{kind}"),
+            ("GET", "/status/{site}/{kind}/history"),
+        ],
+        "how sites are and what they say, for everybody",
+    ),
+    **dict.fromkeys(
+        [
+            ("POST", "/logs/newlog"),
+            ("POST", "/phase_status"),
+            ("POST", "/status/phase_status"),
+            ("POST", "/status/{site}/status"),
+            ("POST", "/test/{site}/status"),
+        ],
+        "for the site's own software: test_site_logs, test_site_status",
+    ),
+    **dict.fromkeys(
+        [("POST", "/nightlog/{site}"), ("DELETE", "/nightlog/{site}"), ("GET", "/nightlog/{site}/history")],
+        "for the site's staff: test_night_logs",
+    ),
     ("GET", "/upload/form/{form_id}"): "a form is the right to know what became of its file",
 }
 

@@ -207,6 +207,12 @@ async def test_tokens_are_added_and_revoked(world, root):
             assert body_of(await client.get("/api/datasessions/")) == {"detail": "Invalid token."}
 
 
+async def test_tokens_are_made_up_where_others_reach_the_system(root):
+    reply = await root.post(f"{USERS}bob/tokens/", json={"token": "123456789abcdefg"})
+    said = "Tokens are not chosen here: a system that others reach makes them up."
+    assert (reply.status_code, body_of(reply)) == (403, {"detail": said})
+
+
 async def test_unknown_users(root):
     for reply in (
         await root.get(f"{USERS}nobody/"),

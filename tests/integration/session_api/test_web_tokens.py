@@ -258,9 +258,10 @@ async def test_roles_are_honoured(client, issuer):
     assert (await profile(["admin"]))["is_superuser"] is True
     assert (await profile(["Admin", "superuser", 1, None, ["admin"]]))["is_superuser"] is False
     assert (await profile(["admin"]))["username"] == "jwt|auth0|5f2a"
-    for roles, status in ((["admin"], 200), (["operator"], 403), (["user"], 403)):
-        reply = await client.get("/api/users/", headers=bearer(issuer.token(roles=roles)))
-        assert reply.status_code == status
+    for roles, reads, writes in ((["admin"], 200, 404), (["operator"], 200, 403), (["user"], 403, 403)):
+        headers = bearer(issuer.token(roles=roles))
+        assert (await client.get("/api/users/", headers=headers)).status_code == reads
+        assert (await client.delete("/api/users/nobody/", headers=headers)).status_code == writes
     for roles, status in ((["observatory:tst"], 200), (["observatory:mrc"], 403), (["ingester:tst"], 403), ([], 403)):
         reply = await client.put("/tst/config", headers=bearer(issuer.token(roles=roles)), json={"site": "tst"})
         assert reply.status_code == status, roles

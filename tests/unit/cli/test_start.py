@@ -49,6 +49,7 @@ HTTP_COMMANDS = [
     "groups delete 1 --yes",
     "users add ada",
     "users token ada",
+    "users password ada",
     "users list",
     "users edit ada --inactive",
     "users revoke ada",

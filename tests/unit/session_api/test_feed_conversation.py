@@ -13,6 +13,7 @@ from datalab.events.feed import SessionAccessChanged, SessionDeleted
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
 from session_api.operations.session_rights import Role
@@ -61,6 +62,13 @@ class Sessions:
         return link
 
 
+class SilentBus:
+    """Implements `Broadcasts`; a test hands over what is said itself."""
+
+    async def listen(self, subject, on_message):
+        self.say = on_message
+
+
 class Talk:
     """A hub and one client."""
 
@@ -73,9 +81,11 @@ class Talk:
         self.shown = {"authorization": "Token t"}
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
         self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
+        self.live = LiveStatuses(SilentBus())
         self.service = FeedAdmission(
             hub=self.hub,
-            authenticator=Authenticator(users=self.accounts, web_tokens=None, admin_token=None, timeout_s=5),
+            live=self.live,
+            authenticator=Authenticator(users=self.accounts, admin_token=None, timeout_s=5),
             sessions=self.sessions,
             settings=limits,
             metrics=self.metrics,

@@ -10,7 +10,16 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from datalab.events.envelope import utc_now
-from datalab.events.feed import FileRefused, FrameChanged, InfoImageChanged, SessionChanged
+from datalab.events.feed import (
+    FileRefused,
+    FrameChanged,
+    InfoImageChanged,
+    NightLogChanged,
+    SessionChanged,
+    SiteConfigured,
+    SiteLogAdded,
+    SitePhaseChanged,
+)
 from session_api.feed.model import FeedItem, may_hear, session_subject, site_subject, text_frame
 from session_api.feed.protocol import ErrorFrame, Gap, Pong
 from session_api.web.user import NOBODY, User
@@ -31,6 +40,8 @@ def frame(**fields):
     return FrameChanged(site="tst", frame_id=1, basename="tst-1", roles=("fits",), **fields)
 
 
+SAID = SiteLogAdded(site="tst", message="Opening", log_level="INFO", timestamp=1657000000)
+AHEAD = SitePhaseChanged(site="tst", message="Flats", timestamp=1657000000.25)
 SHOWN = InfoImageChanged(site="tst", channel=2, basename="tst-2", roles=("jpg_10",))
 
 
@@ -55,6 +66,10 @@ def test_subjects_are_those_the_events_are_published_on():
         (ADA, FileRefused(site="tst", key="data/x", reason="y"), False),
         (ROOT, FileRefused(site="tst", key="data/x", reason="y"), True),
         (NOBODY, SHOWN, True),
+        (NOBODY, SAID, True),
+        (NOBODY, AHEAD, True),
+        (NOBODY, SiteConfigured(site="tst", version=2), True),
+        (ADA, NightLogChanged(site="tst", created_timestamp=1657000000), True),
         (NOBODY, frame(public_date=NOW - timedelta(days=1)), True),
         (NOBODY, frame(public_date=NOW + timedelta(days=1)), False),
         (NOBODY, frame(proposal_id=""), False),
@@ -77,24 +92,33 @@ def test_an_event_frame_holds_the_event_as_it_was_published():
 
 
 @pytest.mark.parametrize(
-    ("event", "data"),
+    ("event", "topic", "data"),
     [
-        (frame(image_changed=True), {"s3_directory": "data", "base_filename": "tst-1", "site": "tst"}),
+        (frame(image_changed=True), "imagedata", {"s3_directory": "data", "base_filename": "tst-1", "site": "tst"}),
         (
             SHOWN,
+            "imagedata",
             {"s3_directory": "info-images", "base_filename": "tst-2", "site": "tst", "channel": 2},
         ),
-        (frame(), None),
-        (FileRefused(site="tst", key="data/x", reason="y"), None),
+        (
+            SAID,
+            "userstatus",
+            {"site": "tst", "message": "Opening", "log_level": "INFO", "timestamp": "1657000000"},
+        ),
+        (AHEAD, "phase_status", {"site": "tst", "timestamp": 1657000000.25, "message": "Flats"}),
+        (frame(), "", None),
+        (FileRefused(site="tst", key="data/x", reason="y"), "", None),
+        (SiteConfigured(site="tst", version=2), "", None),
+        (NightLogChanged(site="tst", created_timestamp=1657000000), "", None),
     ],
 )
-def test_the_datastream_says_of_images_what_its_clients_know(event, data):
-    said = FeedItem.read(Message(12, event.subject, event.encode())).imagedata
+def test_the_datastream_says_what_its_clients_know(event, topic, data):
+    said = FeedItem.read(Message(12, event.subject, event.encode())).datastream
     if data is None:
         assert said is None
         return
     text, frame_bytes = said
-    assert text == json.dumps({"site": "tst", "topic": "imagedata", "data": data})
+    assert text == json.dumps({"site": "tst", "topic": topic, "data": data})
     assert frame_bytes == text_frame(text)
 
 

@@ -52,7 +52,11 @@ def test_what_anybody_may_call():
         *("/{site}/latest_images/{number_of_images}", "/recentuploads", "/infoimage/{site}/{channel}"),
         *("/dev", "/prod", "/datastream/dev", "/datastream/prod"),
         # What sites say of themselves; who may say it, the service asks.
-        *("/", "/all/config", "/{site}/config"),
+        *("/", "/all/config", "/{site}/config", "/{site}/config/versions", "/nightlog/{site}"),
+        *("/allopenstatus", "/status/allopenstatus", "/status/{site}/{kind}", "/status/{site}/{kind}/history"),
+        *("/status/{site}/complete_status", "/status/{site}/status", "/test/{site}/status"),
+        *("/logs/newlog", "/logs/recent-logs", "/phase_status", "/phase_status/{site}"),
+        *("/status/phase_status", "/status/phase_status/{site}"),
         *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
     }
     # Who has a link to a session may look at it, and no more.
@@ -61,10 +65,17 @@ def test_what_anybody_may_call():
         *("/api/datasessions/{session_id}/operations", "/api/datasessions/{session_id}/operations/{operation_id}"),
         "/api/analysis/{action}",
     }
-    assert paths[Access.OWN_CHECK] == {"/api/feed", "/ocs-store/{bucket}/{path:path}"}
+    assert paths[Access.OWN_CHECK] == {
+        *("/api/feed", "/ocs-store/{bucket}/{path:path}"),
+        "/authprofile/addupdateuser",  # with a key of the portal's
+    }
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
-    assert paths[Access.OPERATOR] == {"/api/users", "/api/users/{username}"}
-    assert paths[Access.SUPERUSER] == {"/api/users", "/api/users/{username}", "/api/users/{username}/tokens"}
+    assert paths[Access.OPERATOR] == {
+        *("/api/users", "/api/users/{username}", "/api/audit-log", "/api/dead-letters"),
+    }
+    assert paths[Access.SUPERUSER] == {
+        *("/api/users", "/api/users/{username}", "/api/users/{username}/tokens", "/api/users/{username}/password"),
+    }
 
 
 class Identities:

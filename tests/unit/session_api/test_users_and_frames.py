@@ -43,7 +43,7 @@ def test_the_token_is_taken_out_of_the_header():
 
 async def test_the_operators_token_is_a_superuser_and_no_account():
     class NoAccounts:
-        async def find_any_by_token_hash(self, _token_hash):
+        async def find_any_by_token_hash(self, _token_hash, *, now):
             return None
 
     authenticator = Authenticator(users=NoAccounts(), admin_token="x" * 20, timeout_s=5)
@@ -56,7 +56,7 @@ async def test_the_operators_token_is_a_superuser_and_no_account():
 
 async def test_a_document_store_that_hangs_is_not_waited_for_wherever_the_token_came_from():
     class Hanging:
-        async def find_any_by_token_hash(self, _token_hash):
+        async def find_any_by_token_hash(self, _token_hash, *, now):
             await asyncio.Event().wait()
 
     authenticator = Authenticator(users=Hanging(), admin_token=None, timeout_s=0.01)

@@ -12,17 +12,21 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
 from session_api.groups import assembly as groups_assembly
 from session_api.names import assembly as names_assembly
+from session_api.night_logs import assembly as night_logs_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.sessions.access import SessionAccess
 from session_api.settings import SessionApiSettings
+from session_api.site_logs import assembly as site_logs_assembly
 from session_api.sites import assembly as sites_assembly
+from session_api.status import assembly as status_assembly
 from session_api.uploads import assembly as uploads_assembly
 from session_api.uploads.open_sites import OpenSites
 from session_api.web import assembly as web_assembly
@@ -37,7 +41,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
     session_repository = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
-    accounts, authenticator, users = accounts_assembly.build(
+    accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
     groups, group_repository = groups_assembly.build(core, users=users)
@@ -72,8 +76,16 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=session_access)
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
+    open_sites = OpenSites(settings.open_upload_sites)
+    night_logs = night_logs_assembly.build(core, settings=settings, max_answer_bytes=settings.max_answer_bytes)
+    site_logs = site_logs_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    status = status_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
     sites, configurations = sites_assembly.build(
-        core, open_sites=OpenSites(settings.open_upload_sites), max_answer_bytes=settings.max_answer_bytes
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
@@ -89,6 +101,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         uploads,
         accounts,
         groups,
+        dead_letters_assembly.build(core),
         offers,
         names,
         downloads,
@@ -98,9 +111,17 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         analysis,
         feed,
         ephemeris,
+        night_logs,
+        site_logs,
+        status,
         sites,
     ]
     web = web_assembly.build(
-        core, settings=settings, identities=authenticator, open_link=session_access.open_link, others=others
+        core,
+        settings=settings,
+        identities=authenticator,
+        open_link=session_access.open_link,
+        audit=audit,
+        others=others,
     )
     return [*others, web.capability], web

@@ -9,7 +9,11 @@ from session_api.downloads.settings import DownloadSettings
 from session_api.ephemeris.settings import EphemerisSettings
 from session_api.feed.settings import FeedSettings
 from session_api.names.settings import NameSettings
+from session_api.night_logs.settings import NightLogSettings
 from session_api.operations.settings import OperationSettings
+from session_api.site_logs.settings import SiteLogSettings
+from session_api.sites.settings import SiteSettings
+from session_api.status.settings import StatusSettings
 from session_api.uploads.settings import UploadSettings
 from session_api.web.settings import WebSettings
 
@@ -25,5 +29,9 @@ class SessionApiSettings(
     UploadSettings,
     NameSettings,
     DownloadSettings,
+    SiteSettings,
+    NightLogSettings,
+    SiteLogSettings,
+    StatusSettings,
 ):
     """Each field is read from the environment as `DATALAB_<FIELD>`."""

@@ -15,6 +15,7 @@ import typer
 
 import datalab
 from datalab.cli import (
+    audit,
     dead_letters,
     frames,
     groups,
@@ -24,6 +25,7 @@ from datalab.cli import (
     sessions,
     sites,
     status,
+    test_data,
     topology,
     up,
     upload,
@@ -34,14 +36,15 @@ from datalab.cli.connection import with_data_dir
 from datalab.cli.standard_output import Commands
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
-_HTTP_ONLY: Final = ("frames", "groups", "ops", "send", "sessions", "users")
+_HTTP_ONLY: Final = ("audit", "frames", "groups", "ops", "send", "sessions", "users")
 #: They start a system; all others use one that runs, and so say which.
 _STARTING: Final[Mapping[str, Callable[..., None]]] = {"up": up.up, "demo": up.demo}
-_ALONE: Final[Mapping[str, Callable[..., None]]] = {
+_ALONE: Final[dict[str, Callable[..., None]]] = {
     "upload": upload.upload,
     "send": send.send,
     "watch": watch.watch,
     "status": status.status,
+    "audit": audit.audit,
 }
 _GROUPS: Final[dict[str, typer.Typer]] = {
     "sessions": sessions.app,
@@ -55,6 +58,7 @@ _GROUPS: Final[dict[str, typer.Typer]] = {
 }
 #: They need the science stack.
 _SCIENTIFIC: Final[Mapping[str, typer.Typer]] = {"observatory": observatory.app}
+_SCIENTIFIC_ALONE: Final[Mapping[str, Callable[..., None]]] = {"populate-test-data": test_data.populate_test_data}
 
 app = typer.Typer(
     cls=Commands,
@@ -88,6 +92,7 @@ if find_spec("astropy"):  # the image of the command line has no science stack, 
     for _name, _start in _STARTING.items():
         app.command(_name)(_start)
     _GROUPS.update(_SCIENTIFIC)
+    _ALONE.update(_SCIENTIFIC_ALONE)
 for _name, _command in _ALONE.items():
     app.command(_name)(with_data_dir(_command))
 for _name, _group in _GROUPS.items():

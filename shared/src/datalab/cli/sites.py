@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from datalab.cli import site_configs
 from datalab.cli.arguments import demand_site_code
 
 app = typer.Typer(help="Observatories, and what each connects with.", no_args_is_help=True)
+app.add_typer(site_configs.app, name="config")
 
 
 @app.command()

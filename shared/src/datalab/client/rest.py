@@ -14,6 +14,7 @@ Everything is returned as the API says it: see `/api/openapi.json`.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
@@ -298,30 +299,76 @@ class Datalab:
         """Return a user."""
         return await self.call("GET", _user_path(name))
 
-    async def add_user(
-        self, name: str, *, proposals: Collection[str] = (), superuser: bool = False, ingests: Collection[str] = ()
-    ) -> str:
-        """Add a user and return the first token, which is shown this once."""
-        body = {"username": name, "proposals": list(proposals), "superuser": superuser, "ingests": list(ingests)}
+    async def add_user(self, name: str, *, proposals: Collection[str] = (), **rights: Any) -> str:
+        """Add a user and return the first token, which is shown this once.
+
+        `rights` are `superuser`, `operator`, `ingests`, `observatories`.
+        """
+        body = {"username": name, "proposals": list(proposals), **rights}
         token: str = (await self.call("POST", "users/", json=body))["token"]
         return token
 
-    async def add_token(self, name: str) -> str:
-        """Return another token of a user; older ones stay valid."""
-        token: str = (await self.call("POST", f"{_user_path(name)}tokens/"))["token"]
+    async def add_token(self, name: str, **wanted: Any) -> str:
+        """Return another token of a user; older ones stay valid. `wanted` may be `scopes` and `lifetime_s`."""
+        options: dict[str, Any] = {"json": wanted} if wanted else {}
+        token: str = (await self.call("POST", f"{_user_path(name)}tokens/", **options))["token"]
         return token
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Give a user a password, in the place of the former one."""
+        await self.call("PUT", f"{_user_path(name)}password/", json={"password": password})
+
+    async def choose_password(self, password: str, *, current: str | None) -> None:
+        """Choose your own password; the current one is needed, if there is one."""
+        await self.call("PUT", "profile/password/", json={"password": password, "current_password": current})
+
+    async def audit_log(self, *, most: int, **filters: str) -> list[JsonObject]:
+        """Return the latest changes, the newest first. `filters` are `username`, `since` and `until`."""
+        page: list[JsonObject] = (await self.call("GET", "audit-log/", params={"limit": str(most), **filters}))[
+            "results"
+        ]
+        return page
 
     async def revoke_tokens(self, name: str) -> None:
         """Make every token of a user invalid."""
         await self.call("DELETE", f"{_user_path(name)}tokens/")
 
     async def change_user(self, name: str, **changes: Any) -> JsonObject:
-        """Change what is kept of a user: `active`, `superuser`, `proposals`, `ingests`."""
+        """Change what is kept of a user: `active`, `proposals`, and the rights of `add_user`."""
         return await self.call("PATCH", _user_path(name), json=changes)
 
     async def delete_user(self, name: str) -> None:
         """Delete a user, with their sessions and operations."""
         await self.call("DELETE", _user_path(name))
+
+    # --- sites ------------------------------------------------------------------------------------------------
+
+    async def site_configuration(self, site: str, *, version: int | None = None) -> JsonObject:
+        """Return what a site says of itself, or said when it was version `version`. Needs no token."""
+        params = {} if version is None else {"version": version}
+        answer = await self.call("GET", f"{_site_path(site)}config/", params=params)
+        configuration: JsonObject = answer["configuration"]
+        return configuration
+
+    async def put_site_configuration(
+        self, site: str, configuration: JsonObject, *, replaces: int | None = None
+    ) -> list[str]:
+        """Replace what a site says of itself; return what is odd about it.
+
+        With `replaces`, only if that is still its version: else `ApiRefusedError` with status 412.
+        """
+        headers = {} if replaces is None else {"If-Match": f'"{replaces}"'}
+        path = f"{_site_path(site)}config/"
+        reply = await self.reply("PUT", path, patience_s=0, json=configuration, headers=headers)
+        if not reply.is_success:
+            raise ApiRefusedError("PUT", path, reply)
+        warnings: list[str] = json.loads(reply.headers.get("X-Config-Warnings", "[]"))
+        return warnings
+
+    async def site_configuration_versions(self, site: str) -> list[JsonObject]:
+        """Return which versions there are of what a site says of itself, newest first. Needs no token."""
+        versions: list[JsonObject] = await self.decoded("GET", f"{_site_path(site)}config/versions/")
+        return versions
 
     # --- the system itself ------------------------------------------------------------------------------------
 
@@ -406,12 +453,16 @@ def _in_words(body: Any) -> str:
     """Return what an error says, whichever of the API's forms it has: one text, or texts for each field."""
     if not isinstance(body, dict):
         return ""
-    for key in ("error", "detail"):
+    for key in ("error", "detail", "message"):
         text = body.get(key)
         if isinstance(text, str):
             return _KNOWN_TEXTS.get(text, text)
     fields = {name: texts if isinstance(texts, list) else [texts] for name, texts in body.items()}
     return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in fields.items())
+
+
+def _site_path(site: str) -> str:
+    return f"{quote(site, safe='', errors='surrogateescape')}/"
 
 
 def _user_path(name: str) -> str:

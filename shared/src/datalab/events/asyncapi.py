@@ -16,11 +16,15 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    NightLogChanged,
     OperationChanged,
     OperationDeleted,
     SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
+    SiteConfigured,
+    SiteLogAdded,
+    SitePhaseChanged,
 )
 from datalab.events.frames import (
     FileRecordAnswered,
@@ -47,6 +51,7 @@ from datalab.events.operations import (
 )
 from datalab.events.previews import PreviewFailed, PreviewMade, PreviewRequested
 from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
+from datalab.events.site_status import SiteStatusChanged
 from datalab.events.topology import (
     ALMANAC,
     ANALYSIS_OFFERS,
@@ -56,6 +61,7 @@ from datalab.events.topology import (
     CONSUMERS,
     OPERATION_OFFERS,
     RECORDERS,
+    SITE_STATUSES,
     stream_for,
     subject_matches,
 )
@@ -105,6 +111,11 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (FrameDeleted, "datalab.feed.v1.site.{site}"),
     (FileRefused, "datalab.feed.v1.site.{site}"),
     (InfoImageChanged, "datalab.feed.v1.site.{site}"),
+    (SiteConfigured, "datalab.feed.v1.site.{site}"),
+    (NightLogChanged, "datalab.feed.v1.site.{site}"),
+    (SiteLogAdded, "datalab.feed.v1.site.{site}"),
+    (SitePhaseChanged, "datalab.feed.v1.site.{site}"),
+    (SiteStatusChanged, "datalab.site-status.changed.v1.{site}"),
 )
 
 
@@ -150,7 +161,7 @@ def _operations() -> dict[str, Any]:
     """Return who receives what: each durable consumer and queue group with the channels its subjects cover."""
     operations: dict[str, Any] = {}
     receivers = [(consumer, consumer.filter_subjects) for consumer in CONSUMERS] + [
-        (group, group.subjects) for group in _ANSWERING
+        (group, group.subjects) for group in (*_ANSWERING, SITE_STATUSES)
     ]
     for receiver, patterns in receivers:
         for _, address in EVENTS:
@@ -199,5 +210,7 @@ def _stored_in(address: str) -> str:
     for group in _ANSWERING:
         if any(subject_matches(pattern, subject) for pattern in group.subjects):
             return f"queue group {group.name}: {group.description}; not stored"
+    if any(subject_matches(pattern, subject) for pattern in SITE_STATUSES.subjects):
+        return f"broadcast {SITE_STATUSES.name}: {SITE_STATUSES.description}; not stored"
     stream = stream_for(subject)
     return f"stream {stream.name}: {stream.description}"

@@ -123,6 +123,45 @@ class InfoImageChanged(SiteFeedEvent):
     roles: tuple[str, ...]
 
 
+class SiteConfigured(SiteFeedEvent):
+    """The configuration of a site is another one, or is gone: REST shows this version or a later one. For everybody."""
+
+    type: Literal["feed.site_configured.v1"] = "feed.site_configured.v1"
+    version: int = Field(gt=0)
+    removed: bool = False
+
+
+class NightLogChanged(SiteFeedEvent):
+    """There is another note in the night log of a site, or none any more. Heard by everybody.
+
+    A note that expires is not told of: whoever read it knows when.
+    """
+
+    type: Literal["feed.night_log_changed.v1"] = "feed.night_log_changed.v1"
+    created_timestamp: int = Field(description="which note, in seconds since 1970")
+    removed: bool = False
+
+
+class SiteLogAdded(SiteFeedEvent):
+    """The software of a site says something to whoever looks on. Heard by everybody."""
+
+    type: Literal["feed.site_log_added.v1"] = "feed.site_log_added.v1"
+    message: str
+    log_level: str
+    timestamp: int = Field(description="when it was said, by the site's clock, in seconds since 1970")
+
+
+class SitePhaseChanged(SiteFeedEvent):
+    """The software of a site says what it is about to do. Heard by everybody."""
+
+    type: Literal["feed.site_phase_changed.v1"] = "feed.site_phase_changed.v1"
+    message: str
+    timestamp: float = Field(description="when it was taken in, in seconds since 1970")
+
+
+#: What everybody hears, as everybody may read it.
+PublicSiteEvent = InfoImageChanged | SiteConfigured | NightLogChanged | SiteLogAdded | SitePhaseChanged
+
 FeedEvent = Annotated[
     OperationChanged
     | OperationDeleted
@@ -132,7 +171,11 @@ FeedEvent = Annotated[
     | FrameChanged
     | FrameDeleted
     | FileRefused
-    | InfoImageChanged,
+    | InfoImageChanged
+    | SiteConfigured
+    | NightLogChanged
+    | SiteLogAdded
+    | SitePhaseChanged,
     Field(discriminator="type"),
 ]
 feed_event_adapter: TypeAdapter[FeedEvent] = TypeAdapter(FeedEvent)

@@ -68,6 +68,12 @@ class QueueGroup(_Declaration):
     subjects: tuple[str, ...]
 
 
+class Broadcast(_Declaration):
+    """What whoever is there hears, over plain NATS: no stream stores it, and what is missed is followed by the next."""
+
+    subjects: tuple[str, ...]
+
+
 WORK = Stream(
     name="WORK",
     description="operations to compute",
@@ -292,6 +298,14 @@ RECORDERS = QueueGroup(
     name="records",
     description="ingest: files that an OCS ingester stored",
     subjects=("datalab.file.record_requested.v1",),
+)
+
+#: A site tells of its devices several times a second: stored, it would push everything else out of the feed within
+#: hours, for texts that are read for a second.
+SITE_STATUSES = Broadcast(
+    name="site-statuses",
+    description="session API: hands on what sites say of their devices, weather and roof",
+    subjects=("datalab.site-status.changed.v1.*",),
 )
 
 

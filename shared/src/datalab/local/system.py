@@ -98,7 +98,7 @@ async def running_system(
             api_host=reach.host,
             api_port=api_port,
             api_any_port=reach.api_port is None,
-            extra_env={**_open_to_observatories(reach), **environ, "DATALAB_ADMIN_TOKEN": admin_token},
+            extra_env={**_open_to_this_machine(reach), **environ, "DATALAB_ADMIN_TOKEN": admin_token},
         )
         async with Supervisor(folder=folder, on_change=on_change) as supervisor:
             starting = asyncio.create_task(supervisor.start(*services))
@@ -126,9 +126,9 @@ async def running_system(
                 yield system
 
 
-def _open_to_observatories(reach: Reach) -> dict[str, str]:
-    """Let software without credentials, as observatories have it, upload to what only this machine reaches."""
-    return {"DATALAB_OPEN_UPLOAD_SITES": '["*"]'} if reach.is_private else {}
+def _open_to_this_machine(reach: Reach) -> dict[str, str]:
+    """Let software without credentials, as observatories have it, and test data into what only this machine reaches."""
+    return {"DATALAB_OPEN_UPLOAD_SITES": '["*"]', "DATALAB_CHOSEN_TOKENS": "true"} if reach.is_private else {}
 
 
 def _keep_ports(servers: Sequence[Server], say: Callable[[str], None]) -> None:

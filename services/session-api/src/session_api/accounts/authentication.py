@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
@@ -22,18 +22,42 @@ T = TypeVar("T")
 _ADMIN = User(ADMIN_USERNAME, superuser=True)
 
 
+class UnknownTokenError(AuthenticationError):
+    """Nobody has this token."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid token.")
+
+
+class Elsewhere(Protocol):
+    """Whoever may know a token that is unknown here."""
+
+    async def account_of(self, token: str) -> Account | None:
+        """Return the account of its user, None for nobody. Raises `AuthenticationError`, `TransientError`."""
+        ...
+
+
 class Authenticator:
     """Tells the user behind a token. Our own are known by their hashes only, those of an issuer by its signature.
+
+    What is unknown here may be known `elsewhere`.
 
     Waits for the document store as long as people do: one that hangs keeps its connections, and the driver waits. This
     is the first question of every request, so that none gets further while the store hangs.
     """
 
     def __init__(
-        self, *, users: AccountRepository, admin_token: str | None, timeout_s: float, web_tokens: WebTokens | None
+        self,
+        *,
+        users: AccountRepository,
+        admin_token: str | None,
+        timeout_s: float,
+        web_tokens: WebTokens | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._users = users
         self._web_tokens = web_tokens
+        self._elsewhere = elsewhere
         self._timeout_s = timeout_s
         self._admin_hash = token_hash(admin_token) if admin_token else None
 
@@ -42,9 +66,15 @@ class Authenticator:
 
         Raises:
             AuthenticationError: nobody has this token, or its user may not log in any more.
-            TransientError: the document store does not answer in time.
+            TransientError: the document store does not answer in time, or nobody does who may know the token.
         """
-        return await self.user_of_hash(token_hash(token))
+        try:
+            return await self.user_of_hash(token_hash(token))
+        except UnknownTokenError:
+            account = None if self._elsewhere is None else await self._elsewhere.account_of(token)
+            if account is None:
+                raise
+        return _active(account).user()
 
     async def user_of_hash(self, digest: str) -> User:
         """Return the user whose token has this hash. Raises as `authenticate` does.
@@ -53,10 +83,10 @@ class Authenticator:
         """
         if self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
             return _ADMIN
-        account = await self._in_time(self._users.find_any_by_token_hash(digest))
-        if account is None:
-            raise AuthenticationError("Invalid token.")
-        return _active(account)
+        grant = await self._in_time(self._users.find_any_by_token_hash(digest, now=utc_now()))
+        if grant is None:
+            raise UnknownTokenError
+        return _active(grant.account).user(grant.scopes)
 
     async def authenticate_bearer(self, token: str) -> User:
         """Return whom a JSON Web Token was signed for, with the rights it gives. Raises as `authenticate` does.
@@ -95,13 +125,13 @@ class Authenticator:
         """
         if username == ADMIN_USERNAME and self._admin_hash is not None:
             return _ADMIN
-        return _active(await self._users.find_any(username))
+        return _active(await self._users.find_any(username)).user()
 
 
-def _active(account: Account | None) -> User:
+def _active(account: Account | None) -> Account:
     if account is None or not account.active:
         raise AuthenticationError("User inactive or deleted.")
-    return account.user()
+    return account
 
 
 def token_hash(token: str) -> str:

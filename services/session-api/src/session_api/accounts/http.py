@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Literal
 
 from fastapi import Request
 from pydantic import Field, StrictBool, StringConstraints
@@ -10,6 +11,8 @@ from starlette.responses import Response
 
 from datalab.events import site_codes
 from datalab.events.spelling import Spelled
+from session_api.accounts.login import LoginService
+from session_api.accounts.model import Scope
 from session_api.accounts.service import UserService
 from session_api.accounts.views import TokenView, UserView, user_view
 from session_api.web.access import Access, access
@@ -34,6 +37,7 @@ Ingested = Annotated[
     Field(max_length=1000),
 ]
 Users = Annotated[UserService, provided(UserService)]
+Logins = Annotated[LoginService, provided(LoginService)]
 
 router = json_router("/api/users", tag="users", errors=FORBIDDEN)
 
@@ -61,6 +65,28 @@ class UserChange(Form):
     proposals: Proposals | None = None
     ingests: Ingested | None = None
     observatories: Ingested | None = None
+
+
+class NewPassword(Form):
+    """PUT of a password."""
+
+    password: str = Field(max_length=1000)
+
+
+class NewToken(Form):
+    """POST of a token; without a body it is made up, and good for all its user may, until it is revoked."""
+
+    token: str | None = Field(
+        None,
+        min_length=16,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="one that is known already, where the settings let tokens be chosen",
+    )
+    scopes: Annotated[list[Literal["read", "write", "ingest", "admin"]], Field(max_length=4)] | None = Field(
+        None, description="what it may be used for, of what its user may do"
+    )
+    lifetime_s: float | None = Field(None, gt=0, le=10 * 366 * 86_400, description="for how long it is valid")
 
 
 @router.get("", response_model=Page[UserView], summary="List users")
@@ -99,16 +125,35 @@ async def delete_user(username: str, users: Users) -> Response:
     return empty_reply()
 
 
+@router.put(
+    "/{username}/password",
+    status_code=204,
+    responses={**BAD_FIELDS, **NOT_FOUND},
+    summary="Give a user a password; whoever is logged in with the former one is not any more",
+)
+@access(Access.SUPERUSER)
+async def set_password(username: str, form: NewPassword, logins: Logins) -> Response:
+    await logins.set_password(username, form.password)
+    return empty_reply()
+
+
 @router.post(
     "/{username}/tokens",
     status_code=201,
     response_model=TokenView,
-    responses=NOT_FOUND,
+    responses={**BAD_FIELDS, **NOT_FOUND},
     summary="Give a user another token",
 )
 @access(Access.SUPERUSER)
-async def add_token(username: str, users: Users) -> Response:
-    return JsonReply(TokenView(username=username, token=await users.add_token(username)), 201)
+async def add_token(username: str, users: Users, form: NewToken | None = None) -> Response:
+    wanted = form or NewToken(token=None, scopes=None, lifetime_s=None)
+    token = await users.add_token(
+        username,
+        token=wanted.token,
+        scopes=None if wanted.scopes is None else [Scope(each) for each in wanted.scopes],
+        lifetime=None if wanted.lifetime_s is None else timedelta(seconds=wanted.lifetime_s),
+    )
+    return JsonReply(TokenView(username=username, token=token), 201)
 
 
 @router.delete("/{username}/tokens", status_code=204, responses=NOT_FOUND, summary="Revoke a user's tokens")

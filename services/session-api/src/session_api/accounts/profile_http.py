@@ -1,7 +1,6 @@
 """`POST /api/api-token-auth/` and `GET /api/profile/`: how clients of an OCS portal log in, and learn who they are.
 
-Users have tokens here, and no passwords: a token is given in the password's place, and handed back. So a script that
-logs in first, as LCO's documentation teaches, needs another value and no other line.
+A script that logs in with a token in the password's place is handed that back.
 """
 
 from __future__ import annotations
@@ -10,19 +9,20 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from session_api.accounts.authentication import Authenticator
+from session_api.accounts.login import LockedError, LoginService
 from session_api.web.access import Access, access
-from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS
+from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, FORBIDDEN, TOO_MANY, Form
 from session_api.web.dependencies import Caller, provided
 from session_api.web.failures import AuthenticationError, FieldError
 from session_api.web.photon_ranch import TEXT, TextReply, photon_ranch_router
-from session_api.web.replies import JsonReply
-from session_api.web.strict_json import JsonParseError, parse_json
+from session_api.web.replies import JsonReply, empty_reply
+from session_api.web.strict_json import JsonParseError, json_router, parse_json
 
-Accounts = Annotated[Authenticator, provided(Authenticator)]
+Logins = Annotated[LoginService, provided(LoginService)]
 
 router = APIRouter(prefix="/api", tags=["users"], responses=ANY_ROUTE)
 
@@ -37,7 +37,7 @@ _BODY: dict[str, Any] = {
                     "required": ["username", "password"],
                     "properties": {
                         "username": {"type": "string"},
-                        "password": {"type": "string", "description": "a token of the user's"},
+                        "password": {"type": "string", "description": "the user's, or a token of theirs"},
                     },
                 }
             }
@@ -47,6 +47,7 @@ _BODY: dict[str, Any] = {
 }
 
 
+own = json_router("/api/profile/password", tag="users", errors=FORBIDDEN)
 photon_ranch = photon_ranch_router(tag="users")
 
 
@@ -54,6 +55,13 @@ class TokenReply(TypedDict):
     """The token to send with every request."""
 
     token: str
+
+
+class RefusedLogin(TypedDict):
+    """It is not their password, or was wrong too often; in the words OCS clients know, and in ours."""
+
+    non_field_errors: list[str]
+    detail: str
 
 
 class ProposalView(TypedDict):
@@ -76,23 +84,24 @@ class ProfileView(TypedDict):
 @router.post(
     "/api-token-auth",
     response_model=TokenReply,
-    responses=BAD_FIELDS,
+    responses={**BAD_FIELDS, **TOO_MANY, 401: {"model": RefusedLogin}},
     summary="Log in as OCS clients do",
     openapi_extra=_BODY,
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
-async def log_in(request: Request, accounts: Accounts) -> Response:
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
+async def log_in(request: Request, logins: Logins) -> Response:
     said = _fields(await request.body(), request.headers.get("content-type", ""))
     missing = [name for name in ("username", "password") if not isinstance(said.get(name), str) or not said[name]]
     if missing:
         raise FieldError({name: ["This field is required."] for name in missing})
     try:
-        user = await accounts.authenticate(said["password"])
-    except AuthenticationError:
-        user = None
-    if user is None or user.username != said["username"]:
-        raise FieldError({"non_field_errors": ["Unable to log in with provided credentials."]})
-    return JsonReply({"token": said["password"]})
+        token = await logins.log_in(said["username"], said["password"], address=_address(request))
+    except AuthenticationError as error:
+        headers = {"WWW-Authenticate": "Token"}
+        if isinstance(error, LockedError):
+            headers["Retry-After"] = str(error.retry_after_s)
+        return JsonReply(RefusedLogin(non_field_errors=[error.message], detail=error.message), 401, headers)
+    return JsonReply({"token": token})
 
 
 @router.get("/profile", response_model=ProfileView, summary="Read who you are")
@@ -108,10 +117,33 @@ async def get_profile(caller: Caller) -> Response:
     )
 
 
+class OwnPassword(Form):
+    """Another password."""
+
+    current_password: str | None = Field(None, max_length=1000, description="needed if there is one")
+    password: str = Field(max_length=1000)
+
+
+@own.put(
+    "",
+    status_code=204,
+    responses={**BAD_FIELDS, **TOO_MANY},
+    summary="Choose a password; whoever is logged in with the former one is not any more",
+)
+@access(Access.USER)
+async def set_own_password(request: Request, caller: Caller, form: OwnPassword, logins: Logins) -> Response:
+    await logins.change_own(caller, current=form.current_password, password=form.password, address=_address(request))
+    return empty_reply()
+
+
 @photon_ranch.post("/dummy-requires-auth", response_model=None, responses={200: TEXT}, summary="Be known")
 @access(Access.USER)
 async def be_known(_caller: Caller) -> Response:
     return TextReply("successful authorization")
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _fields(body: bytes, content_type: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from datalab.documents.document import ASCENDING, Document, Index
+from datalab.documents.document import ASCENDING, DESCENDING, Document, Index
 from datalab.platform.documents.client import Database, DuplicateKeyError, aggregated
 from datalab.platform.documents.collection import Collection
 from session_api.accounts.known_tokens import KnownTokens
-from session_api.accounts.model import Account, Token
+from session_api.accounts.model import Account, Grant, Password, Purpose, Token
 from session_api.accounts.usernames import canonical
 from session_api.web.window import Window
 
@@ -18,7 +18,7 @@ _PRESENT: Document = {"deleted_at": None}
 
 
 class AccountRepository:
-    """Collections `users` and `tokens`. A deleted user is not found, unless the method says so."""
+    """Collections `users`, `tokens` and `passwords`. A deleted user is not found, unless the method says so."""
 
     def __init__(self, database: Database) -> None:
         self._known = KnownTokens()
@@ -37,8 +37,15 @@ class AccountRepository:
             ],
         )
         self._tokens = Collection(
-            database, "tokens", Token, indexes=[Index(fields=(("username", ASCENDING),), name="username")]
+            database,
+            "tokens",
+            Token,
+            indexes=[
+                Index(fields=(("username", ASCENDING),), name="username"),
+                Index(fields=(("expires_at", ASCENDING),), name="expires", expires_after_s=0),
+            ],
         )
+        self._passwords = Collection(database, "passwords", Password)
 
     async def ensure_indexes(self) -> None:
         """Create the indexes that are missing, and give accounts of earlier versions their canonical names."""
@@ -52,8 +59,8 @@ class AccountRepository:
             except DuplicateKeyError:  # they were told apart then, and stay so
                 continue
 
-    async def find_any_by_token_hash(self, token_hash: str) -> Account | None:
-        """Return the account, as it was within the last seconds; a change made by this process is seen at once."""
+    async def find_any_by_token_hash(self, token_hash: str, *, now: datetime) -> Grant | None:
+        """Return what a token gives, as it did within the last seconds; a change by this process is seen at once."""
         known, changes = self._known.find(token_hash), self._known.changes
         if known is not None:
             return known
@@ -61,28 +68,27 @@ class AccountRepository:
         documents = await aggregated(
             self._tokens.driver,
             [
-                {"$match": {"_id": token_hash}},
+                {"$match": {"_id": token_hash, "$or": [{"expires_at": None}, {"expires_at": {"$gt": now}}]}},
                 {"$lookup": {"from": "users", "localField": "username", "foreignField": "_id", "as": "user"}},
                 {"$unwind": "$user"},
-                {"$replaceWith": "$user"},
             ],
             limit=1,
         )
         if not documents:
             return None
-        account = Account.read(documents[0])
-        self._known.keep(token_hash, account, changes=changes)
-        return account
+        grant = Grant(Account.read(documents[0]["user"]), Token.read(documents[0]).scopes)
+        self._known.keep(token_hash, grant, changes=changes)
+        return grant
 
     async def find_any_recent(self, username: str) -> Account | None:
         """Return an account likewise as it was within the last seconds."""
         name, changes = f"name:{username}", self._known.changes
         known = self._known.find(name)
         if known is not None:
-            return known
+            return known.account
         account = await self.find_any(username)
         if account is not None:
-            self._known.keep(name, account, changes=changes)
+            self._known.keep(name, Grant(account), changes=changes)
         return account
 
     async def find_any(self, username: str) -> Account | None:
@@ -113,7 +119,7 @@ class AccountRepository:
         changes = {"$set": {"active": False, "deleted_at": now}}
         with self._known.forgotten():
             marked = await self._users.update({"_id": username, **_PRESENT}, changes)
-        await self.remove_token_hashes(username)
+        await self._remove_credentials(username)
         return marked
 
     async def find_any_deleted(self, *, limit: int) -> list[tuple[str, datetime]]:
@@ -124,12 +130,37 @@ class AccountRepository:
 
     async def remove_any_deleted(self, username: str) -> None:
         """Forget a deleted user: somebody else may have the name."""
-        await self.remove_token_hashes(username)
+        await self._remove_credentials(username)
         await self._users.delete({"_id": username, "deleted_at": {"$type": "date"}})
 
-    async def add_token_hash(self, username: str, token_hash: str, *, created: datetime) -> None:
-        await self._tokens.insert(Token(token_hash=token_hash, username=username, created=created))
+    async def add_token(self, token: Token) -> bool:
+        """Store a new token; return False if there is one of this hash."""
+        return await self._tokens.insert(token)
 
-    async def remove_token_hashes(self, username: str) -> int:
+    async def remove_token_hashes(self, username: str, *purposes: Purpose, but: str | None = None) -> int:
+        """Make a user's tokens invalid, or those of some purposes; return how many. One may be left."""
+        query: Document = {"username": username, "_id": {"$ne": but}}
+        if purposes:
+            query["purpose"] = {"$in": list(purposes)}
         with self._known.forgotten():
-            return await self._tokens.delete({"username": username})
+            return await self._tokens.delete(query)
+
+    async def trim_logins(self, username: str, *, most: int) -> None:
+        """Make the oldest tokens invalid that a user has by logging in, if there are more of them."""
+        older = await self._tokens.rows(
+            {"username": username, "purpose": Purpose.LOGIN}, {"_id": True}, sort=[("created", DESCENDING)], skip=most
+        )
+        if older:
+            with self._known.forgotten():
+                await self._tokens.delete({"_id": {"$in": [row["_id"] for row in older]}})
+
+    async def password_of(self, username: str) -> Password | None:
+        return await self._passwords.find_one({"_id": username})
+
+    async def keep_password(self, password: Password) -> None:
+        """Keep it in the place of the former one."""
+        await self._passwords.upsert(password)
+
+    async def _remove_credentials(self, username: str) -> None:
+        await self._passwords.delete({"_id": username})
+        await self.remove_token_hashes(username)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -43,6 +43,37 @@ class AccountSettings(BaseSettings):
     jwt_keys_retry_s: float = Field(
         10.0, gt=0, description="least time between two questions for the issuer's keys, in seconds"
     )
+    portal_url: str = Field(
+        "",
+        description="API of an OCS observation portal, `https://observe.example.org/api/`, that is asked whose a token "
+        "is that is unknown here; empty for none",
+    )
+    portal_keep_s: float = Field(300.0, gt=0, description="time its answer counts, in seconds")
+    portal_keep_unknown_s: float = Field(
+        30.0, gt=0, description="time its answer counts that it knows nobody, in seconds"
+    )
+    portal_server_key: SecretStr | None = Field(
+        None,
+        min_length=20,
+        description="secret the portal shows when it tells of a user; without one it cannot: its `OAUTH_SERVER_KEY`",
+    )
+    portal_grants_superuser: bool = Field(
+        default=False, description="whether superusers of the portal are superusers here"
+    )
+    login_tries: int = Field(5, gt=0, description="wrong passwords after which a name is locked")
+    login_lock_s: float = Field(
+        60.0, gt=0, description="time a name is locked then, in seconds; twice as long after each further one"
+    )
+    login_address_tries_per_minute: int = Field(
+        60, gt=0, description="logins from one address in a minute, at one process"
+    )
+    login_days: float = Field(90.0, gt=0, description="life of a token that somebody gets for their password, in days")
+    chosen_tokens: bool = Field(
+        default=False,
+        description="whether superusers may choose tokens, as `datalab populate-test-data` does; `datalab up` lets "
+        "them where nobody but its own machine reaches the system",
+    )
+    audit_keep_days: float = Field(365.0, gt=0, description="life of what the audit log says, in days")
     identity_timeout_s: float = Field(
         5.0, gt=0, description="longest wait for others who say who somebody is, in seconds"
     )
@@ -52,6 +83,14 @@ class AccountSettings(BaseSettings):
         if self.jwt_issuer and not self.jwt_audience:
             raise ValueError("jwt_audience is needed: a token for somebody else would count here")
         return self
+
+    @field_validator("portal_url", "jwt_keys_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
+            raise ValueError("has to be http(s)://host/…, without credentials")
+        return url
 
     @property
     def signing_keys_url(self) -> str:

@@ -96,7 +96,7 @@ async def list_actions(analyses: Analyses) -> Response:
 @router.post(
     "/{action}", response_model=Any, responses={**FITS_OR_JPEG, **_FAILURES, **UNCHANGED}, summary="Look at a file"
 )
-@access(Access.READER)
+@access(Access.READER, writes=False)
 async def analyse(
     request: Request,
     caller: Caller,

@@ -45,7 +45,7 @@ class UploadView(TypedDict):
 class UploadLog:
     """The latest uploads: to each caller those of frames they may read, and of site images.
 
-    To superusers all, and to those who send for a site all of its.
+    To whoever looks after the system all, and to those who send for a site all of its.
     """
 
     def __init__(self, *, uploads: UploadReader, frames: FrameReader) -> None:
@@ -55,7 +55,7 @@ class UploadLog:
     async def latest(self, caller: User, site: str) -> list[UploadView]:
         """Return the uploads of a site, or of all, the oldest first."""
         entries = await self._uploads.latest_any(None if site == EVERY_SITE else site, limit=_MOST_UPLOADS)
-        if not caller.superuser:
+        if not caller.operates:
             theirs = {entry.version_id for entry in entries if caller.may_ingest(entry.site)}
             entries = [each for each in entries if each.outcome is Outcome.INGESTED or each.version_id in theirs]
             named = {entry.version_id: _basename(entry) for entry in entries if not _is_for_everybody(entry)}

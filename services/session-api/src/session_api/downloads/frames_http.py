@@ -97,7 +97,7 @@ async def cut_out(
         }
     },
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, writes=False)
 async def read_archive(
     request: Request, caller: Anybody, correlation_id: CorrelationId, downloads: Downloads, tokens: Tokens
 ) -> Response:

@@ -60,7 +60,7 @@ class ArchiveLink(TypedDict):
     responses={200: TEXT, **TEXT_ERRORS, **WAITED},
     summary="Ask for a file, as FITS, TIFF or as it is",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, writes=False)
 async def download(
     caller: Anybody, correlation_id: CorrelationId, form: DownloadRequest, downloads: Downloads
 ) -> Response:
@@ -80,7 +80,7 @@ async def download(
     responses={**TEXT_ERRORS, **WAITED},
     summary="Ask for an archive of a site's images",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, writes=False)
 async def download_archive(
     caller: Anybody, correlation_id: CorrelationId, form: ArchiveRequest, downloads: Downloads
 ) -> Response:

@@ -15,6 +15,7 @@ from datalab.events.envelope import utc_now
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.conversation import FeedConversation, first_to_end
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError
 from session_api.feed.places import Places
@@ -44,6 +45,7 @@ class FeedAdmission:
         self,
         *,
         hub: FeedHub,
+        live: LiveStatuses,
         authenticator: Authenticator,
         sessions: SessionAccess,
         settings: FeedSettings,
@@ -51,6 +53,7 @@ class FeedAdmission:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._hub = hub
+        self._live = live
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
@@ -96,6 +99,7 @@ class FeedAdmission:
                 queue=queue,
                 user=user,
                 hub=self._hub,
+                live=self._live,
                 sessions=self._sessions,
                 settings=self._settings,
                 metrics=self._metrics,
@@ -103,6 +107,7 @@ class FeedAdmission:
             )
             await first_to_end(conversation.run(), self._keep_checking(shown, conversation))
         finally:
+            self._live.remove(queue)
             self._hub.remove(queue)
 
     async def _user(self, shown: _Credentials) -> User:

@@ -9,6 +9,7 @@ from session_api.feed.admission import FeedAdmission
 from session_api.feed.archive_news import ArchiveNewsPublisher
 from session_api.feed.datastream import Datastream
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
@@ -18,12 +19,13 @@ from session_api.sessions.access import SessionAccess
 def build(core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionAccess) -> Capability:
     metrics = FeedMetrics(core.registry)
     hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, metrics=metrics)
+    live = LiveStatuses(core.bus)
     admission = FeedAdmission(
-        hub=hub, authenticator=authenticator, sessions=sessions, settings=settings, metrics=metrics
+        hub=hub, live=live, authenticator=authenticator, sessions=sessions, settings=settings, metrics=metrics
     )
     return Capability(
         routes=websocket.router.routes,
-        services=[admission, Datastream(hub=hub, settings=settings, metrics=metrics)],
-        parts=[hub],
+        services=[admission, Datastream(hub=hub, live=live, settings=settings, metrics=metrics)],
+        parts=[hub, live],
         subscriptions=[bus.archive_news(ArchiveNewsPublisher(publisher=core.bus))],
     )

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Set as AbstractSet
 
 from session_api.feed.metrics import FeedMetrics
-from session_api.feed.model import CloseCode, FeedClosedError, FeedItem
+from session_api.feed.model import CloseCode, FeedClosedError, FeedItem, LiveStatus
 
 
 class ClientQueue:
@@ -28,6 +28,8 @@ class ClientQueue:
         self._waiting_bytes = 0
         self._catching_up = False
         self.lost = False
+        #: How sites are: of each kind only the newest waits, so that a slow client never has too many.
+        self._statuses: dict[tuple[str, str], LiveStatus] = {}
         self.wake = asyncio.Event()
         self._closing: FeedClosedError | None = None
         self._ended = asyncio.Event()
@@ -57,6 +59,20 @@ class ClientQueue:
         self._waiting_bytes -= item.size_bytes
         return item
 
+    def offer_status(self, status: LiveStatus) -> None:
+        """Have a status wait in the place of an older one of its site and kind. Never waits."""
+        if self._closing is None:
+            self._statuses[status.key] = status
+            self.wake.set()
+
+    def pop_status(self) -> LiveStatus | None:
+        """Return the status whose kind has waited longest, or None if none waits."""
+        return self._statuses.pop(next(iter(self._statuses))) if self._statuses else None
+
+    def drop_statuses(self, site: str) -> None:
+        """Forget the statuses of a site."""
+        self._statuses = {key: status for key, status in self._statuses.items() if key[0] != site}
+
     def drop(self, subjects: AbstractSet[str]) -> None:
         """Forget subjects and their events: should they be subscribed to again, the past is read from the store."""
         for subject in subjects:
@@ -77,6 +93,7 @@ class ClientQueue:
     def end(self, closing: FeedClosedError) -> None:
         """End the conversation, whatever it is waiting for."""
         self._forget()
+        self._statuses.clear()
         self._closing = self._closing or closing
         self._ended.set()
 
@@ -89,7 +106,7 @@ class ClientQueue:
     @property
     def has_work(self) -> bool:
         """Whether there is anything to send."""
-        return bool(self._waiting) or self.lost
+        return bool(self._waiting) or bool(self._statuses) or self.lost
 
     def _overflow(self) -> None:
         if self._catching_up:

@@ -18,12 +18,14 @@ from datalab.events.feed import SessionAccessChanged, SessionDeleted, SessionFee
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import (
     CloseCode,
     FeedChannel,
     FeedClosedError,
     FeedItem,
+    LiveStatus,
     may_hear,
     session_subject,
     site_subject,
@@ -70,6 +72,7 @@ class FeedConversation:
         queue: ClientQueue,
         user: User,
         hub: FeedHub,
+        live: LiveStatuses,
         sessions: SessionAccess,
         settings: FeedSettings,
         metrics: FeedMetrics,
@@ -80,6 +83,7 @@ class FeedConversation:
         self._outlet = Outlet(channel, time_limit_s=settings.feed_send_timeout_s)
         self._queue = queue
         self._hub = hub
+        self._live = live
         self._sessions = sessions
         self._settings = settings
         self._metrics = metrics
@@ -90,6 +94,7 @@ class FeedConversation:
         self._own: set[int] = set()
         self._to_look_again = False
         self._sites: set[str] = set()
+        self._statuses: set[str] = set()
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
         self._last_sent = hub.sequence
@@ -135,10 +140,10 @@ class FeedConversation:
                 await self._leave_what_is_closed()
             while self._queue.has_work or not self._requests.empty():
                 await self._recover()
-                if self._requests.empty():
-                    await self._deliver(self._queue.pop())
-                else:
+                if not self._requests.empty():
                     await self._do(self._requests.get_nowait())
+                elif not await self._deliver(self._queue.pop()):
+                    await self._deliver_status(self._queue.pop_status())
             if self._silence_left_s() <= 0:
                 await self._send(ServerPing())
             else:
@@ -178,23 +183,27 @@ class FeedConversation:
 
     async def _subscribe(self, request: Subscribe) -> None:
         sessions, sites = set(request.sessions), set(request.sites)
-        if problem := self._problem(sessions, sites):
+        statuses = set(request.statuses)
+        if problem := self._problem(sessions, sites, statuses):
             await self._send(ErrorFrame(detail=problem))
             return
+        for site in statuses - self._statuses:
+            self._live.attach(self._queue, site)
+        self._statuses |= statuses
         unknown = sessions - self._session_ids
         roles = await self._sessions.roles(self.user, unknown) if unknown else {}
         if refused := unknown - roles.keys():
             await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(refused))))
-        if sites or sessions - refused:
+        if sites or statuses or sessions - refused:
             self._own |= {number for number, role in roles.items() if role is Role.OWNER}
             await self._attach(sessions=unknown & roles.keys(), sites=sites - self._sites, resume=request.resume)
 
-    def _problem(self, sessions: set[int], sites: set[str]) -> str | None:
-        if not (sessions or sites):
+    def _problem(self, sessions: set[int], sites: set[str], statuses: set[str]) -> str | None:
+        if not (sessions or sites or statuses):
             return "name at least one session or site"
         if len(sessions | self._session_ids) > self._settings.feed_max_sessions:
             return f"at most {self._settings.feed_max_sessions} sessions on one connection"
-        if len(sites | self._sites) > self._settings.feed_max_sites:
+        if max(len(sites | self._sites), len(statuses | self._statuses)) > self._settings.feed_max_sites:
             return f"at most {self._settings.feed_max_sites} sites on one connection"
         return None
 
@@ -214,6 +223,7 @@ class FeedConversation:
             Subscribed(
                 sessions=tuple(sorted(self._session_ids)),
                 sites=tuple(sorted(self._sites)),
+                statuses=self._subscribed_statuses(),
                 epoch=self._hub.epoch,
                 sequence=self._last_sent,
             )
@@ -243,7 +253,20 @@ class FeedConversation:
         self._sites -= set(request.sites)
         self._hub.detach(self._queue, map(session_subject, request.sessions))
         self._hub.detach(self._queue, map(site_subject, request.sites))
-        await self._send(Unsubscribed(sessions=tuple(sorted(self._session_ids)), sites=tuple(sorted(self._sites))))
+        for site in self._statuses & set(request.statuses):
+            self._live.detach(self._queue, site)
+        self._statuses -= set(request.statuses)
+        await self._send(
+            Unsubscribed(
+                sessions=tuple(sorted(self._session_ids)),
+                sites=tuple(sorted(self._sites)),
+                statuses=self._subscribed_statuses(),
+            )
+        )
+
+    def _subscribed_statuses(self) -> tuple[str, ...] | None:
+        """Clients that know nothing of statuses are told nothing of them."""
+        return tuple(sorted(self._statuses)) or None
 
     # --- events -----------------------------------------------------------------------------------------------
 
@@ -278,6 +301,11 @@ class FeedConversation:
         await self._send_event(item, replayed=False)
         self._complete_to = item.sequence
         return True
+
+    async def _deliver_status(self, status: LiveStatus | None) -> None:
+        if status is not None:
+            await self._outlet.send(*status.for_feed)
+            self._metrics.sent(replayed=False)
 
     async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
         floor = self._queue.floors.get(item.subject)

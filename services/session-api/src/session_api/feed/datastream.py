@@ -1,4 +1,4 @@
-"""The datastream: a websocket without a token that tells of a site's images, as Photon Ranch's datastreamer does.
+"""The datastream: a websocket without a token that tells of a site, as Photon Ranch's datastreamer does.
 
 It tells everybody what everybody may see. Clients listen to one site, and may choose another; whatever else they say is
 not heard.
@@ -19,6 +19,7 @@ from datalab.events.envelope import SubjectToken, utc_now
 from session_api.feed.client_queue import ClientQueue
 from session_api.feed.conversation import first_to_end
 from session_api.feed.hub import FeedHub
+from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.model import CloseCode, FeedChannel, FeedClosedError, FeedItem, may_hear, site_subject
 from session_api.feed.outlet import Outlet
@@ -40,17 +41,19 @@ class _ChangeSite(BaseModel):
 
 
 class Datastream:
-    """Tells clients of the images of one site each."""
+    """Tells clients of one site each."""
 
     def __init__(
         self,
         *,
         hub: FeedHub,
+        live: LiveStatuses,
         settings: FeedSettings,
         metrics: FeedMetrics,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._hub = hub
+        self._live = live
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -72,6 +75,7 @@ class Datastream:
         """
         queue = self._hub.admit()
         attached_at = self._hub.attach(queue, (site_subject(site),))
+        self._live.attach(queue, site)
         outlet = Outlet(channel, time_limit_s=self._settings.feed_send_timeout_s)
         missed = None if since is None else max(since, self._clock() - _LONGEST_AGO)
         try:
@@ -86,6 +90,7 @@ class Datastream:
         except TransientError as error:
             closing = FeedClosedError(CloseCode.TRY_AGAIN_LATER, error.message)
         finally:
+            self._live.remove(queue)
             self._hub.remove(queue)
         self._metrics.closed(closing.code)
         raise closing
@@ -99,7 +104,9 @@ class Datastream:
             subject = site_subject(wanted.site)
             if subject not in queue.floors:
                 self._hub.detach(queue, tuple(queue.floors))
+                self._live.remove(queue)
                 self._hub.attach(queue, (subject,))
+                self._live.attach(queue, wanted.site)
 
     async def _speak(
         self, outlet: Outlet, queue: ClientQueue, subject: str, *, since: datetime | None, up_to: int
@@ -111,14 +118,18 @@ class Datastream:
                 await self._say(outlet, item, replayed=True)
             after = page.complete_to if page.complete_to < up_to else None
         while True:
-            while (new := queue.pop()) is not None:
-                await self._say(outlet, new, replayed=False)
+            while queue.has_work:
+                if (new := queue.pop()) is not None:
+                    await self._say(outlet, new, replayed=False)
+                elif (status := queue.pop_status()) is not None:
+                    await outlet.send(*status.for_datastream)
+                    self._metrics.sent(replayed=False)
             queue.wake.clear()
             await queue.wake.wait()
 
     async def _say(self, outlet: Outlet, item: FeedItem, *, replayed: bool) -> None:
-        if item.imagedata is not None and may_hear(NOBODY, item.event, self._clock):
-            await outlet.send(*item.imagedata)
+        if item.datastream is not None and may_hear(NOBODY, item.event, self._clock):
+            await outlet.send(*item.datastream)
             self._metrics.sent(replayed=replayed)
 
 

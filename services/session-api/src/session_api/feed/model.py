@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
+
+import orjson
 
 from datalab.events.feed import (
     FeedEvent,
     FileRefused,
     FrameChanged,
     FrameDeleted,
-    InfoImageChanged,
+    PublicSiteEvent,
     SessionFeedEvent,
     feed_event_adapter,
 )
+from datalab.events.site_status import SiteStatusChanged
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
-from session_api.feed.imagedata import imagedata
+from session_api.feed.topics import datastream_frame, datastream_text, status_data
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
@@ -83,7 +86,7 @@ class FeedStream(Protocol):
 class FeedItem:
     """One event, read once and shared by every client it goes to: `text` is what they get, `frame` how it is sent.
 
-    `imagedata` is the same for clients of the datastream, None for what they are not told.
+    `datastream` is the same for clients of the datastream, None for what they are not told.
     """
 
     sequence: int
@@ -101,14 +104,42 @@ class FeedItem:
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
 
     @cached_property
-    def imagedata(self) -> tuple[str, bytes] | None:
-        text = imagedata(self.event)
+    def datastream(self) -> tuple[str, bytes] | None:
+        text = datastream_text(self.event)
         return None if text is None else (text, text_frame(text))
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """How one kind of a site's things is: read once, and shared by every client it goes to."""
+
+    event: SiteStatusChanged
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a newer one replaces an older one by."""
+        return self.event.site, self.event.kind
+
+    @cached_property
+    def for_feed(self) -> tuple[str, bytes]:
+        return _text_and_frame({"type": "site_status", **status_data(self.event)})
+
+    @cached_property
+    def for_datastream(self) -> tuple[str, bytes]:
+        return _text_and_frame(datastream_frame("sitestatus", self.event.site, status_data(self.event)))
+
+
+def _text_and_frame(content: Mapping[str, Any]) -> tuple[str, bytes]:
+    payload = orjson.dumps(content)
+    return payload.decode(), _frame(payload)
 
 
 def text_frame(text: str) -> bytes:
     """Return a text as a server sends it on a websocket: whole, unmasked, not compressed (RFC 6455, section 5.2)."""
-    payload = text.encode()
+    return _frame(text.encode())
+
+
+def _frame(payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
         return bytes((_FINAL_TEXT, size)) + payload
@@ -126,7 +157,7 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)
-    return isinstance(event, InfoImageChanged)
+    return isinstance(event, PublicSiteEvent)
 
 
 def session_subject(session_id: int) -> str:

@@ -35,11 +35,15 @@ class ResumePoint(_ClientFrame):
 
 
 class Subscribe(_ClientFrame):
-    """Send me the events of these sessions and sites; with `resume`, first those I missed."""
+    """Send me the events of these sessions and sites; with `resume`, first those I missed.
+
+    `statuses` are sites of which I want to hear how they are, as often as they say it.
+    """
 
     action: Literal["subscribe"]
     sessions: tuple[SessionId, ...] = ()
     sites: tuple[SubjectToken, ...] = ()
+    statuses: tuple[SubjectToken, ...] = ()
     resume: ResumePoint | None = None
 
 
@@ -49,6 +53,7 @@ class Unsubscribe(_ClientFrame):
     action: Literal["unsubscribe"]
     sessions: tuple[SessionId, ...] = ()
     sites: tuple[SubjectToken, ...] = ()
+    statuses: tuple[SubjectToken, ...] = ()
 
 
 class ClientPing(_ClientFrame):
@@ -87,6 +92,7 @@ class Subscribed(ServerFrame):
     type: Literal["subscribed"] = "subscribed"
     sessions: tuple[int, ...]
     sites: tuple[str, ...]
+    statuses: tuple[str, ...] | None = None
     epoch: str
     sequence: int
 
@@ -97,6 +103,7 @@ class Unsubscribed(ServerFrame):
     type: Literal["unsubscribed"] = "unsubscribed"
     sessions: tuple[int, ...]
     sites: tuple[str, ...]
+    statuses: tuple[str, ...] | None = None
 
 
 class Gap(ServerFrame):

@@ -17,7 +17,7 @@ from session_api.uploads.service import UploadService
 from session_api.uploads.views import FileVersionView, VersionPresenter
 from session_api.web.access import Access, access
 from session_api.web.bodies import NOT_FOUND, TOO_MANY, JsonObject
-from session_api.web.dependencies import Anybody, Caller, provided
+from session_api.web.dependencies import Address, Anybody, Caller, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, photon_ranch_router
 from session_api.web.replies import JsonReply, empty_reply
 from session_api.web.strict_json import json_router
@@ -71,8 +71,10 @@ class FileFateView(TypedDict):
     responses={**TEXT_ERRORS, 409: TEXT, **TOO_MANY},
     summary="Ask where to send a file; `Link` leads to what becomes of it",
 )
-@access(Access.PUBLIC)
-async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest, uploads: Uploads) -> Response:
+@access(Access.PUBLIC, audited=False)
+async def ask_for_upload(
+    request: Request, caller: Anybody, form: UploadRequest, *, address: Address, uploads: Uploads
+) -> Response:
     wanted = wanted_upload(
         name=form.object_name,
         folder=form.s3_directory,
@@ -82,7 +84,7 @@ async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest,
     )
     stage = request.scope["state"].get("stage", "")
     here = f"{request.url.scheme}://{request.url.netloc}{stage}/upload"
-    offer = await uploads.offer(wanted, caller=caller, address=_address(request), here=f"{here}/form")
+    offer = await uploads.offer(wanted, caller=caller, address=address, here=f"{here}/form")
     reply = JsonReply({"url": offer.url, "fields": offer.fields})
     reply.headers["Link"] = f'<{here}/form/{offer.form_id}>; rel="monitor"'
     return reply
@@ -94,11 +96,11 @@ async def ask_for_upload(request: Request, caller: Anybody, form: UploadRequest,
     responses={**TEXT_ERRORS, 408: TEXT, 413: TEXT},
     summary="Send a file with the form that was given for it",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True)
-async def upload(request: Request, uploads: Uploads) -> Response:
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True, audited=False)
+async def upload(request: Request, address: Address, uploads: Uploads) -> Response:
     try:
         form = MultipartForm(request.headers.get("content-type", ""), request.stream())
-        await uploads.receive(form, address=_address(request))
+        await uploads.receive(form, address=address)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     return empty_reply()
@@ -115,10 +117,6 @@ async def get_upload(form_id: FormId, uploads: Uploads) -> Response:
     fate = await uploads.fate(form_id)
     view = FileFateView(key=fate.key, state=fate.state, sha256=fate.sha256, frame=fate.frame, reason=fate.reason)
     return JsonReply(view)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_FOUND)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Final
 
 from datalab.platform.allowance import Allowance
 from session_api.web.failures import TooManyError
+from session_api.web.write_limits import network_of
 
 _MINUTE_S: Final = 60.0
-#: What one customer of a provider has, as a rule: whoever has one address of it has all of them.
-_IPV6_PREFIX: Final = 64
 
 
 class UploadLimits:
@@ -43,7 +41,7 @@ class UploadLimits:
 
     def take_form(self, *, site: str, address: str) -> None:
         """Count a form. Raises `TooManyError` when one of them has to wait."""
-        network = _network(address)
+        network = network_of(address)
         asked = (
             (self._address_forms, network, "files from your address"),
             (self._address_bytes, network, "bytes from your address"),
@@ -59,17 +57,5 @@ class UploadLimits:
 
     def count_bytes(self, size_bytes: int, *, site: str, address: str) -> None:
         """Count what came with a form."""
-        self._address_bytes.charge(_network(address), size_bytes)
+        self._address_bytes.charge(network_of(address), size_bytes)
         self._site_bytes.charge(site, size_bytes)
-
-
-def _network(address: str) -> str:
-    """Return what is counted as one address; of what is none, itself."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped) if mapped else str(IPv6Network((parsed, _IPV6_PREFIX), strict=False))
-    return str(parsed)

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from session_api.uploads.open_sites import OpenSite
+
 
 class UploadSettings(BaseSettings):
     """Uploads."""
@@ -20,10 +22,11 @@ class UploadSettings(BaseSettings):
     )
     upload_form_life_s: int = Field(300, gt=0, le=3600, description="time to begin with an upload, in seconds")
     max_upload_bytes: int = Field(4 * 1024**3, gt=0, description="largest file that may be uploaded, in bytes")
-    open_upload_sites: list[str] = Field(
+    open_upload_sites: list[OpenSite] = Field(
         [],
-        description="sites whose files may be uploaded, and whose configuration may be replaced, without a token, as a "
-        "JSON list; `*` is every site",
+        description='sites whose software needs no token, as a JSON list: `[]` is safe, `["*"]` is what the first '
+        "service let everybody do; `tst:files` opens a site for its files only, likewise `:configuration`, `:status`, "
+        "`:logs`, `:jobs`, `:queues` and `:rooms`",
     )
     # Several times what observatories send: 30 files on their way at once, each taking a second, are 1800 a minute.
     upload_site_forms_per_minute: int = Field(

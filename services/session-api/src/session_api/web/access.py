@@ -7,10 +7,10 @@ async def list_things(caller: Caller) -> Response: ...
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
@@ -20,6 +20,7 @@ from session_api.web.photon_ranch import PhotonRanchRoute
 EndpointT = TypeVar("EndpointT", bound=object)
 
 _ATTRIBUTE: Final = "route_rules"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Access(Enum):
@@ -38,27 +39,49 @@ class Access(Enum):
 class RouteRules:
     """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
 
-    A route with a large answer is called when there is memory for one. One of `photon_ranch` says in its words that
-    nobody is known.
+    A route with a large answer is called when there is memory for one. One that `writes` is one whose method says so,
+    unless it only asks in a body; it is `audited` unless its
+    changes are kept track of elsewhere. One of
+    `photon_ranch` says in its words that nobody is known, or may not do this.
     """
 
     access: Access
     max_body_bytes: int | None = None
     streams_body: bool = False
     large_answer: bool = False
-    photon_ranch: bool = False
+    writes: bool = True
+    audited: bool = True
+    photon_ranch: PhotonRanchRoute | None = None
 
 
 def access(
-    who: Access, *, max_body_bytes: int | None = None, streams_body: bool = False, large_answer: bool = False
+    who: Access,
+    *,
+    max_body_bytes: int | None = None,
+    streams_body: bool = False,
+    large_answer: bool = False,
+    writes: bool = True,
+    audited: bool = True,
 ) -> Callable[[EndpointT], EndpointT]:
     """Declare who may call an endpoint, and which bodies it takes."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
-        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer)
+        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer, writes, audited)
         return endpoint
 
     return declare
+
+
+def place_of(scope: Scope) -> tuple[str, Mapping[str, Any]]:
+    """Return the path of the route a request is for, as it declares it, and what stands in it."""
+    rules_for(scope)
+    place: tuple[str, Mapping[str, Any]] = scope["state"]["place"]
+    return place
+
+
+def is_write(scope: Scope) -> bool:
+    """Tell whether a request is to change something."""
+    return scope["method"] not in _READING and rules_for(scope).writes
 
 
 def declared_rules(route: BaseRoute) -> RouteRules | None:
@@ -73,31 +96,38 @@ def rules_for(scope: Scope) -> RouteRules:
     """
     state = scope.setdefault("state", {})
     if "rules" not in state:
-        state["rules"] = _rules_for(scope)
+        match, route, parameters = _matched(scope["app"].routes, scope)
+        state["rules"] = _rules_of(match, route, scope["path"])
+        state["place"] = getattr(route, "path", "unmatched"), parameters
     rules: RouteRules = state["rules"]
     return rules
 
 
-def _rules_for(scope: Scope) -> RouteRules:
-    match, route = _matched(scope["app"].routes, scope)
+def _rules_of(match: Match, route: BaseRoute | None, path: str) -> RouteRules:
     if route is None:
-        path = scope["path"]
-        return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC)
+        return RouteRules(Access.USER if path == "/api" or path.startswith("/api/") else Access.PUBLIC, writes=False)
     rules = declared_rules(route) or RouteRules(Access.SUPERUSER)
     if isinstance(route, PhotonRanchRoute):
-        rules = replace(rules, photon_ranch=True)
-    if match is Match.PARTIAL and rules.access in {Access.SUPERUSER, Access.OPERATOR, Access.INGESTER}:
-        return RouteRules(Access.USER)  # that the method is wrong may be told to any user
+        rules = replace(rules, photon_ranch=route)
+    if match is Match.PARTIAL:  # the method is wrong: nothing is changed
+        rules = replace(rules, writes=False)
+        if rules.access in {Access.SUPERUSER, Access.OPERATOR, Access.INGESTER}:
+            return replace(rules, access=Access.USER)  # that it is may be told to any user
     return rules
 
 
-def _matched(routes: Iterable[BaseRoute], scope: Scope) -> tuple[Match, BaseRoute | None]:
-    """Return the route the router will choose: the first that fits, else the first with another method."""
+def _matched(routes: Iterable[BaseRoute], scope: Scope) -> tuple[Match, BaseRoute | None, Mapping[str, Any]]:
+    """Return the route the router will choose, and what stands in its path.
+
+    That is the first that fits, else the first with another method.
+    """
     partial = None
     for route in routes:
         match, child_scope = route.matches(scope)
+        if match is Match.FULL and isinstance(route, Mount):
+            return _matched(route.routes, {**scope, **child_scope})
         if match is Match.FULL:
-            return _matched(route.routes, {**scope, **child_scope}) if isinstance(route, Mount) else (match, route)
+            return match, route, child_scope.get("path_params", {})
         if match is Match.PARTIAL and partial is None:
             partial = route
-    return (Match.NONE if partial is None else Match.PARTIAL), partial
+    return (Match.NONE if partial is None else Match.PARTIAL), partial, {}

@@ -20,6 +20,7 @@ from session_api.web.paging import Paging
 from session_api.web.paths import PathRule
 from session_api.web.photon_ranch import StageRule
 from session_api.web.settings import WebSettings
+from session_api.web.writes import AuditLog, Writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,13 @@ class Web:
 
 
 def build(
-    core: Core, *, settings: WebSettings, identities: Identities, open_link: OpenLink, others: Sequence[Capability]
+    core: Core,
+    *,
+    settings: WebSettings,
+    identities: Identities,
+    open_link: OpenLink,
+    audit: AuditLog,
+    others: Sequence[Capability],
 ) -> Web:
     """Put it together for an application with these other capabilities."""
     unread = ByteBudget(total=settings.answer_bytes_in_hand, per_user=settings.answer_bytes_in_hand // 3)
@@ -52,12 +59,13 @@ def build(
                 allow_origins=["*"],
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Correlation-Id", "ETag", "Link"],
+                expose_headers=["X-Correlation-Id", "ETag", "Link", "X-Config-Warnings"],
             ),
             Middleware(PathRule),
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
             Middleware(Authentication, identities=identities, open_link=open_link),
+            Middleware(Writes, audit=audit, per_minute=settings.writes_per_minute),
             Middleware(
                 BodyLimit,
                 budget=bodies,

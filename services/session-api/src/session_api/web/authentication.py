@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.errors import TransientError
-from session_api.web.access import Access, rules_for
+from session_api.web.access import Access, RouteRules, is_write, rules_for
 from session_api.web.failures import AuthenticationError, ForbiddenError
 from session_api.web.replies import JsonReply, transient_reply, usage_reply
 from session_api.web.user import NOBODY, User
@@ -65,14 +66,14 @@ class Authentication:
             if needed is not Access.OWN_CHECK and link is not None:
                 user = replace(user or NOBODY, link_hash=await self._open_link(link))
         except AuthenticationError as error:
-            in_their_words = rules.photon_ranch and not _is_token(authorization)
+            in_their_words = rules.photon_ranch is not None and not _is_token(authorization)
             await (_unauthorized() if in_their_words else usage_reply(error))(scope, receive, send)
             return
         except TransientError as error:
             await transient_reply(error)(scope, receive, send)
             return
-        if not _may_call(user, needed):
-            await usage_reply(ForbiddenError())(scope, receive, send)
+        if not _may_call(user, needed) or (is_write(scope) and not _is_for_writing(user, needed)):
+            await _forbidden(rules)(scope, receive, send)
             return
         scope["state"]["user"] = user
         await self._app(scope, receive, send)
@@ -88,6 +89,19 @@ def _may_call(user: User | None, needed: Access) -> bool:
             return user is not None and user.ingests
         case _:
             return True
+
+
+def _is_for_writing(user: User | None, needed: Access) -> bool:
+    """Tell whether a token may be used to change what such a route changes."""
+    if user is None or user.scopes is None:
+        return True
+    match needed:
+        case Access.SUPERUSER | Access.OPERATOR:
+            return "admin" in user.scopes
+        case Access.INGESTER | Access.PUBLIC:  # what observatories send; the services ask whose site it is
+            return not user.scopes.isdisjoint({"ingest", "write"})
+        case _:
+            return "write" in user.scopes
 
 
 async def user_in_header(authorization: str | None, identities: Identities) -> User:
@@ -121,6 +135,11 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
 
 def _is_token(authorization: str | None) -> bool:
     return (authorization or "").lower().split()[:1] == ["token"]
+
+
+def _forbidden(rules: RouteRules) -> Response:
+    error = ForbiddenError()
+    return usage_reply(error) if rules.photon_ranch is None else rules.photon_ranch.wrong(error.message, 403)
 
 
 def _unauthorized() -> JsonReply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -64,6 +65,17 @@ CONFLICT: ErrorResponses = {409: {"model": Detail}}
 #: What of an answer is a file.
 BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 FITS_OR_JPEG: ErrorResponses = {200: {"content": {"image/fits": BINARY, "image/jpeg": BINARY}}}
+
+
+def number_in(value: JsonValue) -> float | None:
+    """Return a number, also one in a text, as clients write them; None for what is none, and for infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 class Deleted(TypedDict):

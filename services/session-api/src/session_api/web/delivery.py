@@ -29,14 +29,15 @@ _REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
 UNCHANGED: ErrorResponses = {304: {"description": "What the client has (If-None-Match) is what there is"}}
 
 
-async def delivered(request: Request, reply: Response) -> Response:
+async def delivered(request: Request, reply: Response, *, tag: str | None = None) -> Response:
     """Return a reply with its `ETag`; 304 in its place if the client has it, else compressed if the client can read it.
 
-    A reply that is compressed already stays so: see `accepts_gzip`.
+    `tag` names what is answered, where that has a name; without one it is made from the reply. A reply that is
+    compressed already stays so: see `accepts_gzip`.
     """
-    digest = hashlib.blake2b(reply.body, digest_size=_TAG_BYTES).hexdigest()
     # Weak: the same answer has one tag, compressed or not.
-    reply.headers["ETag"] = tag = f'W/"{digest}"'
+    named = tag or hashlib.blake2b(reply.body, digest_size=_TAG_BYTES).hexdigest()
+    reply.headers["ETag"] = tag = f'W/"{named}"'
     # Each user keeps his own, and asks whether it is still right.
     reply.headers["Cache-Control"] = "private, no-cache"
     reply.headers["Vary"] = "Authorization, Accept-Encoding, X-Session-Link"

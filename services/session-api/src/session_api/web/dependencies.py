@@ -46,6 +46,12 @@ async def _correlation_id(request: Request) -> str:
     return correlation_id
 
 
+async def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+#: Where the request came from, empty if that is not known.
+Address = Annotated[str, Depends(_address)]
 #: The user who sent the token.
 Caller = Annotated[User, Depends(caller_of)]
 #: The user who sent the token; `NOBODY` where none was sent.

@@ -42,6 +42,10 @@ class ConflictError(UsageError):
     """What was asked for does not fit the present state of the thing."""
 
 
+class PreconditionError(UsageError):
+    """The thing is not in the state the request was meant for (RFC 9110, section 13.1)."""
+
+
 class FieldError(UsageError):
     """One or more fields of a request are wrong; `fields` holds the texts for each."""
 

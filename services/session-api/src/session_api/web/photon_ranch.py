@@ -27,11 +27,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from datalab.errors import UsageError
 from session_api.web.bodies import ANY_ROUTE, Detail, ErrorResponses, Unauthorized
 from session_api.web.errors import fields_of, is_about_the_path
-from session_api.web.replies import usage_status
+from session_api.web.replies import JsonReply, usage_status
 from session_api.web.strict_json import JsonParseError, parse_json
 
 #: What may stand in front of a route's path. The first is production's, and has our own routes, too.
@@ -55,10 +56,31 @@ _UNKNOWN: Final[ErrorResponses] = {401: {"model": Unauthorized | Detail}}
 TEXT_ERRORS: Final[ErrorResponses] = {400: TEXT, 403: TEXT, 404: TEXT}
 
 
+class ResponseMetadata(TypedDict):
+    """What the store of the first service said of a write; clients look for the status."""
+
+    RequestId: str
+    HTTPStatusCode: int
+    HTTPHeaders: dict[str, str]
+    RetryAttempts: int
+
+
+class Done(TypedDict):
+    """It is stored, or forgotten."""
+
+    ResponseMetadata: ResponseMetadata
+
+
 class TextReply(Response):
     """A bare text that says it is JSON, as the clients are used to."""
 
     media_type = "application/json"
+
+
+def done_reply(request_id: str) -> JsonReply:
+    """Return that it is done, in the words of the store of the first service."""
+    metadata = ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
+    return JsonReply(Done(ResponseMetadata=metadata))
 
 
 class PhotonRanchRoute(APIRoute):
@@ -66,6 +88,8 @@ class PhotonRanchRoute(APIRoute):
 
     #: What no body at all is read as.
     empty_body: ClassVar[bytes] = b"{}"
+    #: NaN and infinity, which Python writes and JSON does not know, are null.
+    no_numbers_as_null: ClassVar[bool] = False
 
     def wrong(self, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer that says what is wrong."""
@@ -77,7 +101,7 @@ class PhotonRanchRoute(APIRoute):
 
         async def in_their_words(request: Request) -> Response:
             try:
-                return await handle(_LenientRequest(request, self.empty_body) if reads_json else request)
+                return await handle(_LenientRequest(request, self) if reads_json else request)
             except UsageError as error:
                 return self.wrong(error.message, usage_status(error))
             except RequestValidationError as error:
@@ -134,17 +158,17 @@ def split_stage(path: str) -> tuple[str, str]:
 class _LenientRequest(Request):
     """A request whose body is JSON, whatever its headers say."""
 
-    def __init__(self, request: Request, empty_body: bytes) -> None:
-        self._empty_body = empty_body
+    def __init__(self, request: Request, route: PhotonRanchRoute) -> None:
+        self._route = route
         others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
         scope = {**request.scope, "headers": [*others, (b"content-type", b"application/json")]}
         super().__init__(scope, request.receive)
 
     async def body(self) -> bytes:
-        return await super().body() or self._empty_body
+        return await super().body() or self._route.empty_body
 
     async def json(self) -> Any:
         try:
-            return parse_json(await self.body())
+            return parse_json(await self.body(), no_numbers_as_null=self._route.no_numbers_as_null)
         except JsonParseError as error:
             raise HTTPException(400, f"JSON parse error - {error}") from error

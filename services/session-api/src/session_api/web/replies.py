@@ -17,6 +17,7 @@ from session_api.web.failures import (
     ForbiddenError,
     InputRefusedError,
     LateError,
+    PreconditionError,
     RefusedError,
     TooLargeError,
     TooManyError,
@@ -29,6 +30,7 @@ _STATUS: Mapping[type[UsageError], int] = {
     NotFoundError: 404,
     LateError: 408,
     ConflictError: 409,
+    PreconditionError: 412,
     TooLargeError: 413,
 }
 #: How long a client should wait before it asks an unavailable service again, in seconds.

@@ -25,5 +25,9 @@ class WebSettings(BaseSettings):
     store_timeout_s: float = Field(
         5.0, gt=0, description="time a request waits to be told who sent its token, in seconds"
     )
+    # Twice what the busiest consumers of a queue take, at 500 a second.
+    writes_per_minute: int = Field(
+        60_000, gt=0, description="changes by one user in a minute, or from one address, at one process"
+    )
     page_size: int = Field(100, gt=0, description="entries of a list when the client names no limit")
     max_page_size: int = Field(1000, gt=0, description="most entries of a list, whatever limit the client names")

@@ -31,12 +31,14 @@ class JsonParseError(ValueError):
     """The text is not JSON we take; says why."""
 
 
-def parse_json(body: bytes) -> JsonValue:
-    """Return the value of a JSON text in UTF-8. Raises `JsonParseError`."""
+def parse_json(body: bytes, *, no_numbers_as_null: bool = False) -> JsonValue:
+    """Return the value of a JSON text in UTF-8. Raises `JsonParseError`.
+
+    What Python writes for no number and for infinity is refused, or read as null.
+    """
+    constant, real = (_null, _finite_or_null) if no_numbers_as_null else (_refuse_constant, _finite)
     try:
-        value: JsonValue = json.loads(
-            body.decode(), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_int64
-        )
+        value: JsonValue = json.loads(body.decode(), parse_constant=constant, parse_float=real, parse_int=_int64)
     except UnicodeDecodeError as error:
         raise JsonParseError(f"invalid UTF-8 at byte {error.start}") from error
     except RecursionError:
@@ -97,6 +99,15 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise JsonParseError(f"the number {text[:40]} is too large")
     return value
+
+
+def _null(_name: str) -> None:
+    return None
+
+
+def _finite_or_null(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _int64(text: str) -> int:

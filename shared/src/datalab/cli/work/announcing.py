@@ -48,7 +48,7 @@ class Verdicts:
         async with asyncio.timeout(within_s):
             return await self._waiting[announcement.correlation_id]
 
-    async def _take(self, kind: type[Verdict], body: bytes) -> None:
+    async def _take(self, kind: type[Verdict], _subject: str, body: bytes) -> None:
         try:
             event = kind.decode(body)
         except ValidationError:

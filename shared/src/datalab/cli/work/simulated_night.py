@@ -77,12 +77,14 @@ def play_night(night: Night, *, over_nats: bool, timeout_s: float, show: Show) -
 
 
 def _over_http(night: Night, *, timeout_s: float, show: Show) -> list[Told]:
-    async def play(api: Datalab) -> list[Told]:
-        async with site_sender(api, night.site, patience_s=LONG_S) as sender:
-            return await _Telescope(_HttpRoad(sender, site=night.site, timeout_s=timeout_s), night, show).play()
-
     with demanding_permission():
-        return asked(play, *open_access())
+        return asked(lambda api: played_over_http(api, night, timeout_s=timeout_s, show=show), *open_access())
+
+
+async def played_over_http(api: Datalab, night: Night, *, timeout_s: float, show: Show) -> list[Told]:
+    """Play a night, and return what was told of each file."""
+    async with site_sender(api, night.site, patience_s=LONG_S) as sender:
+        return await _Telescope(_HttpRoad(sender, site=night.site, timeout_s=timeout_s), night, show).play()
 
 
 def _over_nats(night: Night, *, timeout_s: float, show: Show) -> list[Told]:

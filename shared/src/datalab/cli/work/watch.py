@@ -21,11 +21,15 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    NightLogChanged,
     OperationChanged,
     OperationDeleted,
     SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
+    SiteConfigured,
+    SiteLogAdded,
+    SitePhaseChanged,
 )
 from datalab.events.frames import RemovalCause
 
@@ -139,8 +143,20 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id}: {fate}"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
+        case _:
+            return _site_line(event)
+
+
+def _site_line(event: FileRefused | SiteLogAdded | SitePhaseChanged | SiteConfigured | NightLogChanged) -> str:
+    match event:
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
+        case SiteLogAdded() | SitePhaseChanged():
+            return f"{event.site} says: {event.message}"
+        case SiteConfigured():
+            return f"configuration of {event.site}: {'forgotten' if event.removed else f'version {event.version}'}"
+        case NightLogChanged():
+            return f"night log of {event.site}: {'no note' if event.removed else 'a new note'}"
 
 
 def _called(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:

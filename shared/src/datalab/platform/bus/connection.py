@@ -123,15 +123,23 @@ class Bus:
     async def bury(self, consumer: Consumer, body: bytes, *, subject: str, sequence: int, reason: str) -> None:
         await self._publisher.bury(consumer, body, subject=subject, sequence=sequence, reason=reason)
 
-    async def listen(self, subject: str, on_message: Callable[[bytes], Awaitable[None]]) -> None:
-        """Hand over the body of whatever is published on a subject from now on, until the connection is closed.
+    async def broadcast(self, *, subject: str, body: bytes) -> None:
+        """Send an encoded event to whoever listens now. It is not stored, and nobody is told whether it was heard.
 
-        What comes while the connection is lost is not heard: for somebody who waits, not for a service.
+        Raises `TransientError` when there is no connection, and too much waits for one.
+        """
+        with bus_errors(f"broadcasting on {subject} failed"):
+            await self._broker.connection.publish(subject, body)
+
+    async def listen(self, subject: str, on_message: Callable[[str, bytes], Awaitable[None]]) -> None:
+        """Hand over subject and body of whatever is published on a subject from now on, until the connection is closed.
+
+        What comes while the connection is lost is not heard: for somebody who waits, and for broadcasts.
         Raises `TransientError`.
         """
 
         async def receive(message: Msg) -> None:
-            await on_message(message.data)
+            await on_message(message.subject, message.data)
 
         with bus_errors(f"{subject} cannot be listened to"):
             await self._broker.connection.subscribe(subject, cb=receive)

@@ -74,7 +74,7 @@ async def get_upload(upload_id: UploadId, caller: Caller, uploads: Uploads) -> R
     responses={400: {"model": Detail}, **NOT_FOUND, **CONFLICT, 408: {"model": Detail}, 413: {"model": Detail}},
     summary="Send a part of the file, as bytes",
 )
-@access(Access.USER, max_body_bytes=LARGEST_PART_BYTES, streams_body=True)
+@access(Access.USER, max_body_bytes=LARGEST_PART_BYTES, streams_body=True, audited=False)
 async def put_part(
     request: Request, upload_id: UploadId, number: PartNumber, caller: Caller, uploads: Uploads
 ) -> Response:

@@ -1,0 +1,1 @@
+"""Notes that staff leave for whoever looks at a site."""

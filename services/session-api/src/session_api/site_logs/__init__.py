@@ -1,0 +1,1 @@
+"""What the software of sites says in words: what it does, and what comes next."""
