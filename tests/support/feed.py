@@ -17,7 +17,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from session_api.accounts.authentication import Authenticator, token_hash
-from session_api.accounts.model import Account
+from session_api.accounts.model import Account, Grant
 from session_api.feed import websocket
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.datastream import Datastream
@@ -46,8 +46,9 @@ class Accounts:
             username=username, active=active, superuser=superuser, proposals=tuple(proposals), created=utc_now()
         )
 
-    async def find_any_by_token_hash(self, digest):
-        return self._accounts.get(digest)
+    async def find_any_by_token_hash(self, digest, *, now):
+        account = self._accounts.get(digest)
+        return None if account is None else Grant(account)
 
 
 class OwnedSessions:

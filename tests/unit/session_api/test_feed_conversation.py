@@ -29,13 +29,12 @@ class Accounts:
     away = False
     active = True
 
-    async def find_any_by_token_hash(self, _digest):
-        from datalab.events.envelope import utc_now
-        from session_api.accounts.model import Account
+    async def find_any_by_token_hash(self, _digest, *, now):
+        from session_api.accounts.model import Account, Grant
 
         if self.away:
             raise TransientError("the document store does not answer")
-        return Account(username="ada", active=self.active, superuser=False, proposals=(), created=utc_now())
+        return Grant(Account(username="ada", active=self.active, superuser=False, proposals=(), created=now))
 
 
 class Sessions:
@@ -232,9 +231,9 @@ async def test_a_store_that_is_away_later_changes_nothing():
     asked = asyncio.Event()
     find = talk.accounts.find_any_by_token_hash
 
-    async def find_and_tell(digest):
+    async def find_and_tell(digest, **options):
         asked.set()
-        return await find(digest)
+        return await find(digest, **options)
 
     talk.accounts.find_any_by_token_hash = find_and_tell
     async with talk.going_on():
