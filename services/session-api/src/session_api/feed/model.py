@@ -16,6 +16,7 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
+    ItemEnqueued,
     PublicSiteEvent,
     SessionFeedEvent,
     feed_event_adapter,
@@ -154,6 +155,8 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
         return False  # who may look at the session has to be asked
     if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
+    if isinstance(event, ItemEnqueued):
+        return user.may_speak_for(event.site)
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)

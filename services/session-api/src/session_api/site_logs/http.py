@@ -73,7 +73,7 @@ class PhaseView(TypedDict):
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say something to whoever looks at a site",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
 async def add_log(caller: Anybody, form: LogForm, *, address: Address, logs: SiteLogs) -> Response:
     timestamp = seconds_of(form.timestamp, name="timestamp")
     await logs.add_log(caller, form.site, form.log_message, level=form.log_level, timestamp=timestamp, address=address)
@@ -109,7 +109,7 @@ async def recent_logs(
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say what a site is about to do",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
 async def add_phase(caller: Anybody, form: PhaseForm, *, address: Address, logs: SiteLogs) -> Response:
     await logs.add_phase(caller, form.site, form.message, address=address)
     return TextReply("Phase status broadcasted to sites successfully.")
