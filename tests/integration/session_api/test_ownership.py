@@ -123,8 +123,6 @@ NOBODYS = {
     ("GET", "/api/names/{name:path}"): "the sky belongs to nobody",
     ("GET", "/infoimage/{site}/{channel}"): "pictures of a site's instruments, for everybody",
     ("GET", "/allskyimage/{site}"): "the sky over a site, for everybody",
-    ("GET", "/events"): "the nights of sites, for everybody: test_ephemeris",
-    ("GET", "/events/moon/rise-set-illum"): "the Moon over any place, for everybody: test_ephemeris",
     ("GET", "/api/analysis"): "the same for every user",
     ("GET", "/api/asyncapi.json"): "a public document",
     ("GET", "/api/available_operations"): "the same for every user",
