@@ -37,6 +37,7 @@ DOCUMENTS = [
             "feed",
             "observatory-guide",
             "operations",
+            "queues",
             "threat-model",
             "writing-an-operation",
         )

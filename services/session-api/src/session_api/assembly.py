@@ -16,10 +16,13 @@ from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
 from session_api.night_logs import assembly as night_logs_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
+from session_api.pipe_statuses import assembly as pipe_statuses_assembly
+from session_api.queues import assembly as queues_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
 from session_api.site_logs import assembly as site_logs_assembly
@@ -81,6 +84,13 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     sites, configurations = sites_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    queues = queues_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    pipe_statuses = pipe_statuses_assembly.build(core, open_sites=open_sites)
+    jobs = jobs_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
@@ -92,6 +102,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         authenticate=authenticator.authenticate,
     )
     others = [
+        queues,  # asked hundreds of times a second; routes are looked through in order
         uploads,
         accounts,
         dead_letters_assembly.build(core),
@@ -103,6 +114,8 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        pipe_statuses,
+        jobs,
         ephemeris,
         night_logs,
         site_logs,

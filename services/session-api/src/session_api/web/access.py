@@ -65,7 +65,14 @@ def access(
     """Declare who may call an endpoint, and which bodies it takes."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
-        vars(endpoint)[_ATTRIBUTE] = RouteRules(who, max_body_bytes, streams_body, large_answer, writes, audited)
+        vars(endpoint)[_ATTRIBUTE] = RouteRules(
+            who,
+            max_body_bytes=max_body_bytes,
+            streams_body=streams_body,
+            large_answer=large_answer,
+            writes=writes,
+            audited=audited,
+        )
         return endpoint
 
     return declare
