@@ -21,9 +21,12 @@ from datalab.events.operations import (
 )
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
 from session_api.control_rooms.model import ControlRoom, Room
+from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
+from session_api.pipe_statuses.model import PipeStatus
+from session_api.queues.model import Item, Queue
 from session_api.sessions.model import Session
 from session_api.site_logs.model import MessageKind, SiteMessage
 from session_api.sites.model import ConfigurationVersion, SiteConfiguration
@@ -446,4 +449,60 @@ def status_snapshot():
         status=present.status,
         server_timestamp_ms=present.server_timestamp_ms,
         kept_until=BEGINNING + timedelta(days=3),
+    )
+
+
+def queue():
+    return Queue(
+        queue_id="0c0ffee0-0000-4000-8000-000000000002",
+        name="aro1",
+        created=BEGINNING,
+        last=7,
+        room_items=93,
+        room_bytes=268_000_000,
+    )
+
+
+def queue_item():
+    return Item(
+        item_id="1741550137123_00072a9c",
+        queue_id="0c0ffee0-0000-4000-8000-000000000002",
+        queue_name="aro1",
+        sequence=7,
+        payload='{"request":"EVA_process_files"}',
+        size_bytes=31,
+        sender="aro1",
+        created_at=1741550137123,
+        free_at=BEGINNING,
+        deliveries=1,
+        lease="0c0ffee0-0000-4000-8000-000000000003",
+        expires_at=BEGINNING + timedelta(days=90),
+        key_digest="e" * 64,
+    )
+
+
+def pipe_status():
+    return PipeStatus(pipe_id="pipe-1", status="online", details='{"cpu_usage":"25%"}', last_updated=BEGINNING)
+
+
+def job():
+    return Job(
+        ulid="01DZVY846T00000000XH4SXWBG",
+        site="tst",
+        sequence=1,
+        timestamp_ms=1580411916506,
+        device_type="camera",
+        device_instance="camera1",
+        action="expose",
+        user_name="Ada",
+        user_id="auth0|1",
+        user_roles=("admin",),
+        optional_params='{"bin":"1,1"}',
+        required_params='{"time":"1"}',
+        alternate_status="RECEIVED",
+        alternate_status_again_at=BEGINNING + timedelta(seconds=30),
+        seconds_until_complete=5,
+        requested_by="ada",
+        revision=2,
+        expires_at=BEGINNING + timedelta(days=30),
     )

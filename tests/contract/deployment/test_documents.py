@@ -38,6 +38,7 @@ DOCUMENTS = [
             "feed",
             "observatory-guide",
             "operations",
+            "queues",
             "threat-model",
             "writing-an-operation",
         )

@@ -15,8 +15,11 @@ from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
 from session_api.control_rooms.model import ControlRoom
+from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.model import Operation
+from session_api.pipe_statuses.model import PipeStatus
+from session_api.queues.model import Item, Queue
 from session_api.sessions.model import Session
 from session_api.site_logs.model import SiteMessage
 from session_api.sites.model import ConfigurationVersion, SiteConfiguration
@@ -58,6 +61,10 @@ WRITTEN = {
     "site_message": stored_documents.site_message(),
     "site_status": stored_documents.site_status(),
     "status_snapshot": stored_documents.status_snapshot(),
+    "queue": stored_documents.queue(),
+    "queue_item": stored_documents.queue_item(),
+    "pipe_status": stored_documents.pipe_status(),
+    "job": stored_documents.job(),
 }
 MODELS = {
     "account": Account,
@@ -83,6 +90,10 @@ MODELS = {
     "site_message": SiteMessage,
     "site_status": SiteStatus,
     "status_snapshot": StatusSnapshot,
+    "queue": Queue,
+    "queue_item": Item,
+    "pipe_status": PipeStatus,
+    "job": Job,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 

@@ -243,6 +243,8 @@ EXAMPLES = [
         status={"mount": {"mount_1": {"ra": {"val": 12.5, "timestamp": 1777863721250}}}},
         server_timestamp_ms=1777863721250,
     ),
+    feed.ItemEnqueued(**ENVELOPE, site="tst", item_id="1741550137123_00012a9c", sender="tst"),
+    feed.JobChanged(**ENVELOPE, site="tst", job={"site": "tst", "ulid": "01DZVY846T", "statusId": "UNREAD#01DZVY846T"}),
 ]
 
 

@@ -193,6 +193,28 @@ async def test_a_document_can_be_stored_whatever_was_there(things):
     assert await things.delete({"name": "b"}) == 1
 
 
+async def test_what_is_stored_whatever_was_there_at_once_costs_few_writes(things, monkeypatch):
+    await things.insert(Thing(id=3, name="before"))
+    writes = []
+    upsert_many = client.upserted
+
+    async def counted(driver, documents):
+        writes.append(len(documents))
+        return await upsert_many(driver, documents)
+
+    monkeypatch.setattr(collection, "upserted", counted)
+    stored = await asyncio.gather(
+        *(things.upsert(Thing(id=number, name=str(number))) for number in range(1, 21)),
+        things.upsert(Thing(id=21, name="7")),
+        things.upsert(Thing(id=22, name="x", revision=2**64)),
+        return_exceptions=True,
+    )
+    assert stored[:20] == [None] * 20
+    assert [type(error) for error in stored[20:]] == [OperationFailure, OverflowError]
+    assert [thing.name for thing in await things.find({})] == [str(number) for number in range(1, 21)]
+    assert len(writes) <= 2
+
+
 async def test_a_pipeline_is_answered(things):
     await things.insert(Thing(id=1, name="a"))
     assert await aggregated(things.driver, [{"$project": {"name": True}}], limit=1) == [{"_id": 1, "name": "a"}]
@@ -225,6 +247,24 @@ async def test_numbers_asked_for_at_once_are_all_different_and_cost_few_writes(t
     assert sorted(numbers) == list(range(min(numbers), min(numbers) + 50))
     assert sum(writes) == 50
     assert len(writes) <= 2
+
+
+async def test_numbers_taken_ahead_cost_no_write_and_are_given_once_among_all_who_take_them(store, monkeypatch):
+    first, second = (Collection(store.database, "numbered", Thing, numbers_ahead=9) for _ in range(2))
+    writes = []
+    count_up = first._count_up
+
+    async def counted(by):
+        writes.append(by)
+        return await count_up(by)
+
+    monkeypatch.setattr(first, "_count_up", counted)
+    numbers = [await first.next_number() for _ in range(10)]
+    assert numbers == sorted(numbers)
+    assert writes == [10]
+    numbers += await asyncio.gather(*(each.next_number() for each in (first, second) for _ in range(15)))
+    assert len(set(numbers)) == 40
+    assert writes == [10, 24]
 
 
 async def test_a_store_that_fails_is_told_to_all_who_ask_for_a_number_and_to_none_after(things, monkeypatch):

@@ -58,6 +58,11 @@ def test_what_anybody_may_call():
         *("/logs/newlog", "/logs/recent-logs", "/phase_status", "/phase_status/{site}"),
         *("/status/phase_status", "/status/phase_status/{site}"),
         *("/allskyimage/{site}", "/events", "/events/moon/rise-set-illum"),
+        # Who may use a queue or receive jobs, the services ask.
+        *("/pipe/queue", "/pipe/enqueue", "/pipe/queues", "/pipe/queue/{name}", "/pipe/queue/{name}/dequeue"),
+        *("/pipe/queue/{name}/acknowledge", "/pipe/queue/{name}/renew", "/pipe/queue/{name}/release"),
+        *("/pipe/status", "/pipe/statuses", "/pipe/status/{pipe_id}"),
+        *("/jobs/getnewjobs", "/jobs/updatejobstatus", "/jobs/getrecentjobs"),
         *("/control_room/{site}", "/control_room/{site}/restart"),  # of open sites; else users, as the service says
     }
     assert paths[Access.OWN_CHECK] == {

@@ -17,10 +17,13 @@ from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
 from session_api.night_logs import assembly as night_logs_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
+from session_api.pipe_statuses import assembly as pipe_statuses_assembly
+from session_api.queues import assembly as queues_assembly
 from session_api.sessions import assembly as sessions_assembly
 from session_api.settings import SessionApiSettings
 from session_api.site_logs import assembly as site_logs_assembly
@@ -45,7 +48,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     )
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
-    uploads, personal_uploads = uploads_assembly.build(
+    uploads, personal, personal_uploads = uploads_assembly.build(
         core, settings=settings, store=settings, frames=frames, links=links, owners=authenticator
     )
     operations = operations_assembly.build(
@@ -68,7 +71,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
-    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=owners)
+    feed = feed_assembly.build(
+        core, settings=settings, authenticator=authenticator, sessions=owners, settle=personal.settle
+    )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     open_sites = OpenSites(settings.open_upload_sites)
@@ -80,6 +85,13 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
     sites, configurations = sites_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    queues = queues_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    pipe_statuses = pipe_statuses_assembly.build(core, open_sites=open_sites)
+    jobs = jobs_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
     control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
@@ -94,6 +106,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         authenticate=authenticator.authenticate,
     )
     others = [
+        queues,  # asked hundreds of times a second; routes are looked through in order
         uploads,
         accounts,
         dead_letters_assembly.build(core),
@@ -105,6 +118,8 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        pipe_statuses,
+        jobs,
         control_rooms,
         ephemeris,
         night_logs,

@@ -117,7 +117,7 @@ class Datalab:
 
     async def session_of(self, operation_id: int) -> int | None:
         """Return the number of the session an operation of yours is in, None if there is no such operation."""
-        async with aclosing(self._each("datasessions/")) as sessions:
+        async with aclosing(self.each("datasessions/")) as sessions:
             async for session in sessions:
                 if any(operation["id"] == operation_id for operation in await self._all_operations(session)):
                     number: int = session["id"]
@@ -142,7 +142,7 @@ class Datalab:
 
     async def operations(self, session_id: int) -> list[JsonObject]:
         """Return the operations of a session."""
-        return [operation async for operation in self._each(f"datasessions/{session_id}/operations/")]
+        return [operation async for operation in self.each(f"datasessions/{session_id}/operations/")]
 
     async def operation(self, session_id: int, operation_id: int) -> JsonObject:
         """Return an operation, with signed links to what it made."""
@@ -216,7 +216,7 @@ class Datalab:
 
     async def users(self) -> list[JsonObject]:
         """Return all users, by name."""
-        return [user async for user in self._each("users/")]
+        return [user async for user in self.each("users/")]
 
     async def user(self, name: str) -> JsonObject:
         """Return a user."""
@@ -346,7 +346,7 @@ class Datalab:
         except httpx.TransportError as error:
             raise ApiUnreachableError(f"the API at {self._url} does not answer: {error}") from error
 
-    async def _each(self, path: str) -> AsyncGenerator[JsonObject, None]:
+    async def each(self, path: str) -> AsyncGenerator[JsonObject, None]:
         """Yield the entries of a list, page by page, however many there are."""
         offset = 0
         while True:

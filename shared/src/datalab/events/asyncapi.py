@@ -16,6 +16,8 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     NightLogChanged,
     OperationChanged,
     OperationDeleted,
@@ -114,6 +116,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (SiteLogAdded, "datalab.feed.v1.site.{site}"),
     (SitePhaseChanged, "datalab.feed.v1.site.{site}"),
     (SiteStatusChanged, "datalab.site-status.changed.v1.{site}"),
+    (ItemEnqueued, "datalab.feed.v1.site.{site}"),
+    (JobChanged, "datalab.feed.v1.site.{site}"),
 )
 
 

@@ -16,6 +16,7 @@ from datalab.events.feed import (
     FileRefused,
     FrameChanged,
     FrameDeleted,
+    ItemEnqueued,
     PublicSiteEvent,
     feed_event_adapter,
 )
@@ -151,6 +152,8 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
     if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
+    if isinstance(event, ItemEnqueued):
+        return user.may_speak_for(event.site)
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)

@@ -77,6 +77,7 @@ class PhaseView(TypedDict):
 @access(
     Access.PUBLIC,
     max_body_bytes=_LARGEST_BYTES,
+    audited=False,
     provided="open sites; others with a token for the site",
     limits=("site_log_per_minute", "site_log_address_per_minute"),
     emits=(SiteLogAdded,),
@@ -119,6 +120,7 @@ async def recent_logs(
 @access(
     Access.PUBLIC,
     max_body_bytes=_LARGEST_BYTES,
+    audited=False,
     provided="open sites; others with a token for the site",
     limits=("site_log_per_minute", "site_log_address_per_minute"),
     emits=(SitePhaseChanged,),

@@ -105,6 +105,7 @@ async def all_open(statuses: Statuses) -> Response:
 @access(
     Access.PUBLIC,
     max_body_bytes=_LARGEST_BYTES,
+    audited=False,
     provided="open sites; others with a token for the site",
     limits=("site_status_per_minute", "site_status_address_per_minute"),
     emits=(SiteStatusChanged,),

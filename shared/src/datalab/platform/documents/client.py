@@ -41,6 +41,7 @@ __all__ = [
     "inserted",
     "mongo_errors",
     "read_while",
+    "upserted",
 ]
 
 #: Documents that come at once, as far as they fit into the 16 MiB of a message.
@@ -162,18 +163,39 @@ async def inserted(collection: DriverCollection, documents: Sequence[EncodedDocu
 
     Raises `OutageError`.
     """
-    answers: list[bool | Exception] = [True] * len(documents)
     with mongo_errors():
         try:
             await collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            details: Any = error.details
-            if details["writeConcernErrors"]:
-                raise
-            for each in details["writeErrors"]:
-                refused = OperationFailure(each["errmsg"], each["code"], each)
-                answers[each["index"]] = False if each["code"] == _DUPLICATE else refused
-    return answers
+            refusals = _refusals(error)
+            is_there = {number for number, refusal in refusals.items() if refusal.code == _DUPLICATE}
+            return [number not in is_there and refusals.get(number, True) for number in range(len(documents))]
+    return [True] * len(documents)
+
+
+async def upserted(
+    collection: DriverCollection, documents: Sequence[tuple[Any, EncodedDocument]]
+) -> list[OperationFailure | None]:
+    """Set fields of documents by one write, each given with its id, new ones too; return what was refused of which.
+
+    Raises `OutageError`.
+    """
+    writes = [UpdateOne({"_id": number}, {"$set": fields}, upsert=True) for number, fields in documents]
+    with mongo_errors():
+        try:
+            await collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            refusals = _refusals(error)
+            return [refusals.get(number) for number in range(len(documents))]
+    return [None] * len(documents)
+
+
+def _refusals(error: BulkWriteError) -> dict[int, OperationFailure]:
+    """Return which writes of several were refused, and why. Raises the error if it says that of none."""
+    details: Any = error.details
+    if details["writeConcernErrors"]:
+        raise error
+    return {each["index"]: OperationFailure(each["errmsg"], each["code"], each) for each in details["writeErrors"]}
 
 
 @contextmanager
