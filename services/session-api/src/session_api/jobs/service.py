@@ -14,7 +14,7 @@ from datalab.platform.logging import get_logger
 from session_api.jobs.model import CANCEL_ALL, CANCELLED, RECEIVED, UNREAD, Job, JobQueue, new_ulid
 from session_api.jobs.repository import JobRepository
 from session_api.jobs.settings import JobSettings
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.failures import RefusedError, TooManyError
 from session_api.web.user import User
 
@@ -129,7 +129,7 @@ class JobService:
 
     def _require_right(self, caller: User, site: str) -> None:
         _check_site(site)
-        if not self._open_sites.let(caller, site):
+        if not self._open_sites.let(caller, site, SiteWork.JOBS):
             raise RefusedError(f"The jobs of site {site!r} are for its own software only, with a token.")
 
 

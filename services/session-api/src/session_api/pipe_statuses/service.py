@@ -15,7 +15,7 @@ from session_api.pipe_statuses.model import (
     is_machine_id,
 )
 from session_api.pipe_statuses.repository import PipeStatusRepository
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.failures import RefusedError, TooLargeError
 from session_api.web.user import User
 
@@ -62,7 +62,7 @@ class PipeStatusService:
         await self._statuses.delete(pipe_id)
 
     def _require_right(self, caller: User, pipe_id: str) -> None:
-        if not (caller.observatories or self._open_sites.let(caller, pipe_id)):
+        if not (caller.observatories or self._open_sites.let(caller, pipe_id, SiteWork.QUEUES)):
             raise RefusedError(
                 "The status of a PIPE machine is taken with a token only, of somebody who speaks for a site."
             )

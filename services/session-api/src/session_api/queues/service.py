@@ -31,7 +31,7 @@ from session_api.queues.model import (
 )
 from session_api.queues.repository import ItemRepository, QueueRepository
 from session_api.queues.settings import QueueSettings
-from session_api.uploads.open_sites import OpenSites
+from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.failures import ConflictError, RefusedError, TooLargeError, TooManyError
 from session_api.web.user import User
 from session_api.web.window import Window
@@ -280,7 +280,7 @@ class QueueService:
     # --- what several need ------------------------------------------------------------------------------------
 
     def _require_right(self, caller: User, name: str) -> None:
-        if not self._open_sites.let(caller, name):
+        if not self._open_sites.let(caller, name, SiteWork.QUEUES):
             raise RefusedError(
                 f"Queue {name[:256]!r} is used with a token only, of somebody who speaks for the site of this name."
             )
