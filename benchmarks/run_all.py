@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"plain.py", "run_all.py", "support.py"}
+NOT_BENCHMARKS = {"dequeue.py", "plain.py", "run_all.py", "support.py"}
 
 
 def main() -> int:

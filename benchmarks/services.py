@@ -1,6 +1,7 @@
 """What services for observatories take, through HTTP.
 
-The events of nights nobody has asked for, one after the other; then those of a night that is kept, by one client.
+The events of nights nobody has asked for, one after the other; then those of a night that is kept, by one client. Then
+queues that sixteen machines empty.
 Beside the times stands the processor time each costs: on a busy machine it tells more.
 
 Each part is a function that is given the running system and returns its figures; `PARTS` names them.
@@ -18,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from datalab.local.system import System, running_system
+from dequeue import dequeues
 from support import cpu_seconds, report
 
 #: The two kinds of figures, in ms, and what was asked for.
@@ -59,7 +61,7 @@ async def events(system: System) -> dict[str, float]:
 
 
 #: What is measured, in this order.
-PARTS: Sequence[Callable[[System], Awaitable[dict[str, float]]]] = (events,)
+PARTS: Sequence[Callable[[System], Awaitable[dict[str, float]]]] = (events, dequeues)
 
 
 def _events(when_s: int) -> str:

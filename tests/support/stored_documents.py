@@ -20,10 +20,17 @@ from datalab.events.operations import (
     StoredFile,
 )
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
+from session_api.control_rooms.model import ControlRoom, Room
+from session_api.groups.model import Group
+from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
-from session_api.sessions.model import Session
+from session_api.operations.restrictions import Restriction
+from session_api.operations.session_rights import Role
+from session_api.pipe_statuses.model import PipeStatus
+from session_api.queues.model import Item, Queue
+from session_api.sessions.model import Session, SessionLink, Share
 from session_api.site_logs.model import MessageKind, SiteMessage
 from session_api.sites.model import ConfigurationVersion, SiteConfiguration
 from session_api.status.model import SiteStatus, StatusSnapshot
@@ -126,6 +133,27 @@ def session():
         accessed=BEGINNING,
         modified=BEGINNING,
         revision=1,
+    )
+
+
+def shared_session():
+    shares = (
+        Share(user="bob", role=Role.EDITOR, since=BEGINNING),
+        Share(group=5, role=Role.VIEWER, since=BEGINNING),
+    )
+    link = SessionLink(hash="f" * 64, since=BEGINNING)
+    return session().model_copy(update={"shares": shares, "link": link, "joint": True})
+
+
+def shared_operation():
+    """Return one on a closed output of bob's, started by ada."""
+    restrictions = (Restriction(proposal_id="P1", public_date=None, shown_by="bob"),)
+    return operation(OperationStatus.PENDING, request=_REQUEST.model_copy(update={"restrictions": restrictions}))
+
+
+def group():
+    return Group(
+        id=5, name="Variable Stars", canonical="variable stars", owner="ada", members=("ada", "bob"), created=BEGINNING
     )
 
 
@@ -382,6 +410,17 @@ def site_configuration():
     return SiteConfiguration(site="tst", configuration=configuration, size_bytes=98, modified=BEGINNING)
 
 
+def control_room():
+    """Return a room that people can enter."""
+    room = Room(
+        slug="control-room-tst-ab12",
+        room_id="5f1e",
+        url="https://meet.example/control-room-tst-ab12",
+        config={"url": "https://dev.photonranch.org/cr/tst"},
+    )
+    return ControlRoom(site="tst", revision=2, room=room, opened_at=BEGINNING)
+
+
 def configuration_version():
     former = site_configuration().model_copy(update={"version": 3, "by": "ada"})
     return ConfigurationVersion.of(former)
@@ -434,4 +473,60 @@ def status_snapshot():
         status=present.status,
         server_timestamp_ms=present.server_timestamp_ms,
         kept_until=BEGINNING + timedelta(days=3),
+    )
+
+
+def queue():
+    return Queue(
+        queue_id="0c0ffee0-0000-4000-8000-000000000002",
+        name="aro1",
+        created=BEGINNING,
+        last=7,
+        room_items=93,
+        room_bytes=268_000_000,
+    )
+
+
+def queue_item():
+    return Item(
+        item_id="1741550137123_00072a9c",
+        queue_id="0c0ffee0-0000-4000-8000-000000000002",
+        queue_name="aro1",
+        sequence=7,
+        payload='{"request":"EVA_process_files"}',
+        size_bytes=31,
+        sender="aro1",
+        created_at=1741550137123,
+        free_at=BEGINNING,
+        deliveries=1,
+        lease="0c0ffee0-0000-4000-8000-000000000003",
+        expires_at=BEGINNING + timedelta(days=90),
+        key_digest="e" * 64,
+    )
+
+
+def pipe_status():
+    return PipeStatus(pipe_id="pipe-1", status="online", details='{"cpu_usage":"25%"}', last_updated=BEGINNING)
+
+
+def job():
+    return Job(
+        ulid="01DZVY846T00000000XH4SXWBG",
+        site="tst",
+        sequence=1,
+        timestamp_ms=1580411916506,
+        device_type="camera",
+        device_instance="camera1",
+        action="expose",
+        user_name="Ada",
+        user_id="auth0|1",
+        user_roles=("admin",),
+        optional_params='{"bin":"1,1"}',
+        required_params='{"time":"1"}',
+        alternate_status="RECEIVED",
+        alternate_status_again_at=BEGINNING + timedelta(seconds=30),
+        seconds_until_complete=5,
+        requested_by="ada",
+        revision=2,
+        expires_at=BEGINNING + timedelta(days=30),
     )

@@ -14,8 +14,13 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
+from session_api.control_rooms.model import ControlRoom
+from session_api.groups.model import Group
+from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.model import Operation
+from session_api.pipe_statuses.model import PipeStatus
+from session_api.queues.model import Item, Queue
 from session_api.sessions.model import Session
 from session_api.site_logs.model import SiteMessage
 from session_api.sites.model import ConfigurationVersion, SiteConfiguration
@@ -46,16 +51,24 @@ WRITTEN = {
     "operation.failed": stored_documents.failed(),
     "operation.pending": stored_documents.pending(),
     "operation.waiting": stored_documents.waiting(),
+    "group": stored_documents.group(),
+    "operation.shared": stored_documents.shared_operation(),
     "session": stored_documents.session(),
+    "session.shared": stored_documents.shared_session(),
     "upload_ticket": stored_documents.upload_ticket(),
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "control_room": stored_documents.control_room(),
     "configuration_version": stored_documents.configuration_version(),
     "note": stored_documents.note(),
     "site_message": stored_documents.site_message(),
     "site_status": stored_documents.site_status(),
     "status_snapshot": stored_documents.status_snapshot(),
+    "queue": stored_documents.queue(),
+    "queue_item": stored_documents.queue_item(),
+    "pipe_status": stored_documents.pipe_status(),
+    "job": stored_documents.job(),
 }
 MODELS = {
     "account": Account,
@@ -69,17 +82,23 @@ MODELS = {
     "frame": FrameDocument,
     "frame_header": HeaderDocument,
     "frame_tally": TallyDocument,
+    "group": Group,
     "operation": Operation,
     "session": Session,
     "upload_ticket": UploadTicket,
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "control_room": ControlRoom,
     "configuration_version": ConfigurationVersion,
     "note": Note,
     "site_message": SiteMessage,
     "site_status": SiteStatus,
     "status_snapshot": StatusSnapshot,
+    "queue": Queue,
+    "queue_item": Item,
+    "pipe_status": PipeStatus,
+    "job": Job,
 }
 STORED = sorted(path.relative_to(DATA).as_posix() for path in (DATA / "documents").glob("*.json"))
 
@@ -122,6 +141,13 @@ def test_a_frame_with_its_header_in_it_keeps_what_lists_show():
     frame = FrameDocument.read(stored)
     assert (frame.header["OBJECT"], frame.header_id, frame.cards) == ("M31", None, {"SITEID": "tst"})
     assert "header" not in frame.stored()
+
+
+def test_a_session_from_before_it_could_be_shared_is_shared_with_nobody():
+    stored = json_util.loads((DATA / "documents/session.former.json").read_text(encoding="utf-8"), json_options=READ)
+    session = Session.read(stored)
+    assert (session.shares, session.link, session.joint) == ((), None, False)
+    assert session == stored_documents.session()
 
 
 def _without_what_no_document_holds(document):

@@ -217,6 +217,7 @@ EXAMPLES = [
     ),
     feed.OperationDeleted(**ENVELOPE, **SESSION, operation_id=7),
     feed.SessionChanged(**ENVELOPE, **SESSION, name="My session"),
+    feed.SessionAccessChanged(**ENVELOPE, **SESSION),
     feed.SessionDeleted(**ENVELOPE, **SESSION),
     feed.FrameChanged(**ENVELOPE, **FRAME, site="tst", image_changed=True),
     feed.FrameDeleted(
@@ -243,6 +244,8 @@ EXAMPLES = [
         status={"mount": {"mount_1": {"ra": {"val": 12.5, "timestamp": 1777863721250}}}},
         server_timestamp_ms=1777863721250,
     ),
+    feed.ItemEnqueued(**ENVELOPE, site="tst", item_id="1741550137123_00012a9c", sender="tst"),
+    feed.JobChanged(**ENVELOPE, site="tst", job={"site": "tst", "ulid": "01DZVY846T", "statusId": "UNREAD#01DZVY846T"}),
 ]
 
 

@@ -169,6 +169,17 @@ async def test_pages_have_an_order(things):
     assert [thing.id for thing in await things.find({"name": {"$gt": "a"}})] == [1, 3, 4]
 
 
+async def test_a_list_is_read_also_before_the_index_it_is_read_by_is_made(things):
+    for number in (1, 2):
+        await things.insert(Thing(id=number, name=str(number)))
+    how = {"max_bytes": 10_000, "beside_bytes": 0, "limit": 10, "sort": [("_id", ASCENDING)]}
+    for index in ("_id_", "of_somebody_who_has_never_run"):
+        rows, is_full = await things.rows_within({}, {"name": True}, index=index, **how)
+        assert (rows, is_full) == ([{"_id": 1, "name": "1"}, {"_id": 2, "name": "2"}], False)
+        with pytest.raises(OperationFailure):
+            await things.rows_within({"$or": []}, {"name": True}, index=index, **how)
+
+
 async def test_an_optional_field_can_be_left_where_it_is(things):
     await things.insert(Thing(id=1, name="a", made=datetime(2027, 1, 1, tzinfo=UTC)))
     (thing,) = await things.find({}, without=["made"])

@@ -12,15 +12,21 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.groups import assembly as groups_assembly
+from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
 from session_api.night_logs import assembly as night_logs_assembly
 from session_api.offers import assembly as offers_assembly
 from session_api.operations import assembly as operations_assembly
+from session_api.pipe_statuses import assembly as pipe_statuses_assembly
+from session_api.queues import assembly as queues_assembly
 from session_api.sessions import assembly as sessions_assembly
+from session_api.sessions.access import SessionAccess
 from session_api.settings import SessionApiSettings
 from session_api.site_logs import assembly as site_logs_assembly
 from session_api.sites import assembly as sites_assembly
@@ -38,10 +44,12 @@ def create_core(settings: SessionApiSettings) -> DocumentCore:
 def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
-    owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
+    session_repository = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
+    groups, group_repository = groups_assembly.build(core, users=users)
+    session_access = SessionAccess(sessions=session_repository, groups=group_repository)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal, personal_uploads = uploads_assembly.build(
@@ -54,21 +62,23 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         links=links,
         offers=offered,
         frames=frames,
-        sessions=owners,
+        rights=session_access,
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
         core,
         settings=settings,
-        sessions=owners,
+        sessions=session_repository,
+        access=session_access,
         operations=operations,
         users=users,
+        groups=group_repository,
         uploads=personal_uploads,
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
     feed = feed_assembly.build(
-        core, settings=settings, authenticator=authenticator, sessions=owners, settle=personal.settle
+        core, settings=settings, authenticator=authenticator, sessions=session_access, settle=personal.settle
     )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
@@ -83,6 +93,14 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     sites, configurations = sites_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    queues = queues_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    pipe_statuses = pipe_statuses_assembly.build(core, open_sites=open_sites)
+    jobs = jobs_assembly.build(
+        core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
+    )
+    control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
@@ -94,8 +112,10 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         authenticate=authenticator.authenticate,
     )
     others = [
+        queues,  # asked hundreds of times a second; routes are looked through in order
         uploads,
         accounts,
+        groups,
         dead_letters_assembly.build(core),
         offers,
         names,
@@ -105,11 +125,21 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         sessions,
         analysis,
         feed,
+        pipe_statuses,
+        jobs,
+        control_rooms,
         ephemeris,
         night_logs,
         site_logs,
         status,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
+    web = web_assembly.build(
+        core,
+        settings=settings,
+        identities=authenticator,
+        open_link=session_access.open_link,
+        audit=audit,
+        others=others,
+    )
     return [*others, web.capability], web

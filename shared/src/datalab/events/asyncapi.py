@@ -16,9 +16,12 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     NightLogChanged,
     OperationChanged,
     OperationDeleted,
+    SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
     SiteConfigured,
@@ -104,6 +107,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (OperationChanged, "datalab.feed.v1.session.{session}"),
     (OperationDeleted, "datalab.feed.v1.session.{session}"),
     (SessionChanged, "datalab.feed.v1.session.{session}"),
+    (SessionAccessChanged, "datalab.feed.v1.session.{session}"),
     (SessionDeleted, "datalab.feed.v1.session.{session}"),
     (FrameChanged, "datalab.feed.v1.site.{site}"),
     (FrameDeleted, "datalab.feed.v1.site.{site}"),
@@ -114,6 +118,8 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (SiteLogAdded, "datalab.feed.v1.site.{site}"),
     (SitePhaseChanged, "datalab.feed.v1.site.{site}"),
     (SiteStatusChanged, "datalab.site-status.changed.v1.{site}"),
+    (ItemEnqueued, "datalab.feed.v1.site.{site}"),
+    (JobChanged, "datalab.feed.v1.site.{site}"),
 )
 
 

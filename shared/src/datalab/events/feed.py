@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 
 from datalab.events.envelope import Event, SubjectToken, UtcDatetime
 from datalab.events.frames import RemovalCause
 
 
 class SessionFeedEvent(Event):
-    """Something happened in a session; only its owner hears it."""
+    """Something happened in a session; heard by whoever may look at it.
+
+    `owner` is the session's, or who started the operation.
+    """
 
     session_id: int = Field(gt=0)
     owner: str
@@ -45,6 +48,15 @@ class SessionChanged(SessionFeedEvent):
 
     type: Literal["feed.session_changed.v1"] = "feed.session_changed.v1"
     name: str
+
+
+class SessionAccessChanged(SessionFeedEvent):
+    """Others may look at the session than before, or do more or less in it, or it has another owner.
+
+    Who may no longer look at it hears nothing of it any more.
+    """
+
+    type: Literal["feed.session_access_changed.v1"] = "feed.session_access_changed.v1"
 
 
 class SessionDeleted(SessionFeedEvent):
@@ -147,13 +159,32 @@ class SitePhaseChanged(SiteFeedEvent):
     timestamp: float = Field(description="when it was taken in, in seconds since 1970")
 
 
+class ItemEnqueued(SiteFeedEvent):
+    """There is something to take from the queue that is called as the site is. Heard by who speaks for the site."""
+
+    type: Literal["feed.item_enqueued.v1"] = "feed.item_enqueued.v1"
+    item_id: str
+    sender: str
+
+
+class JobChanged(SiteFeedEvent):
+    """A job for a site's observatory is new, was handed out, or has another status. Heard by everybody.
+
+    `job` is what REST says of it.
+    """
+
+    type: Literal["feed.job_changed.v1"] = "feed.job_changed.v1"
+    job: dict[str, JsonValue]
+
+
 #: What everybody hears, as everybody may read it.
-PublicSiteEvent = InfoImageChanged | SiteConfigured | NightLogChanged | SiteLogAdded | SitePhaseChanged
+PublicSiteEvent = InfoImageChanged | JobChanged | SiteConfigured | NightLogChanged | SiteLogAdded | SitePhaseChanged
 
 FeedEvent = Annotated[
     OperationChanged
     | OperationDeleted
     | SessionChanged
+    | SessionAccessChanged
     | SessionDeleted
     | FrameChanged
     | FrameDeleted
@@ -162,7 +193,9 @@ FeedEvent = Annotated[
     | SiteConfigured
     | NightLogChanged
     | SiteLogAdded
-    | SitePhaseChanged,
+    | SitePhaseChanged
+    | ItemEnqueued
+    | JobChanged,
     Field(discriminator="type"),
 ]
 feed_event_adapter: TypeAdapter[FeedEvent] = TypeAdapter(FeedEvent)

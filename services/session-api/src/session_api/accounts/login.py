@@ -24,6 +24,7 @@ from session_api.web.failures import (
     UserNotFoundError,
 )
 from session_api.web.user import User
+from session_api.web.write_limits import network_of
 
 _log = get_logger(__name__)
 
@@ -103,8 +104,9 @@ class LoginService:
         await self._keep(account, password)
 
     def _take_try(self, address: str) -> None:
-        if not self._addresses.take(address):
-            wait_s = max(1, math.ceil(self._addresses.wait_s(address)))
+        network = network_of(address)
+        if not self._addresses.take(network):
+            wait_s = max(1, math.ceil(self._addresses.wait_s(network)))
             raise TooManyError("too many logins from your address", retry_after_s=wait_s)
 
     async def _is_token_of(self, username: str, token: str) -> bool:

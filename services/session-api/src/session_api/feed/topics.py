@@ -1,7 +1,8 @@
 """What user interfaces of Photon Ranch are told on the datastream, by topic.
 
 The text is what its datastreamer sends: `{"site": …, "topic": …, "data": {…}}` and nothing else. `imagedata` says that
-a site's images are others than before, `userstatus` and `phase_status` what its software says, `sitestatus` how it is.
+a site's images are others than before, `userstatus` and `phase_status` what its software says, `sitestatus` how it is,
+`jobs` how a job is now.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from datalab.events.feed import FeedEvent, FrameChanged, InfoImageChanged, SiteLogAdded, SitePhaseChanged
+from datalab.events.feed import FeedEvent, FrameChanged, InfoImageChanged, JobChanged, SiteLogAdded, SitePhaseChanged
 from datalab.events.object_keys import DATA, INFO_IMAGES
 from datalab.events.site_status import SiteStatusChanged
 
@@ -27,6 +28,8 @@ def datastream_text(event: FeedEvent) -> str | None:
         case SitePhaseChanged():
             ahead = {"site": event.site, "timestamp": event.timestamp, "message": event.message}
             return _text("phase_status", event.site, ahead)
+        case JobChanged():
+            return _text("jobs", event.site, event.job)
         case _:
             return None
 

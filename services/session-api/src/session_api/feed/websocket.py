@@ -16,6 +16,7 @@ from session_api.feed.datastream import Datastream, wanted_since, wanted_site
 from session_api.feed.model import ClientGoneError, FeedClosedError
 from session_api.feed.server import FRAME
 from session_api.web.access import Access, access
+from session_api.web.authentication import LINK_HEADER
 from session_api.web.dependencies import provided
 
 #: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
@@ -26,12 +27,19 @@ router = APIRouter()
 
 
 @router.websocket("/api/feed")
-@access(Access.OWN_CHECK)
+@access(
+    Access.OWN_CHECK,
+    provided="users, by a token in the header or the first message",
+    limits=("feed_max_clients", "feed_max_waiting", "feed_max_waiting_per_address"),
+)
 async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provided(FeedAdmission)]) -> None:
     await websocket.accept()
     channel = WebSocketChannel(websocket)
     try:
-        await admission.converse(channel, websocket.headers.get("authorization"), address=_address(websocket))
+        headers = websocket.headers
+        await admission.converse(
+            channel, headers.get("authorization"), address=_address(websocket), link=headers.get(LINK_HEADER)
+        )
     except FeedClosedError as closing:
         await channel.close(closing)
     except ClientGoneError:
@@ -44,7 +52,7 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
 @router.websocket("/prod")
 @router.websocket("/datastream/dev")
 @router.websocket("/datastream/prod")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="of what is public", limits=("datastream_max_clients", "datastream_max_per_address"))
 async def datastream(websocket: WebSocket, stream: Annotated[Datastream, provided(Datastream)]) -> None:
     query = websocket.query_params
     try:

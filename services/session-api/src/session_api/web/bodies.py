@@ -78,6 +78,12 @@ def number_in(value: JsonValue) -> float | None:
     return number if math.isfinite(number) else None
 
 
+class Confirmation(TypedDict):
+    """It is done, in words."""
+
+    message: str
+
+
 class Deleted(TypedDict):
     """How many were deleted."""
 

@@ -69,6 +69,13 @@ class SessionNotFoundError(NotFoundError):
         super().__init__("No DataSession matches the given query.")
 
 
+class GroupNotFoundError(NotFoundError):
+    """No such group, or the caller is no member: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Group matches the given query.")
+
+
 class OperationNotFoundError(NotFoundError):
     """No such operation, or not the caller's: the answer is the same."""
 
@@ -88,6 +95,13 @@ class UploadNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("No Upload matches the given query.")
+
+
+class RoomNotFoundError(NotFoundError):
+    """The site has no control room."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"no control room found for site {site}")
 
 
 class FrameNotFoundError(NotFoundError):

@@ -77,10 +77,14 @@ class TextReply(Response):
     media_type = "application/json"
 
 
-def done_reply(request_id: str) -> JsonReply:
+def done_metadata(request_id: str) -> ResponseMetadata:
     """Return that it is done, in the words of the store of the first service."""
-    metadata = ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
-    return JsonReply(Done(ResponseMetadata=metadata))
+    return ResponseMetadata(RequestId=request_id, HTTPStatusCode=200, HTTPHeaders={}, RetryAttempts=0)
+
+
+def done_reply(request_id: str) -> JsonReply:
+    """Return the answer that it is done."""
+    return JsonReply(Done(ResponseMetadata=done_metadata(request_id)))
 
 
 class PhotonRanchRoute(APIRoute):

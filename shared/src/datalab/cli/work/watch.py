@@ -21,9 +21,12 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     InfoImageChanged,
+    ItemEnqueued,
+    JobChanged,
     NightLogChanged,
     OperationChanged,
     OperationDeleted,
+    SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
     SiteConfigured,
@@ -137,15 +140,18 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id} operation {event.operation_id}: deleted"
         case SessionChanged():
             return f"session {event.session_id}: {event.name}"
-        case SessionDeleted():
-            return f"session {event.session_id}: deleted"
+        case SessionAccessChanged() | SessionDeleted():
+            fate = "deleted" if isinstance(event, SessionDeleted) else "shared otherwise than before"
+            return f"session {event.session_id}: {fate}"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
         case _:
             return _site_line(event)
 
 
-def _site_line(event: FileRefused | SiteLogAdded | SitePhaseChanged | SiteConfigured | NightLogChanged) -> str:
+def _site_line(
+    event: FileRefused | SiteLogAdded | SitePhaseChanged | SiteConfigured | NightLogChanged | ItemEnqueued | JobChanged,
+) -> str:
     match event:
         case FileRefused():
             return f"refused {event.key}: {event.reason}"
@@ -155,6 +161,10 @@ def _site_line(event: FileRefused | SiteLogAdded | SitePhaseChanged | SiteConfig
             return f"configuration of {event.site}: {'forgotten' if event.removed else f'version {event.version}'}"
         case NightLogChanged():
             return f"night log of {event.site}: {'no note' if event.removed else 'a new note'}"
+        case ItemEnqueued():
+            return f"queue {event.site}: item {event.item_id} of {event.sender}"
+        case JobChanged():
+            return f"job {event.job['action']} of {event.job['user_name']}: {event.job['statusId']}"
 
 
 def _called(event: FrameChanged | FrameDeleted | InfoImageChanged) -> str:

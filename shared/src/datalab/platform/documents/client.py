@@ -49,6 +49,8 @@ _BATCH = 100
 #: The largest document there can be, in bytes.
 _LARGEST = 16 * 1024**2
 _DUPLICATE = 11000
+#: What the server says of a hint at an index that is not there (error_codes.yml).
+_BAD_VALUE = 2
 
 EncodedDocument = RawBSONDocument
 Database = AsyncIOMotorDatabase[Document]
@@ -109,21 +111,31 @@ async def read_while(
 ) -> None:
     """Hand over some fields of the documents that fit, with the bytes they have, until one is not wanted.
 
-    They come and are decoded many at a time. `index` names the one to read by; without it the store chooses.
-    Raises `TransientError`.
+    They come and are decoded many at a time. `index` names the one to read by; without it, or before who owns the
+    collection has made it, the store chooses. Raises `TransientError`.
     """
-    options: dict[str, Any] = {} if index is None else {"hint": index}
+    options = {"sort": list(sort), "skip": skip, "limit": limit, "batch_size": _BATCH}
     with mongo_errors():
-        cursor: Any = collection.find_raw_batches(
-            query, fields, sort=list(sort), skip=skip, limit=limit, batch_size=_BATCH, **options
-        )
         try:
-            async for batch in cursor:
-                documents = decode_all(batch, collection.codec_options)
-                if not all(map(wanted, documents, _sizes(batch))):
-                    break
-        finally:
-            await cursor.close()
+            await _read_batches(collection.find_raw_batches(query, fields, hint=index, **options), collection, wanted)
+        except OperationFailure as error:
+            if index is None or error.code != _BAD_VALUE or await _has_index(collection, index):
+                raise
+            await _read_batches(collection.find_raw_batches(query, fields, **options), collection, wanted)
+
+
+async def _read_batches(cursor: Any, collection: DriverCollection, wanted: Callable[[Document, int], bool]) -> None:
+    try:
+        async for batch in cursor:
+            documents = decode_all(batch, collection.codec_options)
+            if not all(map(wanted, documents, _sizes(batch))):
+                break
+    finally:
+        await cursor.close()
+
+
+async def _has_index(collection: DriverCollection, name: str) -> bool:
+    return name in await collection.index_information()
 
 
 def _sizes(batch: bytes) -> Iterator[int]:

@@ -302,6 +302,35 @@ class Collection(Generic[DocumentT]):
             )
         return None if document is None else self._model.read(document)
 
+    async def change_first(
+        self,
+        query: Document,
+        changes: Document | Sequence[Document],
+        *,
+        sort: Sort,
+        index: str | None = None,
+        fields: Document | None = None,
+        as_before: bool = False,
+        create: bool = False,
+    ) -> Document | None:
+        """Change the first document that fits, and return some of its fields as they are then, or were before.
+
+        Of those who ask at the same time, each gets another one. `index` names the one to read by. Where none fits, one
+        is made if `create` says so.
+        """
+        options: dict[str, Any] = {} if index is None else {"hint": index}
+        with mongo_errors():
+            document: Document | None = await self.driver.find_one_and_update(
+                query,
+                changes,
+                projection=_WITHOUT_OUTBOX if fields is None else fields,
+                sort=list(sort) or None,
+                return_document=ReturnDocument.BEFORE if as_before else ReturnDocument.AFTER,
+                upsert=create,
+                **options,
+            )
+        return document
+
     async def upsert(self, document: DocumentT) -> None:
         """Store a document, whatever there was under its id."""
         fields = document.stored()

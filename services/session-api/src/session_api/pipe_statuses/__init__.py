@@ -1,0 +1,1 @@
+"""What PIPE machines say of themselves: one document each."""

@@ -1,0 +1,1 @@
+"""Queues that observatories put work into and PIPE machines take it from: in order, each item once."""
