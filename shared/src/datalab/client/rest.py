@@ -259,7 +259,7 @@ class Datalab:
 
     async def groups(self) -> list[JsonObject]:
         """Return the groups you are in, by name."""
-        return [group async for group in self._each("groups/")]
+        return [group async for group in self.each("groups/")]
 
     async def group(self, group_id: int) -> JsonObject:
         """Return a group you are in."""
