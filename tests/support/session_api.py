@@ -38,6 +38,7 @@ from session_api.offers.reader import OperationOffers
 from session_api.operations.service import OperationService
 from session_api.settings import SessionApiSettings
 from support.openapi import OpenApiContract
+from support.routes import CausedEvents
 from support.waiting import PATIENCE_S, until
 
 ADMIN_TOKEN = "the-operators-own-token"
@@ -209,6 +210,8 @@ class World:
         self.core = self.app.state.core
         self.tokens = {}
         self._contract = OpenApiContract(self.app.openapi())
+        #: What the requests of clients have caused, each compared with what its route declares.
+        self.caused = CausedEvents(self.app)
 
     def service(self, kind):
         """Return the application's one object of a class."""
@@ -241,14 +244,14 @@ class World:
         return answer
 
     def client(self, username=None, **options):
-        """Return a client with the user's token, that compares every answer with the OpenAPI document."""
+        """Return a client with the user's token, that compares every answer with what the routes declare."""
         headers = {"Authorization": f"Token {self.tokens[username]}"} if username else {}
         return httpx.AsyncClient(
             base_url=self.url,
             headers=headers,
             trust_env=False,
             timeout=PATIENCE_S,
-            event_hooks={"response": [self._contract.check]},
+            event_hooks={"response": [self._contract.check, self.caused.check]},
             **options,
         )
 
@@ -374,7 +377,8 @@ async def running_world(environment, **changes):
         world.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         for lane in Lane:  # no runner is there, and most tests are not about turns
             world.operations._turns._shares.counted(lane, 1000)
-        yield world
+        with world.caused:
+            yield world
     finally:
         server.should_exit = True
         await serving

@@ -20,6 +20,7 @@ from datalab.events.operations import (
     StoredFile,
 )
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
+from session_api.control_rooms.model import ControlRoom, Room
 from session_api.groups.model import Group
 from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
@@ -407,6 +408,17 @@ def personal_upload():
 def site_configuration():
     configuration = {"latitude": 31.5, "elevation": 20.0, "events": {"day_directory": "20261120", "$a.b": None}}
     return SiteConfiguration(site="tst", configuration=configuration, size_bytes=98, modified=BEGINNING)
+
+
+def control_room():
+    """Return a room that people can enter."""
+    room = Room(
+        slug="control-room-tst-ab12",
+        room_id="5f1e",
+        url="https://meet.example/control-room-tst-ab12",
+        config={"url": "https://dev.photonranch.org/cr/tst"},
+    )
+    return ControlRoom(site="tst", revision=2, room=room, opened_at=BEGINNING)
 
 
 def configuration_version():

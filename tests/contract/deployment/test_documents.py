@@ -24,6 +24,7 @@ from operation_runner.execution.metrics import ExecutionMetrics
 from operation_runner.previews.metrics import PreviewMetrics
 from session_api.main import create_app
 from session_api.settings import SessionApiSettings
+from support.routes import routes_table
 
 DOCUMENTS = [
     "README.md",
@@ -63,7 +64,7 @@ def shown_default(field, info):
     default = getattr(info.default, "get_secret_value", lambda: info.default)()
     if default is None:
         return ""
-    return f"`{json.dumps(default) if isinstance(default, list) else default}`"
+    return f"`{json.dumps(default) if isinstance(default, list | dict) else default}`"
 
 
 def settings_table():
@@ -101,7 +102,14 @@ def metrics_table():
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize(("name", "table"), [("settings", settings_table), ("metrics", metrics_table)])
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("settings", settings_table),
+        ("metrics", metrics_table),
+        ("routes", lambda: routes_table(create_app(SessionApiSettings()))),
+    ],
+)
 def test_the_tables_of_the_operator_guide_are_the_code(root, update_goldens, name, table):
     path = root / "docs/operator-guide.md"
     pattern = re.compile(rf"(<!-- {name}: [^>]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)

@@ -14,6 +14,7 @@ from datalab.documents.info_image import InfoImageDocument
 from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
+from session_api.control_rooms.model import ControlRoom
 from session_api.groups.model import Group
 from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
@@ -58,6 +59,7 @@ WRITTEN = {
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
     "site_configuration": stored_documents.site_configuration(),
+    "control_room": stored_documents.control_room(),
     "configuration_version": stored_documents.configuration_version(),
     "note": stored_documents.note(),
     "site_message": stored_documents.site_message(),
@@ -87,6 +89,7 @@ MODELS = {
     "file_version": FileVersion,
     "personal_upload": PersonalUpload,
     "site_configuration": SiteConfiguration,
+    "control_room": ControlRoom,
     "configuration_version": ConfigurationVersion,
     "note": Note,
     "site_message": SiteMessage,

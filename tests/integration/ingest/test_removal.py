@@ -18,6 +18,7 @@ from datalab.platform import assembly
 from datalab.platform.documents.core import DocumentCore
 from ingest.arrivals.announcements import arrival_of
 from ingest.arrivals.assembly import build
+from ingest.frames.recent import RecentFrames
 from ingest.removal.repository import RemovedFrameRepository
 from ingest.removal.service import FrameRemovals
 from support.fits_files import header_text, packed_fits
@@ -79,7 +80,7 @@ async def observatory(settings):
 async def here(settings, observatory):
     """The parts of the service, which hears and does nothing by itself but relay."""
     core = DocumentCore(settings, service="ingest")
-    arriving = build(core, settings)
+    arriving = build(core, settings, recent=RecentFrames())
     removed = RemovedFrameRepository(database=core.documents.database, relay=core.relay)
 
     def removals(*, life=(10_000,), after_effect=True):

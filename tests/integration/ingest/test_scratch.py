@@ -34,7 +34,7 @@ async def scratch_in(folder, **limits):
 
 async def test_a_copy_lives_as_long_as_it_is_looked_at(tmp_path):
     async with (await scratch_in(tmp_path / "new")).fetched(STORED) as copy:
-        assert copy.path.read_bytes() == CONTENT
+        assert copy.content.read_bytes() == CONTENT
         assert (copy.sha256, copy.etag, copy.modified_at) == (sha256_of(CONTENT), "e", BEGINNING)
     assert list((tmp_path / "new").iterdir()) == []
 

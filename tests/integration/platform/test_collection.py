@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import Field
+from pymongo.errors import OperationFailure
 
 from datalab.documents.document import ASCENDING, Index, StoredDocument
 from datalab.errors import OutageError, TransientError
@@ -168,6 +169,17 @@ async def test_pages_have_an_order(things):
     assert [thing.id for thing in await things.find({"name": {"$gt": "a"}})] == [1, 3, 4]
 
 
+async def test_a_list_is_read_also_before_the_index_it_is_read_by_is_made(things):
+    for number in (1, 2):
+        await things.insert(Thing(id=number, name=str(number)))
+    how = {"max_bytes": 10_000, "beside_bytes": 0, "limit": 10, "sort": [("_id", ASCENDING)]}
+    for index in ("_id_", "of_somebody_who_has_never_run"):
+        rows, is_full = await things.rows_within({}, {"name": True}, index=index, **how)
+        assert (rows, is_full) == ([{"_id": 1, "name": "1"}, {"_id": 2, "name": "2"}], False)
+        with pytest.raises(OperationFailure):
+            await things.rows_within({"$or": []}, {"name": True}, index=index, **how)
+
+
 async def test_an_optional_field_can_be_left_where_it_is(things):
     await things.insert(Thing(id=1, name="a", made=datetime(2027, 1, 1, tzinfo=UTC)))
     (thing,) = await things.find({}, without=["made"])
@@ -179,6 +191,28 @@ async def test_a_document_can_be_stored_whatever_was_there(things):
         await things.upsert(Thing(id=1, name=name))
     assert [thing.name for thing in await things.find({})] == ["b"]
     assert await things.delete({"name": "b"}) == 1
+
+
+async def test_what_is_stored_whatever_was_there_at_once_costs_few_writes(things, monkeypatch):
+    await things.insert(Thing(id=3, name="before"))
+    writes = []
+    upsert_many = client.upserted
+
+    async def counted(driver, documents):
+        writes.append(len(documents))
+        return await upsert_many(driver, documents)
+
+    monkeypatch.setattr(collection, "upserted", counted)
+    stored = await asyncio.gather(
+        *(things.upsert(Thing(id=number, name=str(number))) for number in range(1, 21)),
+        things.upsert(Thing(id=21, name="7")),
+        things.upsert(Thing(id=22, name="x", revision=2**64)),
+        return_exceptions=True,
+    )
+    assert stored[:20] == [None] * 20
+    assert [type(error) for error in stored[20:]] == [OperationFailure, OverflowError]
+    assert [thing.name for thing in await things.find({})] == [str(number) for number in range(1, 21)]
+    assert len(writes) <= 2
 
 
 async def test_a_pipeline_is_answered(things):
@@ -213,6 +247,24 @@ async def test_numbers_asked_for_at_once_are_all_different_and_cost_few_writes(t
     assert sorted(numbers) == list(range(min(numbers), min(numbers) + 50))
     assert sum(writes) == 50
     assert len(writes) <= 2
+
+
+async def test_numbers_taken_ahead_cost_no_write_and_are_given_once_among_all_who_take_them(store, monkeypatch):
+    first, second = (Collection(store.database, "numbered", Thing, numbers_ahead=9) for _ in range(2))
+    writes = []
+    count_up = first._count_up
+
+    async def counted(by):
+        writes.append(by)
+        return await count_up(by)
+
+    monkeypatch.setattr(first, "_count_up", counted)
+    numbers = [await first.next_number() for _ in range(10)]
+    assert numbers == sorted(numbers)
+    assert writes == [10]
+    numbers += await asyncio.gather(*(each.next_number() for each in (first, second) for _ in range(15)))
+    assert len(set(numbers)) == 40
+    assert writes == [10, 24]
 
 
 async def test_a_store_that_fails_is_told_to_all_who_ask_for_a_number_and_to_none_after(things, monkeypatch):

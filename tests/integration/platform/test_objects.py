@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -149,6 +150,14 @@ async def test_what_is_not_there_is_not_found(store, prefix, tmp_path):
     assert await store.stat(f"{prefix}a") is None
     assert await store.stat(f"{prefix}a") is None
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_small_object_is_described_and_read_at_once(store, prefix):
+    await store.put_bytes(f"{prefix}a", b"12345", content_type=TEXT)
+    described = await store.stat(f"{prefix}a")
+    assert await store.look(f"{prefix}a", most_bytes=5) == (replace(described, sha256=sha256(b"12345")), b"12345")
+    assert await store.look(f"{prefix}a", most_bytes=4) == (described, None)
+    assert await store.look(f"{prefix}b", most_bytes=5) is None
 
 
 async def test_deleting_is_idempotent(store, prefix):

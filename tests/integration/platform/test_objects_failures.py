@@ -105,6 +105,7 @@ def calls(store, tmp_path):
         "get_bytes": store.get_bytes("a", max_bytes=9),
         "fetch_file": store.fetch_file("a", tmp_path / "target"),
         "stat": store.stat("a"),
+        "look": store.look("a", most_bytes=9),
         "list": anext(store.list("")),
         "delete": store.delete("a"),
     }

@@ -13,6 +13,8 @@ import pytest
 import tifffile
 from astropy.io import fits
 
+from datalab.events.analysis import AnalysisRequested
+from datalab.events.archives import ArchiveRequested
 from datalab.events.object_keys import ZIPS
 from datalab.events.operations import OutputFile, StoredFile
 from datalab.platform.objects.store import ObjectStore
@@ -178,6 +180,7 @@ async def test_a_file_as_tiff_is_made_once(runner, world, anybody, stretch):
     if stretch == "linear":
         np.testing.assert_array_equal(made, SKY + 1)
     assert f'filename="lum-{stretch}-{base(1)}-EX00.tif.bz2"' in disposition
+    assert world.caused.seen["POST", "/download"] == {AnalysisRequested}
 
 
 async def test_a_file_as_it_is(world, anybody):
@@ -271,6 +274,7 @@ async def test_an_archive_has_one_file_of_each_image(runner, world, anybody, siz
         assert found[f"{base(number)}-EX{ending}"] == await world.objects.get_bytes(file.key, max_bytes=10**7)
     assert 'filename="tst-' in disposition
     assert ".zip" in disposition
+    assert world.caused.seen["POST", "/downloadzip"] == {ArchiveRequested}
 
 
 async def test_instants_count_to_both_ends_and_the_same_archive_is_made_once(runner, world, anybody):
@@ -390,6 +394,7 @@ async def test_an_archive_of_frames_can_be_unpacked_on_the_way(runner, world, an
         with fits.open(io.BytesIO(archive_file.read(archive_file.namelist()[0]))) as hdus:
             assert isinstance(hdus["SCI"], fits.ImageHDU)
             np.testing.assert_array_equal(hdus["SCI"].data, SKY + 1)
+    assert world.caused.seen["POST", "/api/frames/zip"] == {AnalysisRequested}
 
 
 async def test_browsers_send_a_form_with_the_token_in_it(runner, world, anybody):
@@ -423,18 +428,20 @@ async def test_a_version_unpacked(runner, world, anybody):
     assert len(reply.content) == int(reply.headers["content-length"])
     for number in (version + 40, 700, 99999):
         assert (await anybody.get(f"/api/frame-funpack/{number}/funpack/")).status_code == 404
+    assert world.caused.seen["GET", "/api/frame-funpack/{version_id}/funpack"] == {AnalysisRequested}
 
 
 # --- cutouts ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_cutout(runner, anybody):
+async def test_a_cutout(runner, world, anybody):
     reply = await anybody.get("/api/frames/1/cutout/?x=11&y=21&width=30&height=20")
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/fits")
     np.testing.assert_array_equal(fits.getdata(io.BytesIO(reply.content)), SKY[20:40, 10:40] + 1)
     assert f'{base(1)}-cutout.fits"' in reply.headers["content-disposition"]
     sky = await anybody.get("/api/frames/1/cutout/?ra=202.47&dec=47.2&size=0.002&format=jpg")
     assert (sky.status_code, sky.headers["content-type"]) == (200, "image/jpeg")
+    assert world.caused.seen["GET", "/api/frames/{frame_id}/cutout"] == {AnalysisRequested}
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 6])

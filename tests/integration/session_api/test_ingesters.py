@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from datalab.events.envelope import utc_now
+from datalab.events.frames import FileRecordRequested
 from session_api.uploads.ingesters.store import IngesterStore
 from support.fits_files import packed_fits, plain_fits
 from support.ingest_service import running, settings_for_tests
@@ -97,6 +98,7 @@ async def test_a_file_that_was_told_of_is_a_frame_like_any_other(world, ingester
         (request,) = await world.requests(operation)
         assert hashlib.sha256(content).hexdigest() in {file.sha256 for file in request.input_files}
     assert await world.database["ingester_files"].count_documents({}) == 0
+    assert world.caused.seen["POST", "/api/frames"] == {FileRecordRequested}
 
 
 async def test_what_headers_leave_open_is_taken_as_it_is(world, ingester, keys, basename):
@@ -197,6 +199,7 @@ async def test_pictures_are_thumbnails_of_their_frame(world, ingester, keys, bas
     reply = await posted(ingester, "thumbnails", picture(basename, no_jpeg, size="large"), 400)
     assert "not a JPEG" in reply["detail"]
     assert list(await posted(ingester, "thumbnails", picture(basename, no_jpeg, size="huge"), 400)) == ["size"]
+    assert world.caused.seen["POST", "/api/thumbnails"] == {FileRecordRequested}
 
 
 async def test_one_picture_may_have_two_sizes(world, ingester, keys, basename):

@@ -10,7 +10,7 @@ import pytest
 from datalab.client.rest import Datalab
 from datalab.client.uploads import send_file, settled
 from datalab.events.envelope import utc_now
-from datalab.events.frames import FrameRemovalRequested
+from datalab.events.frames import FileUploaded, FrameRemovalRequested
 from datalab.platform.objects.errors import ObjectNotFoundError
 from session_api.uploads.personal.service import PersonalUploadService
 from support.fits_files import plain_fits
@@ -105,6 +105,7 @@ async def test_a_file_becomes_a_frame_that_is_its_owners_alone(world):
         assert body_of(await bob.get(UPLOAD))["count"] == 0
         assert body_of(await alice.get(UPLOAD))["results"][0]["id"] == upload["id"]
         assert [key async for key in world.core.objects.list("incoming/")] == []
+    assert world.caused.seen["POST", "/api/frames/upload/{upload_id}/complete"] == {FileUploaded}
 
 
 async def test_an_upload_goes_on_where_it_was_left(world):

@@ -109,6 +109,7 @@ async def test_an_observatory_uploads_a_file(world, anybody, name, stage):
     assert await stored(world, f"data/{name}") == content
     (event,) = await announced(world, f"data/{name}")
     assert (event.site, event.size_bytes, event.sha256) == ("tst", len(content), hashlib.sha256(content).hexdigest())
+    assert world.caused.seen["POST", "/upload/form"] == {FileUploaded}
 
 
 async def test_a_form_is_good_for_one_file_however_often_that_is_sent(world, anybody, name):

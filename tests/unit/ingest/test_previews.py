@@ -11,6 +11,7 @@ from datalab.events.frames import FrameIngested
 from datalab.events.previews import MadePreview, PreviewFailed, PreviewMade, PreviewRequested
 from ingest.frames.model import new_frame, with_file
 from ingest.frames.previews import asked_again, asks, lacking, preview_requested, with_previews
+from ingest.frames.recent import RecentFrames
 from ingest.previews.service import Previews
 from support.ingest import BASE, BEGINNING, Flaky, World, announced, later, sha256_of
 
@@ -236,7 +237,7 @@ async def test_a_picture_that_was_made_is_told_once_whatever_fails(after_effect)
     world = world_of(EX10_jpg=b"picture")
     await world.ingestion.ingest(announced(f"data/{BASE}-EX10.jpg"))
     answer = made(world.frames.written[-1])
-    previews = Previews(frames=Flaky(world.frames, after_effect=after_effect), objects=Store())
+    previews = Previews(frames=Flaky(world.frames, after_effect=after_effect), objects=Store(), recent=world.recent)
     for _ in range(3):
         await persist(lambda: previews.add(answer))
     *_, told = world.frames.written
@@ -253,7 +254,7 @@ async def test_what_cannot_be_made_is_noted_and_not_asked_for_again_until_there_
     world = world_of(EX10_jpg=b"cut short")
     key = f"data/{BASE}-EX10.jpg"
     await world.ingestion.ingest(announced(key))
-    previews = Previews(frames=world.frames, objects=Store())
+    previews = Previews(frames=world.frames, objects=Store(), recent=world.recent)
     failed = PreviewFailed(basename=BASE, source_sha256=sha256_of(b"cut short"), reason="cut short")
     await previews.note(failed.model_copy(update={"source_sha256": sha256_of(b"of before")}))
     assert world.frames.frames[BASE].preview.problem is None
@@ -271,7 +272,7 @@ async def test_what_cannot_be_made_is_noted_and_not_asked_for_again_until_there_
 async def test_what_is_due_is_asked_for_once_and_again_when_no_answer_comes():
     world = world_of(EX00_fits=b"pixels")
     await world.ingestion.ingest(announced(f"data/{BASE}-EX00.fits"))
-    previews = Previews(frames=world.frames, objects=Store())
+    previews = Previews(frames=world.frames, objects=Store(), recent=world.recent)
     assert [await previews.ask_for_due() for _ in range(2)] == [1, 0]
     request = world.frames.written[-1]
     assert [each.role for each in request.wanted] == ["jpg_10", "jpg_11"]
@@ -287,11 +288,22 @@ async def test_what_is_due_is_asked_for_once_and_again_when_no_answer_comes():
 async def test_pictures_of_a_frame_that_is_gone_are_removed():
     request = request_for(frame_of(EX10_jpg=b"picture"))
     store = Store()
-    await Previews(frames=World().frames, objects=store).add(made(request))
+    await Previews(frames=World().frames, objects=store, recent=RecentFrames()).add(made(request))
     assert store.removed == [request.wanted[0].key]
 
 
+async def test_pictures_of_a_frame_that_went_since_it_was_written_here_are_removed():
+    world = world_of(EX10_jpg=b"picture")
+    await world.ingestion.ingest(announced(f"data/{BASE}-EX10.jpg"))
+    answer = made(world.frames.written[-1])
+    world.frames.frames.clear()
+    store = Store()
+    await Previews(frames=world.frames, objects=store, recent=world.recent).add(answer)
+    assert store.removed == [answer.previews[0].key]
+    assert world.frames.frames == {}
+
+
 async def test_a_note_about_a_frame_that_is_gone_is_let_go():
-    await Previews(frames=World().frames, objects=Store()).note(
+    await Previews(frames=World().frames, objects=Store(), recent=RecentFrames()).note(
         PreviewFailed(basename=BASE, source_sha256="0" * 64, reason="x")
     )

@@ -6,8 +6,9 @@ from time import monotonic
 
 import pytest
 
+from datalab.documents.upload import Outcome
 from datalab.errors import UsageError
-from ingest.arrivals.recent_frames import RecentFrames
+from ingest.frames.recent import RecentFrames
 from support.ingest import BASE, FITS, JPEG, TEXT, World, announced
 from support.stored_documents import bare_frame
 
@@ -84,3 +85,29 @@ async def test_what_is_remembered_is_not_another_sites():
     assert "belongs to site" in refusal.message
     with pytest.raises(UsageError, match="belongs to site"):
         await world.ingestion.ingest(announced("data/red.fits", site="three"))
+
+
+@pytest.mark.parametrize("key", [TEXT, JPEG])
+async def test_a_frame_that_went_since_it_was_written_here_is_made_anew(key):
+    """Of a file that it had, and of another."""
+    world = World()
+    for each in (TEXT, JPEG):
+        world.objects.put(each, each.encode())
+    await world.ingestion.ingest(announced(TEXT))
+    former = world.frames.frames.pop(BASE)
+    assert await world.ingestion.ingest(announced(key)) is Outcome.INGESTED
+    frame = world.frames.frames[BASE]
+    assert [file.key for file in frame.files.values()] == [key]
+    assert frame.frame_id != former.frame_id
+
+
+async def test_a_frame_that_was_written_elsewhere_since_keeps_what_it_got_there():
+    world = World()
+    for key in (TEXT, JPEG):
+        world.objects.put(key, key.encode())
+    await world.ingestion.ingest(announced(TEXT))
+    mine = world.frames.frames[BASE]
+    world.frames.frames[BASE] = mine.model_copy(update={"filter_name": "elsewhere", "revision": mine.revision + 1})
+    await world.ingestion.ingest(announced(JPEG))
+    frame = world.frames.frames[BASE]
+    assert (frame.filter_name, sorted(frame.files)) == ("elsewhere", ["jpg_10", "txt_00"])

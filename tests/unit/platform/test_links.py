@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from datalab.platform.objects.bucket import s3_client
+from datalab.platform.objects.driver import s3_client
 from datalab.platform.objects.links import Links, _attachment
 from datalab.platform.settings import S3Settings
 

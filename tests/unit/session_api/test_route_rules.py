@@ -63,6 +63,7 @@ def test_what_anybody_may_call():
         *("/pipe/queue/{name}/acknowledge", "/pipe/queue/{name}/renew", "/pipe/queue/{name}/release"),
         *("/pipe/status", "/pipe/statuses", "/pipe/status/{pipe_id}"),
         *("/jobs/getnewjobs", "/jobs/updatejobstatus", "/jobs/getrecentjobs"),
+        *("/control_room/{site}", "/control_room/{site}/restart"),  # of open sites; else users, as the service says
     }
     # Who has a link to a session may look at it, and no more.
     assert paths[Access.READER] == {

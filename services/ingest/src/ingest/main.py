@@ -8,6 +8,7 @@ from datalab.platform.documents.core import DocumentCore
 from datalab.platform.service import worker_app
 from ingest import SERVICE
 from ingest.arrivals import assembly as arrivals
+from ingest.frames.recent import RecentFrames
 from ingest.previews import assembly as previews
 from ingest.removal import assembly as removal
 from ingest.retention import assembly as retention
@@ -17,8 +18,9 @@ from ingest.settings import IngestSettings
 def create_app(settings: IngestSettings) -> Starlette:
     """Return the ASGI application; everything begins and ends with its lifespan."""
     core = DocumentCore(settings, service=SERVICE)
-    arriving = arrivals.build(core, settings)
+    recent = RecentFrames()
+    arriving = arrivals.build(core, settings, recent=recent)
     leaving, _ = removal.build(core, settings, frames=arriving.frames, uploads=arriving.uploads)
     sweeping, _ = retention.build(core, settings, info_images=arriving.info_images, allsky=arriving.allsky)
-    pictures = previews.build(core, settings, frames=arriving.frames)
+    pictures = previews.build(core, settings, frames=arriving.frames, recent=recent)
     return worker_app(core, [arriving.capability, pictures, leaving, sweeping])

@@ -28,7 +28,7 @@ class IngestSettings(DocumentServiceSettings):
         [],
         description="sites whose frames are public when no header says from when on, as a JSON list; `*` is every site",
     )
-    ingest_concurrency: int = Field(4, gt=0, description="announced files ingested at once")
+    ingest_concurrency: int = Field(12, gt=0, description="announced files ingested at once")
     site_announcements_per_s: float = Field(
         20.0, gt=0, description="announcements one ingest takes from one site, on average; a minute's worth at once"
     )

@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
@@ -51,7 +52,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     session_access = SessionAccess(sessions=session_repository, groups=group_repository)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
-    uploads, personal_uploads = uploads_assembly.build(
+    uploads, personal, personal_uploads = uploads_assembly.build(
         core, settings=settings, store=settings, frames=frames, links=links, owners=authenticator
     )
     operations = operations_assembly.build(
@@ -76,7 +77,9 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
-    feed = feed_assembly.build(core, settings=settings, authenticator=authenticator, sessions=session_access)
+    feed = feed_assembly.build(
+        core, settings=settings, authenticator=authenticator, sessions=session_access, settle=personal.settle
+    )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
     open_sites = OpenSites(settings.open_upload_sites)
@@ -97,6 +100,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
     jobs = jobs_assembly.build(
         core, settings=settings, open_sites=open_sites, max_answer_bytes=settings.max_answer_bytes
     )
+    control_rooms = control_rooms_assembly.build(core, settings=settings, open_sites=open_sites)
     ephemeris = ephemeris_assembly.build(core, settings=settings, sites=configurations)
     downloads = downloads_assembly.build(
         core,
@@ -123,6 +127,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         feed,
         pipe_statuses,
         jobs,
+        control_rooms,
         ephemeris,
         night_logs,
         site_logs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.platform.settings import DocumentServiceSettings
 from session_api.accounts.settings import AccountSettings
 from session_api.analysis.settings import AnalysisSettings
+from session_api.control_rooms.settings import ControlRoomSettings
 from session_api.downloads.settings import DownloadSettings
 from session_api.ephemeris.settings import EphemerisSettings
 from session_api.feed.settings import FeedSettings
@@ -31,6 +32,7 @@ class SessionApiSettings(
     UploadSettings,
     NameSettings,
     DownloadSettings,
+    ControlRoomSettings,
     SiteSettings,
     NightLogSettings,
     SiteLogSettings,

@@ -191,17 +191,9 @@ FILE_INGEST = Consumer(
 )
 FRAME_FEED = Consumer(
     name="frame-feed",
-    description="session API: tells the feed about frames and info images",
+    description="session API: tells the feed about frames and info images, and learns what became of people's uploads",
     stream=FRAMES.name,
-    filter_subjects=("datalab.frame.ingested.v1.*", "datalab.file.rejected.v1.*", _FRAMES_REMOVED, _INFO_IMAGES),
-    ack_wait_s=10,
-    max_tries=20,
-)
-UPLOAD_VERDICTS = Consumer(
-    name="upload-verdicts",
-    description="session API: learns what became of files that were uploaded in parts",
-    stream=FRAMES.name,
-    filter_subjects=_VERDICTS,
+    filter_subjects=(*_VERDICTS, _FRAMES_REMOVED, _INFO_IMAGES),
     ack_wait_s=10,
     max_tries=20,
 )
@@ -247,7 +239,6 @@ CONSUMERS: tuple[Consumer, ...] = (
     PROJECTOR,
     FILE_INGEST,
     FRAME_FEED,
-    UPLOAD_VERDICTS,
     FRAME_REMOVAL,
     REMOVED_FRAMES,
     *PREVIEW_MAKERS.values(),

@@ -21,6 +21,7 @@ from ingest.arrivals.refusals import Refusals
 from ingest.arrivals.scratch import ScratchFolder
 from ingest.arrivals.service import Ingestion
 from ingest.frames.lifetimes import Lifetimes
+from ingest.frames.recent import RecentFrames
 from ingest.frames.repository import FrameRepository
 from ingest.info_images.repository import InfoImageRepository
 from ingest.info_images.service import InfoImages
@@ -50,7 +51,7 @@ class Arrivals:
     capability: Capability
 
 
-def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
+def build(core: DocumentCore, settings: IngestSettings, *, recent: RecentFrames) -> Arrivals:
     """Return what listens for files, and looks for them."""
     metrics = IngestMetrics(core.registry)
     frames = FrameRepository(database=core.documents.database, relay=core.relay)
@@ -84,6 +85,7 @@ def build(core: DocumentCore, settings: IngestSettings) -> Arrivals:
             ALLSKY: AllskyImages(images=allsky, keep=timedelta(seconds=settings.allsky_keep_s)),
         },
         lifetimes=Lifetimes(by_type=settings.expire_after_s, by_site=settings.expire_after_s_at_sites),
+        recent=recent,
         open_sites=settings.open_sites,
         picture_patience=timedelta(seconds=settings.preview_patience_s),
     )

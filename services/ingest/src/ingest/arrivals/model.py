@@ -107,10 +107,10 @@ def site_of(name: FileName, arrival: Arrival) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalCopy:
-    """An object fetched to a local file, which lives as long as the context it was made in."""
+class ReadVersion:
+    """A version of an object all of which was read: its bytes, or a local file that lives as long as its context."""
 
-    path: Path
+    content: bytes | Path
     key: str
     size_bytes: int
     etag: str

@@ -12,13 +12,23 @@ from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.documents.frame_header import HeaderDocument
 from datalab.documents.upload import Outcome, Upload
 from datalab.events.envelope import Event
-from ingest.arrivals.model import LocalCopy, Origin
+from ingest.arrivals.model import Origin, ReadVersion
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.uploads.model import Said, Settlement, StoredVersion
 
 
+class LookedAt(StoredVersion, Protocol):
+    """An object whose checksum is known, if all of it was read."""
+
+    @property
+    def sha256(self) -> str | None: ...
+
+
 class Objects(Protocol):
     """The object store."""
+
+    async def look(self, key: str, *, most_bytes: int) -> tuple[LookedAt, bytes | None] | None:
+        """Return the object's description, and all of it if it has no more bytes; None if there is no such object."""
 
     async def stat(self, key: str) -> StoredVersion | None:
         """Return the object's description, or None if there is no such object."""
@@ -30,15 +40,15 @@ class Objects(Protocol):
 class Scratch(Protocol):
     """Local disk space."""
 
-    def fetched(self, stored: StoredVersion) -> AbstractAsyncContextManager[LocalCopy]:
+    def fetched(self, stored: StoredVersion) -> AbstractAsyncContextManager[ReadVersion]:
         """Return the object as a local file. Raises `UsageError` if it is too large, `TransientError` if it is gone."""
 
 
 class Inspector(Protocol):
     """Looks inside files."""
 
-    async def inspect(self, path: Path, name: FileName) -> Inspection:
-        """Return what a file says. Raises `UsageError` with what is wrong in it."""
+    async def inspect(self, file: bytes | Path, name: FileName) -> Inspection:
+        """Return what is in a file, given as its content or a path. Raises `UsageError` with what is wrong in it."""
 
 
 class Frames(Protocol):

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from datalab.errors import AwaitedError, NotFoundError, OutageError, TransientError, UsageError
 from datalab.platform.objects.store import ObjectStore
-from ingest.arrivals.model import LocalCopy
+from ingest.arrivals.model import ReadVersion
 from ingest.uploads.model import StoredVersion
 
 _COPY_SUFFIX = ".copy"
@@ -52,7 +52,7 @@ class ScratchFolder:
         """Copies are removed by those who asked for them."""
 
     @asynccontextmanager
-    async def fetched(self, stored: StoredVersion) -> AsyncIterator[LocalCopy]:
+    async def fetched(self, stored: StoredVersion) -> AsyncIterator[ReadVersion]:
         """Fetch an object, hand it out, remove it.
 
         Raises:
@@ -85,15 +85,15 @@ class ScratchFolder:
             self._looked_at = monotonic()
         return self._usage
 
-    async def _fetch(self, key: str, path: Path) -> LocalCopy:
+    async def _fetch(self, key: str, path: Path) -> ReadVersion:
         try:
             fetched = await self._objects.fetch_file(key, path, max_bytes=self._max_file_bytes)
         except NotFoundError as error:
             raise AwaitedError(f"object {key!r} has gone") from error
         if fetched.sha256 is None:
             raise TransientError(f"object {key!r} came without a checksum")
-        return LocalCopy(
-            path=path,
+        return ReadVersion(
+            content=path,
             key=key,
             size_bytes=fetched.size_bytes,
             etag=fetched.etag,

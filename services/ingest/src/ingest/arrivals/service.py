@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic, perf_counter
 
-from datalab.documents.file_names import FileName, frame_file_name, parse_file_name
+from datalab.documents.file_names import Content, FileName, frame_file_name, parse_file_name
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
 from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
@@ -18,7 +18,7 @@ from datalab.events.object_keys import split_key
 from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
-from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, LocalCopy, Origin, named, site_of
+from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, Origin, ReadVersion, named, site_of
 from ingest.arrivals.packed_lane import PackedLane
 from ingest.arrivals.ports import (
     Allowance,
@@ -31,7 +31,6 @@ from ingest.arrivals.ports import (
     SiteImages,
     Uploads,
 )
-from ingest.arrivals.recent_frames import RecentFrames, Turn
 from ingest.frames.lifetimes import Lifetimes
 from ingest.frames.model import (
     Inspection,
@@ -44,6 +43,7 @@ from ingest.frames.model import (
     with_file,
 )
 from ingest.frames.previews import asks, preview_requested
+from ingest.frames.recent import RecentFrames, Turn
 from ingest.info_images.service import NoChannelError
 from ingest.uploads.model import Settlement, StoredVersion, is_known, same_version, version_id
 
@@ -63,6 +63,8 @@ _NOTHING_NEW = {
     Outcome.UNCHANGED: "its frame has this file already",
     Outcome.IGNORED: "a file of this name or folder belongs to no frame",
 }
+#: Header texts have some 10 kB, JPEGs some 100 kB: they are read into memory, by the request that asks for them.
+_SMALL_BYTES = 1024**2
 #: The store tells of a file at once; the site may say a little later on which channel it is to be shown.
 _CHANNEL_PATIENCE = timedelta(seconds=180)
 
@@ -83,6 +85,7 @@ class Ingestion:
         allowance: Allowance,
         site_images: Mapping[str, SiteImages],
         lifetimes: Lifetimes,
+        recent: RecentFrames,
         open_sites: Collection[str] = (),
         picture_patience: timedelta = timedelta(0),
     ) -> None:
@@ -102,7 +105,7 @@ class Ingestion:
         self._site_images = site_images
         self._lifetimes = lifetimes
         self._packed_lane = PackedLane()
-        self._recent = RecentFrames()
+        self._recent = recent
         self._open_sites = open_sites
         self._picture_patience = picture_patience
 
@@ -222,13 +225,14 @@ class Ingestion:
         if site is None:
             _log.info("ingest.awaits_announcement", key=arrival.key)
             return Settlement(Outcome.IGNORED)
-        stored = await self._stored(arrival, site)
         asked_at = monotonic()
-        frame = await self._find_frame(name.basename, site)
-        if frame is not None and is_known(frame.files.get(name.role), arrival.said, stored):
+        frame = self._remembered(name, site) or await self._find_frame(name.basename, site)
+        present = frame.files.get(name.role) if frame else None
+        stored = await self._stored(arrival, site) if present else None
+        if stored is not None and is_known(present, arrival.said, stored):
             outcome = Outcome.UNCHANGED
         else:
-            outcome = await self._add(arrival, name, site, stored, frame, asked_at=asked_at)
+            outcome, stored = await self._add(arrival, name, site, stored, frame, asked_at=asked_at)
         await self._uploads.record(_upload(stored, site, Outcome.INGESTED))
         return Settlement(outcome)
 
@@ -238,9 +242,9 @@ class Ingestion:
         try:
             settlement = await images.settled(arrival.said, name=name, site=site, stored=stored)
             if settlement is None:
-                copy, inspection = await self._read(arrival, name, site, stored)
+                read, inspection = await self._read(arrival, name, site, stored)
                 settlement = await images.add(
-                    arrival.said, name=name, site=site, file=_file(copy, inspection), header=inspection.header
+                    arrival.said, name=name, site=site, file=_file(read, inspection), header=inspection.header
                 )
         except NoChannelError as error:
             young = stored.modified_at > utc_now() - _CHANNEL_PATIENCE
@@ -268,7 +272,25 @@ class Ingestion:
         return None if arrival.owner is not None or family is None else self._site_images.get(family)
 
     async def _stored(self, arrival: Arrival, site: str) -> StoredVersion:
-        stored = await self._objects.stat(arrival.key)
+        return await self._checked(await self._objects.stat(arrival.key), arrival, site)
+
+    async def _looked_at(self, arrival: Arrival, site: str) -> tuple[StoredVersion, ReadVersion | None]:
+        """Return what is stored, and all of it if it is small: it is one request."""
+        found, content = await self._objects.look(arrival.key, most_bytes=_SMALL_BYTES) or (None, None)
+        stored = await self._checked(found, arrival, site)
+        if found is None or found.sha256 is None or content is None:
+            return stored, None
+        return stored, ReadVersion(
+            content=content,
+            key=found.key,
+            size_bytes=found.size_bytes,
+            etag=found.etag,
+            sha256=found.sha256,
+            modified_at=found.modified_at,
+        )
+
+    async def _checked(self, stored: StoredVersion | None, arrival: Arrival, site: str) -> StoredVersion:
+        """Return what is stored if it is what was announced. Raises `AwaitedError`, `UsageError`."""
         if stored is None:
             raise AwaitedError(f"there is no object {arrival.key!r}")
         if arrival.size_bytes not in {None, stored.size_bytes}:
@@ -298,23 +320,24 @@ class Ingestion:
             return stored.key in files and same_version(files[stored.key], stored)
         return False
 
-    async def _require_still_stored(self, copy: LocalCopy) -> None:
+    async def _require_still_stored(self, read: ReadVersion) -> None:
         """Before a frame is made anew: the one there was may have gone, with this file, while it was looked into."""
-        stored = await self._objects.stat(copy.key)
-        if stored is None or not same_version(stored, copy):
-            raise AwaitedError(f"object {copy.key!r} has gone, or is another one by now")
+        stored = await self._objects.stat(read.key)
+        if stored is None or not same_version(stored, read):
+            raise AwaitedError(f"object {read.key!r} has gone, or is another one by now")
 
     async def _add(
         self,
         arrival: Arrival,
         name: FileName,
         site: str,
-        stored: StoredVersion,
+        stored: StoredVersion | None,
         frame: FrameDocument | None,
         *,
         asked_at: float,
-    ) -> Outcome:
-        copy, inspection = await self._read(arrival, name, site, stored)
+    ) -> tuple[Outcome, StoredVersion]:
+        """Make a file part of its frame, as both were a moment ago; return what became of it, and what was read."""
+        read, inspection = await self._read(arrival, name, site, stored)
         if arrival.owner is not None:
             inspection = private_inspection(inspection, owner=arrival.owner)
         if arrival.recorded is not None and arrival.recorded.record is not None:
@@ -326,7 +349,7 @@ class Ingestion:
             if known is None and arrival.recorded is not None and arrival.recorded.record is None:
                 raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
             if known is None:
-                await self._require_still_stored(copy)
+                await self._require_still_stored(read)
             now = utc_now()
             before = known or new_frame(
                 name=name,
@@ -338,7 +361,7 @@ class Ingestion:
             after = with_file(
                 before,
                 name=name,
-                file=_file(copy, inspection, md5=arrival.recorded.md5 if arrival.recorded else None),
+                file=_file(read, inspection, md5=arrival.recorded.md5 if arrival.recorded else None),
                 header=inspection.header,
                 now=now,
                 open_site=arrival.owner is None and self._is_open(site),
@@ -367,24 +390,39 @@ class Ingestion:
 
         async with self._recent.turn(name.basename) as turn:
             known = _usable(turn.newer(frame, asked_at=asked_at), site)
-            return await until_won(partial(save, turn), races=_MOST_RACES, of=f"frame {name.basename!r}")
+            return await until_won(partial(save, turn), races=_MOST_RACES, of=f"frame {name.basename!r}"), read
 
     async def _read(
-        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion
-    ) -> tuple[LocalCopy, Inspection]:
-        """Return a file's description, of which the local copy has gone, and what is inside."""
+        self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion | None
+    ) -> tuple[ReadVersion, Inspection]:
+        """Return a file's description, of which a local copy has gone, and what is inside."""
+        read: ReadVersion | None = None
+        if name.content is not Content.FITS:
+            stored, read = await self._looked_at(arrival, site)
+        elif stored is None:
+            stored = await self._stored(arrival, site)
         async with AsyncExitStack() as stack:
             if name.is_packed:
                 # Whoever looks by itself waits in nobody's way, and would not look again for minutes.
                 patient = arrival.origin is Origin.RECONCILER
                 await stack.enter_async_context(self._packed_lane.taken(patient=patient))
-            copy = await stack.enter_async_context(self._scratch.fetched(stored))
-            if arrival.sha256 not in {None, copy.sha256}:
-                raise await self._mismatch(stored, site, f"SHA-256 {copy.sha256}, announced was {arrival.sha256}")
-            return copy, await self._inspector.inspect(copy.path, name)
+            if read is None:
+                read = await stack.enter_async_context(self._scratch.fetched(stored))
+            if arrival.sha256 not in {None, read.sha256}:
+                raise await self._mismatch(stored, site, f"SHA-256 {read.sha256}, announced was {arrival.sha256}")
+            return read, await self._inspector.inspect(read.content, name)
 
     def _is_open(self, site: str) -> bool:
         return site in self._open_sites or EVERY_SITE in self._open_sites
+
+    def _remembered(self, name: FileName, site: str) -> FrameDocument | None:
+        """Return the frame as it was written here, if all that may follow from it is a write, which fails if it is old.
+
+        That a file is known, or another site's, only a frame can tell that was read.
+        """
+        frame = self._recent.remembered(name.basename)
+        usable = frame is not None and frame.site == site and name.role not in frame.files
+        return frame if usable else None
 
     async def _find_frame(self, basename: str, site: str) -> FrameDocument | None:
         return _usable(await self._frames.find_any_frame(basename), site)
@@ -440,15 +478,15 @@ def _usable(frame: FrameDocument | None, site: str) -> FrameDocument | None:
     return frame
 
 
-def _file(copy: LocalCopy, inspection: Inspection, *, md5: str | None = None) -> FrameFile:
+def _file(read: ReadVersion, inspection: Inspection, *, md5: str | None = None) -> FrameFile:
     return FrameFile(
-        key=copy.key,
-        size_bytes=copy.size_bytes,
-        sha256=copy.sha256,
+        key=read.key,
+        size_bytes=read.size_bytes,
+        sha256=read.sha256,
         md5=md5,
-        etag=copy.etag,
+        etag=read.etag,
         media_type=inspection.media_type,
-        stored_at=copy.modified_at,
+        stored_at=read.modified_at,
     )
 
 

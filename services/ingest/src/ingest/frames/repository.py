@@ -31,6 +31,8 @@ from ingest.frames.tallies import TallyRepository
 
 #: Frames whose headers are moved at once: a few MB of them.
 _MOVED_AT_ONCE = 500
+#: A second of a busy night: to count up is a write that waits for the journal.
+_NUMBERS_AHEAD = 31
 #: Ten thousand years.
 _MOST_DAYS = 3_653_000
 #: Frames in the form they had until 2026-11.
@@ -41,7 +43,9 @@ class FrameRepository:
     """Collection `frames`, and what is kept beside it: `frame_headers`, `frame_tallies`."""
 
     def __init__(self, *, database: Database, relay: OutboxRelay) -> None:
-        self._frames = Collection(database, COLLECTION, FrameDocument, indexes=INDEXES, relay=relay)
+        self._frames = Collection(
+            database, COLLECTION, FrameDocument, indexes=INDEXES, relay=relay, numbers_ahead=_NUMBERS_AHEAD
+        )
         self._headers = HeaderRepository(database=database)
         self._tallies = TallyRepository(database=database)
         self.next_frame_id = self._frames.next_number

@@ -38,19 +38,20 @@ _FREE_EXPANSION_BYTES = 1024**3
 _FITS_MEDIA_TYPES = {"": "image/fits", "fz": "image/fits", "bz2": "application/x-bzip2", "gz": "application/gzip"}
 
 
-def inspect_file(path: Path, content: Content, compression: str, *, max_expanded_bytes: int) -> Inspection:
-    """Return what a file says.
+def inspect_file(file: bytes | Path, content: Content, compression: str, *, max_expanded_bytes: int) -> Inspection:
+    """Return what is in a file, of which the content is given or, of a FITS file, the path.
 
     Raises `UsageError` if the file is not what its name says, is cut short or damaged.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters of astropy's remarks is among the problems found
         if content is Content.FITS:
-            return _inspect_fits(path, compression, max_expanded_bytes)
+            assert isinstance(file, Path), "FITS files are read where they are"
+            return _inspect_fits(file, compression, max_expanded_bytes)
         if content is Content.HEADER_TEXT:
-            return _inspect_text(path)
+            return _inspect_text(file)
     assert is_plain(content)
-    return inspect_plain(path, content)
+    return inspect_plain(file, content)
 
 
 def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Inspection:
@@ -92,10 +93,10 @@ def _required_packing(path: Path, compression: str) -> Packing | None:
     return found
 
 
-def _inspect_text(path: Path) -> Inspection:
-    if path.stat().st_size > MOST_HEADER_BYTES:
+def _inspect_text(file: bytes | Path) -> Inspection:
+    if (len(file) if isinstance(file, bytes) else file.stat().st_size) > MOST_HEADER_BYTES:
         raise UsageError(f"a header text of more than {MOST_HEADER_BYTES} bytes is none")
-    text = path.read_bytes().decode("ascii", "replace")
+    text = (file if isinstance(file, bytes) else file.read_bytes()).decode("ascii", "replace")
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")

@@ -16,11 +16,17 @@ def is_plain(content: Content) -> bool:
     return content in {Content.JPEG, Content.OPAQUE}
 
 
-def inspect_plain(path: Path, content: Content) -> Inspection:
+def inspect_plain(file: bytes | Path, content: Content) -> Inspection:
     """Return what a file is. Raises `UsageError` if it does not begin like what its name says."""
     if content is Content.OPAQUE:
         return Inspection(media_type="application/octet-stream")
-    with path.open("rb") as file:
-        if file.read(len(_JPEG_START)) != _JPEG_START:
-            raise UsageError("not a JPEG file: it does not begin like one")
+    if _beginning(file) != _JPEG_START:
+        raise UsageError("not a JPEG file: it does not begin like one")
     return Inspection(media_type="image/jpeg")
+
+
+def _beginning(file: bytes | Path) -> bytes:
+    if isinstance(file, bytes):
+        return file[: len(_JPEG_START)]
+    with file.open("rb") as opened:
+        return opened.read(len(_JPEG_START))

@@ -42,22 +42,24 @@ class InspectionPool:
         """End the processes."""
         await self._pool.stop()
 
-    async def inspect(self, path: Path, name: FileName) -> Inspection:
-        """Return what a file says. A file that ends two processes in a row is to blame itself.
+    async def inspect(self, file: bytes | Path, name: FileName) -> Inspection:
+        """Return what is in a file, of which the content is given or, of a FITS file, the path.
+
+        One that ends two processes in a row is to blame itself.
 
         Raises:
             UsageError: the file is not what its name says, is damaged, or cannot be read within the limits.
             WorkFailedError: our code failed on it.
         """
         if is_plain(name.content):
-            return inspect_plain(path, name.content)
+            return inspect_plain(file, name.content)
 
         def tell_of_loss(lost: ProcessLostError) -> None:
             _log.warning("inspection.repeated", basename=name.basename, role=name.role, reason=_reason(lost))
 
         try:
             inspection: Inspection = await self._pool.ask(
-                (path, name.content, name.compression), time_limit_s=self._time_limit_s, on_first_loss=tell_of_loss
+                (file, name.content, name.compression), time_limit_s=self._time_limit_s, on_first_loss=tell_of_loss
             )
         except MemoryError:
             raise UsageError("reading the file takes more memory than a file may need") from None

@@ -15,12 +15,12 @@ from ingest.inspection.file import inspect_file
 
 def inspecting(
     _: Parent, memory_bytes: int, max_expanded_bytes: int
-) -> Callable[[tuple[Path, Content, str]], Inspection]:
+) -> Callable[[tuple[bytes | Path, Content, str]], Inspection]:
     """Return the function that looks inside a file, given with its content and compression."""
     limit_memory(memory_bytes)
     remember_settings()
 
-    def inspect(file: tuple[Path, Content, str]) -> Inspection:
+    def inspect(file: tuple[bytes | Path, Content, str]) -> Inspection:
         try:
             return inspect_file(*file, max_expanded_bytes=max_expanded_bytes)
         except OSError as error:

@@ -15,6 +15,7 @@ from datalab.platform.logging import get_logger
 from ingest import SERVICE
 from ingest.frames.model import frame_ingested
 from ingest.frames.previews import asked_again, lacking, preview_requested, with_previews, with_problem
+from ingest.frames.recent import RecentFrames
 
 _log = get_logger(__name__)
 
@@ -52,29 +53,34 @@ class Objects(Protocol):
 class Previews:
     """The pictures frames lack. Everything may be repeated, in any order and at the same time."""
 
-    def __init__(self, *, frames: Frames, objects: Objects) -> None:
+    def __init__(self, *, frames: Frames, objects: Objects, recent: RecentFrames) -> None:
         self._frames = frames
         self._objects = objects
+        self._recent = recent
 
     async def add(self, made: PreviewMade) -> None:
         """Make pictures part of their frame, unless it has others by now. Raises `TransientError`."""
+        async with self._recent.turn(made.basename) as turn:
+            known = turn.frame
 
-        async def save() -> None:
-            frame = await self._frames.find_any_frame(made.basename)
-            if frame is None:
-                await self._remove(made)
-                return
-            if frame.removal is not None:
-                raise PostponedError(f"frame {frame.basename!r} is just being removed")
-            after = with_previews(frame, made, now=utc_now())
-            if after is frame:
-                _log.info("preview.not_needed", basename=made.basename)
-                return
-            (role, *_) = (role for role, file in after.files.items() if frame.files.get(role) != file)
-            event = frame_ingested(after, before=frame, role=role, correlation_id=made.correlation_id, producer=SERVICE)
-            await self._frames.save(after, [event], before=frame)
+            async def save() -> None:
+                nonlocal known
+                before, known = known, None
+                after = None if before is None else with_previews(before, made, now=utc_now())
+                if after is before:  # what is remembered may be old
+                    before = await self._find(made)
+                    after = None if before is None else with_previews(before, made, now=utc_now())
+                if before is None or after is None or after is before:
+                    _log.info("preview.not_needed", basename=made.basename)
+                    return
+                (role, *_) = (role for role, file in after.files.items() if before.files.get(role) != file)
+                event = frame_ingested(
+                    after, before=before, role=role, correlation_id=made.correlation_id, producer=SERVICE
+                )
+                await self._frames.save(after, [event], before=before)
+                turn.wrote(after)
 
-        await until_won(save, races=_MOST_RACES, of=f"frame {made.basename!r}")
+            await until_won(save, races=_MOST_RACES, of=f"frame {made.basename!r}")
 
     async def note(self, failed: PreviewFailed) -> None:
         """Remember that nothing can be made of a file, until the frame has another. Raises `TransientError`."""
@@ -102,6 +108,15 @@ class Previews:
         if frame.preview.asked:
             _log.info("preview.asked_again", basename=frame.basename, asked=state.asked)
         return await self._frames.note_preview(frame, state, [event])
+
+    async def _find(self, made: PreviewMade) -> FrameDocument | None:
+        """Return the frame of pictures that were made; without one, they go. Raises `PostponedError`."""
+        frame = await self._frames.find_any_frame(made.basename)
+        if frame is None:
+            await self._remove(made)
+        elif frame.removal is not None:
+            raise PostponedError(f"frame {frame.basename!r} is just being removed")
+        return frame
 
     async def _remove(self, made: PreviewMade) -> None:
         """Remove pictures of a frame that is gone: nobody may see them any more."""

@@ -89,7 +89,7 @@ class NewToken(Form):
     lifetime_s: float | None = Field(None, gt=0, le=10 * 366 * 86_400, description="for how long it is valid")
 
 
-@router.get("", response_model=Page[UserView], summary="List users")
+@router.get("", response_model=Page[UserView], responses=BAD_FIELDS, summary="List users")
 @access(Access.OPERATOR)
 async def list_users(request: Request, window: PageWindow, users: Users) -> Response:
     count, accounts = await users.page(window)

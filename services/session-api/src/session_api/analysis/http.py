@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from datalab.events.analysis import AnalysisRequested
 from datalab.events.operations import FailureKind
 from session_api.analysis.model import AnalysisError
 from session_api.analysis.service import AnalysisService
@@ -96,7 +97,13 @@ async def list_actions(analyses: Analyses) -> Response:
 @router.post(
     "/{action}", response_model=Any, responses={**FITS_OR_JPEG, **_FAILURES, **UNCHANGED}, summary="Look at a file"
 )
-@access(Access.READER, writes=False)
+@access(
+    Access.READER,
+    provided="of what they may read",
+    limits=("analysis_concurrency", "analysis_time_limit_s"),
+    emits=(AnalysisRequested,),
+    writes=False,
+)
 async def analyse(
     request: Request,
     caller: Caller,

@@ -26,7 +26,7 @@ from session_api.archive.views import (
     FrameView,
     ThumbnailView,
 )
-from session_api.web.access import Access, access
+from session_api.web.access import READABLE, Access, access
 from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, NOT_FOUND, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, RowId, provided
@@ -230,7 +230,7 @@ _LIST: dict[str, Any] = {
 
 @root_router.get("", **_LIST)
 @router.get("", **_LIST)
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=READABLE)
 async def list_frames(
     request: Request,
     caller: Anybody,
@@ -268,14 +268,14 @@ async def list_frames(
 @router.get(
     "/aggregate", response_model=FrameAggregate, responses=BAD_FIELDS, summary="List the sites, filters, … of frames"
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=READABLE)
 async def aggregate(caller: Anybody, chosen: Chosen, frames: Frames) -> Response:
     return JsonReply(await frames.aggregate(caller, chosen))
 
 
-@root_router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
-@router.get("/{frame_id}", response_model=FrameView, responses=NOT_FOUND, summary="Read a frame")
-@access(Access.PUBLIC)
+@root_router.get("/{frame_id}", response_model=FrameView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Read a frame")
+@router.get("/{frame_id}", response_model=FrameView, responses={**BAD_FIELDS, **NOT_FOUND}, summary="Read a frame")
+@access(Access.PUBLIC, provided=READABLE)
 async def get_frame(
     caller: Anybody,
     frame_id: RowId,
@@ -288,7 +288,7 @@ async def get_frame(
 
 
 @router.get("/{frame_id}/headers", response_model=FrameHeader, responses=NOT_FOUND, summary="Read a frame's header")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE)
 async def get_header(caller: Anybody, frame_id: RowId, frames: Frames) -> Response:
     return JsonReply({"data": await frames.header(caller, frame_id)})
 
@@ -296,7 +296,7 @@ async def get_header(caller: Anybody, frame_id: RowId, frames: Frames) -> Respon
 @router.get(
     "/{frame_id}/related", response_model=list[FrameView], responses=NOT_FOUND, summary="List what a frame is made of"
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=READABLE)
 async def list_related(caller: Anybody, frame_id: RowId, frames: Frames, presenter: Presenter) -> Response:
     return JsonReply(presenter.frames(await frames.related(caller, frame_id)))
 
@@ -304,7 +304,7 @@ async def list_related(caller: Anybody, frame_id: RowId, frames: Frames, present
 @thumbnails_router.get(
     "", response_model=Page[ThumbnailView], responses=BAD_FIELDS, summary="List the pictures of a frame"
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE)
 async def list_thumbnails(
     request: Request,
     caller: Anybody,

@@ -29,7 +29,7 @@ from session_api.archive.model import (
 )
 from session_api.archive.shapes import cone, covered_points, intersecting_shape
 from session_api.archive.uploads import AllskyImages, InfoImages, UploadLog, UploadView
-from session_api.web.access import Access, access
+from session_api.web.access import READABLE, Access, access
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Anybody, provided
 from session_api.web.paging import page_link
@@ -105,7 +105,7 @@ async def _order(
 
 
 @router.get("/image/{base_filename}", response_model=ImagePackage, responses=TEXT_ERRORS, summary="Read an image")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE)
 async def get_image(caller: Anybody, base_filename: Name, images: Images) -> Response:
     return JsonReply(await images.image(caller, base_filename))
 
@@ -116,7 +116,7 @@ async def get_image(caller: Anybody, base_filename: Name, images: Images) -> Res
     responses=TEXT_ERRORS,
     summary="Read an image's header",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE)
 async def get_header(caller: Anybody, base_filename: Name, images: Images) -> Response:
     return JsonReply(await images.header(caller, base_filename))
 
@@ -127,7 +127,7 @@ async def get_header(caller: Anybody, base_filename: Name, images: Images) -> Re
     responses={**TEXT_ERRORS, **UNCHANGED},
     summary="List images, the newest first; `Link` leads to those that do not fit into the answer",
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=READABLE)
 async def filtered_images(
     request: Request,
     caller: Anybody,
@@ -149,7 +149,7 @@ async def filtered_images(
 
 
 @router.get("/latest_image_all_sites", response_model=dict[str, str], summary="Link to the latest image of every site")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE)
 async def latest_image_all_sites(caller: Anybody, images: Images) -> Response:
     return JsonReply(await images.latest_of_every_site(caller))
 
@@ -198,7 +198,7 @@ async def get_allsky_image(site: Name, images: Skies) -> Response:
     responses={**TEXT_ERRORS, **UNCHANGED},
     summary="List the latest images of a site",
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=READABLE)
 async def latest_images(
     request: Request, caller: Anybody, site: Name, number_of_images: int, *, userid: Text = None, images: Images
 ) -> Response:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from session_api.archive.http import Frames, Presenter, Text
-from session_api.web.access import Access, access
-from session_api.web.bodies import ANY_ROUTE, NOT_FOUND
+from session_api.web.access import READABLE, Access, access
+from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, NOT_FOUND
 from session_api.web.dependencies import Anybody
 from session_api.web.replies import JsonReply
 
@@ -26,8 +26,13 @@ class PictureView(TypedDict):
     url: str
 
 
-@router.get("/{basename}", response_model=PictureView, responses=NOT_FOUND, summary="Find the picture of a frame")
-@access(Access.PUBLIC)
+@router.get(
+    "/{basename}",
+    response_model=PictureView,
+    responses={**BAD_FIELDS, **NOT_FOUND},
+    summary="Find the picture of a frame",
+)
+@access(Access.PUBLIC, provided=READABLE)
 async def find_picture(
     caller: Anybody,
     basename: Text,

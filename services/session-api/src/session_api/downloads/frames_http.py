@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from datalab.events.analysis import AnalysisRequested
 from session_api.downloads.http import Downloads, not_yet
 from session_api.downloads.model import StillBeingMadeError
 from session_api.downloads.service import StreamedFile
-from session_api.web.access import Access, access
+from session_api.web.access import READABLE, Access, access
 from session_api.web.bodies import ANY_ROUTE, BAD_FIELDS, BINARY, FITS_OR_JPEG, NOT_FOUND, ErrorResponses
 from session_api.web.dependencies import Anybody, CorrelationId, RowId, provided
 from session_api.web.failures import FieldError
@@ -61,7 +62,7 @@ class FramesRequest(BaseModel):
     responses={**FITS_OR_JPEG, **BAD_FIELDS, **NOT_FOUND, **WAITED},
     summary="Cut a rectangle out of a frame",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=READABLE, emits=(AnalysisRequested,))
 async def cut_out(
     caller: Anybody,
     correlation_id: CorrelationId,
@@ -97,7 +98,7 @@ async def cut_out(
         }
     },
 )
-@access(Access.PUBLIC, writes=False)
+@access(Access.PUBLIC, provided=READABLE, limits=("streamed_archives",), emits=(AnalysisRequested,), writes=False)
 async def read_archive(
     request: Request, caller: Anybody, correlation_id: CorrelationId, downloads: Downloads, tokens: Tokens
 ) -> Response:
@@ -115,7 +116,12 @@ async def read_archive(
     responses={**_FILE, **NOT_FOUND, **WAITED},
     summary="Read a file of a frame, its images unpacked",
 )
-@access(Access.PUBLIC)
+@access(
+    Access.PUBLIC,
+    provided=READABLE,
+    limits=("streamed_archives",),
+    emits=(AnalysisRequested,),
+)
 async def read_unpacked(
     caller: Anybody, correlation_id: CorrelationId, version_id: RowId, downloads: Downloads
 ) -> Response:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from datalab.events.analysis import AnalysisRequested
+from datalab.events.archives import ArchiveRequested
 from session_api.downloads.model import StillBeingMadeError, wanted_archive, wanted_download
 from session_api.downloads.service import DownloadService
-from session_api.web.access import Access, access
+from session_api.web.access import READABLE, Access, access
 from session_api.web.dependencies import Anybody, CorrelationId, provided
 from session_api.web.photon_ranch import TEXT, TEXT_ERRORS, WAITED, TextReply, photon_ranch_router
 from session_api.web.replies import JsonReply
@@ -60,7 +62,7 @@ class ArchiveLink(TypedDict):
     responses={200: TEXT, **TEXT_ERRORS, **WAITED},
     summary="Ask for a file, as FITS, TIFF or as it is",
 )
-@access(Access.PUBLIC, writes=False)
+@access(Access.PUBLIC, provided=READABLE, limits=("download_patience_s",), emits=(AnalysisRequested,), writes=False)
 async def download(
     caller: Anybody, correlation_id: CorrelationId, form: DownloadRequest, downloads: Downloads
 ) -> Response:
@@ -80,7 +82,7 @@ async def download(
     responses={**TEXT_ERRORS, **WAITED},
     summary="Ask for an archive of a site's images",
 )
-@access(Access.PUBLIC, writes=False)
+@access(Access.PUBLIC, provided=READABLE, limits=("download_patience_s",), emits=(ArchiveRequested,), writes=False)
 async def download_archive(
     caller: Anybody, correlation_id: CorrelationId, form: ArchiveRequest, downloads: Downloads
 ) -> Response:

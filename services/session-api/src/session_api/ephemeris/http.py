@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from datalab.errors import NotFoundError, UsageError
 from datalab.events.envelope import utc_now
-from datalab.events.ephemeris import EARLIEST_S, LATEST_S
+from datalab.events.ephemeris import EARLIEST_S, LATEST_S, MoonPassagesRequested, SiteNightRequested
 from session_api.ephemeris.model import MoonQuestion
 from session_api.ephemeris.service import EphemerisService
 from session_api.ephemeris.views import MoonPassageView, NightView, TimeFormat, night_view, passage_view
@@ -58,7 +58,7 @@ moon_router = photon_ranch_router(tag="ephemeris")
 
 
 @night_router.get("/events", response_model=NightView, responses=_WRONG, summary="Tell the events of a site's night")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, limits=("ephemeris_time_limit_s",), emits=(SiteNightRequested,))
 async def get_events(
     site: Annotated[_SiteCode, Query()] = None,
     when: Annotated[
@@ -92,7 +92,7 @@ async def get_events(
     responses=TEXT_ERRORS,
     summary="Tell when the Moon rises, passes the meridian and sets",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, limits=("ephemeris_time_limit_s",), emits=(MoonPassagesRequested,))
 async def get_moon(
     lat: Annotated[_Degrees, Query(ge=-90, le=90, description="degrees to the north")],
     lng: Annotated[_Degrees, Query(ge=-360, le=360, description="degrees to the east")],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from datalab.events.frames import Verdict
 from datalab.platform.assembly import Capability, Core
 from session_api.accounts.authentication import Authenticator
 from session_api.feed import bus, websocket
@@ -16,7 +19,15 @@ from session_api.feed.stream import BusFeedStream
 from session_api.sessions.access import SessionAccess
 
 
-def build(core: Core, *, settings: FeedSettings, authenticator: Authenticator, sessions: SessionAccess) -> Capability:
+def build(
+    core: Core,
+    *,
+    settings: FeedSettings,
+    authenticator: Authenticator,
+    sessions: SessionAccess,
+    settle: Callable[[Verdict], Awaitable[None]],
+) -> Capability:
+    """Return the capability; `settle` hears what became of files, from the same messages as the feed."""
     metrics = FeedMetrics(core.registry)
     hub = FeedHub(stream=BusFeedStream(core.bus), settings=settings, metrics=metrics)
     live = LiveStatuses(core.bus)
@@ -27,5 +38,5 @@ def build(core: Core, *, settings: FeedSettings, authenticator: Authenticator, s
         routes=websocket.router.routes,
         services=[admission, Datastream(hub=hub, live=live, settings=settings, metrics=metrics)],
         parts=[hub, live],
-        subscriptions=[bus.archive_news(ArchiveNewsPublisher(publisher=core.bus))],
+        subscriptions=[bus.archive_news(ArchiveNewsPublisher(publisher=core.bus), settle=settle)],
     )

@@ -27,7 +27,11 @@ router = APIRouter()
 
 
 @router.websocket("/api/feed")
-@access(Access.OWN_CHECK)
+@access(
+    Access.OWN_CHECK,
+    provided="users, by a token in the header or the first message",
+    limits=("feed_max_clients", "feed_max_waiting", "feed_max_waiting_per_address"),
+)
 async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provided(FeedAdmission)]) -> None:
     await websocket.accept()
     channel = WebSocketChannel(websocket)
@@ -48,7 +52,7 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
 @router.websocket("/prod")
 @router.websocket("/datastream/dev")
 @router.websocket("/datastream/prod")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="of what is public", limits=("datastream_max_clients", "datastream_max_per_address"))
 async def datastream(websocket: WebSocket, stream: Annotated[Datastream, provided(Datastream)]) -> None:
     query = websocket.query_params
     try:

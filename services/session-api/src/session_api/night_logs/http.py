@@ -10,6 +10,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.events.envelope import SubjectToken
+from datalab.events.feed import NightLogChanged
 from session_api.night_logs.model import Note
 from session_api.night_logs.service import NightLogService
 from session_api.web.access import Access, access
@@ -70,7 +71,7 @@ async def get_note(site: Site, notes: NightLogs) -> Response:
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Write the note of a site",
 )
-@access(Access.USER, max_body_bytes=_LARGEST_BYTES)
+@access(Access.USER, max_body_bytes=_LARGEST_BYTES, provided="staff of the site", emits=(NightLogChanged,))
 async def write_note(caller: Caller, site: Site, form: NoteForm, *, address: Address, notes: NightLogs) -> Response:
     await notes.write(caller, site, form.note_data, address=address)
     return TextReply("Note created successfully")
@@ -82,7 +83,7 @@ async def write_note(caller: Caller, site: Site, form: NoteForm, *, address: Add
     responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Take the note of a site away",
 )
-@access(Access.USER)
+@access(Access.USER, provided="staff of the site", emits=(NightLogChanged,))
 async def delete_note(caller: Caller, site: Site, *, address: Address, notes: NightLogs) -> Response:
     await notes.remove(caller, site, address=address)
     return empty_reply()
@@ -94,7 +95,7 @@ async def delete_note(caller: Caller, site: Site, *, address: Address, notes: Ni
     responses={403: TEXT, 404: TEXT},
     summary="List the latest notes of a site, newest first: for its staff",
 )
-@access(Access.USER, large_answer=True)
+@access(Access.USER, large_answer=True, provided="staff of the site")
 async def list_notes(caller: Caller, site: Site, notes: NightLogs) -> Response:
     return JsonReply([_former_view(note) for note in await notes.history(caller, site)])
 

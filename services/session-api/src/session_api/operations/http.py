@@ -12,9 +12,11 @@ from fastapi import Header, Request
 from pydantic import Field, StrictInt
 from starlette.responses import Response
 
+from datalab.events.feed import OperationChanged, OperationDeleted
+from datalab.events.operations import OperationCancelRequested, OperationRequested
 from session_api.operations.service import OperationService
 from session_api.operations.views import OperationPresenter, OperationView
-from session_api.web.access import Access, access
+from session_api.web.access import OWN, Access, access
 from session_api.web.bodies import BAD_FIELDS, CONFLICT, FORBIDDEN, NOT_FOUND, Deleted, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
@@ -49,8 +51,10 @@ class OperationIds(Form):
     ids: Annotated[list[StrictInt], Field(max_length=10_000)]
 
 
-@router.get("", response_model=Page[OperationView], responses=UNCHANGED, summary="List a session's operations")
-@access(Access.READER, large_answer=True)
+@router.get(
+    "", response_model=Page[OperationView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List a session's operations"
+)
+@access(Access.READER, large_answer=True, provided=OWN)
 async def list_operations(
     request: Request,
     caller: Caller,
@@ -71,7 +75,7 @@ async def list_operations(
     responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Start an operation",
 )
-@access(Access.USER)
+@access(Access.USER, provided=OWN, emits=(OperationRequested, OperationChanged))
 async def create_operation(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -96,13 +100,17 @@ async def create_operation(
 @router.post(
     "/bulk_delete", response_model=Deleted, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Delete several operations"
 )
-@access(Access.USER)
+@access(
+    Access.USER,
+    provided=OWN,
+    emits=(OperationDeleted, OperationCancelRequested, OperationChanged, OperationRequested),
+)
 async def delete_operations(caller: Caller, session_id: RowId, form: OperationIds, operations: Operations) -> Response:
     return JsonReply(Deleted(deleted=await operations.delete_many(caller, session_id, form.ids)))
 
 
 @router.get("/{operation_id}", response_model=OperationView, responses=UNCHANGED, summary="Read an operation")
-@access(Access.READER)
+@access(Access.READER, provided=OWN)
 async def get_operation(
     request: Request,
     caller: Caller,
@@ -119,7 +127,11 @@ async def get_operation(
 @router.delete(
     "/{operation_id}", status_code=204, responses=FORBIDDEN, summary="Delete an operation, stopping it if it runs"
 )
-@access(Access.USER)
+@access(
+    Access.USER,
+    provided=OWN,
+    emits=(OperationDeleted, OperationCancelRequested, OperationChanged, OperationRequested),
+)
 async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations) -> Response:
     await operations.delete(caller, session_id, operation_id)
     return empty_reply()
@@ -131,7 +143,7 @@ async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowI
     responses={**FORBIDDEN, **CONFLICT},
     summary="Stop an operation",
 )
-@access(Access.USER)
+@access(Access.USER, provided=OWN, emits=(OperationCancelRequested, OperationChanged, OperationRequested))
 async def cancel_operation(
     caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
 ) -> Response:
@@ -144,7 +156,7 @@ async def cancel_operation(
     responses={**BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Try a failed or cancelled operation again",
 )
-@access(Access.USER)
+@access(Access.USER, provided=OWN, emits=(OperationRequested, OperationChanged))
 async def retry_operation(
     caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
 ) -> Response:

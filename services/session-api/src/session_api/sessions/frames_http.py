@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
+from datalab.events.frames import FrameRemovalRequested
 from session_api.sessions.frame_removal import FrameRemovalService
 from session_api.web.access import Access, access
-from session_api.web.bodies import CONFLICT, FORBIDDEN, NOT_FOUND, Detail
+from session_api.web.bodies import BAD_FIELDS, CONFLICT, FORBIDDEN, NOT_FOUND, Detail
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.replies import detail_reply
 from session_api.web.strict_json import json_router
@@ -23,10 +24,10 @@ router = json_router("/api/frames", tag="frames", errors=NOT_FOUND)
     "/{frame_id}",
     status_code=202,
     response_model=Detail,
-    responses={**FORBIDDEN, **CONFLICT},
+    responses={**BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Remove a frame with all its files",
 )
-@access(Access.USER)
+@access(Access.USER, provided="frames of files of their own; superusers all", emits=(FrameRemovalRequested,))
 async def remove_frame(
     frame_id: RowId,
     caller: Caller,

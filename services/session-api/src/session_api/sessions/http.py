@@ -8,10 +8,12 @@ from fastapi import Depends, Query, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
+from datalab.events.feed import OperationChanged, SessionChanged, SessionDeleted
+from datalab.events.operations import OperationCancelRequested, OperationRequested
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
-from session_api.web.access import Access, access
+from session_api.web.access import OWN, Access, access
 from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
@@ -74,7 +76,7 @@ async def _chosen(
 
 
 @router.get("", response_model=Page[SessionView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List your sessions")
-@access(Access.USER, large_answer=True)
+@access(Access.USER, large_answer=True, provided=OWN)
 async def list_sessions(
     request: Request,
     caller: Caller,
@@ -90,7 +92,7 @@ async def list_sessions(
 
 
 @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
-@access(Access.USER)
+@access(Access.USER, emits=(SessionChanged,))
 async def create_session(
     caller: Caller, correlation_id: CorrelationId, form: NewSession, sessions: Sessions, presenter: Presenter
 ) -> Response:
@@ -100,7 +102,7 @@ async def create_session(
 
 
 @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
-@access(Access.READER, large_answer=True)
+@access(Access.READER, large_answer=True, provided=OWN)
 async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, presenter: Presenter) -> Response:
     return JsonReply(await presenter.session(await sessions.open(caller, session_id)))
 
@@ -111,7 +113,7 @@ async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, pre
     responses={**BAD_FIELDS, **FORBIDDEN},
     summary="Rename a session, add input data",
 )
-@access(Access.USER, large_answer=True)
+@access(Access.USER, large_answer=True, provided=OWN, emits=(SessionChanged,))
 async def put_session(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -134,7 +136,7 @@ async def put_session(
     responses={**BAD_FIELDS, **FORBIDDEN},
     summary="Rename a session or add input data",
 )
-@access(Access.USER, large_answer=True)
+@access(Access.USER, large_answer=True, provided=OWN, emits=(SessionChanged,))
 async def patch_session(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -152,7 +154,11 @@ async def patch_session(
 
 
 @router.delete("/{session_id}", status_code=204, responses=FORBIDDEN, summary="Delete a session with its operations")
-@access(Access.USER)
+@access(
+    Access.USER,
+    provided=OWN,
+    emits=(SessionDeleted, OperationCancelRequested, OperationChanged, OperationRequested),
+)
 async def delete_session(
     caller: Caller, correlation_id: CorrelationId, session_id: RowId, sessions: Sessions
 ) -> Response:

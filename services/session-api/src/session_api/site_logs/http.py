@@ -10,6 +10,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.events.envelope import SubjectToken
+from datalab.events.feed import SiteLogAdded, SitePhaseChanged
 from session_api.site_logs.model import USUAL_LEVEL, SiteMessage, seconds_of
 from session_api.site_logs.service import SiteLogService
 from session_api.web.access import Access, access
@@ -73,7 +74,14 @@ class PhaseView(TypedDict):
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say something to whoever looks at a site",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_BYTES,
+    audited=False,
+    provided="open sites; others with a token for the site",
+    limits=("site_log_per_minute", "site_log_address_per_minute"),
+    emits=(SiteLogAdded,),
+)
 async def add_log(caller: Anybody, form: LogForm, *, address: Address, logs: SiteLogs) -> Response:
     timestamp = seconds_of(form.timestamp, name="timestamp")
     await logs.add_log(caller, form.site, form.log_message, level=form.log_level, timestamp=timestamp, address=address)
@@ -109,7 +117,14 @@ async def recent_logs(
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Say what a site is about to do",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_BYTES,
+    audited=False,
+    provided="open sites; others with a token for the site",
+    limits=("site_log_per_minute", "site_log_address_per_minute"),
+    emits=(SitePhaseChanged,),
+)
 async def add_phase(caller: Anybody, form: PhaseForm, *, address: Address, logs: SiteLogs) -> Response:
     await logs.add_phase(caller, form.site, form.message, address=address)
     return TextReply("Phase status broadcasted to sites successfully.")

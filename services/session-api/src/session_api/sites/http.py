@@ -14,6 +14,7 @@ from pydantic import StringConstraints
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from datalab.events.feed import SiteConfigured
 from session_api.sites.service import SiteService
 from session_api.web.access import Access, access
 from session_api.web.bodies import TOO_MANY, Detail, ErrorResponses, JsonObject
@@ -140,7 +141,12 @@ async def list_versions(caller: Anybody, site: SiteCode, sites: Sites) -> Respon
     responses={**_WRONG, **_TOO_LARGE},
     summary="Replace a site's configuration",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_BYTES,
+    provided="open sites; others with a token for the site",
+    emits=(SiteConfigured,),
+)
 async def put_one(
     caller: Anybody,
     site: SiteCode,
@@ -160,7 +166,7 @@ async def put_one(
 
 
 @router.delete("/{site}/config", response_model=Done, responses=_WRONG, summary="Forget a site's configuration")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="open sites; others with a token for the site", emits=(SiteConfigured,))
 async def delete_one(
     caller: Anybody,
     site: SiteCode,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.events.envelope import SubjectToken
+from datalab.events.site_status import SiteStatusChanged
 from session_api.status.model import SiteStatus, StatusSnapshot
 from session_api.status.service import StatusService
 from session_api.web.access import Access, access
@@ -101,7 +102,14 @@ async def all_open(statuses: Statuses) -> Response:
 @router.post(
     "/test/{site}/status", response_model=Done, responses={**TEXT_ERRORS, **TOO_MANY}, summary="Say how a site is"
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_BYTES,
+    audited=False,
+    provided="open sites; others with a token for the site",
+    limits=("site_status_per_minute", "site_status_address_per_minute"),
+    emits=(SiteStatusChanged,),
+)
 async def take_status(
     caller: Anybody, site: Name, form: StatusForm, *, address: Address, request_id: CorrelationId, statuses: Statuses
 ) -> Response:

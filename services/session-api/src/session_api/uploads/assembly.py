@@ -21,7 +21,6 @@ from session_api.uploads.intake import Intake
 from session_api.uploads.limits import UploadLimits
 from session_api.uploads.open_sites import OpenSites
 from session_api.uploads.personal import http as personal_http
-from session_api.uploads.personal.bus import verdicts
 from session_api.uploads.personal.repository import PersonalUploadRepository
 from session_api.uploads.personal.service import PersonalUploadService
 from session_api.uploads.repository import TicketRepository, VersionRepository
@@ -41,8 +40,8 @@ def build(
     frames: FrameReader,
     links: Links,
     owners: TokenOwners,
-) -> tuple[Capability, PersonalUploadRepository]:
-    """Return the capability, and what knows which files are people's own."""
+) -> tuple[Capability, PersonalUploadService, PersonalUploadRepository]:
+    """Return the capability, and what knows of people's own files."""
     forms = Forms(store)
     tickets = TicketRepository(database=core.documents.database, relay=core.relay)
     kept = VersionRepository(core.documents.database)
@@ -106,10 +105,10 @@ def build(
             in_parts.ensure_indexes,
             of_ingesters.ensure_indexes,
         ],
-        subscriptions=[verdicts(personal), removed_frames(versions=versions, personal=personal)],
+        subscriptions=[removed_frames(versions=versions, personal=personal)],
         periodic=[
             Periodic(name="abandoned uploads", every_s=_LOOK_S, work=personal.forget_abandoned),
             Periodic(name="untold files", every_s=_LOOK_S, work=door.forget_untold),
         ],
     )
-    return capability, in_parts
+    return capability, personal, in_parts

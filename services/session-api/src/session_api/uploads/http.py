@@ -11,6 +11,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.events.envelope import SubjectToken
+from datalab.events.frames import FileUploaded
 from session_api.uploads.model import FileState, wanted_upload
 from session_api.uploads.multipart import MultipartForm
 from session_api.uploads.service import UploadService
@@ -71,7 +72,18 @@ class FileFateView(TypedDict):
     responses={**TEXT_ERRORS, 409: TEXT, **TOO_MANY},
     summary="Ask where to send a file; `Link` leads to what becomes of it",
 )
-@access(Access.PUBLIC, audited=False)
+@access(
+    Access.PUBLIC,
+    provided="open sites; others with a token for the site",
+    limits=(
+        "upload_site_forms_per_minute",
+        "upload_address_forms_per_minute",
+        "upload_site_bytes_per_minute",
+        "upload_address_bytes_per_minute",
+    ),
+    emits=(FileUploaded,),
+    audited=False,
+)
 async def ask_for_upload(
     request: Request, caller: Anybody, form: UploadRequest, *, address: Address, uploads: Uploads
 ) -> Response:
@@ -96,7 +108,15 @@ async def ask_for_upload(
     responses={**TEXT_ERRORS, 408: TEXT, 413: TEXT},
     summary="Send a file with the form that was given for it",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_FORM_BYTES, streams_body=True, audited=False)
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_FORM_BYTES,
+    streams_body=True,
+    provided="with a form of `/upload`",
+    limits=("max_upload_bytes", "uploads_at_once"),
+    emits=(FileUploaded,),
+    audited=False,
+)
 async def upload(request: Request, address: Address, uploads: Uploads) -> Response:
     try:
         form = MultipartForm(request.headers.get("content-type", ""), request.stream())
@@ -112,7 +132,7 @@ async def upload(request: Request, address: Address, uploads: Uploads) -> Respon
     responses=TEXT_ERRORS,
     summary="See what has become of a file",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="with a form of `/upload`")
 async def get_upload(form_id: FormId, uploads: Uploads) -> Response:
     fate = await uploads.fate(form_id)
     view = FileFateView(key=fate.key, state=fate.state, sha256=fate.sha256, frame=fate.frame, reason=fate.reason)
@@ -123,6 +143,6 @@ replaced = json_router("/api/frames/upload/replaced", tag="uploads", errors=NOT_
 
 
 @replaced.get("/{basename}", response_model=list[FileVersionView], summary="What a frame's files were before")
-@access(Access.USER)
+@access(Access.USER, provided="of frames they may read")
 async def list_replaced(basename: str, caller: Caller, uploads: Uploads, presenter: Presenter) -> Response:
     return JsonReply([presenter.view(version) for version in await uploads.replaced(caller, basename)])

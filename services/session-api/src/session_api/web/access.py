@@ -1,4 +1,6 @@
-"""Who may call a route, and what it takes in: declared beside the route, obeyed before its body is read.
+"""Who may call a route, what it takes in and what it says: declared beside the route, obeyed before its body is read.
+
+The table of routes in the operator guide is made of these declarations.
 
 @router.get("/things")
 @access(Access.USER)
@@ -15,12 +17,17 @@ from typing import Any, Final, TypeVar
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
+from datalab.events.envelope import Event
 from session_api.web.photon_ranch import PhotonRanchRoute
 
 EndpointT = TypeVar("EndpointT", bound=object)
 
 _ATTRIBUTE: Final = "route_rules"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: What `RouteRules.provided` says on many routes.
+OWN: Final = "their own"
+READABLE: Final = "what is public, and what they may read"
 
 
 class Access(Enum):
@@ -40,8 +47,9 @@ class RouteRules:
     """`max_body_bytes` is None for the limit in the settings; a body that is streamed is not read in beforehand.
 
     A route with a large answer is called when there is memory for one. One that `writes` is one whose method says so,
-    unless it only asks in a body; it is `audited` unless its
-    changes are kept track of elsewhere. One of
+    unless it only asks in a body; it is `audited` unless its changes are kept track of elsewhere. `provided` says in
+    words who of those who may call gets what they ask for, where the service decides that; `limits` names the settings
+    that bound what is asked for; `emits` are the events that a call can cause before it is answered. One of
     `photon_ranch` says in its words that nobody is known, or may not do this.
     """
 
@@ -51,6 +59,9 @@ class RouteRules:
     large_answer: bool = False
     writes: bool = True
     audited: bool = True
+    provided: str = ""
+    limits: tuple[str, ...] = ()
+    emits: tuple[type[Event], ...] = ()
     photon_ranch: PhotonRanchRoute | None = None
 
 
@@ -62,17 +73,15 @@ def access(
     large_answer: bool = False,
     writes: bool = True,
     audited: bool = True,
+    provided: str = "",
+    limits: tuple[str, ...] = (),
+    emits: tuple[type[Event], ...] = (),
 ) -> Callable[[EndpointT], EndpointT]:
-    """Declare who may call an endpoint, and which bodies it takes."""
+    """Declare the rules of an endpoint: see `RouteRules`."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
         vars(endpoint)[_ATTRIBUTE] = RouteRules(
-            who,
-            max_body_bytes=max_body_bytes,
-            streams_body=streams_body,
-            large_answer=large_answer,
-            writes=writes,
-            audited=audited,
+            who, max_body_bytes, streams_body, large_answer, writes, audited, provided, limits, emits
         )
         return endpoint
 

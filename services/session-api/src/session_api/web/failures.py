@@ -97,6 +97,13 @@ class UploadNotFoundError(NotFoundError):
         super().__init__("No Upload matches the given query.")
 
 
+class RoomNotFoundError(NotFoundError):
+    """The site has no control room."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"no control room found for site {site}")
+
+
 class FrameNotFoundError(NotFoundError):
     """No such frame, or not the caller's to see: the answer is the same."""
 

@@ -15,7 +15,7 @@ from astropy import units
 from astropy.coordinates import ConvertError, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area
+from astropy.wcs.utils import pixel_to_pixel
 
 from datalab.astro.types import FloatArray
 
@@ -80,8 +80,11 @@ def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
 
 
 def pixel_scale_arcsec(wcs: WCS) -> float:
-    """Return the side of a square of the area that a pixel has at the reference point."""
-    return float(np.sqrt(proj_plane_pixel_area(wcs))) * 3600.0
+    """Return the side of a square of the area that a pixel of a celestial WCS has at the reference point.
+
+    As `astropy.wcs.utils.proj_plane_pixel_area`, which first makes another WCS of the celestial axes: here all are.
+    """
+    return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix)))) * 3600.0
 
 
 def position_angle_deg(wcs: WCS, shape: tuple[int, int]) -> float:

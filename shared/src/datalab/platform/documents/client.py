@@ -41,6 +41,7 @@ __all__ = [
     "inserted",
     "mongo_errors",
     "read_while",
+    "upserted",
 ]
 
 #: Documents that come at once, as far as they fit into the 16 MiB of a message.
@@ -48,6 +49,8 @@ _BATCH = 100
 #: The largest document there can be, in bytes.
 _LARGEST = 16 * 1024**2
 _DUPLICATE = 11000
+#: What the server says of a hint at an index that is not there (error_codes.yml).
+_BAD_VALUE = 2
 
 EncodedDocument = RawBSONDocument
 Database = AsyncIOMotorDatabase[Document]
@@ -108,21 +111,31 @@ async def read_while(
 ) -> None:
     """Hand over some fields of the documents that fit, with the bytes they have, until one is not wanted.
 
-    They come and are decoded many at a time. `index` names the one to read by; without it the store chooses.
-    Raises `TransientError`.
+    They come and are decoded many at a time. `index` names the one to read by; without it, or before who owns the
+    collection has made it, the store chooses. Raises `TransientError`.
     """
-    options: dict[str, Any] = {} if index is None else {"hint": index}
+    options = {"sort": list(sort), "skip": skip, "limit": limit, "batch_size": _BATCH}
     with mongo_errors():
-        cursor: Any = collection.find_raw_batches(
-            query, fields, sort=list(sort), skip=skip, limit=limit, batch_size=_BATCH, **options
-        )
         try:
-            async for batch in cursor:
-                documents = decode_all(batch, collection.codec_options)
-                if not all(map(wanted, documents, _sizes(batch))):
-                    break
-        finally:
-            await cursor.close()
+            await _read_batches(collection.find_raw_batches(query, fields, hint=index, **options), collection, wanted)
+        except OperationFailure as error:
+            if index is None or error.code != _BAD_VALUE or await _has_index(collection, index):
+                raise
+            await _read_batches(collection.find_raw_batches(query, fields, **options), collection, wanted)
+
+
+async def _read_batches(cursor: Any, collection: DriverCollection, wanted: Callable[[Document, int], bool]) -> None:
+    try:
+        async for batch in cursor:
+            documents = decode_all(batch, collection.codec_options)
+            if not all(map(wanted, documents, _sizes(batch))):
+                break
+    finally:
+        await cursor.close()
+
+
+async def _has_index(collection: DriverCollection, name: str) -> bool:
+    return name in await collection.index_information()
 
 
 def _sizes(batch: bytes) -> Iterator[int]:
@@ -150,18 +163,39 @@ async def inserted(collection: DriverCollection, documents: Sequence[EncodedDocu
 
     Raises `OutageError`.
     """
-    answers: list[bool | Exception] = [True] * len(documents)
     with mongo_errors():
         try:
             await collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            details: Any = error.details
-            if details["writeConcernErrors"]:
-                raise
-            for each in details["writeErrors"]:
-                refused = OperationFailure(each["errmsg"], each["code"], each)
-                answers[each["index"]] = False if each["code"] == _DUPLICATE else refused
-    return answers
+            refusals = _refusals(error)
+            is_there = {number for number, refusal in refusals.items() if refusal.code == _DUPLICATE}
+            return [number not in is_there and refusals.get(number, True) for number in range(len(documents))]
+    return [True] * len(documents)
+
+
+async def upserted(
+    collection: DriverCollection, documents: Sequence[tuple[Any, EncodedDocument]]
+) -> list[OperationFailure | None]:
+    """Set fields of documents by one write, each given with its id, new ones too; return what was refused of which.
+
+    Raises `OutageError`.
+    """
+    writes = [UpdateOne({"_id": number}, {"$set": fields}, upsert=True) for number, fields in documents]
+    with mongo_errors():
+        try:
+            await collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            refusals = _refusals(error)
+            return [refusals.get(number) for number in range(len(documents))]
+    return [None] * len(documents)
+
+
+def _refusals(error: BulkWriteError) -> dict[int, OperationFailure]:
+    """Return which writes of several were refused, and why. Raises the error if it says that of none."""
+    details: Any = error.details
+    if details["writeConcernErrors"]:
+        raise error
+    return {each["index"]: OperationFailure(each["errmsg"], each["code"], each) for each in details["writeErrors"]}
 
 
 @contextmanager

@@ -6,6 +6,8 @@ them published, and changes that hold only if nobody else was faster.
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +25,7 @@ from datalab.platform.documents.client import (
     inserted,
     mongo_errors,
     read_while,
+    upserted,
 )
 from datalab.platform.documents.outbox import OUTBOX_INDEX, OutboxRelay, outbox_entries
 from datalab.platform.together import Together
@@ -58,17 +61,26 @@ class Collection(Generic[DocumentT]):
         *,
         indexes: Sequence[Index] = (),
         relay: OutboxRelay | None = None,
+        numbers_ahead: int = 0,
     ) -> None:
+        """So many `numbers_ahead` are taken together with one that is asked for: the next ones cost no write."""
         self._counters = database["counters"]
         self._model = model
         self._indexes = [*indexes, *([OUTBOX_INDEX] if relay else [])]
         self._relay = relay
         # Each write waits for the journal: what is asked for meanwhile is one write, too.
+        self._numbers_ahead = numbers_ahead
+        self._taken_ahead: deque[int] = deque()
         self._numbering: Together[None, int] = Together(self._numbers, most=1000)
         self._inserting: Together[EncodedDocument, bool] = Together(
             lambda documents: inserted(self.driver, documents),
             most=_MOST_AT_ONCE_BYTES,
             size=lambda each: len(each.raw),
+        )
+        self._upserting: Together[tuple[Any, EncodedDocument], None] = Together(
+            lambda documents: upserted(self.driver, documents),
+            most=_MOST_AT_ONCE_BYTES,
+            size=lambda each: len(each[1].raw),
         )
         self.driver = database[name]
         if relay is not None:
@@ -83,13 +95,17 @@ class Collection(Generic[DocumentT]):
     async def next_number(self) -> int:
         """Return the next positive integer of this collection's own, atomic counter.
 
-        Who was cancelled meanwhile leaves a gap, which does no harm.
+        Who was cancelled meanwhile leaves a gap, which does no harm, and so does a process that ends with some in hand.
         """
         return await self._numbering.ask(None)
 
-    async def _numbers(self, asked: Sequence[None]) -> range:
-        last = await self._count_up(len(asked))
-        return range(last - len(asked) + 1, last + 1)
+    async def _numbers(self, asked: Sequence[None]) -> list[int]:
+        lacking = len(asked) - len(self._taken_ahead)
+        if lacking > 0:
+            taken = lacking + self._numbers_ahead
+            last = await self._count_up(taken)
+            self._taken_ahead.extend(range(last - taken + 1, last + 1))
+        return [self._taken_ahead.popleft() for _ in asked]
 
     async def _count_up(self, by: int) -> int:
         with mongo_errors():
@@ -318,18 +334,11 @@ class Collection(Generic[DocumentT]):
     async def upsert(self, document: DocumentT) -> None:
         """Store a document, whatever there was under its id."""
         fields = document.stored()
-        with mongo_errors():
-            await self.driver.update_one({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True)
+        await self._upserting.ask((fields.pop("_id"), encoded(fields)))
 
     async def upsert_all(self, documents: Sequence[DocumentT]) -> None:
         """Store several documents, whatever there was under their ids."""
-        writes = []
-        for document in documents:
-            fields = document.stored()
-            writes.append(UpdateOne({"_id": fields.pop("_id")}, {"$set": fields}, upsert=True))
-        if writes:
-            with mongo_errors():
-                await self.driver.bulk_write(writes, ordered=False)
+        await asyncio.gather(*map(self.upsert, documents))
 
     async def delete(self, query: Document) -> int:
         """Remove every document that fits; return how many there were."""

@@ -17,19 +17,19 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from minio import Minio
 from minio.commonconfig import CopySource
 from minio.datatypes import Object
 from minio.error import MinioException
 from urllib3 import BaseHTTPResponse, PoolManager
 
 from datalab.errors import OutageError, TransientError
+from datalab.platform.objects.driver import s3_client
 from datalab.platform.objects.errors import ChecksumMismatchError, ObjectTooLargeError
 from datalab.platform.objects.incoming import AbandonedTransferError, Incoming
 from datalab.platform.objects.lifecycle import KeepRule, apply_rules
+from datalab.platform.objects.requests import ObjectRequests
 from datalab.platform.settings import S3Settings
 
 PART_BYTES = 16 * 1024**2  # memory of one upload; with S3's 10,000 parts it allows objects of 160 GiB
@@ -52,19 +52,6 @@ class StoredObject:
     modified_at: datetime
 
 
-def s3_client(settings: S3Settings, url: str, pool: PoolManager | None = None) -> Minio:
-    """Return a client for the server at `url`."""
-    parts = urlsplit(url)
-    return Minio(
-        parts.netloc,
-        access_key=settings.s3_access_key,
-        secret_key=settings.s3_secret_key.get_secret_value(),
-        secure=parts.scheme == "https",
-        region=settings.s3_region,  # given, so that the driver never asks the server, neither to sign nor to call
-        http_client=pool,
-    )
-
-
 class Bucket:
     """The calls the store makes, each in a thread; what they raise is translated by `errors.known_failures`.
 
@@ -74,6 +61,7 @@ class Bucket:
     def __init__(self, settings: S3Settings, pool: PoolManager) -> None:
         self._name = settings.s3_bucket
         self._client = s3_client(settings, settings.s3_url, pool)
+        self._requests = ObjectRequests(settings, pool)
         self._pool = pool
         self._form_url = f"{settings.s3_url.rstrip('/')}/{settings.s3_bucket}"
 
@@ -98,7 +86,10 @@ class Bucket:
         return apply_rules(self._client, self._name, rules)
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> str:
-        return self._put(key, BytesIO(data), len(data), content_type)
+        if len(data) > PART_BYTES:
+            return self._put(key, BytesIO(data), len(data), content_type)
+        reply = self._requests.send("PUT", key, body=data, headers={"Content-Type": content_type})
+        return reply.headers.get("ETag", "").strip('"')
 
     def put_file(self, key: str, path: Path, content_type: str, abandoned: threading.Event) -> StoredObject:
         with path.open("rb") as file:
@@ -130,6 +121,14 @@ class Bucket:
     def get_bytes(self, key: str, max_bytes: int) -> bytes:
         with self._opened(key) as response:
             return b"".join(_chunks(response, key, max_bytes))
+
+    def look(self, key: str, most_bytes: int) -> tuple[StoredObject, bytes | None]:
+        with self._opened(key) as response:
+            stored = _described(key, response)
+            if stored.size_bytes > most_bytes:
+                return stored, None
+            content = b"".join(_chunks(response, key, most_bytes))
+        return replace(stored, sha256=hashlib.sha256(content).hexdigest()), content
 
     def get_range(self, key: str, offset: int, length: int, etag: str) -> bytes:
         with self._opened(key, offset=offset, length=length) as response:
@@ -181,12 +180,12 @@ class Bucket:
         return StoredObject(key=key, size_bytes=size_bytes, etag=etag, sha256=found, modified_at=modified_at)
 
     def describe(self, key: str) -> StoredObject:
-        return _described(self._client.stat_object(self._name, key))
+        return _described(key, self._requests.send("HEAD", key))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         for item in self._client.list_objects(self._name, prefix=prefix, recursive=True):
             if not item.is_dir:
-                yield _described(item)
+                yield _listed(item)
 
     def delete(self, key: str) -> None:
         self._client.remove_object(self._name, key)
@@ -200,7 +199,8 @@ class Bucket:
 
     @contextmanager
     def _opened(self, key: str, *, offset: int = 0, length: int = 0) -> Iterator[BaseHTTPResponse]:
-        response = self._client.get_object(self._name, key, offset=offset, length=length)
+        part = {"Range": f"bytes={offset}-{offset + length - 1}"} if length else {}
+        response = self._requests.send("GET", key, headers=part, whole=False)
         try:
             yield response
         finally:
@@ -249,7 +249,16 @@ def _version(response: BaseHTTPResponse) -> tuple[str, datetime]:
     return response.headers.get("ETag", "").strip('"'), modified_at.astimezone(UTC)
 
 
-def _described(item: Object) -> StoredObject:
+def _described(key: str, reply: BaseHTTPResponse) -> StoredObject:
+    etag, modified_at = _version(reply)
+    try:
+        size_bytes = int(reply.headers["Content-Length"])
+    except (KeyError, ValueError) as error:
+        raise TransientError("the object store sent an object without a valid Content-Length") from error
+    return StoredObject(key=key, size_bytes=size_bytes, etag=etag, sha256=None, modified_at=modified_at)
+
+
+def _listed(item: Object) -> StoredObject:
     if item.object_name is None or item.size is None or item.last_modified is None:
         raise TransientError("the object store sent an incomplete description of an object")
     return StoredObject(

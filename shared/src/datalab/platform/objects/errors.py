@@ -30,6 +30,15 @@ _TRANSIENT_CODES = frozenset(
 )
 
 
+class ReplyError(Exception):
+    """A reply to a request of ours that is no success: HTTP status and S3 error code."""
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status = status
+        self.code = _code_in(body)
+        super().__init__(self.code or f"HTTP {status}")
+
+
 class ObjectNotFoundError(NotFoundError):
     """No object has this key."""
 
@@ -47,7 +56,7 @@ def known_failures(subject: str) -> Iterator[None]:
     """Turn what the driver, the network and the local disk raise into our errors, in this one place."""
     try:
         yield
-    except (S3Error, InvalidResponseError, ServerError) as error:
+    except (ReplyError, S3Error, InvalidResponseError, ServerError) as error:
         failure = _failure(*reply_of(error), subject)
         if failure is None:
             raise
@@ -63,18 +72,24 @@ def known_failures(subject: str) -> Iterator[None]:
         raise OutageError(f"no space left for object {subject!r}") from error
 
 
-def reply_of(error: S3Error | InvalidResponseError | ServerError) -> tuple[int, str | None]:
+def reply_of(error: ReplyError | S3Error | InvalidResponseError | ServerError) -> tuple[int, str | None]:
     """Return HTTP status and S3 error code.
 
     rclone labels its errors `text/xml`, where the driver knows `application/xml` only; they arrive unparsed.
     """
+    if isinstance(error, ReplyError):
+        return error.status, error.code
     if isinstance(error, S3Error):
         return error.response.status, error.code
     if isinstance(error, ServerError):
         return error.status_code, None
     status, body = error._code, error._body  # noqa: SLF001 the driver offers them as text only
-    code = re.search(r"<Code>(\w+)</Code>", body or "")
-    return status, code and code[1]
+    return status, _code_in(body or "")
+
+
+def _code_in(body: str) -> str | None:
+    code = re.search(r"<Code>(\w+)</Code>", body)
+    return code and code[1]
 
 
 def _failure(status: int, code: str | None, subject: str) -> DatalabError | None:

@@ -20,7 +20,7 @@ from minio.datatypes import PostPolicy
 from minio.signer import post_presign_v4
 
 from datalab.errors import UsageError
-from datalab.platform.objects.bucket import s3_client
+from datalab.platform.objects.driver import s3_client
 from datalab.platform.objects.keys import valid_key
 from datalab.platform.settings import S3Settings
 

@@ -6,14 +6,10 @@ the same image keeps its address, and so its place in their cache.
 
 Signed here, as the driver would: it takes 0.15 ms of the event loop for a link, ten times as much, and a list of frames
 holds hundreds.
-
-Reference: Authenticating Requests: Using Query Parameters (AWS Signature Version 4), Amazon S3 API Reference.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,31 +17,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from time import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from datalab.platform.objects.bucket import s3_client
-from datalab.platform.objects.keys import quoted_key
+from datalab.platform.objects.signing import ALGORITHM, BucketAddress, SigningKey
 from datalab.platform.settings import S3Settings
 
 #: How long a slot is, as a part of a link's life: a link handed out is good for nine tenths of it or longer.
 _SLOT_PART = 0.1
 #: 20,000 links of about 500 bytes are 10 MB.
 _CAPACITY = 20_000
-_ALGORITHM = "AWS4-HMAC-SHA256"
-#: Stands for the key in a link of the driver's, which tells how this server is addressed.
-_PROBE = "probe"
 
 _Wanted = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slot:
-    """What all links of one date have in common: parameters, head of what is signed, and the key that signs it."""
+    """What all links of one date have in common: the moment, the parameters, and the key that signs them."""
 
     dated_at: int
+    moment: str
     query: str
-    head: str
-    key: bytes
+    key: SigningKey
 
 
 class Links:
@@ -55,13 +47,8 @@ class Links:
         self._life = timedelta(seconds=settings.s3_link_ttl_s)
         #: Whole seconds, as signatures are dated.
         self._slot_s = max(1, int(settings.s3_link_ttl_s * _SLOT_PART))
-        driver = s3_client(settings, settings.s3_public_url or settings.s3_url)
-        address = urlsplit(driver.get_presigned_url("GET", settings.s3_bucket, _PROBE))
-        self._origin, self._host = f"{address.scheme}://{address.netloc}", address.netloc
-        self._folder = address.path.removesuffix(_PROBE)
-        self._access_key = settings.s3_access_key
-        self._secret_key = settings.s3_secret_key
-        self._region = settings.s3_region
+        self._address = BucketAddress.at(settings.s3_public_url or settings.s3_url, settings)
+        self._settings = settings
         self._capacity = capacity
         self._clock = clock
         self._slot = self._slot_of(0)
@@ -89,37 +76,29 @@ class Links:
         return link
 
     def _sign(self, key: str, content_type: str | None, filename: str | None) -> str:
-        path = self._folder + quoted_key(key)
+        path = self._address.path(key)
         query = self._slot.query
         if filename is not None:
             query += f"&response-content-disposition={quote(_attachment(filename), safe='~')}"
         if content_type is not None:
             query += f"&response-content-type={_quoted(content_type)}"
-        request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
-        signed = self._slot.head + hashlib.sha256(request.encode()).hexdigest()
-        signature = hmac.digest(self._slot.key, signed.encode(), "sha256").hex()
-        return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
+        request = f"GET\n{path}\n{query}\nhost:{self._address.host}\n\nhost\nUNSIGNED-PAYLOAD"
+        signature = self._slot.key.signature(self._slot.moment, request)
+        return f"{self._address.origin}{path}?{query}&X-Amz-Signature={signature}"
 
     def _slot_of(self, dated_at: int) -> _Slot:
         dated = datetime.fromtimestamp(dated_at, UTC)
-        moment, day = f"{dated:%Y%m%dT%H%M%SZ}", f"{dated:%Y%m%d}"
-        scope = f"{day}/{self._region}/s3/aws4_request"
+        moment = f"{dated:%Y%m%dT%H%M%SZ}"
+        key = SigningKey.of(f"{dated:%Y%m%d}", self._settings)
         parameters = {
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": f"{self._access_key}/{scope}",
+            "X-Amz-Algorithm": ALGORITHM,
+            "X-Amz-Credential": f"{self._settings.s3_access_key}/{key.scope}",
             "X-Amz-Date": moment,
             "X-Amz-Expires": str(int(self._life.total_seconds())),
             "X-Amz-SignedHeaders": "host",
         }
-        key = b"AWS4" + self._secret_key.get_secret_value().encode()
-        for part in scope.split("/"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return _Slot(
-            dated_at=dated_at,
-            query="&".join(f"{name}={quote(value, safe='~')}" for name, value in parameters.items()),
-            head=f"{_ALGORITHM}\n{moment}\n{scope}\n",
-            key=key,
-        )
+        query = "&".join(f"{name}={quote(value, safe='~')}" for name, value in parameters.items())
+        return _Slot(dated_at=dated_at, moment=moment, query=query, key=key)
 
 
 @lru_cache(maxsize=256)

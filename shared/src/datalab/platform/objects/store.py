@@ -148,6 +148,16 @@ class ObjectStore:
         """
         return await self._call(self._bucket.get_bytes, key, max_bytes)
 
+    async def look(self, key: str, *, most_bytes: int) -> tuple[StoredObject, bytes | None] | None:
+        """Return the object's description, and all of it if it has no more bytes; None if there is no such object.
+
+        It is one request. The description has the checksum of what was read.
+        """
+        try:
+            return await self._call(self._bucket.look, key, most_bytes)
+        except ObjectNotFoundError:
+            return None
+
     async def get_range(self, key: str, *, offset: int, length: int, etag: str = "") -> bytes:
         """Return a part of an object, at least one byte.
 

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from datalab.events import site_codes
 from datalab.events.envelope import utc_now
-from datalab.events.frames import FrameRecord
+from datalab.events.frames import FileRecordRequested, FrameRecord
 from datalab.events.spelling import Spelled
 from session_api.archive.rows import row_of
 from session_api.archive.service import FoundFrame
@@ -232,7 +232,7 @@ def _hidden(version: VersionView) -> VersionView:
 @router.post(
     "/frames", status_code=201, response_model=FrameView, responses=BAD_FIELDS, summary="Make a stored file a frame"
 )
-@access(Access.INGESTER)
+@access(Access.INGESTER, provided="of their sites", emits=(FileRecordRequested,))
 async def add_frame(form: FrameForm, caller: Caller, records: Records, presenter: Presenter) -> Response:
     frame = await records.add_frame(caller, form.said())
     return JsonReply(presenter.frame(FoundFrame(row_of(frame), ())), 201)
@@ -245,7 +245,7 @@ async def add_frame(form: FrameForm, caller: Caller, records: Records, presenter
     responses=BAD_FIELDS,
     summary="Make a stored file a frame's picture",
 )
-@access(Access.INGESTER)
+@access(Access.INGESTER, provided="of their sites", emits=(FileRecordRequested,))
 async def add_thumbnail(form: PictureForm, caller: Caller, records: Records, presenter: Presenter) -> Response:
     said = form.said()
     frame, role = await records.add_picture(caller, said)

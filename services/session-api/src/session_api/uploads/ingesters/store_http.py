@@ -32,7 +32,14 @@ router = APIRouter(prefix="/ocs-store", tags=["ingesters"], responses=ANY_ROUTE)
     responses={403: {"description": "Not signed by somebody who may", **_XML}},
     summary="Store a file, signed with the S3 keys of a token",
 )
-@access(Access.OWN_CHECK, max_body_bytes=_LARGEST_BYTES, streams_body=True, audited=False)
+@access(
+    Access.OWN_CHECK,
+    max_body_bytes=_LARGEST_BYTES,
+    streams_body=True,
+    provided="signed with the keys of `/api/ocs-store`",
+    limits=("max_upload_bytes",),
+    audited=False,
+)
 async def put_file(request: Request, bucket: str, path: str, store: Store) -> Response:
     signed = SignedRequest(
         method=request.method,

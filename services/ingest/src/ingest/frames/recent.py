@@ -2,7 +2,7 @@
 
 The files of an exposure come together. Written at the same time, one of two would lose, and be read, merged and written
 again; one after the other, the second need not even read what the first has written. What is remembered may be old: a
-write holds only if the frame is still as it was.
+write holds only if the frame is still as it was, and nothing else may follow from it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from time import monotonic
 
 from datalab.documents.frame import FrameDocument
 
-#: The exposures of some telescopes whose files are still coming; a header is some 10 kB.
-_MOST = 64
+#: The exposures of some telescopes whose files, and pictures, are still coming; a frame is some 10 kB.
+_MOST = 256
 
 
 @dataclass(slots=True)
@@ -51,6 +51,11 @@ class RecentFrames:
 
     def __init__(self) -> None:
         self._turns: OrderedDict[str, Turn] = OrderedDict()
+
+    def remembered(self, basename: str) -> FrameDocument | None:
+        """Return a frame as it was written here last, None if it was not, or long ago. By now it may be another."""
+        turn = self._turns.get(basename)
+        return None if turn is None else turn.frame
 
     @asynccontextmanager
     async def turn(self, basename: str) -> AsyncIterator[Turn]:
