@@ -130,8 +130,6 @@ NOBODYS = {
     ("DELETE", "/control_room/{site}"): "test_control_rooms: for whoever may upload for the site",
     ("GET", "/control_room/{site}/restart"): "test_control_rooms: for whoever may upload for the site",
     ("POST", "/new_remotehq_browser"): "makes what did not exist",
-    ("GET", "/events"): "the sky over a site, for everybody",
-    ("GET", "/events/moon/rise-set-illum"): "the Moon belongs to nobody",
     ("GET", "/{site}/config/versions"): "what sites said of themselves, for everybody",
     **dict.fromkeys(
         [

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.errors import UsageError
+from datalab.events.feed import JobChanged
 from session_api.jobs.model import LARGEST_PARAMETERS_BYTES, LONGEST_TEXT, JobQueue
 from session_api.jobs.service import JobService
 from session_api.web.access import Access, access
@@ -73,7 +74,7 @@ class SaidView(TypedDict):
     responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Ask an observatory to do something",
 )
-@access(Access.USER)
+@access(Access.USER, emits=(JobChanged,))
 async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
     for name in _REQUIRED:
         if name not in form:
@@ -98,14 +99,14 @@ async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId
     responses=TEXT_ERRORS,
     summary="Receive the jobs of a site that nobody has received",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, emits=(JobChanged,))
 async def get_new_jobs(caller: Anybody, form: JsonObject, jobs: Jobs, lease_s: Seconds = None) -> Response:
     found = await jobs.hand_out(caller, _text(form, "site"), _queue(form), lease_s=lease_s)
     return JsonReply([job.shown() for job in found])
 
 
 @router.post("/jobs/updatejobstatus", response_model=SaidView, responses=TEXT_ERRORS, summary="Say how far a job is")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, emits=(JobChanged,))
 async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
     queue, seconds = _queue(form), _seconds(form.get("secondsUntilComplete"))
     status = _text(form, "newStatus")

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from datalab.errors import UsageError
+from datalab.events.feed import ItemEnqueued
 from session_api.queues.model import LARGEST_PAYLOAD_BYTES, Group
 from session_api.queues.service import QueueService
 from session_api.queues.views import (
@@ -74,7 +75,7 @@ async def create(caller: Anybody, form: JsonObject, queues: Queues) -> Response:
     responses={**_CONFLICTS, 413: TEXT, **TOO_MANY},
     summary="Put an item into a queue",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, emits=(ItemEnqueued,))
 async def enqueue(caller: Anybody, form: JsonObject, queues: Queues, key: Key = None) -> Response:
     sender = form.get("sender", "unknown")
     if not isinstance(sender, str) or len(sender) > _LONGEST_SENDER:
