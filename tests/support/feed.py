@@ -17,7 +17,7 @@ from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.topology import apply_topology
 from datalab.platform.metrics import BusMetrics, create_registry
 from session_api.accounts.authentication import Authenticator, token_hash
-from session_api.accounts.model import Account
+from session_api.accounts.model import Account, Grant
 from session_api.feed import websocket
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.datastream import Datastream
@@ -27,6 +27,7 @@ from session_api.feed.metrics import FeedMetrics
 from session_api.feed.server import WEBSOCKET_OPTIONS
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
+from session_api.operations.session_rights import Role
 from support.servers import delete_streams
 from support.waiting import PATIENCE_S, until
 
@@ -45,18 +46,19 @@ class Accounts:
             username=username, active=active, superuser=superuser, proposals=tuple(proposals), created=utc_now()
         )
 
-    async def find_any_by_token_hash(self, digest):
-        return self._accounts.get(digest)
+    async def find_any_by_token_hash(self, digest, *, now):
+        account = self._accounts.get(digest)
+        return None if account is None else Grant(account)
 
 
 class OwnedSessions:
-    """Implements `SessionRepository.owned_ids`."""
+    """Implements `SessionAccess.roles`: nothing is shared."""
 
     def __init__(self, owners):
         self.owners = dict(owners)
 
-    async def owned_ids(self, owner, ids):
-        return {session_id for session_id in ids if self.owners.get(session_id) == owner}
+    async def roles(self, caller, ids, *, also_deleted=False):
+        return {number: Role.OWNER for number in ids if self.owners.get(number) == caller.username}
 
 
 #: Who owns which session.

@@ -55,6 +55,10 @@ class MemoryStream:
     def store(self, subject):
         self.messages.append(stored(len(self.messages) + 1, subject))
 
+    def say(self, event):
+        """Store an event of a session that is no operation's."""
+        self.messages.append(Stored(len(self.messages) + 1, event.subject, event.encode()))
+
     async def pump(self, count=None):
         """Hand the hub the next `count` messages, or all."""
         end = len(self.messages) if count is None else self._heard + count

@@ -21,13 +21,16 @@ from datalab.events.operations import (
 )
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Origin, Password, Purpose, Scope, Token
 from session_api.control_rooms.model import ControlRoom, Room
+from session_api.groups.model import Group
 from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.inputs import FoundFile
 from session_api.operations.model import Draft, Operation, OperationRequest, OperationStatus, Parent
+from session_api.operations.restrictions import Restriction
+from session_api.operations.session_rights import Role
 from session_api.pipe_statuses.model import PipeStatus
 from session_api.queues.model import Item, Queue
-from session_api.sessions.model import Session
+from session_api.sessions.model import Session, SessionLink, Share
 from session_api.site_logs.model import MessageKind, SiteMessage
 from session_api.sites.model import ConfigurationVersion, SiteConfiguration
 from session_api.status.model import SiteStatus, StatusSnapshot
@@ -130,6 +133,27 @@ def session():
         accessed=BEGINNING,
         modified=BEGINNING,
         revision=1,
+    )
+
+
+def shared_session():
+    shares = (
+        Share(user="bob", role=Role.EDITOR, since=BEGINNING),
+        Share(group=5, role=Role.VIEWER, since=BEGINNING),
+    )
+    link = SessionLink(hash="f" * 64, since=BEGINNING)
+    return session().model_copy(update={"shares": shares, "link": link, "joint": True})
+
+
+def shared_operation():
+    """Return one on a closed output of bob's, started by ada."""
+    restrictions = (Restriction(proposal_id="P1", public_date=None, shown_by="bob"),)
+    return operation(OperationStatus.PENDING, request=_REQUEST.model_copy(update={"restrictions": restrictions}))
+
+
+def group():
+    return Group(
+        id=5, name="Variable Stars", canonical="variable stars", owner="ada", members=("ada", "bob"), created=BEGINNING
     )
 
 

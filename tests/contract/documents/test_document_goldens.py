@@ -15,6 +15,7 @@ from datalab.documents.removed_frame import RemovedFrame
 from datalab.documents.upload_ticket import UploadTicket
 from session_api.accounts.model import Account, AuditEntry, LoginTries, Password, Token
 from session_api.control_rooms.model import ControlRoom
+from session_api.groups.model import Group
 from session_api.jobs.model import Job
 from session_api.night_logs.model import Note
 from session_api.operations.model import Operation
@@ -50,7 +51,10 @@ WRITTEN = {
     "operation.failed": stored_documents.failed(),
     "operation.pending": stored_documents.pending(),
     "operation.waiting": stored_documents.waiting(),
+    "group": stored_documents.group(),
+    "operation.shared": stored_documents.shared_operation(),
     "session": stored_documents.session(),
+    "session.shared": stored_documents.shared_session(),
     "upload_ticket": stored_documents.upload_ticket(),
     "file_version": stored_documents.file_version(),
     "personal_upload": stored_documents.personal_upload(),
@@ -78,6 +82,7 @@ MODELS = {
     "frame": FrameDocument,
     "frame_header": HeaderDocument,
     "frame_tally": TallyDocument,
+    "group": Group,
     "operation": Operation,
     "session": Session,
     "upload_ticket": UploadTicket,
@@ -136,6 +141,13 @@ def test_a_frame_with_its_header_in_it_keeps_what_lists_show():
     frame = FrameDocument.read(stored)
     assert (frame.header["OBJECT"], frame.header_id, frame.cards) == ("M31", None, {"SITEID": "tst"})
     assert "header" not in frame.stored()
+
+
+def test_a_session_from_before_it_could_be_shared_is_shared_with_nobody():
+    stored = json_util.loads((DATA / "documents/session.former.json").read_text(encoding="utf-8"), json_options=READ)
+    session = Session.read(stored)
+    assert (session.shares, session.link, session.joint) == ((), None, False)
+    assert session == stored_documents.session()
 
 
 def _without_what_no_document_holds(document):

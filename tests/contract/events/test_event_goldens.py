@@ -217,6 +217,7 @@ EXAMPLES = [
     ),
     feed.OperationDeleted(**ENVELOPE, **SESSION, operation_id=7),
     feed.SessionChanged(**ENVELOPE, **SESSION, name="My session"),
+    feed.SessionAccessChanged(**ENVELOPE, **SESSION),
     feed.SessionDeleted(**ENVELOPE, **SESSION),
     feed.FrameChanged(**ENVELOPE, **FRAME, site="tst", image_changed=True),
     feed.FrameDeleted(

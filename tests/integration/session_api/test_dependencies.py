@@ -215,7 +215,7 @@ async def test_known_outputs_are_not_looked_for_by_operation(world, alice, sessi
     async def never(*_):
         raise AssertionError("the user interface names finished operations all the time")
 
-    monkeypatch.setattr(world.operations._operations, "find_parents", never)
+    monkeypatch.setattr(world.operations._operations, "find_any_parents", never)
     items = [made_by(parent, "known"), archive("f1")]
     await world.operation(alice, session_id, input_data={"input_files": items})
 
@@ -481,8 +481,8 @@ async def test_an_output_that_appears_between_two_questions_is_found(world, alic
     find_outputs = repository.find_outputs
     report = OperationSucceeded(**await world.about(parent), result=made("between"), reused=False, compute_s=1)
 
-    async def early(owner, basenames):
-        found = await find_outputs(owner, basenames)
+    async def early(basenames, **whose):
+        found = await find_outputs(basenames, **whose)
         await world.projector.apply(report)
         return found
 

@@ -15,6 +15,7 @@ from session_api.settings import SessionApiSettings
 from support.session_api import archive, body_of, frame_document, result
 
 NO_SESSION = (404, {"detail": "No DataSession matches the given query."})
+NO_GROUP = (404, {"detail": "No Group matches the given query."})
 NO_OPERATION = (404, {"detail": "No DataOperation matches the given query."})
 NO_UPLOAD = (404, {"detail": "No Upload matches the given query."})
 NO_FRAME = (404, {"detail": "No Frame matches the given query."})
@@ -27,12 +28,14 @@ GUESSED = {
     "basename": "guessed",
     "frame_id": 10**9,
     "upload_id": "upload-00000000-0000-4000-8000-000000000000",
+    "group_id": 10**9,
 }
 
 _MEDIAN = {"name": "Median", "input_data": {"input_files": [archive("f1"), archive("f2")]}}
 _SESSION = "/api/datasessions/{session_id}"
 _OPERATION = f"{_SESSION}/operations/{{operation_id}}"
 _UPLOAD = "/api/frames/upload/{upload_id}"
+_GROUP = "/api/groups/{group_id}"
 
 #: Route: the body a stranger sends with the owner's ids, and the answer, the same as for ids that do not exist.
 AS_A_STRANGER = {
@@ -40,6 +43,20 @@ AS_A_STRANGER = {
     ("PUT", _SESSION): ({"name": "mine"}, NO_SESSION),
     ("PATCH", _SESSION): ({"name": "mine", "input_data": [archive("f1")]}, NO_SESSION),
     ("DELETE", _SESSION): (None, NO_SESSION),
+    ("GET", f"{_SESSION}/shares"): (None, NO_SESSION),
+    ("PUT", f"{_SESSION}/shares/users/{{username}}"): ({"role": "editor"}, NO_SESSION),
+    ("DELETE", f"{_SESSION}/shares/users/{{username}}"): (None, NO_SESSION),
+    ("PUT", f"{_SESSION}/shares/groups/{{group_id}}"): ({"role": "editor"}, NO_SESSION),
+    ("DELETE", f"{_SESSION}/shares/groups/{{group_id}}"): (None, NO_SESSION),
+    ("POST", f"{_SESSION}/link"): (None, NO_SESSION),
+    ("DELETE", f"{_SESSION}/link"): (None, NO_SESSION),
+    ("PUT", f"{_SESSION}/owner"): ({"user": "bob"}, NO_SESSION),
+    ("GET", _GROUP): (None, NO_GROUP),
+    ("PATCH", _GROUP): ({"name": "mine"}, NO_GROUP),
+    ("DELETE", _GROUP): (None, NO_GROUP),
+    ("PUT", f"{_GROUP}/owner"): ({"user": "bob"}, NO_GROUP),
+    ("PUT", f"{_GROUP}/members/{{username}}"): (None, NO_GROUP),
+    ("DELETE", f"{_GROUP}/members/{{username}}"): (None, NO_GROUP),
     ("GET", f"{_SESSION}/operations"): (None, NO_SESSION),
     ("POST", f"{_SESSION}/operations"): (_MEDIAN, NO_SESSION),
     ("POST", f"{_SESSION}/operations/bulk_delete"): ({"ids": ["{operation_id}"]}, NO_SESSION),
@@ -111,6 +128,8 @@ NOBODYS = {
     ("GET", "/api/available_operations"): "the same for every user",
     ("GET", "/api/datasessions"): "test_lists_show_nothing_of_others",
     ("POST", "/api/datasessions"): "makes what did not exist",
+    ("GET", "/api/groups"): "test_lists_show_nothing_of_others",
+    ("POST", "/api/groups"): "makes what did not exist",
     ("GET", "/api/frames/upload"): "test_lists_show_nothing_of_others",
     ("POST", "/api/frames/upload"): "makes what did not exist",
     ("POST", "/api/api-token-auth"): "tells who one is by a password: test_passwords",
@@ -212,7 +231,8 @@ async def owned(world, alice):
     private = frame_document("private-frame", public_date=None, proposal_id="P1")
     await world.add_frames(private)
     of_the_frame = {"basename": "private-frame", "frame_id": private["frame_id"]}
-    return {**ids, "upload_id": upload_id, "number": 1, **of_the_frame}
+    group_id = body_of(await alice.post("/api/groups/", json={"name": "private-group"}))["id"]
+    return {**ids, "upload_id": upload_id, "group_id": group_id, "number": 1, **of_the_frame}
 
 
 @pytest.mark.parametrize(("method", "path"), routes_of_the_application())
@@ -257,6 +277,7 @@ async def test_lists_show_nothing_of_others(bob, root, owned):
             assert owned["session_id"] not in [session["id"] for session in sessions]
             assert "private-result" not in str(sessions)
         assert "private-upload" not in (await stranger.get("/api/frames/upload/")).text
+        assert "private-group" not in (await stranger.get("/api/groups/")).text
 
 
 async def test_a_superuser_is_no_owner_either(root, owned):

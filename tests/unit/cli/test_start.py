@@ -13,7 +13,7 @@ from datalab.cli.main import app
 #: Together these take several times as long to load as everything an HTTP command needs.
 HEAVY = ["astropy", "faststream", "minio", "nats", "numpy", "pymongo", "websockets"]
 #: The groups whose commands talk HTTP and nothing else.
-HTTP_GROUPS = ["frames", "ops", "sessions", "users"]
+HTTP_GROUPS = ["frames", "groups", "ops", "sessions", "users"]
 HTTP_COMMANDS = [
     "frames list --site tst --ra 1 --dec 2 --mine",
     "frames show 1",
@@ -34,6 +34,19 @@ HTTP_COMMANDS = [
     "sessions add night frame-1",
     "sessions show",
     "sessions delete 1",
+    "sessions share 1 bob --editor",
+    "sessions unshare 1 bob",
+    "sessions shares 1",
+    "sessions link 1",
+    "sessions give 1 bob --yes",
+    "groups list",
+    "groups create class bob",
+    "groups rename class lecture",
+    "groups add 1 bob",
+    "groups remove 1 bob",
+    "groups leave 1",
+    "groups give 1 bob",
+    "groups delete 1 --yes",
     "users add ada",
     "users token ada",
     "users password ada",

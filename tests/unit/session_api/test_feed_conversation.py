@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalab.errors import TransientError
+from datalab.events.feed import SessionAccessChanged, SessionDeleted
 from session_api.accounts.authentication import Authenticator
 from session_api.feed.admission import FeedAdmission
 from session_api.feed.hub import FeedHub
 from session_api.feed.live import LiveStatuses
 from session_api.feed.model import ClientGoneError, CloseCode, FeedClosedError, session_subject
 from session_api.feed.settings import FeedSettings
+from session_api.operations.session_rights import Role
+from session_api.web.failures import AuthenticationError
 from support.feed_fakes import MemoryChannel, MemoryStream, Metrics
 from support.waiting import until
 
@@ -26,18 +29,36 @@ class Accounts:
     away = False
     active = True
 
-    async def find_any_by_token_hash(self, _digest):
-        from datalab.events.envelope import utc_now
-        from session_api.accounts.model import Account
+    async def find_any_by_token_hash(self, _digest, *, now):
+        from session_api.accounts.model import Account, Grant
 
         if self.away:
             raise TransientError("the document store does not answer")
-        return Account(username="ada", active=self.active, superuser=False, proposals=(), created=utc_now())
+        return Grant(Account(username="ada", active=self.active, superuser=False, proposals=(), created=now))
 
 
 class Sessions:
-    async def owned_ids(self, owner, ids):
-        return {session_id for session_id in ids if OWNERS.get(session_id) == owner}
+    """Implements the part of `SessionAccess` that the feed needs; a test shares, takes away and deletes."""
+
+    def __init__(self):
+        self.roles_of_ada = {number: Role.OWNER for number, owner in OWNERS.items() if owner == "ada"}
+        self.deleted = set()
+        self.links = {}
+        self.away = False
+        self.asked = 0
+
+    async def roles(self, caller, ids, *, also_deleted=False):
+        self.asked += 1
+        if self.away:
+            raise TransientError("the document store does not answer")
+        opened = {self.links[caller.link_hash]: Role.VIEWER} if caller.link_hash in self.links else {}
+        known = (self.roles_of_ada if caller.username == "ada" else {}) | opened
+        return {each: known[each] for each in ids if each in known and (also_deleted or each not in self.deleted)}
+
+    async def open_link(self, link):
+        if link not in self.links:
+            raise AuthenticationError("Invalid link.")
+        return link
 
 
 class SilentBus:
@@ -55,6 +76,8 @@ class Talk:
         self.metrics = Metrics()
         self.accounts = Accounts()
         self.channel = MemoryChannel()
+        self.sessions = Sessions()
+        self.shown = {"authorization": "Token t"}
         limits = FeedSettings(**({"feed_queue_events": LIMIT} | limits))
         self.hub = FeedHub(stream=stream, settings=limits, metrics=self.metrics)
         self.live = LiveStatuses(SilentBus())
@@ -62,7 +85,7 @@ class Talk:
             hub=self.hub,
             live=self.live,
             authenticator=Authenticator(users=self.accounts, admin_token=None, timeout_s=5),
-            sessions=Sessions(),
+            sessions=self.sessions,
             settings=limits,
             metrics=self.metrics,
         )
@@ -82,7 +105,7 @@ class Talk:
 
     async def _converse(self):
         try:
-            await self.service.converse(self.channel, "Token t", address="here")
+            await self.service.converse(self.channel, **{"authorization": None, **self.shown}, address="here")
         except FeedClosedError as closing:
             return closing
         except ClientGoneError:
@@ -208,9 +231,9 @@ async def test_a_store_that_is_away_later_changes_nothing():
     asked = asyncio.Event()
     find = talk.accounts.find_any_by_token_hash
 
-    async def find_and_tell(digest):
+    async def find_and_tell(digest, **options):
         asked.set()
-        return await find(digest)
+        return await find(digest, **options)
 
     talk.accounts.find_any_by_token_hash = find_and_tell
     async with talk.going_on():
@@ -294,3 +317,171 @@ async def test_a_stream_shorter_than_what_was_heard_begins_anew():
         talk.stream.messages.clear()
         closing = await talk.ending
     assert closing.code is CloseCode.SERVICE_RESTART
+
+
+NO_SESSION = {"type": "error", "detail": "No DataSession matches the given query.", "sessions": [4]}
+
+
+def shared_event(kind, session_id=4):
+    return kind(session_id=session_id, owner="bob")
+
+
+async def tell(talk, *events):
+    """Have the hub hear events of session 4, bob's."""
+    for event in events:
+        talk.stream.say(event)
+    await talk.stream.pump()
+
+
+async def barrier(talk, name):
+    """Wait until all that was said before has been dealt with."""
+    talk.channel.say(action="ping", id=name)
+    await talk.channel.heard(lambda frames: {"type": "pong", "id": name} in frames)
+    await until_delivered(talk)
+
+
+async def test_a_guest_hears_a_session_until_it_is_taken_away_and_is_told_so():
+    talk = Talk(MemoryStream())
+    talk.sessions.roles_of_ada[4] = Role.VIEWER
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[4, 1])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.stream.store(session_subject(4))
+        await talk.stream.pump()
+        await talk.channel.heard(lambda frames: len(events(frames)) == 1)
+        del talk.sessions.roles_of_ada[4]
+        talk.stream.store(session_subject(4))
+        talk.stream.store(session_subject(4))
+        talk.stream.store(session_subject(1))
+        await talk.stream.pump()
+        await talk.channel.heard(lambda frames: len(events(frames)) == 2)
+        talk.channel.say(action="subscribe", sessions=[4])
+        await talk.channel.heard(lambda frames: frames.count(NO_SESSION) == 2)
+        talk.channel.say(action="unsubscribe", sessions=[1])
+        await talk.channel.heard(lambda frames: frames[-1] == {"type": "unsubscribed", "sessions": [], "sites": []})
+    assert [frame["event"]["session_id"] for frame in events(talk.channel.frames)] == [4, 1]
+
+
+async def test_what_was_stored_before_is_not_read_back_by_who_is_a_guest_no_longer():
+    talk = Talk(MemoryStream(), feed_queue_events=100)
+    talk.sessions.roles_of_ada[4] = Role.EDITOR
+    async with talk.going_on():
+        for _ in range(3):
+            talk.stream.store(session_subject(4))
+        await talk.stream.pump()
+        await talk.channel.heard(bool)
+        talk.channel.reading.clear()
+        talk.channel.say(action="subscribe", sessions=[4], resume={"epoch": "first", "sequence": 0})
+        await until(lambda: talk.sessions.asked)
+        del talk.sessions.roles_of_ada[4]
+        talk.channel.reading.set()
+        await talk.channel.heard(lambda frames: NO_SESSION in frames)
+        await barrier(talk, "end")
+    assert events(talk.channel.frames) == []
+
+
+async def test_of_sessions_of_ones_own_nobody_is_asked_until_somebody_says_that_it_changed():
+    talk = Talk(MemoryStream(), feed_queue_events=100)
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[1])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        asked = talk.sessions.asked
+        talk.stream.store(session_subject(1))
+        await talk.stream.pump()
+        await talk.channel.heard(lambda frames: len(events(frames)) == 1)
+        assert talk.sessions.asked == asked
+        talk.sessions.roles_of_ada[1] = Role.EDITOR  # it was given away
+        await tell(talk, shared_event(SessionAccessChanged, 1))
+        await talk.channel.heard(lambda frames: len(events(frames)) == 2)
+        del talk.sessions.roles_of_ada[1]
+        talk.stream.store(session_subject(1))
+        await talk.stream.pump()
+        await talk.channel.heard(lambda frames: {**NO_SESSION, "sessions": [1]} in frames)
+    assert len(events(talk.channel.frames)) == 2
+
+
+async def test_a_guest_of_a_silent_session_is_told_in_time_that_it_is_closed():
+    talk = Talk(MemoryStream(), feed_token_check_s=0.001)
+    talk.sessions.roles_of_ada[4] = Role.VIEWER
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[4, 1])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.sessions.away = True
+        asked = talk.sessions.asked
+        await until(lambda: talk.sessions.asked > asked + 1)
+        talk.sessions.away = False
+        del talk.sessions.roles_of_ada[4]
+        await talk.channel.heard(lambda frames: NO_SESSION in frames)
+        talk.channel.say(action="unsubscribe", sessions=[2])
+        await talk.channel.heard(lambda frames: frames[-1] == {"type": "unsubscribed", "sessions": [1], "sites": []})
+    assert talk.channel.frames.count(NO_SESSION) == 1
+
+
+async def test_a_guest_hears_that_the_session_is_deleted():
+    talk = Talk(MemoryStream())
+    talk.sessions.roles_of_ada[4] = Role.VIEWER
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[4])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.sessions.deleted.add(4)
+        await tell(talk, shared_event(SessionDeleted))
+        await talk.channel.heard(lambda frames: len(events(frames)) == 1)
+        await barrier(talk, "end")
+    assert NO_SESSION not in talk.channel.frames
+
+
+async def test_a_guest_hears_nothing_while_nobody_can_say_whether_he_may():
+    talk = Talk(MemoryStream())
+    talk.sessions.roles_of_ada[4] = Role.VIEWER
+    async with talk.going_on():
+        talk.channel.say(action="subscribe", sessions=[4])
+        await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.sessions.away = True
+        talk.stream.store(session_subject(4))
+        await talk.stream.pump()
+        closing = await talk.ending
+    assert closing.code is CloseCode.TRY_AGAIN_LATER
+    assert events(talk.channel.frames) == []
+
+
+@pytest.mark.parametrize("shown", [{"link": "l"}, {}, {"authorization": "Token t", "link": "l"}], ids=str)
+async def test_who_has_a_link_hears_its_session_and_no_other(shown):
+    talk = Talk(MemoryStream())
+    talk.shown, talk.sessions.links = shown, {"l": 4}
+    async with talk.going_on():
+        if not shown:
+            talk.channel.say(action="authenticate", link="l")
+        talk.channel.say(action="subscribe", sessions=[1, 4])
+        (welcome, *_) = await talk.channel.heard(lambda frames: any(frame["type"] == "subscribed" for frame in frames))
+        talk.stream.store(session_subject(1))
+        talk.stream.store(session_subject(4))
+        await talk.stream.pump()
+        known = "authorization" in shown
+        await talk.channel.heard(lambda frames: len(events(frames)) == 1 + known)
+    assert welcome["user"] == ("ada" if known else "")
+    assert [frame["event"]["session_id"] for frame in events(talk.channel.frames)] == ([1, 4] if known else [4])
+
+
+async def test_a_link_that_was_revoked_ends_the_connection_and_opens_no_other():
+    talk = Talk(MemoryStream(), feed_token_check_s=0.001)
+    talk.shown, talk.sessions.links = {"link": "l"}, {"l": 4}
+    async with talk.going_on():
+        await talk.channel.heard(bool)
+        talk.sessions.links.clear()
+        closing = await talk.ending
+    assert (closing.code, closing.reason) == (CloseCode.UNAUTHENTICATED, "Invalid link.")
+    again = Talk(MemoryStream())
+    again.shown = {"link": "l"}
+    async with again.going_on():
+        closing = await again.ending
+    assert closing.code is CloseCode.UNAUTHENTICATED
+    assert again.channel.frames == []
+
+
+async def test_who_shows_nothing_in_the_first_frame_is_refused():
+    talk = Talk(MemoryStream())
+    talk.shown = {}
+    async with talk.going_on():
+        talk.channel.say(action="authenticate")
+        closing = await talk.ending
+    assert closing.code is CloseCode.UNAUTHENTICATED

@@ -119,8 +119,8 @@ def test_the_start_is_kept_though_progress_was_heard_first():
 
 
 def test_a_retry_starts_from_nothing():
-    retried = NEW.after(FAILED, now=NOW).retried(now=NOW)
-    assert retried == NEW.model_copy(update={"attempt": 3, "revision": 3})
+    retried = NEW.after(FAILED, now=NOW).retried(by="bob", now=NOW)
+    assert retried == NEW.model_copy(update={"attempt": 3, "revision": 3, "owner": "bob"})
 
 
 DRAFT = Draft(parents=(Parent(7, "Median"), Parent(8, "Stacking")), found=())
@@ -152,7 +152,7 @@ def test_nobody_is_asked_for_an_operation_before_its_inputs_are_known():
 )
 def test_a_retry_waits_again_for_what_was_not_there(ended):
     assert ended.finished
-    retried = ended.retried(now=NOW)
+    retried = ended.retried(by=ended.owner, now=NOW)
     assert retried == WAITING.model_copy(update={"attempt": 3, "revision": WAITING.revision + 2})
 
 

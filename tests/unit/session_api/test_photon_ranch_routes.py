@@ -76,7 +76,7 @@ async def client():
         middleware=[
             Middleware(PathRule),
             Middleware(StageRule),
-            Middleware(Authentication, identities=Nobody()),
+            Middleware(Authentication, identities=Nobody(), open_link=None),
         ],
     )
     add_error_handlers(app)

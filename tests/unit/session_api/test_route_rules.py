@@ -65,6 +65,12 @@ def test_what_anybody_may_call():
         *("/jobs/getnewjobs", "/jobs/updatejobstatus", "/jobs/getrecentjobs"),
         *("/control_room/{site}", "/control_room/{site}/restart"),  # of open sites; else users, as the service says
     }
+    # Who has a link to a session may look at it, and no more.
+    assert paths[Access.READER] == {
+        "/api/datasessions/{session_id}",
+        *("/api/datasessions/{session_id}/operations", "/api/datasessions/{session_id}/operations/{operation_id}"),
+        "/api/analysis/{action}",
+    }
     assert paths[Access.OWN_CHECK] == {
         *("/api/feed", "/ocs-store/{bucket}/{path:path}"),
         "/authprofile/addupdateuser",  # with a key of the portal's
@@ -90,11 +96,18 @@ class Identities:
         return await self.authenticate(token.removeprefix("signed-for-"))
 
 
+async def open_link(link):
+    if link != "good":
+        raise AuthenticationError("Invalid link.")
+    return f"hash of {link}"
+
+
 async def answer(request):
     """Answer with the caller and the size of the body."""
     pieces = [len(piece) async for piece in request.stream() if piece]
     user = request.state.user
-    return PlainTextResponse(f"{user and user.username} {pieces}")
+    opened = {"X-Opened": user.link_hash} if user and user.link_hash else {}
+    return PlainTextResponse(f"{user and user.username} {pieces}", headers=opened)
 
 
 def declared(*rules, **more):
@@ -114,7 +127,7 @@ def application():
         openapi_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Authentication, identities=Identities()),
+            Middleware(Authentication, identities=Identities(), open_link=open_link),
             Middleware(BodyLimit, budget=ByteBudget(total=1000, per_user=1000), max_bytes=10, timeout_s=5),
         ],
     )
@@ -123,6 +136,7 @@ def application():
         Route("/public", declared(Access.PUBLIC), methods=["POST"]),
         Route("/api/public", declared(Access.PUBLIC), methods=["POST"]),
         Route("/api/user", declared(Access.USER), methods=["POST"]),
+        Route("/api/reader", declared(Access.READER), methods=["POST"]),
         Route("/api/super", declared(Access.SUPERUSER), methods=["POST"]),
         Route("/api/forgotten", undeclared, methods=["POST"]),
         Route("/api/large", declared(Access.USER, max_body_bytes=20), methods=["POST"]),
@@ -147,6 +161,7 @@ async def client():
         ("/public", 200, 200, 200),
         ("/api/public", 200, 200, 200),
         ("/api/user", 401, 200, 200),
+        ("/api/reader", 401, 200, 200),
         ("/api/super", 401, 403, 200),
         ("/api/mounted/super", 401, 403, 200),
         ("/api/forgotten", 401, 403, 200),
@@ -184,6 +199,24 @@ async def test_a_header_that_names_nobody_lets_nobody_in(client, said):
         reply = await client.post(path, headers={"Authorization": said})
         assert (reply.status_code, list(reply.json())) == (401, ["detail"])
         assert reply.headers["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/public", 200), ("/api/public", 200), ("/api/reader", 200), ("/api/user", 401), ("/api/super", 401)],
+)
+async def test_a_link_lets_through_to_what_readers_may_call(client, path, status):
+    reply = await client.post(path, headers={"X-Session-Link": "good"})
+    assert reply.status_code == status
+    if status == 200:
+        assert (reply.headers["X-Opened"], reply.text) == ("hash of good", " []")
+    both = await client.post(path, headers={"X-Session-Link": "good", "Authorization": "Token super"})
+    assert (both.headers["X-Opened"], both.text) == ("hash of good", "root []")
+    for headers in ({}, {"Authorization": "Token user"}):
+        refused = await client.post(path, headers={"X-Session-Link": "forged", **headers})
+        assert refused.status_code == 401 or path == "/api/super"
+    wrong = await client.post(path, headers={"X-Session-Link": "good", "Authorization": "Token wrong"})
+    assert (wrong.status_code, wrong.json()) == (401, {"detail": "Invalid token."})
 
 
 @pytest.mark.parametrize(("path", "nobody"), [("/api/user", 401), ("/api/super", 401), ("/api/public", 405)])

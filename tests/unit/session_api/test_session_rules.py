@@ -1,9 +1,25 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_api.sessions.model import LINK_KEYS, MAX_INPUT_DATA_BYTES, merged_input_data
+from session_api.operations.session_rights import Role
+from session_api.sessions.model import (
+    LINK_KEYS,
+    MAX_INPUT_DATA_BYTES,
+    SessionLink,
+    SessionStanding,
+    Share,
+    added_by_others,
+    merged_input_data,
+    role_in,
+    seen_by_others,
+)
 from session_api.web.failures import FieldError
+from session_api.web.user import NOBODY, User
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 ITEMS = st.lists(
     st.fixed_dictionaries(
@@ -63,3 +79,78 @@ def test_there_is_an_end_to_what_an_item_can_hold(item, text):
     with pytest.raises(FieldError) as refused:
         merged_input_data([], [{"basename": "f1", "url": "x" * 4096}, item])
     assert refused.value.fields == {"input_data": [text]}
+
+
+def session(*shares, link=None):
+    return SessionStanding(owner="ada", shares=shares, link=link)
+
+
+def share(role, **who):
+    return Share(role=role, since=NOW, **who)
+
+
+_LINKED = session(link=SessionLink(hash="h", since=NOW))
+
+
+@pytest.mark.parametrize(
+    ("standing", "caller", "groups", "role"),
+    [
+        (session(), User("ada"), (), Role.OWNER),
+        (session(), User("bob"), (), None),
+        (session(), User("root", superuser=True), (), None),
+        (session(), NOBODY, (), None),
+        (SessionStanding(owner=""), NOBODY, (), None),
+        (session(share("viewer", user="bob")), User("bob"), (), Role.VIEWER),
+        (session(share("viewer", user="bob")), User("Bob"), (), None),
+        (session(share("editor", user="ada")), User("ada"), (), Role.OWNER),
+        (session(share("viewer", group=7)), User("bob"), {7}, Role.VIEWER),
+        (session(share("viewer", group=7)), User("bob"), {8}, None),
+        (session(share("viewer", user="bob"), share("editor", group=7)), User("bob"), {7}, Role.EDITOR),
+        (_LINKED, User("", link_hash="h"), (), Role.VIEWER),
+        (_LINKED, User("bob", link_hash="h"), (), Role.VIEWER),
+        (_LINKED, User("ada", link_hash="h"), (), Role.OWNER),
+        (_LINKED, User("", link_hash="other"), (), None),
+        (_LINKED, NOBODY, (), None),
+        (session(), User("", link_hash=None), (), None),
+    ],
+)
+def test_who_is_what_in_a_session(standing, caller, groups, role):
+    assert role_in(standing, caller, groups) is role
+
+
+def test_each_role_includes_those_before():
+    assert [[role.includes(needed) for needed in Role] for role in Role] == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+
+
+@given(existing=ITEMS, readable=st.sets(st.sampled_from("abc")))
+def test_what_others_see_of_input_data_are_frames_they_may_read_and_no_links(existing, readable):
+    seen = seen_by_others(existing, readable)
+    assert [item["basename"] for item in seen] == [
+        item["basename"] for item in existing if item["basename"] in readable
+    ]
+    assert not any(key in LINK_KEYS for item in seen for key in item)
+
+
+@given(existing=ITEMS, readable=st.sets(st.sampled_from("abc")), submitted=ITEMS)
+def test_what_others_send_back_changes_nothing(existing, readable, submitted):
+    back = [*seen_by_others(existing, readable), *seen_by_others(existing, readable)]
+    assert added_by_others(existing, back) == []
+    added = added_by_others(existing, [*back, *submitted])
+    merged = merged_input_data(existing, added)
+    assert list(merged[: len(merged_input_data(existing, []))]) == list(merged_input_data(existing, []))
+    assert not any(key in LINK_KEYS for item in added for key in item)
+
+
+@pytest.mark.parametrize("value", ["https://store/f?signed", "blob:http://x", ["u"], {"url": "u"}])
+def test_nothing_that_leads_to_a_file_is_seen_by_others(value):
+    item = {"basename": "a", "anything": value, "filter": "r", "id": 7, "none": None}
+    assert seen_by_others([item], {"a"}) == ({"basename": "a", "filter": "r", "id": 7, "none": None},)
+
+
+@pytest.mark.parametrize("source", ["elsewhere", 7, ["archive"], {}])
+def test_what_nobody_knows_is_not_seen_by_others(source):
+    assert seen_by_others([{"basename": "a", "source": source}], {"a"}) == ()

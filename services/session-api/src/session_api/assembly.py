@@ -17,6 +17,7 @@ from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
 from session_api.ephemeris import assembly as ephemeris_assembly
 from session_api.feed import assembly as feed_assembly
+from session_api.groups import assembly as groups_assembly
 from session_api.jobs import assembly as jobs_assembly
 from session_api.names import assembly as names_assembly
 from session_api.night_logs import assembly as night_logs_assembly
@@ -25,6 +26,7 @@ from session_api.operations import assembly as operations_assembly
 from session_api.pipe_statuses import assembly as pipe_statuses_assembly
 from session_api.queues import assembly as queues_assembly
 from session_api.sessions import assembly as sessions_assembly
+from session_api.sessions.access import SessionAccess
 from session_api.settings import SessionApiSettings
 from session_api.site_logs import assembly as site_logs_assembly
 from session_api.sites import assembly as sites_assembly
@@ -42,10 +44,12 @@ def create_core(settings: SessionApiSettings) -> DocumentCore:
 def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence[Capability], web_assembly.Web]:
     """Return every capability, in the order they are started in, and the web's, which is the last of them."""
     links = Links(settings)
-    owners = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
+    session_repository = sessions_assembly.repository(core, max_answer_bytes=settings.max_answer_bytes)
     accounts, authenticator, users, audit = accounts_assembly.build(
         core, settings=settings, timeout_s=settings.store_timeout_s
     )
+    groups, group_repository = groups_assembly.build(core, users=users)
+    session_access = SessionAccess(sessions=session_repository, groups=group_repository)
     offers, offered = offers_assembly.build(core)
     frames = FrameReader(core.documents.database, max_answer_bytes=settings.max_answer_bytes)
     uploads, personal, personal_uploads = uploads_assembly.build(
@@ -58,21 +62,23 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         links=links,
         offers=offered,
         frames=frames,
-        sessions=owners,
+        rights=session_access,
         owners=authenticator,
     )
     sessions = sessions_assembly.build(
         core,
         settings=settings,
-        sessions=owners,
+        sessions=session_repository,
+        access=session_access,
         operations=operations,
         users=users,
+        groups=group_repository,
         uploads=personal_uploads,
         frames=frames,
     )
     analysis, outputs = analysis_assembly.build(core, settings=settings, links=links, operations=operations)
     feed = feed_assembly.build(
-        core, settings=settings, authenticator=authenticator, sessions=owners, settle=personal.settle
+        core, settings=settings, authenticator=authenticator, sessions=session_access, settle=personal.settle
     )
     archive = archive_assembly.build(core, frames=frames, outputs=outputs, links=links)
     names = names_assembly.build(core, settings=settings)
@@ -109,6 +115,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         queues,  # asked hundreds of times a second; routes are looked through in order
         uploads,
         accounts,
+        groups,
         dead_letters_assembly.build(core),
         offers,
         names,
@@ -127,5 +134,12 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         status,
         sites,
     ]
-    web = web_assembly.build(core, settings=settings, identities=authenticator, audit=audit, others=others)
+    web = web_assembly.build(
+        core,
+        settings=settings,
+        identities=authenticator,
+        open_link=session_access.open_link,
+        audit=audit,
+        others=others,
+    )
     return [*others, web.capability], web

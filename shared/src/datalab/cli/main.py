@@ -18,6 +18,7 @@ from datalab.cli import (
     audit,
     dead_letters,
     frames,
+    groups,
     observatory,
     ops,
     queues,
@@ -36,7 +37,7 @@ from datalab.cli.connection import with_data_dir
 from datalab.cli.standard_output import Commands
 
 #: These need no logging: all they load that logs is httpx, and never more than INFO.
-_HTTP_ONLY: Final = ("audit", "frames", "ops", "queues", "send", "sessions", "users")
+_HTTP_ONLY: Final = ("audit", "frames", "groups", "ops", "queues", "send", "sessions", "users")
 #: They start a system; all others use one that runs, and so say which.
 _STARTING: Final[Mapping[str, Callable[..., None]]] = {"up": up.up, "demo": up.demo}
 _ALONE: Final[dict[str, Callable[..., None]]] = {
@@ -50,6 +51,7 @@ _GROUPS: Final[dict[str, typer.Typer]] = {
     "sessions": sessions.app,
     "ops": ops.app,
     "frames": frames.app,
+    "groups": groups.app,
     "users": users.app,
     "sites": sites.app,
     "queues": queues.app,

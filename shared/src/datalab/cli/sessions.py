@@ -8,6 +8,7 @@ import typer
 
 from datalab.cli.connection import CommandError, ask
 from datalab.cli.exit_codes import ExitCode
+from datalab.cli.groups import group_named
 from datalab.cli.operation_inputs import InputError, frame_item, has_pattern
 from datalab.cli.operation_text import operation_row
 from datalab.cli.output import JsonOption, moment, note, print_json, print_table, printable
@@ -19,10 +20,17 @@ app = typer.Typer(help="Data sessions.", no_args_is_help=True)
 SessionArgument = Annotated[int | None, typer.Argument(min=1, help="its number; your newest one if not given")]
 
 
+SharedSession = Annotated[int, typer.Argument(min=1, help="its number")]
+GroupOption = Annotated[bool, typer.Option("--group", help="it is a group: its number or its name")]
+
+
 @app.command("list")
-def list_(as_json: JsonOption = False) -> None:
+def list_(
+    shared: Annotated[bool, typer.Option("--shared", help="also those that others share with you")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """List your latest sessions, newest first."""
-    found = ask(lambda api: api.sessions())
+    found = ask(lambda api: api.sessions(shared=shared))
     if as_json:
         print_json(found)
         return
@@ -36,6 +44,7 @@ def list_(as_json: JsonOption = False) -> None:
                 f"{len(session['input_data'])} frames",
                 f"{session['operations_count']} operations",
                 moment(session["modified"]),
+                *((f"{session['role']}, of {session['user']}",) if shared else ()),
             )
             for session in found
         ]
@@ -89,6 +98,101 @@ def show(session: SessionArgument = None, as_json: JsonOption = False) -> None:
 def delete(session: Annotated[int, typer.Argument(min=1)]) -> None:
     """Delete a session with its operations; those that run are stopped."""
     ask(lambda api: api.delete_session(session))
+
+
+@app.command()
+def share(
+    session: SharedSession,
+    who: Annotated[str, typer.Argument(help="name of a user; with --group, of a group")],
+    group: GroupOption = False,
+    editor: Annotated[
+        bool, typer.Option("--editor", help="who may also add frames and start, stop and delete operations")
+    ] = False,
+) -> None:
+    """Share a session of yours, to be looked at; or change what somebody may do in it."""
+    role = "editor" if editor else "viewer"
+
+    async def change(api: Datalab) -> None:
+        if group:
+            await api.share_with_group(session, (await group_named(api, who))["id"], role=role)
+        else:
+            await api.share_with_user(session, who, role=role)
+
+    ask(change)
+
+
+@app.command()
+def unshare(
+    session: SharedSession,
+    who: Annotated[str, typer.Argument(help="name of a user; your own to leave a session; with --group, of a group")],
+    group: GroupOption = False,
+) -> None:
+    """Share a session no longer; it is closed to them at once."""
+
+    async def change(api: Datalab) -> None:
+        if group:
+            await api.unshare_with_group(session, await _shared_group(api, session, who))
+        else:
+            await api.unshare_with_user(session, who)
+
+    ask(change)
+
+
+@app.command()
+def shares(session: SharedSession, as_json: JsonOption = False) -> None:
+    """List with whom a session of yours is shared."""
+    found = ask(lambda api: api.shares(session))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["user"] if "user" in each else f"group {each['group']} {each['group_name']}",
+            each["role"],
+            moment(each["since"]),
+        )
+        for each in found["shares"]
+    ]
+    if found["link"]:
+        rows.append(("whoever has the link", "viewer", moment(found["link"]["since"])))
+    if not rows:
+        note("it is shared with nobody: `datalab sessions share` does that")
+    print_table(rows)
+
+
+@app.command()
+def link(
+    session: SharedSession,
+    revoke: Annotated[bool, typer.Option("--revoke", help="have the link there is open nothing any more")] = False,
+) -> None:
+    """Print a new link to a session of yours, this once: whoever has it may look at the session, without a token.
+
+    A link there was before opens nothing any more. It is sent as the header X-Session-Link.
+    """
+    if revoke:
+        ask(lambda api: api.revoke_link(session))
+    else:
+        typer.echo(ask(lambda api: api.make_link(session)))
+
+
+@app.command()
+def give(
+    session: SharedSession, user: str, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False
+) -> None:
+    """Give a session of yours away; you stay one of its editors until the new owner says otherwise."""
+    if not yes and not typer.confirm(f"Give session {session} to {user}, who decides about it from then on?"):
+        raise CommandError("nothing was given away")
+    ask(lambda api: api.give_session(session, user))
+
+
+async def _shared_group(api: Datalab, session: int, word: str) -> int:
+    """Return the number of a group that a session is shared with, which need not be yours any more."""
+    named = [each for each in (await api.shares(session))["shares"] if "group" in each]
+    found = [each["group"] for each in named if word in {str(each["group"]), each["group_name"]}]
+    if len(found) != 1:
+        several = "several groups of that name: say which by its number" if found else "no such group"
+        raise CommandError(f"the session is shared with {several}", ExitCode.NOT_FOUND)
+    return int(found[0])
 
 
 async def newest_session(api: Datalab) -> dict[str, Any]:

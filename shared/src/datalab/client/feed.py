@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
+from datalab.client.credentials import credentials
 from datalab.events.feed import FeedEvent, SessionDeleted, SessionFeedEvent, feed_event_adapter
 
 _FIRST_RETRY_S: Final = 0.1
@@ -66,15 +68,20 @@ class FeedClient:
         self,
         url: str,
         *,
-        token: str,
+        token: str | None,
+        link: str | None = None,
         on_pause: Callable[[str], None] = lambda _: None,
         on_return: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_pause` is told why there is no connection, each time one is tried in vain; `on_return` that there is."""
+        """A `link` opens a session of somebody else's.
+
+        `on_pause` is told why there is no connection, each time one is tried in vain; `on_return` that there is.
+        """
         self._on_pause = on_pause
         self._on_return = on_return
         self._url = url
-        self._headers = {"Authorization": f"Token {token}"}
+        # Who shows nothing is refused at once, and not waited for.
+        self._headers = credentials(token, link) or {"Authorization": "Token"}
         self._connection: ClientConnection | None = None
         self._sessions: set[int] = set()
         self._sites: set[str] = set()
@@ -123,7 +130,8 @@ class FeedClient:
             await self._come_back(error)
         while True:
             frame = await self._frame()
-            if frame["type"] == "error":
+            # Of another session it may be said meanwhile that it is closed: that refuses nothing.
+            if frame["type"] == "error" and not set(frame.get("sessions", sessions)).isdisjoint(sessions):
                 self._sessions -= set(frame.get("sessions", ()))
                 raise FeedRefusedError(frame["detail"])
             heard = self._take(frame)
@@ -203,7 +211,7 @@ class FeedClient:
         """Note what the frame says; return the event in it, if it holds one that is new."""
         match frame["type"]:
             case "event":
-                return self._new(Heard(frame["sequence"], feed_event_adapter.validate_python(frame["event"])))
+                return self._heard(frame)
             case "subscribed":
                 if frame["epoch"] != self.epoch:
                     self._newest.clear()
@@ -216,6 +224,17 @@ class FeedClient:
             case "error":
                 raise FeedRefusedError(frame["detail"])
         return None
+
+    def _heard(self, frame: dict[str, Any]) -> Heard | None:
+        """Return the event in a frame, if it is new and of a type known here: servers may know more."""
+        try:
+            event = feed_event_adapter.validate_python(frame["event"])
+        except ValidationError as error:
+            if error.errors()[0]["type"] != "union_tag_invalid":
+                raise
+            self.sequence = frame["sequence"]
+            return None
+        return self._new(Heard(frame["sequence"], event))
 
     def _new(self, heard: Heard) -> Heard | None:
         self.sequence = heard.sequence

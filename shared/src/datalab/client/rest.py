@@ -25,6 +25,7 @@ from uuid import uuid4
 
 import httpx
 
+from datalab.client.credentials import credentials
 from datalab.client.patience import BRIEF_S, OnPause, patient
 
 if TYPE_CHECKING:  # most who ask one question need no feed, and should not wait for its library
@@ -43,6 +44,7 @@ _LOOK_S: Final = 10.0
 _KNOWN_TEXTS: Final = {
     "No DataSession matches the given query.": "There is no such session, or it is not yours.",
     "No DataOperation matches the given query.": "There is no such operation, or it is not yours.",
+    "No Group matches the given query.": "There is no such group, or you are not in it.",
     "No User matches the given query.": "There is no such user.",
 }
 
@@ -72,17 +74,18 @@ class ApiRefusedError(DatalabApiError):
 class Datalab:
     """The REST API at `url`. Every method raises `ApiUnreachableError`, `ApiRefusedError` and `UnsendableError`."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, link: str | None = None) -> None:
         """Talk to the system at `url`; that of its API, which ends in `/api`, is as good.
 
-        Without a token there is little to see: `health` and `version`.
+        Without a token there is little to see: `health` and `version`; and, with a `link`, the session it opens.
         """
         self._url = url.rstrip("/").removesuffix("/api")
-        self._token = token or ""
+        self._token = token
+        self._link = link
         #: For what has no method here; paths are relative to `/api/`.
         self.http = httpx.AsyncClient(
             base_url=f"{self._url}/api/",
-            headers={"Authorization": f"Token {token}"} if token else {},
+            headers=credentials(token, link),
             timeout=_TIMEOUT_S,
         )
 
@@ -102,13 +105,15 @@ class Datalab:
         """Return a client of the feed, to be entered; `on_pause` and `on_return` are those of `FeedClient`."""
         from datalab.client.feed import FeedClient  # noqa: PLC0415 - see above
 
-        return FeedClient(f"{self._url.replace('http', 'ws', 1)}/api/feed", token=self._token, **told)
+        url = f"{self._url.replace('http', 'ws', 1)}/api/feed"
+        return FeedClient(url, token=self._token, link=self._link, **told)
 
     # --- sessions and operations ------------------------------------------------------------------------------
 
-    async def sessions(self) -> list[JsonObject]:
-        """Return your latest sessions, the newest first."""
-        page: list[JsonObject] = (await self.call("GET", "datasessions/"))["results"]
+    async def sessions(self, *, shared: bool = False) -> list[JsonObject]:
+        """Return your latest sessions, the newest first; with `shared` also those that others share with you."""
+        params = {"shared": "include"} if shared else {}
+        page: list[JsonObject] = (await self.call("GET", "datasessions/", params=params))["results"]
         return page
 
     async def session(self, session_id: int) -> JsonObject:
@@ -211,6 +216,78 @@ class Datalab:
         if not reply.is_success:
             raise ApiRefusedError("GET", link.partition("?")[0], reply)
         return reply.content
+
+    # --- sharing sessions -------------------------------------------------------------------------------------
+
+    async def shares(self, session_id: int) -> JsonObject:
+        """Return with whom a session of yours is shared: `shares`, and since when there is a `link`."""
+        return await self.call("GET", f"datasessions/{session_id}/shares/")
+
+    async def share_with_user(self, session_id: int, name: str, *, role: str = "viewer") -> JsonObject:
+        """Share a session with a user, as a `viewer` or an `editor`; or change which of these they are."""
+        path = _share_path(session_id, "users", name)
+        return await self.call("PUT", path, json={"role": role}, repeat=True)
+
+    async def share_with_group(self, session_id: int, group_id: int, *, role: str = "viewer") -> JsonObject:
+        """Share a session with a group you are in, likewise."""
+        path = _share_path(session_id, "groups", str(group_id))
+        return await self.call("PUT", path, json={"role": role}, repeat=True)
+
+    async def unshare_with_user(self, session_id: int, name: str) -> None:
+        """Share a session with a user no longer. With your own name you leave one that is shared with you."""
+        await self.call("DELETE", _share_path(session_id, "users", name))
+
+    async def unshare_with_group(self, session_id: int, group_id: int) -> None:
+        """Share a session with a group no longer."""
+        await self.call("DELETE", _share_path(session_id, "groups", str(group_id)))
+
+    async def make_link(self, session_id: int) -> str:
+        """Return a link to a session, shown this once; one there was before opens nothing any more.
+
+        Whoever has it may look at the session: `Datalab(url, None, link=link).session(session_id)`.
+        """
+        link: str = (await self.call("POST", f"datasessions/{session_id}/link/"))["link"]
+        return link
+
+    async def revoke_link(self, session_id: int) -> None:
+        """Have the link to a session open nothing any more."""
+        await self.call("DELETE", f"datasessions/{session_id}/link/", repeat=True)
+
+    async def give_session(self, session_id: int, name: str) -> JsonObject:
+        """Give a session away; you stay one of its editors."""
+        return await self.call("PUT", f"datasessions/{session_id}/owner/", json={"user": name})
+
+    async def groups(self) -> list[JsonObject]:
+        """Return the groups you are in, by name."""
+        return [group async for group in self.each("groups/")]
+
+    async def group(self, group_id: int) -> JsonObject:
+        """Return a group you are in."""
+        return await self.call("GET", f"groups/{group_id}/")
+
+    async def add_group(self, name: str) -> JsonObject:
+        """Make a group of users, of which you are the first."""
+        return await self.call("POST", "groups/", json={"name": name})
+
+    async def rename_group(self, group_id: int, name: str) -> JsonObject:
+        """Give a group of yours another name."""
+        return await self.call("PATCH", f"groups/{group_id}/", json={"name": name}, repeat=True)
+
+    async def add_member(self, group_id: int, name: str) -> JsonObject:
+        """Add a user to a group of yours."""
+        return await self.call("PUT", _member_path(group_id, name), repeat=True)
+
+    async def remove_member(self, group_id: int, name: str) -> None:
+        """Remove a user from a group of yours. With your own name you leave a group."""
+        await self.call("DELETE", _member_path(group_id, name))
+
+    async def give_group(self, group_id: int, name: str) -> JsonObject:
+        """Make another member the owner of a group of yours."""
+        return await self.call("PUT", f"groups/{group_id}/owner/", json={"user": name})
+
+    async def delete_group(self, group_id: int) -> None:
+        """Delete a group of yours; nothing is shared with its members by it any more."""
+        await self.call("DELETE", f"groups/{group_id}/")
 
     # --- users, for superusers --------------------------------------------------------------------------------
 
@@ -389,5 +466,17 @@ def _site_path(site: str) -> str:
 
 
 def _user_path(name: str) -> str:
+    return f"users/{_quoted(name)}/"
+
+
+def _share_path(session_id: int, kind: str, name: str) -> str:
+    return f"datasessions/{session_id}/shares/{kind}/{_quoted(name)}/"
+
+
+def _member_path(group_id: int, name: str) -> str:
+    return f"groups/{group_id}/members/{_quoted(name)}/"
+
+
+def _quoted(name: str) -> str:
     # What a shell hands on need not be Unicode; that there is no such user is for the API to say.
-    return f"users/{quote(name, safe='', errors='surrogateescape')}/"
+    return quote(name, safe="", errors="surrogateescape")

@@ -11,7 +11,10 @@ from datalab.events.frames import RemovalCause
 
 
 class SessionFeedEvent(Event):
-    """Something happened in a session; only its owner hears it."""
+    """Something happened in a session; heard by whoever may look at it.
+
+    `owner` is the session's, or who started the operation.
+    """
 
     session_id: int = Field(gt=0)
     owner: str
@@ -45,6 +48,15 @@ class SessionChanged(SessionFeedEvent):
 
     type: Literal["feed.session_changed.v1"] = "feed.session_changed.v1"
     name: str
+
+
+class SessionAccessChanged(SessionFeedEvent):
+    """Others may look at the session than before, or do more or less in it, or it has another owner.
+
+    Who may no longer look at it hears nothing of it any more.
+    """
+
+    type: Literal["feed.session_access_changed.v1"] = "feed.session_access_changed.v1"
 
 
 class SessionDeleted(SessionFeedEvent):
@@ -172,6 +184,7 @@ FeedEvent = Annotated[
     OperationChanged
     | OperationDeleted
     | SessionChanged
+    | SessionAccessChanged
     | SessionDeleted
     | FrameChanged
     | FrameDeleted

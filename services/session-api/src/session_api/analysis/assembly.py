@@ -25,5 +25,5 @@ def build(
         time_limit_s=settings.analysis_time_limit_s,
         concurrency=settings.analysis_concurrency,
     )
-    outputs = OutputFrames(operations=operations.repository, analyses=service)
+    outputs = OutputFrames(operations=operations.seen, analyses=service)
     return Capability(routes=http.router.routes, services=[service]), outputs

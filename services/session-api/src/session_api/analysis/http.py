@@ -98,7 +98,7 @@ async def list_actions(analyses: Analyses) -> Response:
     "/{action}", response_model=Any, responses={**FITS_OR_JPEG, **_FAILURES, **UNCHANGED}, summary="Look at a file"
 )
 @access(
-    Access.USER,
+    Access.READER,
     provided="of what they may read",
     limits=("analysis_concurrency", "analysis_time_limit_s"),
     emits=(AnalysisRequested,),

@@ -1,4 +1,4 @@
-"""What a user's operations made, as frames of the archive: clients ask for both in the same way."""
+"""What operations made, as frames of the archive: clients ask for both in the same way."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pydantic import JsonValue
 
 from datalab.documents.frame import FrameDocument, FrameFile
 from datalab.errors import NotFoundError, TransientError
-from datalab.events.envelope import new_id, utc_now
+from datalab.events.envelope import new_id
 from datalab.events.operations import FailureKind, InputSource, OutputFile, StoredFile
 from session_api.analysis.model import AnalysisError
 from session_api.analysis.service import AnalysisService
 from session_api.operations.model import Operation
 from session_api.operations.output_ids import output_id, output_of
-from session_api.operations.repository import OperationRepository
+from session_api.operations.seen import SeenOperations
 from session_api.web.user import User
 
 #: The site of frames that no telescope took.
@@ -25,9 +25,9 @@ _ROLES = {"fits": "fits", "large": "jpg_10", "small": "jpg_11"}
 
 
 class OutputFrames:
-    """The outputs of completed operations: for their owner, as long as they may read what it was made of."""
+    """The outputs of completed operations, for whoever may look at their session and see what they made."""
 
-    def __init__(self, *, operations: OperationRepository, analyses: AnalysisService) -> None:
+    def __init__(self, *, operations: SeenOperations, analyses: AnalysisService) -> None:
         self._operations = operations
         self._analyses = analyses
 
@@ -40,13 +40,13 @@ class OutputFrames:
         place = output_of(number)
         if place is None:
             return None
-        operation = await self._operations.find_completed(caller.username, place[0])
-        return next((frame for frame in _frames(operation, caller) if frame.frame_id == number), None)
+        operation = await self._operations.completed(caller, place[0])
+        return next((frame for frame in _frames(operation) if frame.frame_id == number), None)
 
     async def find_named(self, caller: User, basename: str) -> FrameDocument | None:
         """Return the latest output of a name."""
-        operation = await self._operations.find_completed_with(caller.username, basename)
-        return next((frame for frame in _frames(operation, caller) if frame.basename == basename), None)
+        operation = await self._operations.completed_with(caller, basename)
+        return next((frame for frame in _frames(operation) if frame.basename == basename), None)
 
     async def header(self, caller: User, output: FrameDocument) -> dict[str, JsonValue]:
         """Return the header of an output, {} of one that is a picture. Raises `TransientError`, `NotFoundError`."""
@@ -63,11 +63,10 @@ class OutputFrames:
         return cards
 
 
-def _frames(operation: Operation | None, caller: User) -> list[FrameDocument]:
+def _frames(operation: Operation | None) -> list[FrameDocument]:
     if operation is None:
         return []
-    seen = operation.seen_by(caller, now=utc_now())
-    outputs = seen.result.output_files if seen.result else ()
+    outputs = operation.result.output_files if operation.result else ()
     return [_frame(operation, output, number) for number, output in enumerate(outputs, start=1)]
 
 

@@ -99,7 +99,8 @@ class FileFinder:
     async def science_files(self, caller: User, frame_ids: Sequence[int]) -> list[StoredFile]:
         """Return the files of those frames and outputs that may be read, and have one. Raises `UsageError`."""
         numbers = sorted(set(frame_ids))
-        outputs = [number for number in numbers if self._outputs.has_number(number)] if caller.username else []
+        known = caller.username or caller.link_hash
+        outputs = [number for number in numbers if self._outputs.has_number(number)] if known else []
         if len(outputs) > _MOST_OUTPUTS:
             raise UsageError(f"An archive has at most {_MOST_OUTPUTS} outputs of operations: ask for less at once.")
         chosen = FrameFilter(numbers=numbers, with_science=True)
@@ -108,10 +109,10 @@ class FileFinder:
             async for row in self._each(caller, chosen)
             for role in [next(role for role in SCIENCE_ROLES if role in row["files"])]
         ]
-        known = [await self._outputs.find(caller, number) for number in outputs]
+        made = [await self._outputs.find(caller, number) for number in outputs]
         return files + [
             stored(output, output.science_file, source=InputSource.DATALAB)
-            for output in known
+            for output in made
             if output is not None and output.science_file is not None
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote
 
@@ -103,7 +104,9 @@ async def read_archive(
 ) -> Response:
     """Browsers send a form, with the token in it; others JSON."""
     form = await _frames_request(request)
-    user = await tokens.user_of(form.auth_token) if form.auth_token else caller
+    user = caller
+    if form.auth_token:
+        user = replace(await tokens.user_of(form.auth_token), link_hash=caller.link_hash)
     file = await downloads.frames(user, form.frame_ids, uncompress=form.uncompress, correlation_id=correlation_id)
     return _streamed(file, {"Set-Cookie": "fileDownload=true; path=/"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -21,12 +22,20 @@ from session_api.feed.places import Places
 from session_api.feed.protocol import Authenticate, client_frame_adapter
 from session_api.feed.settings import FeedSettings
 from session_api.feed.waiting_room import WaitingRoom
-from session_api.sessions.repository import SessionRepository
+from session_api.sessions.access import SessionAccess
 from session_api.web.authentication import token_in_header
 from session_api.web.failures import AuthenticationError
-from session_api.web.user import User
+from session_api.web.user import NOBODY, User
 
 _SIGN_IN_FIRST = 'send {"action":"authenticate","token":"..."} first'
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """What a client has shown; one of them at least."""
+
+    token: str | None = field(repr=False)
+    link: str | None = field(repr=False)
 
 
 class FeedAdmission:
@@ -38,7 +47,7 @@ class FeedAdmission:
         hub: FeedHub,
         live: LiveStatuses,
         authenticator: Authenticator,
-        sessions: SessionRepository,
+        sessions: SessionAccess,
         settings: FeedSettings,
         metrics: FeedMetrics,
         clock: Callable[[], datetime] = utc_now,
@@ -57,19 +66,22 @@ class FeedAdmission:
             time_limit_s=settings.feed_authentication_timeout_s,
         )
 
-    async def converse(self, channel: FeedChannel, authorization: str | None, *, address: str) -> NoReturn:
-        """Talk with a client until one side ends it. `authorization` is that header of the handshake, if it had one.
+    async def converse(
+        self, channel: FeedChannel, authorization: str | None, *, address: str, link: str | None = None
+    ) -> NoReturn:
+        """Talk with a client until one side ends it.
 
-        `address` is where the client is: connections that do not say who they are have few places there.
+        `authorization` and `link` are what these headers of the handshake said, if it had them. `address` is where the
+        client is: connections that do not say who they are have few places there.
 
         Raises `FeedClosedError` when the connection is to be closed with a code and a reason, `ClientGoneError` when
         the client has left.
         """
         try:
-            token = await self._token(channel, authorization, address)
-            user = await self._authenticator.authenticate(token)
+            shown = await self._credentials(channel, authorization, link, address)
+            user = await self._user(shown)
             with self._places.place(address):
-                await self._talk(channel, token, user)
+                await self._talk(channel, shown, user)
         except FeedClosedError as error:
             closing = error
         except AuthenticationError as error:
@@ -79,7 +91,7 @@ class FeedAdmission:
         self._metrics.closed(closing.code)
         raise closing
 
-    async def _talk(self, channel: FeedChannel, token: str, user: User) -> NoReturn:
+    async def _talk(self, channel: FeedChannel, shown: _Credentials, user: User) -> NoReturn:
         queue = self._hub.admit()
         try:
             conversation = FeedConversation(
@@ -93,15 +105,26 @@ class FeedAdmission:
                 metrics=self._metrics,
                 clock=self._clock,
             )
-            await first_to_end(conversation.run(), self._keep_checking(token, conversation))
+            await first_to_end(conversation.run(), self._keep_checking(shown, conversation))
         finally:
             self._live.remove(queue)
             self._hub.remove(queue)
 
-    async def _token(self, channel: FeedChannel, authorization: str | None, address: str) -> str:
-        """Return the token of the header or, as browsers cannot set one, of the first frame."""
+    async def _user(self, shown: _Credentials) -> User:
+        """Return who has this token, and may look at what this link opens. Raises `AuthenticationError`."""
+        user = NOBODY if shown.token is None else await self._authenticator.authenticate(shown.token)
+        if shown.link is None:
+            return user
+        return replace(user, link_hash=await self._sessions.open_link(shown.link))
+
+    async def _credentials(
+        self, channel: FeedChannel, authorization: str | None, link: str | None, address: str
+    ) -> _Credentials:
+        """Return what the headers show or, as browsers cannot set any, the first frame."""
         if authorization and authorization.lower().startswith("token"):
-            return token_in_header(authorization)
+            return _Credentials(token_in_header(authorization), link)
+        if link is not None:
+            return _Credentials(None, link)
         try:
             async with self._waiting.place(address):
                 frame = client_frame_adapter.validate_json(await channel.receive())
@@ -109,15 +132,15 @@ class FeedAdmission:
             raise AuthenticationError(f"no token in time: {_SIGN_IN_FIRST}") from None
         except ValidationError:
             raise AuthenticationError(_SIGN_IN_FIRST) from None
-        if not isinstance(frame, Authenticate):
+        if not isinstance(frame, Authenticate) or (frame.token is None and frame.link is None):
             raise AuthenticationError(_SIGN_IN_FIRST)
-        return frame.token
+        return _Credentials(frame.token, frame.link)
 
-    async def _keep_checking(self, token: str, conversation: FeedConversation) -> NoReturn:
+    async def _keep_checking(self, shown: _Credentials, conversation: FeedConversation) -> NoReturn:
         """A connection lives long: what its user may see, or that there is a user at all, changes under it."""
         while True:
             await asyncio.sleep(self._settings.feed_token_check_s)
             try:
-                conversation.user = await self._authenticator.authenticate(token)
+                conversation.look_again(await self._user(shown))
             except TransientError:
                 continue  # the store is away; the last answer stands until it can be asked again

@@ -16,7 +16,7 @@ from session_api.feed.live import LiveStatuses
 from session_api.feed.metrics import FeedMetrics
 from session_api.feed.settings import FeedSettings
 from session_api.feed.stream import BusFeedStream
-from session_api.sessions.repository import SessionRepository
+from session_api.sessions.access import SessionAccess
 
 
 def build(
@@ -24,7 +24,7 @@ def build(
     *,
     settings: FeedSettings,
     authenticator: Authenticator,
-    sessions: SessionRepository,
+    sessions: SessionAccess,
     settle: Callable[[Verdict], Awaitable[None]],
 ) -> Capability:
     """Return the capability; `settle` hears what became of files, from the same messages as the feed."""

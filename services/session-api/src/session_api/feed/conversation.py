@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
-from datalab.errors import explain_validation
-from datalab.events.feed import SessionDeleted
+from datalab.errors import TransientError, explain_validation
+from datalab.events.feed import SessionAccessChanged, SessionDeleted, SessionFeedEvent
 from datalab.platform.tasks import end_tasks
 from session_api.feed.client_queue import ClientQueue
 from session_api.feed.hub import FeedHub
@@ -48,7 +49,8 @@ from session_api.feed.protocol import (
     client_frame_adapter,
 )
 from session_api.feed.settings import FeedSettings
-from session_api.sessions.repository import SessionRepository
+from session_api.operations.session_rights import Role
+from session_api.sessions.access import SessionAccess
 from session_api.web.user import User
 
 #: The same answer for another user's session and for one that does not exist: neither can be guessed.
@@ -71,7 +73,7 @@ class FeedConversation:
         user: User,
         hub: FeedHub,
         live: LiveStatuses,
-        sessions: SessionRepository,
+        sessions: SessionAccess,
         settings: FeedSettings,
         metrics: FeedMetrics,
         clock: Callable[[], datetime],
@@ -88,11 +90,20 @@ class FeedConversation:
         self._clock = clock
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(_MOST_FRAMES_WAITING)
         self._session_ids: set[int] = set()
+        #: Those of them that are the user's own: nobody takes these away unheard.
+        self._own: set[int] = set()
+        self._to_look_again = False
         self._sites: set[str] = set()
         self._statuses: set[str] = set()
         #: Up to here nothing is missing on any subscribed subject.
         self._complete_to = hub.sequence
         self._last_sent = hub.sequence
+
+    def look_again(self, user: User) -> None:
+        """Go on for a user as they stand now, and look whether what others share with them is still shared."""
+        self.user = user
+        self._to_look_again = True
+        self._queue.wake.set()
 
     async def run(self) -> NoReturn:
         """Talk until one side ends it. Raises `FeedClosedError`, `ClientGoneError`, or `TransientError`."""
@@ -124,6 +135,9 @@ class FeedConversation:
     async def _speak(self) -> NoReturn:
         await self._send(Welcome(epoch=self._hub.epoch, sequence=self._hub.sequence, user=self.user.username))
         while True:
+            if self._to_look_again:
+                self._to_look_again = False
+                await self._leave_what_is_closed()
             while self._queue.has_work or not self._requests.empty():
                 await self._recover()
                 if not self._requests.empty():
@@ -177,11 +191,12 @@ class FeedConversation:
             self._live.attach(self._queue, site)
         self._statuses |= statuses
         unknown = sessions - self._session_ids
-        owned = await self._sessions.owned_ids(self.user.username, unknown) if unknown else set()
-        if refused := unknown - owned:
+        roles = await self._sessions.roles(self.user, unknown) if unknown else {}
+        if refused := unknown - roles.keys():
             await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(refused))))
         if sites or statuses or sessions - refused:
-            await self._attach(sessions=unknown & owned, sites=sites - self._sites, resume=request.resume)
+            self._own |= {number for number, role in roles.items() if role is Role.OWNER}
+            await self._attach(sessions=unknown & roles.keys(), sites=sites - self._sites, resume=request.resume)
 
     def _problem(self, sessions: set[int], sites: set[str], statuses: set[str]) -> str | None:
         if not (sessions or sites or statuses):
@@ -234,6 +249,7 @@ class FeedConversation:
 
     async def _unsubscribe(self, request: Unsubscribe) -> None:
         self._session_ids -= set(request.sessions)
+        self._own -= set(request.sessions)
         self._sites -= set(request.sites)
         self._hub.detach(self._queue, map(session_subject, request.sessions))
         self._hub.detach(self._queue, map(site_subject, request.sites))
@@ -293,14 +309,53 @@ class FeedConversation:
 
     async def _send_event(self, item: FeedItem, *, replayed: bool) -> None:
         floor = self._queue.floors.get(item.subject)
-        if floor is None or item.sequence <= floor or not may_hear(self.user, item.event, self._clock):
+        if floor is None or item.sequence <= floor or not await self._may_hear(item):
             return
         await self._outlet.send(item.text, item.frame)
         self._last_sent = item.sequence
         self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):
-            self._session_ids.discard(item.event.session_id)
-            self._hub.detach(self._queue, (item.subject,))
+            self._forget(item.event.session_id)
+
+    async def _may_hear(self, item: FeedItem) -> bool:
+        """Tell whether an event is for the client.
+
+        Of sessions that others share it is asked for each: who may look at one is never remembered, and the news of a
+        change may come late. A client that may no longer is told that there is no such session.
+        """
+        event = item.event
+        if not isinstance(event, SessionFeedEvent):
+            return may_hear(self.user, event, self._clock)
+        number = event.session_id
+        if number in self._own and not isinstance(event, SessionAccessChanged):
+            return True
+        roles = await self._sessions.roles(self.user, [number], also_deleted=True)
+        self._own.discard(number)
+        if roles.get(number) is Role.OWNER:
+            self._own.add(number)
+        if number not in roles:
+            await self._leave({number})
+        return number in roles
+
+    async def _leave_what_is_closed(self) -> None:
+        shared = self._session_ids - self._own
+        try:
+            roles = await self._sessions.roles(self.user, shared, also_deleted=True) if shared else {}
+        except TransientError:
+            return  # it is asked for each event besides
+        if closed := shared - roles.keys():
+            await self._leave(closed)
+
+    async def _leave(self, sessions: AbstractSet[int]) -> None:
+        """Be no longer subscribed to sessions that the client may not look at any more, and say so."""
+        for number in sessions:
+            self._forget(number)
+        await self._send(ErrorFrame(detail=_NO_SUCH_SESSION, sessions=tuple(sorted(sessions))))
+
+    def _forget(self, number: int) -> None:
+        self._session_ids.discard(number)
+        self._own.discard(number)
+        self._hub.detach(self._queue, (session_subject(number),))
 
     async def _send(self, frame: ServerFrame) -> None:
         await self._outlet.send(frame.encode())

@@ -18,6 +18,7 @@ from datalab.events.feed import (
     FrameDeleted,
     ItemEnqueued,
     PublicSiteEvent,
+    SessionFeedEvent,
     feed_event_adapter,
 )
 from datalab.events.site_status import SiteStatusChanged
@@ -149,7 +150,9 @@ def _frame(payload: bytes) -> bytes:
 
 
 def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> bool:
-    """Tell whether an event is for this user's ears, whatever the user has subscribed to."""
+    """Tell whether an event of a site is for this user's ears, whatever the user has subscribed to."""
+    if isinstance(event, SessionFeedEvent):
+        return False  # who may look at the session has to be asked
     if isinstance(event, FrameChanged | FrameDeleted):
         return user.may_read(public_date=event.public_date, proposal_id=event.proposal_id, now=clock())
     if isinstance(event, ItemEnqueued):
@@ -157,7 +160,7 @@ def may_hear(user: User, event: FeedEvent, clock: Callable[[], datetime]) -> boo
     if isinstance(event, FileRefused):
         # A refused file has no frame yet to tell whose it is, and its name may give that away.
         return user.may_ingest(event.site)
-    return isinstance(event, PublicSiteEvent) or event.owner == user.username
+    return isinstance(event, PublicSiteEvent)
 
 
 def session_subject(session_id: int) -> str:

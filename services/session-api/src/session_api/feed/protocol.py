@@ -20,10 +20,11 @@ class _ClientFrame(BaseModel):
 
 
 class Authenticate(_ClientFrame):
-    """For clients that cannot set a header on the handshake: browsers."""
+    """For clients that cannot set a header on the handshake: browsers. A token, a link to a session, or both."""
 
     action: Literal["authenticate"]
-    token: str = Field(min_length=1, max_length=512)
+    token: str | None = Field(None, min_length=1, max_length=512)
+    link: str | None = Field(None, min_length=1, max_length=512)
 
 
 class ResumePoint(_ClientFrame):

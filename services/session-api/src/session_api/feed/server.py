@@ -22,6 +22,11 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     _abort_timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # At DEBUG it would print every header and every frame, tokens and links to sessions among them.
+        self.conn.debug = False
+
     async def send(self, message: Any) -> None:
         """Send what an application says; a text that is a frame already goes out as it is."""
         frame = message.get(FRAME)

@@ -16,6 +16,7 @@ from session_api.feed.datastream import Datastream, wanted_since, wanted_site
 from session_api.feed.model import ClientGoneError, FeedClosedError
 from session_api.feed.server import FRAME
 from session_api.web.access import Access, access
+from session_api.web.authentication import LINK_HEADER
 from session_api.web.dependencies import provided
 
 #: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
@@ -35,7 +36,10 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
     await websocket.accept()
     channel = WebSocketChannel(websocket)
     try:
-        await admission.converse(channel, websocket.headers.get("authorization"), address=_address(websocket))
+        headers = websocket.headers
+        await admission.converse(
+            channel, headers.get("authorization"), address=_address(websocket), link=headers.get(LINK_HEADER)
+        )
     except FeedClosedError as closing:
         await channel.close(closing)
     except ClientGoneError:

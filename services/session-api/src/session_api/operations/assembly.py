@@ -20,15 +20,19 @@ from session_api.operations.expiry import ResultExpiry
 from session_api.operations.input_finder import InputFinder
 from session_api.operations.maintenance import OperationMaintenance
 from session_api.operations.metrics import OperationMetrics
+from session_api.operations.outputs import OutputFinder
 from session_api.operations.projector import OperationProjector
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder
 from session_api.operations.result_data import StoredResultData
-from session_api.operations.rights import OwnerRights, Owners
-from session_api.operations.service import OperationService, SessionOwners
+from session_api.operations.rights import OwnerRights
+from session_api.operations.seen import SeenOperations
+from session_api.operations.service import OperationService
+from session_api.operations.session_rights import SessionRights
 from session_api.operations.settings import OperationSettings
 from session_api.operations.turns import Shares, Turns
 from session_api.operations.views import OperationPresenter
+from session_api.operations.vouching import Owners, Vouching
 
 #: Runners come and go; this long their slots are unknown.
 _TURNS_EVERY_S = 2.0
@@ -48,6 +52,7 @@ class Operations:
     deletion: OperationDeletion
     presenter: OperationPresenter
     finder: InputFinder
+    seen: SeenOperations
 
 
 def build(
@@ -58,19 +63,24 @@ def build(
     links: Links,
     offers: OperationOffers,
     frames: FrameReader,
-    sessions: SessionOwners,
+    rights: SessionRights,
     owners: Owners,
 ) -> Operations:
     operations = OperationRepository(
         database=core.documents.database, relay=core.relay, max_answer_bytes=max_answer_bytes
     )
     metrics = OperationMetrics(core.registry)
-    finder = InputFinder(frames=frames, removed=RemovedFrameReader(core.documents.database), operations=operations)
-    requests = RequestBuilder(finder=finder, operations=operations)
-    rights = OwnerRights(owners=owners, finder=finder)
-    turns = Turns(operations=operations, bus=core.bus, rights=rights, shares=Shares(), metrics=metrics)
+    outputs = OutputFinder(operations=operations, rights=rights)
+    vouching = Vouching(owners=owners)
+    seen = SeenOperations(operations=operations, outputs=outputs, rights=rights, vouching=vouching, frames=frames)
+    finder = InputFinder(
+        frames=frames, removed=RemovedFrameReader(core.documents.database), outputs=outputs, vouching=vouching
+    )
+    requests = RequestBuilder(finder=finder, operations=operations, sessions=rights)
+    owner_rights = OwnerRights(owners=owners, finder=finder, sessions=rights)
+    turns = Turns(operations=operations, bus=core.bus, rights=owner_rights, shares=Shares(), metrics=metrics)
     dependents = Dependents(
-        operations=operations, offers=offers, requests=requests, rights=rights, turns=turns, metrics=metrics
+        operations=operations, offers=offers, requests=requests, rights=owner_rights, turns=turns, metrics=metrics
     )
     deletion = OperationDeletion(operations=operations, dependents=dependents, turns=turns)
     projector = OperationProjector(operations=operations, dependents=dependents, turns=turns, metrics=metrics)
@@ -79,7 +89,8 @@ def build(
     )
     service = OperationService(
         operations=operations,
-        sessions=sessions,
+        rights=rights,
+        seen=seen,
         offers=offers,
         requests=requests,
         dependents=dependents,
@@ -90,7 +101,7 @@ def build(
     maintenance = OperationMaintenance(
         operations=operations,
         bus=core.bus,
-        rights=rights,
+        rights=owner_rights,
         dependents=dependents,
         turns=turns,
         metrics=metrics,
@@ -136,4 +147,5 @@ def build(
         deletion=deletion,
         presenter=presenter,
         finder=finder,
+        seen=seen,
     )

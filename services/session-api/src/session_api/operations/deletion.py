@@ -23,7 +23,7 @@ class OperationDeletion:
         self._dependents = dependents
         self._turns = turns
 
-    async def delete(self, owner: str, session_id: int, *, announce: bool, ids: Sequence[int] | None = None) -> int:
+    async def delete(self, session_id: int, *, announce: bool, ids: Sequence[int] | None = None) -> int:
         """Delete a session's operations, or those of them with one of the ids, and return how many there were.
 
         With `announce` the feed tells of each.
@@ -31,23 +31,26 @@ class OperationDeletion:
 
         def events(operation: OperationHandle) -> list[Event]:
             stop = [] if operation.finished else [cancel_event(operation)]
-            tell = [deleted_event(operation, session_id=session_id, owner=owner)] if announce else []
+            tell = [deleted_event(operation, session_id=session_id)] if announce else []
             return [*stop, *tell]
 
         found: set[int] = set()
+        owners: set[str] = set()
         deleted = 0
 
         async def turn() -> None:
             nonlocal deleted
-            handles = await self._operations.handles(owner, session_id, ids)
+            handles = await self._operations.handles(session_id, ids)
             found.update(operation.id for operation in handles)
+            owners.update(operation.owner for operation in handles)
             deletions = [(operation, events(operation)) for operation in handles]
-            fitted = await self._operations.mark_deleted(owner, session_id, deletions, now=utc_now())
+            fitted = await self._operations.mark_deleted(session_id, deletions, now=utc_now())
             deleted += fitted
             if fitted < len(handles):
                 raise LostRaceError  # a retry, whose attempt has to be stopped too, or another deletion
 
         await until_won(turn, races=_MOST_RACES, of="the operations")
         await self._dependents.after_end_of(list(found))
-        await self._turns.pass_on(owner)
+        for owner in sorted(owners):
+            await self._turns.pass_on(owner)
         return deleted

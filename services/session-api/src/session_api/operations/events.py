@@ -61,11 +61,11 @@ def changed_event(operation: Operation, *, event_id: str | None = None) -> Opera
     )
 
 
-def deleted_event(operation: OperationHandle, *, session_id: int, owner: str) -> OperationDeleted:
+def deleted_event(operation: OperationHandle, *, session_id: int) -> OperationDeleted:
     """Return what the feed says about the end of the operation."""
     return OperationDeleted(
         session_id=session_id,
-        owner=owner,
+        owner=operation.owner,
         operation_id=operation.id,
         correlation_id=operation.correlation_id,
         producer=SERVICE,

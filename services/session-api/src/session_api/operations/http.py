@@ -17,7 +17,7 @@ from datalab.events.operations import OperationCancelRequested, OperationRequest
 from session_api.operations.service import OperationService
 from session_api.operations.views import OperationPresenter, OperationView
 from session_api.web.access import OWN, Access, access
-from session_api.web.bodies import BAD_FIELDS, CONFLICT, NOT_FOUND, Deleted, Form, JsonObject, Page
+from session_api.web.bodies import BAD_FIELDS, CONFLICT, FORBIDDEN, NOT_FOUND, Deleted, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
@@ -54,7 +54,7 @@ class OperationIds(Form):
 @router.get(
     "", response_model=Page[OperationView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List a session's operations"
 )
-@access(Access.USER, large_answer=True, provided=OWN)
+@access(Access.READER, large_answer=True, provided=OWN)
 async def list_operations(
     request: Request,
     caller: Caller,
@@ -72,7 +72,7 @@ async def list_operations(
     "",
     status_code=201,
     response_model=OperationView,
-    responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **CONFLICT},
+    responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Start an operation",
 )
 @access(Access.USER, provided=OWN, emits=(OperationRequested, OperationChanged))
@@ -97,7 +97,9 @@ async def create_operation(
     return JsonReply(await presenter.operation(operation), 201 if new else 200)
 
 
-@router.post("/bulk_delete", response_model=Deleted, responses=BAD_FIELDS, summary="Delete several operations")
+@router.post(
+    "/bulk_delete", response_model=Deleted, responses={**BAD_FIELDS, **FORBIDDEN}, summary="Delete several operations"
+)
 @access(
     Access.USER,
     provided=OWN,
@@ -108,7 +110,7 @@ async def delete_operations(caller: Caller, session_id: RowId, form: OperationId
 
 
 @router.get("/{operation_id}", response_model=OperationView, responses=UNCHANGED, summary="Read an operation")
-@access(Access.USER, provided=OWN)
+@access(Access.READER, provided=OWN)
 async def get_operation(
     request: Request,
     caller: Caller,
@@ -122,7 +124,9 @@ async def get_operation(
     return await delivered(request, JsonReply(await presenter.operation(operation)))
 
 
-@router.delete("/{operation_id}", status_code=204, summary="Delete an operation, stopping it if it runs")
+@router.delete(
+    "/{operation_id}", status_code=204, responses=FORBIDDEN, summary="Delete an operation, stopping it if it runs"
+)
 @access(
     Access.USER,
     provided=OWN,
@@ -133,7 +137,12 @@ async def delete_operation(caller: Caller, session_id: RowId, operation_id: RowI
     return empty_reply()
 
 
-@router.post("/{operation_id}/cancel", response_model=OperationView, responses=CONFLICT, summary="Stop an operation")
+@router.post(
+    "/{operation_id}/cancel",
+    response_model=OperationView,
+    responses={**FORBIDDEN, **CONFLICT},
+    summary="Stop an operation",
+)
 @access(Access.USER, provided=OWN, emits=(OperationCancelRequested, OperationChanged, OperationRequested))
 async def cancel_operation(
     caller: Caller, session_id: RowId, operation_id: RowId, operations: Operations, presenter: Presenter
@@ -144,7 +153,7 @@ async def cancel_operation(
 @router.post(
     "/{operation_id}/retry",
     response_model=OperationView,
-    responses={**BAD_FIELDS, **CONFLICT},
+    responses={**BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Try a failed or cancelled operation again",
 )
 @access(Access.USER, provided=OWN, emits=(OperationRequested, OperationChanged))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from datalab.documents.frame import FrameFile
@@ -11,8 +11,9 @@ from datalab.events.operations import InputFile, InputSource, OutputFile, Stored
 from session_api.archive.repository import FrameReader, RemovedFrameReader
 from session_api.operations.inputs import FoundFile, NamedFile, data_of
 from session_api.operations.model import Draft, OperationRequest
-from session_api.operations.repository import OperationRepository
-from session_api.operations.restrictions import Restriction, may_see, restriction
+from session_api.operations.outputs import OutputFinder
+from session_api.operations.restrictions import Restriction, inherited, restriction
+from session_api.operations.vouching import Vouching
 from session_api.web.failures import InputRefusedError
 from session_api.web.user import User
 
@@ -24,15 +25,18 @@ _WHY_GONE = {
 
 
 class InputFinder:
-    """Files of the archive, and outputs of the caller's own operations.
+    """Files of the archive, and outputs of operations in the caller's sessions and in those shared with them.
 
     What the caller may not read is not found. Raises `InputRefusedError`, with a text for the user.
     """
 
-    def __init__(self, *, frames: FrameReader, removed: RemovedFrameReader, operations: OperationRepository) -> None:
+    def __init__(
+        self, *, frames: FrameReader, removed: RemovedFrameReader, outputs: OutputFinder, vouching: Vouching
+    ) -> None:
         self._frames = frames
         self._removed = removed
-        self._operations = operations
+        self._outputs = outputs
+        self._vouching = vouching
 
     async def find(self, caller: User, named: Iterable[NamedFile], *, now: datetime) -> dict[NamedFile, FoundFile]:
         """Return every file named, wherever it is. Raises `InputRefusedError` if one cannot be found."""
@@ -68,25 +72,56 @@ class InputFinder:
         """
         if named.source is not InputSource.DATALAB:
             return None
-        found = (await self._operations.find_outputs(caller.username, [named.basename])).get(named.basename)
-        if found is None or data_of(found[0]) is not None:
+        found = (await self._outputs.find(caller, [named.basename])).get(named.basename)
+        if found is None or data_of(found.output) is not None:
             return None
-        output, restrictions = found
-        demand_visible(caller, restrictions, now=now, what=output.basename)
-        return output
+        await self._demand_visible(caller, found.owner, found.restrictions, now=now, what=named.basename)
+        return found.output
 
     async def find_outputs(
-        self, caller: User, named: Iterable[NamedFile], *, now: datetime
+        self, caller: User, named: Iterable[NamedFile], *, now: datetime, used_in: int | None = None
     ) -> dict[NamedFile, FoundFile]:
-        """Return those of the files that are outputs of the caller's completed operations.
+        """Return those of the files that are outputs of completed operations the caller may look at.
 
-        Raises `InputRefusedError` if one is there, but is a picture, or made from what the caller may no longer read.
+        With `used_in`, only those that an operation in this session may take: see `OutputFinder`. Raises
+        `InputRefusedError` if one is there, but is a picture, or made from what may no longer be read.
         """
         files = [file for file in named if file.source is InputSource.DATALAB]
         basenames = [file.basename for file in files]
-        outputs = await self._operations.find_outputs(caller.username, basenames) if files else {}
-        known = [file for file in files if file.basename in outputs]
-        return {file: found_output(caller, *outputs[file.basename], now=now) for file in known}
+        outputs = await self._outputs.find(caller, basenames, used_in=used_in) if files else {}
+        known = [(file, outputs[file.basename]) for file in files if file.basename in outputs]
+        return {
+            file: await self.found_output(caller, made.output, made.owner, made.restrictions, now=now)
+            for file, made in known
+        }
+
+    async def found_output(
+        self, caller: User, output: OutputFile, owner: str, restrictions: tuple[Restriction, ...], *, now: datetime
+    ) -> FoundFile:
+        """Return an output of an operation of `owner`'s as an input.
+
+        Raises `InputRefusedError` for a picture, or what the caller may not see.
+        """
+        stored = data_of(output)
+        if stored is None:
+            raise InputRefusedError(f"{output.basename} is a picture; operations need FITS data")
+        await self._demand_visible(caller, owner, restrictions, now=now, what=output.basename)
+        limits = restrictions if owner == caller.username else inherited(restrictions, shown_by=owner)
+        return _found(NamedFile(InputSource.DATALAB, output.basename), stored, output.filter_name, limits)
+
+    async def _demand_visible(
+        self,
+        caller: User,
+        owner: str,
+        restrictions: Sequence[Restriction],
+        *,
+        now: datetime,
+        what: str = "An input",
+    ) -> None:
+        """Raise `InputRefusedError` for what is made from frames that none may read who could show it to the caller."""
+        vouchers = await self._vouching.vouchers(caller, [(owner, restrictions)], now=now)
+        if not vouchers.may_see(caller, restrictions, owner=owner, now=now):
+            raise InputRefusedError(f"{what} was made from frames that you may no longer read.")
 
     async def demand_readable(self, caller: User, request: OperationRequest | Draft, *, now: datetime) -> None:
         """Raise `InputRefusedError` unless the caller may read every file of a request now."""
@@ -95,7 +130,7 @@ class InputFinder:
         for basename in basenames:
             if basename not in frames or not caller.may_read_frame(frames[basename], now=now):
                 raise await self._missing(caller, basename, now=now)
-        demand_visible(caller, request.restrictions, now=now)
+        await self._demand_visible(caller, caller.username, request.restrictions, now=now)
 
     async def _missing(self, caller: User, basename: str, *, now: datetime) -> InputRefusedError:
         """Return the refusal of a frame that is not there; who could see it is told that it went, and why."""
@@ -109,30 +144,13 @@ class InputFinder:
         )
 
 
-def demand_visible(caller: User, restrictions: Iterable[Restriction], *, now: datetime, what: str = "An input") -> None:
-    """Raise `InputRefusedError` for what is made from frames that the caller may not read."""
-    if not may_see(caller, restrictions, now=now):
-        raise InputRefusedError(f"{what} was made from frames that you may no longer read.")
-
-
-def found_output(
-    caller: User, output: OutputFile, restrictions: tuple[Restriction, ...], *, now: datetime
-) -> FoundFile:
-    """Return an output as an input. Raises `InputRefusedError` for a picture, or what the caller may not see."""
-    stored = data_of(output)
-    if stored is None:
-        raise InputRefusedError(f"{output.basename} is a picture; operations need FITS data")
-    demand_visible(caller, restrictions, now=now, what=output.basename)
-    return _found(NamedFile(InputSource.DATALAB, output.basename), stored, output.filter_name, restrictions)
-
-
 def unknown_frame(basename: str) -> InputRefusedError:
     """Return the refusal of a frame that is not there, or not for the caller: the answer is the same."""
     return InputRefusedError(f"Could not find {basename} in the archive")
 
 
 def unknown_output(basename: str) -> InputRefusedError:
-    """Return the refusal of an output nobody has made."""
+    """Return the refusal of an output nobody has made, or not where the caller may look."""
     return InputRefusedError(f"Could not find {basename} among the outputs of your operations")
 
 

@@ -32,6 +32,17 @@ class FoundFile(BaseModel):
         return NamedFile(self.file.source, self.file.basename)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeOutput:
+    """An output of a completed operation: where it is, whose the operation is, and who may see it."""
+
+    operation_id: int
+    session_id: int
+    owner: str
+    output: OutputFile
+    restrictions: tuple[Restriction, ...]
+
+
 def data_of(output: OutputFile) -> StoredFile | None:
     """Return the image operations can compute with; None for a picture, even one with its data beside it."""
     return output.files.get("fits") if output.type == "fits" else None

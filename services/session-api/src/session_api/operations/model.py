@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ from datalab.events.envelope import UtcDatetime
 from datalab.events.operations import (
     FailureKind,
     InputFile,
+    InputSource,
     Lane,
     OperationCancelled,
     OperationDelayed,
@@ -35,8 +37,7 @@ from datalab.events.operations import (
     OperationSucceeded,
 )
 from session_api.operations.inputs import FoundFile
-from session_api.operations.restrictions import Restriction, may_see, united
-from session_api.web.user import User
+from session_api.operations.restrictions import Restriction, united
 
 _HIDDEN = "The output was made from frames that you may no longer read."
 #: How many of the operations it waits for an operation names.
@@ -122,12 +123,16 @@ class OperationHandle:
 
     id: int
     attempt: int
+    owner: str
     finished: bool
     correlation_id: str
 
 
 class Operation(StoredDocument):
     """One operation of a session. `progress` runs from 0 to 1; `revision` grows with every change.
+
+    `owner` is who started it, or tried it again last: with their rights it is computed. In a session that is shared
+    that need not be the session's owner.
 
     A draft is kept when the operation ends without its request being complete: a retry takes it up again.
     """
@@ -200,15 +205,44 @@ class Operation(StoredDocument):
     def handle(self) -> OperationHandle:
         """Return what is needed to end it."""
         return OperationHandle(
-            id=self.id, attempt=self.attempt, finished=self.finished, correlation_id=self.correlation_id
+            id=self.id,
+            attempt=self.attempt,
+            owner=self.owner,
+            finished=self.finished,
+            correlation_id=self.correlation_id,
         )
 
-    def seen_by(self, user: User, *, now: datetime) -> Operation:
-        """Return the operation as a user may see it: without a result made from frames they may no longer read."""
-        if self.result is None or may_see(user, self.request.restrictions, now=now):
+    def without_result(self) -> Operation:
+        """Return the operation as those see it who may not see what it made."""
+        if self.result is None:
             return self
         hidden = OperationResult(result_key=self.result.result_key)
         return self.model_copy(update={"result": hidden, "message": _HIDDEN})
+
+    def frames(self) -> set[str]:
+        """Return the frames it names or was made from."""
+        named = (item for value in self.input_data.values() if isinstance(value, list) for item in value)
+        used = (file.basename for file in self.request.input_files if file.source is InputSource.ARCHIVE)
+        return {name for item in named if (name := frame_of(item)) is not None}.union(used)
+
+    def without_frames(self, hidden: AbstractSet[str]) -> Operation:
+        """Return the operation without a word about some frames, for those who may not know them."""
+        if not hidden:
+            return self
+        shown = {
+            key: [item for item in value if frame_of(item) not in hidden] if isinstance(value, list) else value
+            for key, value in self.input_data.items()
+        }
+        result = self.result
+        if result is not None:
+            outputs = tuple(
+                each
+                if each.inputs is None
+                else each.model_copy(update={"inputs": tuple(name for name in each.inputs if name not in hidden)})
+                for each in result.output_files
+            )
+            result = result.model_copy(update={"output_files": outputs})
+        return self.model_copy(update={"input_data": shown, "result": result})
 
     def after(self, report: OperationReport, *, now: datetime) -> Operation:
         """Return the operation as the report leaves it; the operation itself if the report is old news.
@@ -251,10 +285,11 @@ class Operation(StoredDocument):
             last_news_at=now,
         )
 
-    def retried(self, *, now: datetime) -> Operation:
-        """Return the operation as a new attempt of the same request."""
+    def retried(self, *, by: str, now: datetime) -> Operation:
+        """Return the operation as a new attempt of the same request, with the rights of whoever tries again."""
         status, message = first_state(self.request)
         return self._with(
+            owner=by,
             status=status,
             message=message,
             progress=0.0,
@@ -312,6 +347,14 @@ class Operation(StoredDocument):
     def _with(self, **changes: Any) -> Operation:
         """Return the operation changed: its next revision."""
         return self.model_copy(update={**changes, "revision": self.revision + 1})
+
+
+def frame_of(item: Any) -> str | None:
+    """Return the frame that an entry of an input names; None for an output, or what is no file."""
+    if not isinstance(item, dict) or item.get("source") != InputSource.ARCHIVE:
+        return None
+    name = item.get("basename")
+    return name if isinstance(name, str) else None
 
 
 def first_state(request: OperationRequest | Draft) -> tuple[OperationStatus, str]:

@@ -1,4 +1,8 @@
-"""Operations in MongoDB, each with its outbox. Methods that look beyond one owner say `any` in their name."""
+"""Operations in MongoDB, each with its outbox.
+
+A method is about one user's operations, or about those of sessions, and who asks has made sure that the caller may; one
+that looks beyond says `any` in its name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from datalab.events.operations import Lane, OutputFile
 from datalab.platform.documents.client import Database, aggregated
 from datalab.platform.documents.collection import PUBLISHED, Collection, LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
+from session_api.operations.inputs import MadeOutput
 from session_api.operations.known import KnownOperations
 from session_api.operations.model import (
     REQUESTED,
@@ -32,6 +37,11 @@ _INDEXES = (
     Index(
         name="outputs",
         fields=(("owner", ASCENDING), ("result.output_files.basename", ASCENDING)),
+        where={"status": OperationStatus.COMPLETED.value},
+    ),
+    Index(
+        name="outputs_of_sessions",
+        fields=(("session_id", ASCENDING), ("result.output_files.basename", ASCENDING)),
         where={"status": OperationStatus.COMPLETED.value},
     ),
     Index(
@@ -55,6 +65,11 @@ _INDEXES = (
         fields=(("owner", ASCENDING), ("request.lane", ASCENDING), ("_id", ASCENDING)),
         where={"status": OperationStatus.QUEUED.value},
     ),
+    Index(
+        name="shown_by",
+        fields=(("request.restrictions.shown_by", ASCENDING),),
+        where={"request.restrictions.shown_by": {"$type": "string"}},
+    ),
     Index(name="deleted", fields=(("deleted_at", ASCENDING),), where={"deleted": True}),
     Index(
         name="result",
@@ -62,8 +77,8 @@ _INDEXES = (
         where={"result.result_key": {"$type": "string"}},
     ),
 )
-_HANDLE = {"attempt": True, "status": True, "correlation_id": True}
-_OUTPUTS = {"result.output_files": True, "request.restrictions": True}
+_HANDLE = {"attempt": True, "owner": True, "status": True, "correlation_id": True}
+_OUTPUTS = {"session_id": True, "owner": True, "result.output_files": True, "request.restrictions": True}
 _PARENT_STATE = {"name": True, "status": True, "message": True, **_OUTPUTS}
 _QUEUED = {"status": OperationStatus.QUEUED.value, "deleted": False}
 #: The bulk of many results, which lists of sessions do without.
@@ -76,7 +91,7 @@ _INPUTS = ("input_data", "request", "draft")
 #: A field beside those of an operation: others wait for its end, or have.
 _AWAITED = "awaited"
 #: What never changes.
-_FIXED = ("_id", "session_id", "owner", "name", "created", "correlation_id", "request_digest", "deleted")
+_FIXED = ("_id", "session_id", "name", "created", "correlation_id", "request_digest", "deleted")
 
 
 #: Where the keys of input files are: of operations that were requested, and of those that wait for the rest.
@@ -105,8 +120,8 @@ class OperationRepository:
             self._known.keep(operation)
         return is_new
 
-    async def find(self, owner: str, session_id: int, operation_id: int) -> Operation | None:
-        return await self._operations.find_one({"_id": operation_id, **_of_session(owner, session_id)})
+    async def find(self, session_id: int, operation_id: int) -> Operation | None:
+        return await self._operations.find_one({"_id": operation_id, **_of_session(session_id)})
 
     async def find_by_idempotency_key(self, owner: str, key: str) -> Operation | None:
         return await self._operations.find_one({"owner": owner, "idempotency_key": key, "deleted": False})
@@ -118,21 +133,21 @@ class OperationRepository:
         """Return an operation without its inputs as this process wrote it last, perhaps not as it is now."""
         return self._known.find(operation_id)
 
-    async def page(self, owner: str, session_id: int, window: Window) -> tuple[int, list[Operation]]:
+    async def page(self, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them, by id."""
-        query = _of_session(owner, session_id)
+        query = _of_session(session_id)
         return await self._operations.count(query), await self._operations.find_within(
             query, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes, beside=_data_bytes
         )
 
     async def of_sessions(
-        self, owner: str, session_ids: Sequence[int], *, with_data: bool
+        self, session_ids: Sequence[int], *, with_data: bool
     ) -> tuple[dict[int, int], list[Operation]]:
         """Return how many operations each session has, and the latest of them, by id: as many as fit in an answer.
 
         Without data, they are the same but for `output_data`.
         """
-        query = {"session_id": {"$in": list(session_ids)}, "owner": owner, "deleted": False}
+        query = {"session_id": {"$in": list(session_ids)}, "deleted": False}
         latest = await self._operations.find_within(
             query,
             sort=[("_id", DESCENDING)],
@@ -143,7 +158,7 @@ class OperationRepository:
         )
         counts = dict.fromkeys(session_ids, 0) | Counter(operation.session_id for operation in latest)
         if await self._operations.count(query) > len(latest):
-            counts = {each: await self._operations.count(_of_session(owner, each)) for each in session_ids}
+            counts = {each: await self._operations.count(_of_session(each)) for each in session_ids}
         return counts, latest[::-1]
 
     async def any_has_result(self, result_key: str) -> bool:
@@ -179,47 +194,54 @@ class OperationRepository:
         """Tell whether the owner has operations."""
         return bool(await self._operations.rows({"owner": owner, "deleted": False}, {"_id": True}, limit=1))
 
-    async def find_outputs(
-        self, owner: str, basenames: Sequence[str]
-    ) -> dict[str, tuple[OutputFile, tuple[Restriction, ...]]]:
-        """Return output files of the owner's completed operations, by basename; the latest of each name.
+    async def sessions_of(self, owner: str) -> list[int]:
+        """Return the sessions in which the owner has operations, somebody else's among them."""
+        return await self._operations.distinct("session_id", {"owner": owner, "deleted": False})
 
-        With each come the restrictions on who may see it.
+    async def pass_on(self, owner: str, session_id: int, *, to: str) -> None:
+        """Make another user the owner of operations in a session."""
+        await self._operations.update_all(
+            {"owner": owner, **_of_session(session_id)},
+            {"$set": {"owner": to}, "$inc": {"revision": 1}, "$unset": {"idempotency_key": ""}},
+        )
+
+    async def find_outputs(
+        self, basenames: Sequence[str], *, owner: str | None = None, session_ids: Sequence[int] | None = None
+    ) -> list[MadeOutput]:
+        """Return output files of the owner's completed operations, or of those of sessions, the latest first.
+
+        Of those of one name in one session only the latest.
         """
         wanted = set(basenames)
-        query = {
-            "owner": owner,
+        query: Document = {
+            **({} if owner is None else {"owner": owner}),
+            **({} if session_ids is None else {"session_id": {"$in": list(session_ids)}}),
             "status": OperationStatus.COMPLETED,
             "result.output_files.basename": {"$in": list(wanted)},
             "deleted": False,
         }
-        rows = await self._operations.rows(query, _OUTPUTS, sort=[("_id", DESCENDING)])
-        outputs: dict[str, tuple[OutputFile, tuple[Restriction, ...]]] = {}
-        for row in rows:
+        latest: dict[tuple[str, int], MadeOutput] = {}
+        for row in await self._operations.rows(query, _OUTPUTS, sort=[("_id", DESCENDING)]):
             for output in row["result"]["output_files"]:
-                if output["basename"] in wanted and output["basename"] not in outputs:
-                    outputs[output["basename"]] = OutputFile.model_validate(output), _restrictions(row)
-        return outputs
+                place = output["basename"], row["session_id"]
+                if output["basename"] in wanted and place not in latest:
+                    latest[place] = MadeOutput(
+                        operation_id=row["_id"],
+                        session_id=row["session_id"],
+                        owner=row["owner"],
+                        output=OutputFile.model_validate(output),
+                        restrictions=_restrictions(row),
+                    )
+        return list(latest.values())
 
-    async def find_completed(self, owner: str, operation_id: int) -> Operation | None:
-        """Return the owner's operation, if it has a result."""
-        query = {"_id": operation_id, "owner": owner, "status": OperationStatus.COMPLETED, "deleted": False}
+    async def find_any_completed(self, operation_id: int) -> Operation | None:
+        """Return an operation, if it has a result."""
+        query = {"_id": operation_id, "status": OperationStatus.COMPLETED, "deleted": False}
         return await self._operations.find_one(query)
 
-    async def find_completed_with(self, owner: str, basename: str) -> Operation | None:
-        """Return the latest operation of the owner's that has made an output of this name."""
-        query = {
-            "owner": owner,
-            "status": OperationStatus.COMPLETED,
-            "result.output_files.basename": basename,
-            "deleted": False,
-        }
-        found = await self._operations.find(query, sort=[("_id", DESCENDING)], limit=1)
-        return found[0] if found else None
-
-    async def find_parents(self, owner: str, ids: Sequence[int]) -> dict[int, ParentState]:
-        """Return how those of the owner's operations stand that have one of the ids."""
-        query = {"_id": {"$in": list(ids)}, "owner": owner, "deleted": False}
+    async def find_any_parents(self, ids: Sequence[int]) -> dict[int, ParentState]:
+        """Return how those operations stand that have one of the ids."""
+        query = {"_id": {"$in": list(ids)}, "deleted": False}
         return {row["_id"]: _parent_state(row) for row in await self._operations.rows(query, _PARENT_STATE)}
 
     async def find_any_waiting_for(self, ids: Sequence[int]) -> list[WaitingOperation]:
@@ -242,8 +264,10 @@ class OperationRepository:
         """
         await self._mark_awaited(after)
         query, fields = _replacement(before, after)
+        # A key is its owner's: the next one may have used it for something else.
+        more = {} if after.owner == before.owner else {"$unset": {"idempotency_key": ""}}
         try:
-            written = await self._operations.replace(query, fields, events, tell=[_AWAITED])
+            written = await self._operations.replace(query, fields, events, tell=[_AWAITED], **more)
         except LostRaceError:
             self._known.forget(before.id)
             raise
@@ -266,19 +290,18 @@ class OperationRepository:
         """
         if operation.status is OperationStatus.WAITING and isinstance(operation.request, Draft):
             ids = [parent.id for parent in operation.request.parents]
-            await self._operations.update_all(
-                {"_id": {"$in": ids}, "owner": operation.owner}, {"$set": {_AWAITED: True}}
-            )
+            await self._operations.update_all({"_id": {"$in": ids}}, {"$set": {_AWAITED: True}})
 
-    async def handles(self, owner: str, session_id: int, ids: Sequence[int] | None) -> list[OperationHandle]:
+    async def handles(self, session_id: int, ids: Sequence[int] | None) -> list[OperationHandle]:
         """Return a session's operations, or those of them with one of the ids."""
-        query = _of_session(owner, session_id)
+        query = _of_session(session_id)
         if ids is not None:
             query["_id"] = {"$in": list(ids)}
         return [
             OperationHandle(
                 id=row["_id"],
                 attempt=row["attempt"],
+                owner=row["owner"],
                 finished=row["status"] not in UNFINISHED,
                 correlation_id=row["correlation_id"],
             )
@@ -287,7 +310,6 @@ class OperationRepository:
 
     async def mark_deleted(
         self,
-        owner: str,
         session_id: int,
         deletions: Sequence[tuple[OperationHandle, Sequence[Event]]],
         *,
@@ -297,9 +319,23 @@ class OperationRepository:
         changes = {"$set": {"deleted": True, "deleted_at": now}, "$unset": {"idempotency_key": ""}}
         return await self._operations.update_each(
             [
-                ({"_id": handle.id, "attempt": handle.attempt, **_of_session(owner, session_id)}, changes, events)
+                ({"_id": handle.id, "attempt": handle.attempt, **_of_session(session_id)}, changes, events)
                 for handle, events in deletions
             ]
+        )
+
+    async def forget_any_shown_by(self, username: str) -> None:
+        """Have what a user has shown in sessions of others be shown by nobody: somebody else may get the name."""
+        shown_by = {"$cond": [{"$eq": ["$$each.shown_by", username]}, "", "$$each.shown_by"]}
+        restrictions = {
+            "$map": {
+                "input": "$request.restrictions",
+                "as": "each",
+                "in": {"$mergeObjects": ["$$each", {"shown_by": shown_by}]},
+            }
+        }
+        await self._operations.update_all(
+            {"request.restrictions.shown_by": username}, [{"$set": {"request.restrictions": restrictions}}]
         )
 
     async def find_any_silent(self, lane: Lane, *, since: datetime, limit: int) -> list[Operation]:
@@ -347,6 +383,7 @@ def _data_bytes(operation: Operation) -> int:
 def _replacement(before: Operation, after: Operation) -> tuple[Document, Document]:
     """Return the query that finds the operation if it is still as it was, and the fields to set."""
     unchanged = {*_FIXED, *(_INPUTS if after.request is before.request else ())}
+    unchanged |= {"owner"} if after.owner == before.owner else set()
     fields = {name: value for name, value in after.stored().items() if name not in unchanged}
     query = {
         "_id": before.id,
@@ -358,13 +395,15 @@ def _replacement(before: Operation, after: Operation) -> tuple[Document, Documen
     return query, fields
 
 
-def _of_session(owner: str, session_id: int) -> Document:
-    return {"session_id": session_id, "owner": owner, "deleted": False}
+def _of_session(session_id: int) -> Document:
+    return {"session_id": session_id, "deleted": False}
 
 
 def _parent_state(row: Document) -> ParentState:
     made = (row.get("result") or {}).get("output_files", ())
     return ParentState(
+        session_id=row["session_id"],
+        owner=row["owner"],
         parent=Parent(row["_id"], row["name"]),
         status=OperationStatus(row["status"]),
         message=row["message"],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from datalab.errors import TransientError
 from datalab.events.envelope import Event, utc_now
@@ -18,9 +17,11 @@ from session_api.operations.metrics import OperationMetrics
 from session_api.operations.model import RETRYABLE, Operation, first_state
 from session_api.operations.repository import OperationRepository
 from session_api.operations.requests import RequestBuilder, request_digest
+from session_api.operations.seen import SeenOperations
+from session_api.operations.session_rights import Role, SessionRights, demand_role
 from session_api.operations.turns import Turns
 from session_api.web.bodies import JsonObject
-from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError, SessionNotFoundError
+from session_api.web.failures import ConflictError, FieldError, OperationNotFoundError
 from session_api.web.user import User
 from session_api.web.window import Window
 
@@ -28,22 +29,19 @@ from session_api.web.window import Window
 _MOST_RACES = 20
 
 
-class SessionOwners(Protocol):
-    """Knows whose the sessions are: the capability above this one, which uses it, does."""
-
-    async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:
-        """Return those of the ids that are sessions of the owner."""
-        ...
-
-
 class OperationService:
-    """What is not in a session of the caller does not exist: `SessionNotFoundError`, `OperationNotFoundError`."""
+    """What is in no session that the caller may look at does not exist.
+
+    Raises `SessionNotFoundError`, `OperationNotFoundError`. Who may look at a session, and no more, is told so where
+    something would change: `ForbiddenError`.
+    """
 
     def __init__(
         self,
         *,
         operations: OperationRepository,
-        sessions: SessionOwners,
+        rights: SessionRights,
+        seen: SeenOperations,
         offers: OperationOffers,
         requests: RequestBuilder,
         dependents: Dependents,
@@ -52,7 +50,8 @@ class OperationService:
         metrics: OperationMetrics,
     ) -> None:
         self._operations = operations
-        self._sessions = sessions
+        self._rights = rights
+        self._seen = seen
         self._offers = offers
         self._requests = requests
         self._dependents = dependents
@@ -62,14 +61,13 @@ class OperationService:
 
     async def page(self, caller: User, session_id: int, window: Window) -> tuple[int, list[Operation]]:
         """Return how many operations the session has, and the window of them."""
-        await self._demand_session(caller, session_id)
-        count, found = await self._operations.page(caller.username, session_id, window)
-        now = utc_now()
-        return count, [operation.seen_by(caller, now=now) for operation in found]
+        await demand_role(self._rights, caller, session_id, Role.VIEWER)
+        count, found = await self._operations.page(session_id, window)
+        return count, await self._seen.seen(caller, found, now=utc_now())
 
     async def get(self, caller: User, session_id: int, operation_id: int) -> Operation:
         """Return one operation."""
-        return (await self._find(caller, session_id, operation_id)).seen_by(caller, now=utc_now())
+        return await self._as_seen(caller, await self._find(caller, session_id, operation_id, Role.VIEWER))
 
     async def create(
         self,
@@ -93,16 +91,17 @@ class OperationService:
         offer = self._offers.find(name)
         if offer is None:
             raise FieldError({"name": [f'"{name[:100]}" is not a valid choice.']})
-        await self._demand_session(caller, session_id)
+        await demand_role(self._rights, caller, session_id, Role.EDITOR)
         digest = request_digest(session_id, offer, input_data)
         if idempotency_key is not None:
             earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
             if earlier is not None:
-                return _same_request(earlier, digest).seen_by(caller, now=utc_now()), False
+                return await self._as_seen(caller, _same_request(earlier, digest)), False
         now = utc_now()
         # A number that is not used in the end does no harm.
         prepared, operation_id = await asyncio.gather(
-            self._requests.prepare(caller, offer, input_data, now=now), self._operations.next_id()
+            self._requests.prepare(caller, offer, input_data, session_id=session_id, now=now),
+            self._operations.next_id(),
         )
         status, message = first_state(prepared.request)
         new = Operation(
@@ -128,7 +127,7 @@ class OperationService:
         earlier = await self._operations.find_by_idempotency_key(caller.username, idempotency_key)
         if earlier is None:
             raise TransientError("the operation with this Idempotency-Key is just being deleted")
-        return _same_request(earlier, digest).seen_by(caller, now=utc_now()), False
+        return await self._as_seen(caller, _same_request(earlier, digest)), False
 
     async def cancel(self, caller: User, session_id: int, operation_id: int) -> Operation:
         """Stop an operation; whatever its runner still says about the attempt is ignored.
@@ -149,10 +148,10 @@ class OperationService:
         self._metrics.finished(operation.status, operation.failure_kind)
         await self._dependents.after_end_of([operation.id])
         await self._turns.after_end_of(operation)
-        return operation
+        return await self._as_seen(caller, operation)
 
     async def retry(self, caller: User, session_id: int, operation_id: int) -> Operation:
-        """Start another attempt of the same request.
+        """Start another attempt of the same request, which is the caller's from now on.
 
         Raises:
             ConflictError: it has neither failed nor been cancelled.
@@ -164,23 +163,25 @@ class OperationService:
                 raise ConflictError(
                     f"The operation is {operation.status.shown}; only one that failed or was cancelled can be retried."
                 )
-            retried = await self._turns.placed(operation.retried(now=now))
+            retried = await self._turns.placed(operation.retried(by=caller.username, now=now))
             return retried, start_events(retried)
 
-        before = await self._find(caller, session_id, operation_id)
+        before = await self._find(caller, session_id, operation_id, Role.EDITOR)
         if before.status in RETRYABLE:
             await self._requests.demand_readable(caller, before, now=utc_now())
-        return await self._dependents.begin(await self._change(caller, session_id, operation_id, repeat))
+        begun = await self._dependents.begin(await self._change(caller, session_id, operation_id, repeat))
+        return await self._as_seen(caller, begun)
 
     async def delete(self, caller: User, session_id: int, operation_id: int) -> None:
         """Delete an operation; if it runs, it is stopped."""
-        if not await self._deletion.delete(caller.username, session_id, announce=True, ids=[operation_id]):
+        await demand_role(self._rights, caller, session_id, Role.EDITOR, unknown=OperationNotFoundError)
+        if not await self._deletion.delete(session_id, announce=True, ids=[operation_id]):
             raise OperationNotFoundError
 
     async def delete_many(self, caller: User, session_id: int, ids: Sequence[int]) -> int:
         """Delete those of a session's operations that have one of the ids; return how many there were."""
-        await self._demand_session(caller, session_id)
-        return await self._deletion.delete(caller.username, session_id, announce=True, ids=ids)
+        await demand_role(self._rights, caller, session_id, Role.EDITOR)
+        return await self._deletion.delete(session_id, announce=True, ids=ids)
 
     async def _change(
         self,
@@ -190,22 +191,24 @@ class OperationService:
         change: Callable[[Operation, datetime], Awaitable[tuple[Operation, list[Event]]]],
     ) -> Operation:
         async def turn() -> Operation:
-            operation = await self._find(caller, session_id, operation_id)
+            operation = await self._find(caller, session_id, operation_id, Role.EDITOR)
             changed, events = await change(operation, utc_now())
             await self._operations.replace_state(operation, changed, events)
             return changed
 
         return await until_won(turn, races=_MOST_RACES, of="the operation")
 
-    async def _find(self, caller: User, session_id: int, operation_id: int) -> Operation:
-        operation = await self._operations.find(caller.username, session_id, operation_id)
+    async def _find(self, caller: User, session_id: int, operation_id: int, needed: Role) -> Operation:
+        _, operation = await asyncio.gather(
+            demand_role(self._rights, caller, session_id, needed, unknown=OperationNotFoundError),
+            self._operations.find(session_id, operation_id),
+        )
         if operation is None:
             raise OperationNotFoundError
         return operation
 
-    async def _demand_session(self, caller: User, session_id: int) -> None:
-        if not await self._sessions.owned_ids(caller.username, [session_id]):
-            raise SessionNotFoundError
+    async def _as_seen(self, caller: User, operation: Operation) -> Operation:
+        return (await self._seen.seen(caller, [operation], now=utc_now()))[0]
 
 
 def _same_request(earlier: Operation, digest: str) -> Operation:

@@ -186,6 +186,8 @@ class Turns:
             try:
                 if now - operation.requested_at > _RIGHTS_HOLD_FOR:
                     await self._rights.owner_of(operation, now=now)
+                else:
+                    await self._rights.demand_place(operation)
             except InputRefusedError as refusal:
                 after = operation.failed(refusal.text, FailureKind.USAGE, now=now)
                 self._metrics.finished(after.status, after.failure_kind)

@@ -17,6 +17,8 @@ _LONGEST_REASON = 1000
 class ParentState:
     """How an operation stands whose outputs another one needs."""
 
+    session_id: int
+    owner: str
     parent: Parent
     status: OperationStatus
     message: str

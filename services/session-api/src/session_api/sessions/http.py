@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
 from pydantic import Field, StringConstraints
@@ -14,7 +14,7 @@ from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
 from session_api.sessions.views import SessionPresenter, SessionView
 from session_api.web.access import OWN, Access, access
-from session_api.web.bodies import BAD_FIELDS, NOT_FOUND, Form, JsonObject, Page
+from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.paging import PageWindow, page_reply
@@ -57,8 +57,13 @@ async def _chosen(
     name_exact: TextParameter = None,
     user: Annotated[TextParameter, Query(description="contained in the owner's name, in either case")] = None,
     user_exact: TextParameter = None,
+    shared: Annotated[
+        Literal["include", "only"] | None,
+        Query(description="also the sessions that others share with you, or only these; with `role` in each"),
+    ] = None,
 ) -> SessionFilter:
     return SessionFilter(
+        belonging=shared or "own",
         created_after=created_after,
         created_before=created_before,
         modified_after=modified_after,
@@ -82,7 +87,8 @@ async def list_sessions(
     presenter: Presenter,
 ) -> Response:
     count, found = await sessions.page(caller, chosen, window)
-    return await delivered(request, page_reply(request, window, count, await presenter.sessions(found)))
+    views = await presenter.sessions(found, with_role=chosen.belonging != "own")
+    return await delivered(request, page_reply(request, window, count, views))
 
 
 @router.post("", status_code=201, response_model=SessionView, responses=BAD_FIELDS, summary="Make a session")
@@ -96,13 +102,16 @@ async def create_session(
 
 
 @router.get("/{session_id}", response_model=SessionView, summary="Read a session")
-@access(Access.USER, large_answer=True, provided=OWN)
+@access(Access.READER, large_answer=True, provided=OWN)
 async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, presenter: Presenter) -> Response:
     return JsonReply(await presenter.session(await sessions.open(caller, session_id)))
 
 
 @router.put(
-    "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session, add input data"
+    "/{session_id}",
+    response_model=SessionView,
+    responses={**BAD_FIELDS, **FORBIDDEN},
+    summary="Rename a session, add input data",
 )
 @access(Access.USER, large_answer=True, provided=OWN, emits=(SessionChanged,))
 async def put_session(
@@ -122,7 +131,10 @@ async def put_session(
 
 
 @router.patch(
-    "/{session_id}", response_model=SessionView, responses=BAD_FIELDS, summary="Rename a session or add input data"
+    "/{session_id}",
+    response_model=SessionView,
+    responses={**BAD_FIELDS, **FORBIDDEN},
+    summary="Rename a session or add input data",
 )
 @access(Access.USER, large_answer=True, provided=OWN, emits=(SessionChanged,))
 async def patch_session(
@@ -141,7 +153,7 @@ async def patch_session(
     return JsonReply(await presenter.session(changed, unknown_frames=unknown))
 
 
-@router.delete("/{session_id}", status_code=204, summary="Delete a session with its operations")
+@router.delete("/{session_id}", status_code=204, responses=FORBIDDEN, summary="Delete a session with its operations")
 @access(
     Access.USER,
     provided=OWN,

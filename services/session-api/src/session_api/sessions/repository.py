@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,16 @@ from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection
 from datalab.platform.documents.outbox import OutboxRelay
 from datalab.platform.together import Together
-from session_api.sessions.model import Session, SessionFilter
+from session_api.sessions.model import Belonging, Session, SessionFilter, SessionStanding
 from session_api.web.window import Window
 
-#: Sessions whose owners are asked for by one question.
+#: Sessions of which one question asks who may do what.
 _MOST_AT_ONCE = 1000
+#: Sessions that are shared with one user. An output in one more is not found by its name alone.
+_MOST_JOINT = 10_000
+_STANDING = {"owner": True, "shares": True, "link": True, "deleted": True}
+#: What of a session changes.
+_CHANGING = {"name", "input_data", "modified", "owner", "shares", "link", "joint"}
 _NEWEST_FIRST = (("modified", DESCENDING), ("_id", DESCENDING))
 
 
@@ -34,40 +40,85 @@ class SessionRepository:
                 Index(fields=(("owner", ASCENDING), ("deleted", ASCENDING), *_NEWEST_FIRST), name="list"),
                 Index(fields=(("deleted_at", ASCENDING),), name="deleted", where={"deleted": True}),
                 Index(fields=(("input_data.basename", ASCENDING),), name="frames", where={"deleted": False}),
+                Index(fields=(("shares.user", ASCENDING),), name="shared_with_users", where={"deleted": False}),
+                Index(fields=(("shares.group", ASCENDING),), name="shared_with_groups", where={"deleted": False}),
+                Index(
+                    fields=(("link.hash", ASCENDING),),
+                    name="links",
+                    unique=True,
+                    where={"link.hash": {"$type": "string"}},
+                ),
+                Index(fields=(("owner", ASCENDING), ("joint", ASCENDING)), name="joint", where={"joint": True}),
             ],
             relay=relay,
         )
         self.ensure_indexes = self._sessions.ensure_indexes
         self.next_id = self._sessions.next_number
-        self._asking_for_owners = Together(self._owners, most=_MOST_AT_ONCE, size=len)
+        self._asking_for_standings = Together(self._standings, most=_MOST_AT_ONCE, size=len)
 
     async def insert(self, session: Session, events: Sequence[Event]) -> None:
         await self._sessions.insert(session, events)
 
-    async def find(self, owner: str, session_id: int) -> Session | None:
-        return await self._sessions.find_one(_own(owner, session_id))
+    async def find_any(self, session_id: int) -> Session | None:
+        return await self._sessions.find_one({"_id": session_id, "deleted": False})
 
     async def open(self, owner: str, session_id: int, *, now: datetime) -> Session | None:
         """Find a session and note the access, in one step."""
         return await self._sessions.change_and_find(_own(owner, session_id), {"$max": {"accessed": now}})
 
-    async def page(self, owner: str, chosen: SessionFilter, window: Window) -> tuple[int, list[Session]]:
-        """Return how many sessions match, and the window of them, newest change first."""
-        query = {"$and": [{"owner": owner, "deleted": False}, *_conditions(chosen)]}
+    async def page(
+        self, owner: str, groups: AbstractCollection[int], chosen: SessionFilter, window: Window
+    ) -> tuple[int, list[Session]]:
+        """Return how many sessions match of the owner's, or shared with them or a group of theirs; and the window.
+
+        The newest change comes first.
+        """
+        ways: dict[Belonging, Document] = {
+            "own": {"owner": owner},
+            "include": {"$or": [{"owner": owner}, *_shared_with(owner, groups)]},
+            "only": {"owner": {"$ne": owner}, "$or": _shared_with(owner, groups)},
+        }
+        query = {"$and": [{**ways[chosen.belonging], "deleted": False}, *_conditions(chosen)]}
         return await self._sessions.count(query), await self._sessions.find_within(
             query, sort=_NEWEST_FIRST, skip=window.offset, limit=window.limit, max_bytes=self._max_answer_bytes
         )
 
-    async def owned_ids(self, owner: str, ids: Iterable[int]) -> set[int]:
-        """Return those of the ids that are sessions of the owner."""
+    async def find_any_standings(self, ids: Iterable[int], *, also_deleted: bool = False) -> dict[int, SessionStanding]:
+        """Return who may do what in those of the sessions that there are."""
         wanted = frozenset(ids)
-        owners = await self._asking_for_owners.ask(wanted)
-        return {each for each in wanted if owners.get(each) == owner}
+        if not wanted:
+            return {}
+        standings = await self._asking_for_standings.ask(wanted)
+        return {
+            number: standing
+            for number, (standing, deleted) in standings.items()
+            if number in wanted and (also_deleted or not deleted)
+        }
 
-    async def _owners(self, asked: Sequence[frozenset[int]]) -> list[Mapping[int, str] | Exception]:
-        query = {"_id": {"$in": list(frozenset().union(*asked))}, "deleted": False}
-        owners = {row["_id"]: row["owner"] for row in await self._sessions.rows(query, {"owner": True})}
-        return [owners] * len(asked)
+    async def _standings(
+        self, asked: Sequence[frozenset[int]]
+    ) -> list[Mapping[int, tuple[SessionStanding, bool]] | Exception]:
+        rows = await self._sessions.rows({"_id": {"$in": list(frozenset().union(*asked))}}, _STANDING)
+        found = {row["_id"]: (SessionStanding.model_validate(row), bool(row["deleted"])) for row in rows}
+        return [found] * len(asked)
+
+    async def find_any_joint(
+        self, *, username: str, groups: AbstractCollection[int], link_hash: str | None
+    ) -> dict[int, SessionStanding]:
+        """Return who may do what in sessions shared with a user, or opened by a link, or of the user's and joint."""
+        alternatives: list[Document] = []
+        if username:
+            alternatives += [{"owner": username, "joint": True}, *_shared_with(username, groups)]
+        if link_hash is not None:
+            alternatives.append({"link.hash": link_hash})
+        query = {"$or": alternatives, "deleted": False}
+        rows = await self._sessions.rows(query, _STANDING, sort=[("_id", DESCENDING)], limit=_MOST_JOINT)
+        return {row["_id"]: SessionStanding.model_validate(row) for row in rows}
+
+    async def any_opened_by(self, link_hash: str) -> bool:
+        """Tell whether a link of this hash opens a session."""
+        query = {"link.hash": link_hash, "deleted": False}
+        return bool(await self._sessions.rows(query, {"_id": True}, limit=1))
 
     async def any_with_frame(self, basename: str, *, limit: int) -> list[tuple[str, int]]:
         """Return owner and id of sessions, anybody's, that have a frame among their input data."""
@@ -79,31 +130,52 @@ class SessionRepository:
         rows = await self._sessions.rows({"owner": owner, "deleted": False}, {"_id": True}, limit=limit)
         return [row["_id"] for row in rows]
 
-    async def replace(self, session: Session, *, revision: int, events: Sequence[Event]) -> None:
-        """Store name, input data and times. Raises `LostRaceError` if the session no longer has this revision."""
+    async def replace(self, before: Session, after: Session, events: Sequence[Event]) -> None:
+        """Store a session as it is to be. Raises `LostRaceError` if it is no longer as it was before."""
         await self._sessions.replace(
-            {**_own(session.owner, session.id), "revision": revision},
-            session.model_dump(include={"name", "input_data", "modified", "revision"}),
+            {**_own(before.owner, before.id), "revision": before.revision},
+            {**after.model_dump(include=_CHANGING), "revision": before.revision + 1},
             events,
-            **{"$max": {"accessed": session.accessed}},
+            **{"$max": {"accessed": after.accessed}},
         )
+
+    async def find_any_groups(self) -> list[int]:
+        """Return the groups that sessions are shared with."""
+        groups = await self._sessions.distinct("shares.group", {"shares.group": {"$type": "number"}, "deleted": False})
+        return [group for group in groups if group is not None]  # what is shared with users has none
+
+    async def withdraw_any(self, *, user: str | None = None, group: int | None = None) -> None:
+        """Share no session with a user or a group any more, who is no more."""
+        who: Document = {"user": user} if group is None else {"group": group}
+        query = {"shares": {"$elemMatch": who}, "deleted": False}
+        await self._sessions.update_all(query, {"$pull": {"shares": who}, "$inc": {"revision": 1}})
+
+    async def owners_of(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return whose the sessions are."""
+        return {number: standing.owner for number, standing in (await self.find_any_standings(ids)).items()}
 
     async def mark_deleted(self, owner: str, session_id: int, *, now: datetime, events: Sequence[Event]) -> bool:
         changes = {"$set": {"deleted": True, "deleted_at": now}}
         return await self._sessions.update(_own(owner, session_id), changes, events)
 
-    async def find_any_deleted(self, *, limit: int) -> list[tuple[str, int]]:
-        """Return owner and id of sessions that are deleted and not purged yet."""
+    async def find_any_deleted(self, *, limit: int) -> list[int]:
+        """Return sessions that are deleted and not purged yet."""
         rows = await self._sessions.rows(
-            {"deleted": True}, {"owner": True}, sort=[("deleted_at", ASCENDING)], limit=limit
+            {"deleted": True}, {"_id": True}, sort=[("deleted_at", ASCENDING)], limit=limit
         )
-        return [(row["owner"], row["_id"]) for row in rows]
+        return [row["_id"] for row in rows]
 
     async def purge_any(self, ids: Sequence[int], *, deleted_before: datetime) -> int:
         """Remove deleted sessions whose events are all published."""
         return await self._sessions.delete(
             {"_id": {"$in": list(ids)}, "deleted": True, "deleted_at": {"$lt": deleted_before}, **PUBLISHED}
         )
+
+
+def _shared_with(username: str, groups: AbstractCollection[int]) -> list[Document]:
+    """Return what is true of sessions that are shared with a member of these groups."""
+    in_groups: list[Document] = [{"shares.group": {"$in": sorted(groups)}}] if groups else []
+    return [{"shares.user": username}, *in_groups]
 
 
 def _own(owner: str, session_id: int) -> Document:

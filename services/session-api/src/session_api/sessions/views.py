@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, NotRequired
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from session_api.operations.session_rights import Role
 from session_api.operations.views import OperationPresenter, OperationView
+from session_api.sessions.model import Share
 from session_api.sessions.service import SessionWithOperations
+from session_api.sessions.sharing import Sharing
 from session_api.web.bodies import JsonObject
 from session_api.web.replies import shown_datetime
 
@@ -17,6 +20,9 @@ _UNKNOWN = (
     "only where items were given: names among them under which the archive has no frame you may read now; the items "
     "are kept, as the frames may be on their way"
 )
+
+
+_ROLE = "what you are in it; only with sessions of others, and in lists asked for with `shared`"
 
 
 class SessionView(TypedDict):
@@ -31,7 +37,60 @@ class SessionView(TypedDict):
     accessed: str
     modified: str
     operations_count: int
+    role: NotRequired[Annotated[Literal["viewer", "editor", "owner"], Field(description=_ROLE)]]
     unknown_frames: NotRequired[Annotated[list[str], Field(description=_UNKNOWN)]]
+
+
+class ShareView(TypedDict):
+    """Whom a session is shared with, and what they are in it: a user, or a group by number and name."""
+
+    user: NotRequired[str]
+    group: NotRequired[int]
+    group_name: NotRequired[str]
+    role: Literal["viewer", "editor"]
+    since: str
+
+
+class SharedLinkView(TypedDict):
+    """That there is a link to a session; what it is, is known to those who have it."""
+
+    since: str
+
+
+class SharingView(TypedDict):
+    """With whom a session is shared."""
+
+    shares: list[ShareView]
+    link: SharedLinkView | None
+
+
+class SessionLinkView(TypedDict):
+    """A new link, shown this once: whoever sends it as `X-Session-Link` may look at the session."""
+
+    link: str
+    since: str
+
+
+def sharing_view(sharing: Sharing) -> SharingView:
+    """Return what the owner of a session sees of its sharing; groups that are no more are left out."""
+    link = sharing.session.link
+    return SharingView(
+        shares=[
+            _share_view(each, sharing.groups)
+            for each in sharing.session.shares
+            if each.group is None or each.group in sharing.groups
+        ],
+        link=None if link is None else SharedLinkView(since=shown_datetime(link.since)),
+    )
+
+
+def _share_view(share: Share, groups: Mapping[int, str]) -> ShareView:
+    view = ShareView(role="editor" if share.role is Role.EDITOR else "viewer", since=shown_datetime(share.since))
+    if share.user is not None:
+        view["user"] = share.user
+    if share.group is not None:
+        view["group"], view["group_name"] = share.group, groups[share.group]
+    return view
 
 
 class SessionPresenter:
@@ -40,8 +99,13 @@ class SessionPresenter:
     def __init__(self, *, operations: OperationPresenter) -> None:
         self._operations = operations
 
-    async def session(self, found: SessionWithOperations, *, unknown_frames: Sequence[str] = ()) -> SessionView:
-        """Return a session with its operations, and what is to be said of items that were just given."""
+    async def session(
+        self, found: SessionWithOperations, *, unknown_frames: Sequence[str] = (), with_role: bool = False
+    ) -> SessionView:
+        """Return a session with its operations, and what is to be said of items that were just given.
+
+        What the caller is in it is said of sessions of others, and `with_role`.
+        """
         session = found.session
         view = SessionView(
             id=session.id,
@@ -54,10 +118,12 @@ class SessionPresenter:
             modified=shown_datetime(session.modified),
             operations_count=found.operations_count,
         )
+        if with_role or found.role is not Role.OWNER:
+            view["role"] = found.role.value
         if unknown_frames:
             view["unknown_frames"] = list(unknown_frames)
         return view
 
-    async def sessions(self, found: Iterable[SessionWithOperations]) -> list[SessionView]:
+    async def sessions(self, found: Iterable[SessionWithOperations], *, with_role: bool = False) -> list[SessionView]:
         """Return several sessions."""
-        return [await self.session(each) for each in found]
+        return [await self.session(each, with_role=with_role) for each in found]

@@ -35,6 +35,7 @@ class Access(Enum):
 
     PUBLIC = auto()  # anybody; a token that is sent is checked all the same
     USER = auto()  # whoever sends a valid token
+    READER = auto()  # whoever sends a valid token, or a link to a session: what that opens, the services look
     INGESTER = auto()  # whoever sends the token of somebody who may add files of some site
     OPERATOR = auto()  # whoever sends the token of somebody who looks after the system: of an operator or a superuser
     SUPERUSER = auto()  # whoever sends the token of a superuser

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from datalab.platform.assembly import Capability, Core
 from session_api.web import http
 from session_api.web.answer_limit import AnswerLimit
-from session_api.web.authentication import Authentication, Identities
+from session_api.web.authentication import Authentication, Identities, OpenLink
 from session_api.web.body_limit import BodyLimit
 from session_api.web.budget import ByteBudget
 from session_api.web.metrics import HttpMetrics
@@ -32,7 +32,13 @@ class Web:
 
 
 def build(
-    core: Core, *, settings: WebSettings, identities: Identities, audit: AuditLog, others: Sequence[Capability]
+    core: Core,
+    *,
+    settings: WebSettings,
+    identities: Identities,
+    open_link: OpenLink,
+    audit: AuditLog,
+    others: Sequence[Capability],
 ) -> Web:
     """Put it together for an application with these other capabilities."""
     unread = ByteBudget(total=settings.answer_bytes_in_hand, per_user=settings.answer_bytes_in_hand // 3)
@@ -58,7 +64,7 @@ def build(
             Middleware(PathRule),
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
-            Middleware(Authentication, identities=identities),
+            Middleware(Authentication, identities=identities, open_link=open_link),
             Middleware(Writes, audit=audit, per_minute=settings.writes_per_minute),
             Middleware(
                 BodyLimit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers
@@ -13,10 +14,14 @@ from datalab.errors import TransientError
 from session_api.web.access import Access, RouteRules, is_write, rules_for
 from session_api.web.failures import AuthenticationError, ForbiddenError
 from session_api.web.replies import JsonReply, transient_reply, usage_reply
-from session_api.web.user import User
+from session_api.web.user import NOBODY, User
 
 #: Returns the user a token was given to. Raises `AuthenticationError`, `TransientError`.
 Authenticate = Callable[[str], Awaitable[User]]
+#: Returns the hash of a link that opens a session. Raises `AuthenticationError`, `TransientError`.
+OpenLink = Callable[[str], Awaitable[str]]
+#: In which a link to a session comes: never in an address, which ends up in logs.
+LINK_HEADER: Final = "x-session-link"
 
 #: What the gateway in front of the first service said of whoever it did not know (photonranch-api, `serverless.yml`).
 _UNAUTHORIZED: Final = {"message": "Unauthorized"}
@@ -40,9 +45,10 @@ class Authentication:
     Before the body is read and before the path is told to exist, so that nobody without a token can make us do either.
     """
 
-    def __init__(self, app: ASGIApp, *, identities: Identities) -> None:
+    def __init__(self, app: ASGIApp, *, identities: Identities, open_link: OpenLink) -> None:
         self._app = app
         self._identities = identities
+        self._open_link = open_link
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,11 +56,15 @@ class Authentication:
             return
         rules = rules_for(scope)
         needed = rules.access
-        authorization = Headers(scope=scope).get("authorization")
+        headers = Headers(scope=scope)
+        authorization, link = headers.get("authorization"), headers.get(LINK_HEADER)
+        without_token = needed is Access.PUBLIC or (needed is Access.READER and link is not None)
         user: User | None = None
         try:
-            if needed is not Access.OWN_CHECK and (authorization is not None or needed is not Access.PUBLIC):
+            if needed is not Access.OWN_CHECK and (authorization is not None or not without_token):
                 user = await user_in_header(authorization, self._identities)
+            if needed is not Access.OWN_CHECK and link is not None:
+                user = replace(user or NOBODY, link_hash=await self._open_link(link))
         except AuthenticationError as error:
             in_their_words = rules.photon_ranch is not None and not _is_token(authorization)
             await (_unauthorized() if in_their_words else usage_reply(error))(scope, receive, send)

@@ -69,6 +69,13 @@ class SessionNotFoundError(NotFoundError):
         super().__init__("No DataSession matches the given query.")
 
 
+class GroupNotFoundError(NotFoundError):
+    """No such group, or the caller is no member: the answer is the same."""
+
+    def __init__(self) -> None:
+        super().__init__("No Group matches the given query.")
+
+
 class OperationNotFoundError(NotFoundError):
     """No such operation, or not the caller's: the answer is the same."""
 

@@ -18,7 +18,8 @@ class User:
 
     `ingested_sites` are those whose files the user may add, `observatories` those the user speaks for: their
     configuration, status, queues, whatever their own software says. An operator sees how the system does, and nothing
-    that is anybody's own. `scopes` are those of the token, None for one that is good for all its user may.
+    that is anybody's own. `scopes` are those of the token, None for one that is good for all its user may. `link_hash`
+    is that of a link to a session, which came with the request: whoever has one may look at the session.
     """
 
     username: str
@@ -28,6 +29,7 @@ class User:
     observatories: frozenset[str] = frozenset()
     operator: bool = False
     scopes: frozenset[str] | None = None
+    link_hash: str | None = None
 
     @property
     def ingests(self) -> bool:

@@ -26,6 +26,7 @@ from datalab.events.feed import (
     NightLogChanged,
     OperationChanged,
     OperationDeleted,
+    SessionAccessChanged,
     SessionChanged,
     SessionDeleted,
     SiteConfigured,
@@ -139,8 +140,9 @@ def _line(event: FeedEvent) -> str:
             return f"session {event.session_id} operation {event.operation_id}: deleted"
         case SessionChanged():
             return f"session {event.session_id}: {event.name}"
-        case SessionDeleted():
-            return f"session {event.session_id}: deleted"
+        case SessionAccessChanged() | SessionDeleted():
+            fate = "deleted" if isinstance(event, SessionDeleted) else "shared otherwise than before"
+            return f"session {event.session_id}: {fate}"
         case FrameChanged() | FrameDeleted() | InfoImageChanged():
             return f"{_called(event)}: {_fate(event)}"
         case _:

@@ -1,0 +1,1 @@
+"""Groups of users, with whom sessions are shared as with one."""
