@@ -43,7 +43,7 @@ class NewOwner(Form):
     user: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-@router.get("", response_model=Page[GroupView], summary="List the groups you are in")
+@router.get("", response_model=Page[GroupView], responses=BAD_FIELDS, summary="List the groups you are in")
 @access(Access.USER)
 async def list_groups(request: Request, caller: Caller, window: PageWindow, groups: Groups) -> Response:
     count, found = await groups.page(caller, window)
@@ -78,7 +78,10 @@ async def delete_group(caller: Caller, group_id: RowId, groups: Groups) -> Respo
 
 
 @router.put(
-    "/{group_id}/owner", response_model=GroupView, responses={**FORBIDDEN, **CONFLICT}, summary="Give a group away"
+    "/{group_id}/owner",
+    response_model=GroupView,
+    responses={**BAD_FIELDS, **FORBIDDEN, **CONFLICT},
+    summary="Give a group away",
 )
 @access(Access.USER)
 async def give_group(caller: Caller, group_id: RowId, form: NewOwner, groups: Groups) -> Response:

@@ -29,7 +29,7 @@ from session_api.queues.views import (
     taken_view,
 )
 from session_api.web.access import Access, access
-from session_api.web.bodies import FORBIDDEN, NOT_FOUND, TOO_MANY, Confirmation, Form, JsonObject, Page
+from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, TOO_MANY, Confirmation, Form, JsonObject, Page
 from session_api.web.dependencies import Anybody, Caller, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.parameters import WITHOUT_NULLS
@@ -184,7 +184,7 @@ class Requeued(TypedDict):
     requeued: int
 
 
-@own.get("", response_model=Page[QueueView], summary="List the queues by name")
+@own.get("", response_model=Page[QueueView], responses=BAD_FIELDS, summary="List the queues by name")
 @access(Access.USER)
 async def list_queues(request: Request, window: PageWindow, queues: Queues) -> Response:
     count, found = await queues.page(window)
@@ -200,7 +200,7 @@ async def show_queue(name: QueueName, queues: Queues) -> Response:
 @own.get(
     "/{name}/items",
     response_model=Page[HeldItemView],
-    responses={**FORBIDDEN, **NOT_FOUND},
+    responses={**BAD_FIELDS, **FORBIDDEN, **NOT_FOUND},
     summary="List items of a queue in their order: those that wait, are lent out, or are dead",
 )
 @access(Access.USER, large_answer=True)
@@ -221,7 +221,7 @@ async def list_items(
 @own.post(
     "/{name}/requeue",
     response_model=Requeued,
-    responses={**FORBIDDEN, **NOT_FOUND},
+    responses={**BAD_FIELDS, **FORBIDDEN, **NOT_FOUND},
     summary="Let dead items be taken again",
 )
 @access(Access.USER)
