@@ -21,6 +21,7 @@ HTTP_ROWS = [row for row in ROWS if row[0] != "websocket"]
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 #: Routes whose events are caused where there is all they need; the tests named look at them.
 ELSEWHERE = {
+    ("POST", "/upload"): "test_uploads.py::test_a_header_in_the_request_is_stored_as_the_text_it_replaces",
     ("POST", "/upload/form"): "test_uploads.py::test_an_observatory_uploads_a_file",
     ("POST", "/api/frames/upload/{upload_id}/complete"): (
         "test_personal_uploads.py::test_a_file_becomes_a_frame_that_is_its_owners_alone"
@@ -145,8 +146,15 @@ async def test_every_event_in_the_table_is_caused_by_a_call(world):
         await ada.get("/events?site=tst")
         await root.delete("/tst/config")
         await root.post("/status/tst/status", json={"statusType": "weather", "status": {"wx_ok": True}})
-        await root.post("/logs/newlog", json={"site": "tst", "log_message": "Opening", "log_level": "INFO"})
-        await root.post("/phase_status", json={"site": "tst", "message": "Flats"})
+        await root.post("/logs/newlog", json={"site": "tst", "log_message": "Opening", "timestamp": 1_800_000_000})
+        await root.post("/status/phase_status", json={"site": "tst", "message": "Flats"})
+        job = {"site": "tst", "device": "camera", "instance": "camera1", "action": "expose", "user_name": "Ada"}
+        more = {"user_id": "1", "user_roles": ["admin"], "optional_params": {}, "required_params": {}}
+        ulid = (await root.post("/jobs/newjob", json={**job, **more})).json()["ulid"]
+        await root.post("/jobs/getnewjobs", json={"site": "tst"})
+        await root.post("/jobs/updatejobstatus", json={"site": "tst", "ulid": ulid, "newStatus": "STARTED"})
+        await root.post("/pipe/queue", json={"queue_name": "tst"})
+        await root.post("/pipe/enqueue", json={"queue_name": "tst", "payload": {"a": 1}, "sender": "tst"})
         await root.post("/nightlog/tst", json={"note_data": {"ttl_hours": 1}})
         await root.delete("/nightlog/tst")
         await ada.get("/events/moon/rise-set-illum?lat=0&lng=0&start=2026-11-30T00:00:00Z&end=2026-12-01T00:00:00Z")
@@ -158,7 +166,8 @@ async def test_every_event_in_the_table_is_caused_by_a_call(world):
         if (method, path) not in ELSEWHERE:
             declared[route.endpoint] = set(declared_rules(route).emits)
             seen[route.endpoint] |= world.caused.seen[method, path]
-    assert [endpoint for endpoint, events in declared.items() if events and not events & seen[endpoint]] == []
+    silent = [endpoint.__name__ for endpoint, events in declared.items() if events and not events & seen[endpoint]]
+    assert silent == ["take_status"], "that is told of when the call is over: test_site_status"
 
 
 @pytest.mark.parametrize("route", ELSEWHERE)

@@ -354,6 +354,7 @@ async def test_a_header_in_the_request_is_stored_as_the_text_it_replaces(world, 
     assert read["A LONG KEYWORD"] == "x"
     assert "".join(read["COMMENT"]) == "y" * 100
     assert [event.site for event in await announced(world, key)] == ["tst"]
+    assert world.caused.seen["POST", "/upload"] == {FileUploaded}
 
 
 async def test_a_form_that_ends_early_writes_nothing(world, anybody, name):
