@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from datalab.errors import NotFoundError, UsageError
+from datalab.errors import NotFoundError, TransientError, UsageError
 from datalab.events import site_codes
 from datalab.events.envelope import utc_now
 from datalab.platform.documents.collection import until_won
@@ -76,11 +76,20 @@ class JobService:
         self._require_right(caller, site)
         now = utc_now()
         for job in await self._jobs.due_again(site, queue, now):
-            await self._say(job, queue, UNREAD, only_if=RECEIVED)
+            # Not one that somebody who asked at the same time has been given meanwhile.
+            await self._say(job, queue, UNREAD, only_if=job.standing(queue))
         again_at = None if lease_s is None else now + timedelta(seconds=lease_s)
-        found = await self._jobs.unread(site, queue, limit=_MOST_HANDED_OUT)
-        before = [await self._say(job, queue, RECEIVED, only_if=UNREAD, again_at=again_at) for job in found]
-        return [job for job in before if job is not None]
+        given: list[Job] = []
+        for job in await self._jobs.unread(site, queue, limit=_MOST_HANDED_OUT):
+            try:
+                before = await self._say(job, queue, RECEIVED, only_if=(UNREAD, None), again_at=again_at)
+            except TransientError:
+                if not given:
+                    raise
+                break  # those that are received already are given to nobody else
+            if before is not None:
+                given.append(before)
+        return given
 
     async def say(
         self, caller: User, site: str, ulid: str, *, queue: JobQueue, status: str, seconds_until_complete: float
@@ -106,21 +115,31 @@ class JobService:
         return await self._jobs.recent(site, since_ms=since_ms, limit=_MOST_SHOWN, max_bytes=self._max_answer_bytes)
 
     async def _call_off(self, site: str) -> None:
-        """Have nobody receive what was asked so far."""
+        """Have nobody receive what was asked so far, nor again what was handed out for a time and not spoken of."""
         for queue in JobQueue:
-            while found := await self._jobs.unread(site, queue, limit=_MOST_HANDED_OUT):
-                await self._jobs.replace_all([job.spoken_of(queue, CANCELLED) for job in found])
+            for find in (self._jobs.unread, self._jobs.lent):
+                while found := await find(site, queue, limit=_MOST_HANDED_OUT):
+                    await self._jobs.replace_all([job.spoken_of(queue, CANCELLED) for job in found])
 
     async def _say(
-        self, job: Job, queue: JobQueue, status: str, *, only_if: str | None = None, **more: Any
+        self,
+        job: Job,
+        queue: JobQueue,
+        status: str,
+        *,
+        only_if: tuple[str, datetime | None] | None = None,
+        **more: Any,
     ) -> Job | None:
-        """Give a job another status; return it as it was, None if it is gone, or not as it has to be."""
+        """Give a job another status; return it as it was, None if it is gone, or not as it has to be.
+
+        `only_if` is the status it has to have, and when it has to be new again.
+        """
         known: Job | None = job
 
         async def turn() -> Job | None:
             nonlocal known
             present, known = known or await self._jobs.find(job.site, job.ulid), None
-            if present is None or (only_if is not None and getattr(present, queue.value) != only_if):
+            if present is None or only_if not in {None, present.standing(queue)}:
                 return None
             await self._jobs.replace(present.spoken_of(queue, status, **more))
             return present
