@@ -74,7 +74,7 @@ class SaidView(TypedDict):
     responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Ask an observatory to do something",
 )
-@access(Access.USER, emits=(JobChanged,))
+@access(Access.USER, emits=(JobChanged,), limits=("job_max_unread",))
 async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
     for name in _REQUIRED:
         if name not in form:
@@ -99,14 +99,14 @@ async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId
     responses=TEXT_ERRORS,
     summary="Receive the jobs of a site that nobody has received",
 )
-@access(Access.PUBLIC, emits=(JobChanged,))
+@access(Access.PUBLIC, audited=False, provided="who speaks for the site", emits=(JobChanged,))
 async def get_new_jobs(caller: Anybody, form: JsonObject, jobs: Jobs, lease_s: Seconds = None) -> Response:
     found = await jobs.hand_out(caller, _text(form, "site"), _queue(form), lease_s=lease_s)
     return JsonReply([job.shown() for job in found])
 
 
 @router.post("/jobs/updatejobstatus", response_model=SaidView, responses=TEXT_ERRORS, summary="Say how far a job is")
-@access(Access.PUBLIC, emits=(JobChanged,))
+@access(Access.PUBLIC, audited=False, provided="who speaks for the site", emits=(JobChanged,))
 async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
     queue, seconds = _queue(form), _seconds(form.get("secondsUntilComplete"))
     status = _text(form, "newStatus")
@@ -122,7 +122,7 @@ async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: Co
 @router.post(
     "/jobs/getrecentjobs", response_model=list[JobView], responses=TEXT_ERRORS, summary="See the latest jobs of a site"
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, writes=False)
 async def get_recent_jobs(form: JsonObject, jobs: Jobs) -> Response:
     within_ms = number_in(form.get("timeRange", _DAY_MS))
     if within_ms is None or not 0 <= within_ms <= 10**13:

@@ -75,7 +75,7 @@ async def list_operations(
     responses={200: {"model": OperationView, "description": "started before"}, **BAD_FIELDS, **FORBIDDEN, **CONFLICT},
     summary="Start an operation",
 )
-@access(Access.USER, provided=OWN, emits=(OperationRequested, OperationChanged))
+@access(Access.USER, audited=False, provided=OWN, emits=(OperationRequested, OperationChanged))  # it says who began it
 async def create_operation(
     caller: Caller,
     correlation_id: CorrelationId,

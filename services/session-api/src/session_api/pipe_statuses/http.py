@@ -51,7 +51,7 @@ class StatusView(TypedDict):
     responses={**TEXT_ERRORS, 413: TEXT},
     summary="Say how a PIPE machine is",
 )
-@access(Access.PUBLIC, max_body_bytes=4 * LARGEST_DETAILS_BYTES)
+@access(Access.PUBLIC, max_body_bytes=4 * LARGEST_DETAILS_BYTES, audited=False, provided="who speaks for some site")
 async def set_status(caller: Anybody, form: JsonObject, statuses: Statuses) -> Response:
     pipe_id, status = form.get("pipe_id"), form.get("status")
     if not pipe_id or not status:
@@ -72,7 +72,7 @@ async def get_status(pipe_id: PipeId, statuses: Statuses, stale_after_s: Silence
 @router.delete(
     "/pipe/status/{pipe_id}", response_model=Confirmation, responses=TEXT_ERRORS, summary="Forget a PIPE machine"
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided="who speaks for some site")
 async def delete_status(caller: Anybody, pipe_id: PipeId, statuses: Statuses) -> Response:
     await statuses.forget(caller, pipe_id)
     return JsonReply({"message": f"Status deleted for PIPE: {pipe_id}"})

@@ -40,6 +40,7 @@ from session_api.web.strict_json import json_router
 #: A payload, and what goes with it.
 _LARGEST_BYTES = LARGEST_PAYLOAD_BYTES + 16 * 1024
 _LONGEST_SENDER = 256
+_OF_THE_SITE = "who speaks for the site of this name"
 
 Queues = Annotated[QueueService, provided(QueueService)]
 QueueName = Annotated[str, Path(), StringConstraints(max_length=256), WITHOUT_NULLS]
@@ -48,6 +49,7 @@ Key = Annotated[
 ]
 Seconds = Annotated[float, Query(gt=0, le=86_400, description="time the item is lent out for, in seconds")]
 
+# What becomes of an item stands in the item: hundreds are taken in a second, and the audit log is a write of its own.
 router = photon_ranch_router(tag="queues")
 
 
@@ -62,7 +64,7 @@ _CONFLICTS = {**TEXT_ERRORS, 409: TEXT}
 
 
 @router.post("/pipe/queue", response_model=Confirmation, responses=_CONFLICTS, summary="Make a queue")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=_OF_THE_SITE)
 async def create(caller: Anybody, form: JsonObject, queues: Queues) -> Response:
     name = _queue_name(form)
     await queues.create(caller, name)
@@ -75,7 +77,14 @@ async def create(caller: Anybody, form: JsonObject, queues: Queues) -> Response:
     responses={**_CONFLICTS, 413: TEXT, **TOO_MANY},
     summary="Put an item into a queue",
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, emits=(ItemEnqueued,))
+@access(
+    Access.PUBLIC,
+    max_body_bytes=_LARGEST_BYTES,
+    audited=False,
+    provided=_OF_THE_SITE,
+    emits=(ItemEnqueued,),
+    limits=("queue_max_items", "queue_max_bytes"),
+)
 async def enqueue(caller: Anybody, form: JsonObject, queues: Queues, key: Key = None) -> Response:
     sender = form.get("sender", "unknown")
     if not isinstance(sender, str) or len(sender) > _LONGEST_SENDER:
@@ -94,7 +103,7 @@ async def count_items(queues: Queues) -> Response:
 @router.get(
     "/pipe/queue/{name}", response_model=list[ItemView], responses=TEXT_ERRORS, summary="See what is taken next"
 )
-@access(Access.PUBLIC, large_answer=True)
+@access(Access.PUBLIC, large_answer=True, provided=_OF_THE_SITE)
 async def peek(
     caller: Anybody, name: QueueName, queues: Queues, limit: Annotated[int, Query(ge=1, le=2**31)] = 10
 ) -> Response:
@@ -102,7 +111,7 @@ async def peek(
 
 
 @router.delete("/pipe/queue/{name}", response_model=Confirmation, responses=TEXT_ERRORS, summary="Delete a queue")
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, provided=_OF_THE_SITE)
 async def delete(caller: Anybody, name: QueueName, queues: Queues) -> Response:
     await queues.delete(caller, name)
     return JsonReply({"message": f"Queue deleted: {name}"})
@@ -114,7 +123,7 @@ async def delete(caller: Anybody, name: QueueName, queues: Queues) -> Response:
     responses=TEXT_ERRORS,
     summary="Take the first item, for good or for a time",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False, provided=_OF_THE_SITE)
 async def dequeue(
     caller: Anybody, name: QueueName, queues: Queues, lease_s: Seconds | None = None, key: Key = None
 ) -> Response:
@@ -129,7 +138,7 @@ async def dequeue(
     responses=_CONFLICTS,
     summary="Say that an item that was lent out is done with",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False, provided=_OF_THE_SITE)
 async def acknowledge(caller: Anybody, name: QueueName, form: Lease, queues: Queues) -> Response:
     await queues.acknowledge(caller, name, form.id, form.lease)
     return JsonReply({"message": f"Item done: {form.id}"})
@@ -141,7 +150,7 @@ async def acknowledge(caller: Anybody, name: QueueName, form: Lease, queues: Que
     responses=_CONFLICTS,
     summary="Keep an item for longer, from now on",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False, provided=_OF_THE_SITE)
 async def renew(caller: Anybody, name: QueueName, form: Lease, queues: Queues, lease_s: Seconds) -> Response:
     return JsonReply(lease_view(await queues.renew(caller, name, form.id, form.lease, lease_s)))
 
@@ -152,7 +161,7 @@ async def renew(caller: Anybody, name: QueueName, form: Lease, queues: Queues, l
     responses=_CONFLICTS,
     summary="Give an item back that was lent out",
 )
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, audited=False, provided=_OF_THE_SITE, emits=(ItemEnqueued,))
 async def release(caller: Anybody, name: QueueName, form: Lease, queues: Queues) -> Response:
     await queues.give_back(caller, name, form.id, form.lease)
     return JsonReply({"message": f"Item released: {form.id}"})
@@ -203,7 +212,7 @@ async def show_queue(name: QueueName, queues: Queues) -> Response:
     responses={**BAD_FIELDS, **FORBIDDEN, **NOT_FOUND},
     summary="List items of a queue in their order: those that wait, are lent out, or are dead",
 )
-@access(Access.USER, large_answer=True)
+@access(Access.USER, large_answer=True, provided=_OF_THE_SITE)
 async def list_items(
     request: Request,
     caller: Caller,
@@ -224,6 +233,6 @@ async def list_items(
     responses={**BAD_FIELDS, **FORBIDDEN, **NOT_FOUND},
     summary="Let dead items be taken again",
 )
-@access(Access.USER)
+@access(Access.USER, provided=_OF_THE_SITE, emits=(ItemEnqueued,))
 async def requeue(caller: Caller, name: QueueName, form: ChosenItems, queues: Queues) -> Response:
     return JsonReply({"requeued": await queues.requeue(caller, name, form.items)})
