@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 
 from datalab.errors import OutageError
 from session_api.jobs.service import JobService
+from session_api.web.write_limits import WriteLimits
 from support.pipe_clients import JobTaker
 from support.session_api import body_of, running_world
 from support.waiting import PATIENCE_S
@@ -207,6 +208,24 @@ async def test_a_site_whose_observatory_is_away_has_a_limit(ada):
     reply = await ada.post("/jobs/newjob", json=ASKED)
     assert (reply.status_code, "has not asked for" in body_of(reply)["detail"]) == (429, True)
     await ask(ada, action="cancel_all_commands")  # always
+
+
+async def test_changes_of_jobs_are_told_on_the_feed_so_there_are_only_so_many(world, ada, monkeypatch):
+    ulids = [(await ask(ada))["ulid"] for _ in range(3)]
+    few = WriteLimits(what="changes of jobs", site_per_minute=3, address_per_minute=10)
+    monkeypatch.setattr(world.service(JobService), "_limits", few)
+    said = {"site": "tst", "ulid": ulids[0], "newStatus": "STARTED"}
+    assert (await ada.post("/jobs/updatejobstatus", json=said)).status_code == 200
+    assert [job["ulid"] for job in await received(ada)] == ulids[1:3]  # the first was spoken of
+    for reply in (
+        await ada.post("/jobs/updatejobstatus", json=said),
+        await ada.post("/jobs/newjob", json=ASKED),
+    ):
+        assert (reply.status_code, "changes of jobs" in body_of(reply)["detail"]) == (429, True)
+    off = (await ask(ada, action="cancel_all_commands"))["ulid"]  # always
+    assert await received(ada) == []  # in a while
+    monkeypatch.undo()
+    assert [job["ulid"] for job in await received(ada)] == [off]
 
 
 async def test_no_job_is_earlier_than_the_one_before_it(world, ada):

@@ -17,6 +17,7 @@ from session_api.jobs.settings import JobSettings
 from session_api.uploads.open_sites import OpenSites, SiteWork
 from session_api.web.failures import RefusedError, TooManyError
 from session_api.web.user import User
+from session_api.web.write_limits import WriteLimits
 
 _log = get_logger(__name__)
 
@@ -31,18 +32,30 @@ class JobService:
     """Any user may ask any observatory, which decides itself what it does; its site alone takes and answers."""
 
     def __init__(
-        self, *, jobs: JobRepository, open_sites: OpenSites, settings: JobSettings, max_answer_bytes: int
+        self,
+        *,
+        jobs: JobRepository,
+        open_sites: OpenSites,
+        limits: WriteLimits,
+        calling_off: WriteLimits,
+        settings: JobSettings,
+        max_answer_bytes: int,
     ) -> None:
+        """However many jobs there are, they can be called off: that has limits of its own."""
         self._jobs = jobs
         self._open_sites = open_sites
+        self._limits = limits
+        self._calling_off = calling_off
         self._most_unread = settings.job_max_unread
         self._keep = timedelta(seconds=settings.keep_jobs_s)
         self._max_answer_bytes = max_answer_bytes
 
-    async def add(self, caller: User, site: str, **what: str) -> Job:
+    async def add(self, caller: User, site: str, *, address: str, **what: str) -> Job:
         """Ask an observatory for something; `what` are the texts of the job. Raises `TooManyError`, `UsageError`."""
         _check_site(site)
-        if what["action"] == CANCEL_ALL:
+        calls_off = what["action"] == CANCEL_ALL
+        (self._calling_off if calls_off else self._limits).take(site=site, address=address)
+        if calls_off:
             await self._call_off(site)
         elif await self._jobs.count_unread(site, most=self._most_unread) >= self._most_unread:
             raise TooManyError(
@@ -67,7 +80,9 @@ class JobService:
         _log.info("jobs.asked", site=site, job=job.ulid, action=job.action[:100], requested_by=caller.username)
         return job
 
-    async def hand_out(self, caller: User, site: str, queue: JobQueue, *, lease_s: float | None) -> list[Job]:
+    async def hand_out(
+        self, caller: User, site: str, queue: JobQueue, *, lease_s: float | None, address: str
+    ) -> list[Job]:
         """Return the jobs nobody has received, the first ones first, as they were before; now they are received.
 
         With `lease_s` they are new again after this time, unless something is said of them. Raises `RefusedError`,
@@ -82,6 +97,10 @@ class JobService:
         given: list[Job] = []
         for job in await self._jobs.unread(site, queue, limit=_MOST_HANDED_OUT):
             try:
+                self._limits.take(site=site, address=address)
+            except TooManyError:
+                break  # the others the next time: observatories read a list, whatever is the matter
+            try:
                 before = await self._say(job, queue, RECEIVED, only_if=(UNREAD, None), again_at=again_at)
             except TransientError:
                 if not given:
@@ -92,13 +111,22 @@ class JobService:
         return given
 
     async def say(
-        self, caller: User, site: str, ulid: str, *, queue: JobQueue, status: str, seconds_until_complete: float
+        self,
+        caller: User,
+        site: str,
+        ulid: str,
+        *,
+        queue: JobQueue,
+        status: str,
+        seconds_until_complete: float,
+        address: str,
     ) -> Job:
         """Note what an observatory says of a job; `seconds_until_complete` is -1 if it cannot tell.
 
-        Raises `NotFoundError`, `RefusedError`, `UsageError`.
+        Raises `NotFoundError`, `RefusedError`, `TooManyError`, `UsageError`.
         """
         self._require_right(caller, site)
+        self._limits.take(site=site, address=address)
         job = await self._jobs.find(site, ulid)
         if job is None:
             raise NotFoundError(f"Site {site} has no job {ulid[:100]!r}.")
