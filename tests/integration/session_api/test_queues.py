@@ -5,6 +5,7 @@ import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -310,6 +311,34 @@ async def test_what_was_taken_is_handed_out_though_the_answer_of_the_store_was_l
     first, others = await take_at_once(queue, ["q"] * 10)
     later, _ = await take_at_once(queue, ["q"] * (10 - len(first)))
     assert (sorted(first + later), set(others)) == (list(range(10)), {503} if others else set())
+
+
+async def test_who_leaves_before_the_answer_takes_nothing_along(world, queue, monkeypatch):
+    items = world.service(QueueService)._items._items
+    for number in range(3):
+        await put(queue, number)
+    update_each, goes_on, waits = items.update_each, asyncio.Event(), asyncio.Event()
+
+    async def late(updates):
+        won = await update_each(updates)
+        waits.set()
+        await goes_on.wait()
+        return won
+
+    monkeypatch.setattr(items, "update_each", late)
+
+    async def impatient():
+        async with world.client() as client:
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post("/pipe/queue/q/dequeue", timeout=0.3)
+
+    first = asyncio.create_task(impatient())
+    await waits.wait()  # the second one waits for its turn meanwhile
+    await asyncio.gather(first, impatient())
+    await asyncio.sleep(1.2)
+    monkeypatch.undo()
+    goes_on.set()
+    assert [(await take(queue))["payload"] for _ in range(3)] == [0, 1, 2]
 
 
 async def test_what_was_taken_before_the_store_failed_is_handed_out(world, queue, monkeypatch):

@@ -20,9 +20,12 @@ from datalab.events.envelope import Event, new_id, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection
 from datalab.platform.documents.outbox import OutboxRelay
+from datalab.platform.logging import get_logger
 from datalab.platform.together import Together
 from session_api.queues.model import Group, Item, ItemState, Queue
 from session_api.web.window import Window
+
+_log = get_logger(__name__)
 
 _FREE: Final[Document] = {"$lte": ["$free_at", "$$NOW"]}
 _LENT: Final[Document] = {"$gt": ["$free_at", "$$NOW"]}
@@ -36,7 +39,7 @@ _MOST_LOOKS: Final = 4
 _LOOK_AGAIN_S: Final = 0.5
 #: What whoever takes an item is told.
 _HANDED_OUT: Final[Document] = dict.fromkeys(
-    ("queue_name", "payload", "sender", "created_at", "free_at", "deliveries", "lease", "state"), True
+    ("queue_name", "payload", "sender", "created_at", "free_at", "deliveries", "lease", "state", "expires_at"), True
 )
 _OPEN: Final[Document] = {"$in": [ItemState.WAITING, ItemState.LAST]}
 _GROUPS: Final[Mapping[Group, Document]] = {
@@ -142,7 +145,9 @@ class ItemRepository:
             ],
             relay=relay,
         )
-        self._taking: Together[tuple[str, datetime], Document | None] = Together(self._take_all, most=_MOST_AT_ONCE)
+        self._taking: Together[tuple[str, datetime], Document | None] = Together(
+            self._take_all, most=_MOST_AT_ONCE, unwanted=self._put_back
+        )
         self.ensure_indexes = self._items.ensure_indexes
 
     # --- coming -----------------------------------------------------------------------------------------------
@@ -241,6 +246,26 @@ class ItemRepository:
                 failure = error
                 await asyncio.sleep(_LOOK_AGAIN_S * turn)
         return [], failure
+
+    async def _put_back(self, taken: Sequence[Document | None]) -> None:
+        """Put items back into their places: who took them left before they could be handed out."""
+        rows = [row for row in taken if row is not None]
+        changes = [
+            {
+                "$set": {"state": ItemState.WAITING, "payload": row["payload"], "expires_at": row["expires_at"]},
+                "$unset": {"claim": ""},
+            }
+            for row in rows
+        ]
+        try:
+            await self._items.update_each(
+                [
+                    ({"_id": row["_id"], "state": ItemState.TAKEN}, change, ())
+                    for row, change in zip(rows, changes, strict=True)
+                ]
+            )
+        except TransientError as error:  # lost, as if the answer had not arrived
+            _log.warning("queues.not_put_back", items=[row["_id"] for row in rows], reason=error.message)
 
     async def find_taken(self, queue_id: str, key: str) -> Document | None:
         rows = await self._items.rows({"queue_id": queue_id, "taken_with": key}, _HANDED_OUT, limit=1)
