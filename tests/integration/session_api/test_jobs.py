@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
@@ -200,6 +201,31 @@ async def test_what_was_received_before_the_store_failed_is_handed_out(world, ad
     monkeypatch.setattr(jobs, "replace", flaky)
     assert [job["ulid"] for job in await received(ada)] == asked[:2]
     assert [job["ulid"] for job in await received(ada)] == asked[2:]
+
+
+async def test_who_leaves_before_the_answer_has_received_nothing(world, ada, monkeypatch):
+    asked = [(await ask(ada))["ulid"] for _ in range(2)]
+    service = world.service(JobService)
+    hand_out, put_back, done = service.hand_out, service.put_back, asyncio.Event()
+
+    async def late(*args, **kwargs):
+        found = await hand_out(*args, **kwargs)
+        await asyncio.sleep(0.7)
+        return found
+
+    async def noted(*args):
+        await put_back(*args)
+        done.set()
+
+    monkeypatch.setattr(service, "hand_out", late)
+    monkeypatch.setattr(service, "put_back", noted)
+    async with world.client("ada") as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/jobs/getnewjobs", json={"site": "tst"}, params={"lease_s": 9}, timeout=0.3)
+    async with asyncio.timeout(PATIENCE_S):
+        await done.wait()
+    monkeypatch.undo()
+    assert [job["ulid"] for job in await received(ada)] == asked
 
 
 async def test_a_site_whose_observatory_is_away_has_a_limit(ada):

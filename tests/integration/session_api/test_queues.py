@@ -473,7 +473,10 @@ async def test_what_was_lent_out_too_often_is_dead_and_shown_until_it_is_put_bac
         }  # fmt: skip
         (dead,) = body_of(await pipe.get("/api/queues/q/items/?state=dead"))["results"]
         assert (dead["id"], dead["deliveries"], dead["lease_until"]) == (lent["id"], 3, None)
-        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"]]})
+        other = await put(queue, 2)
+        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"], other["id"]]})
+        assert (reply.status_code, (await take(queue))["id"]) == (404, other["id"])
+        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"], dead["id"]]})
         assert body_of(reply) == {"requeued": 1}
         assert (await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"]]})).status_code == 404
         assert body_of(await pipe.post("/api/queues/q/requeue/", json={})) == {"requeued": 0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, NotRequired
 
 import orjson
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import JsonValue
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -106,9 +106,12 @@ async def new_job(
 )
 @access(Access.PUBLIC, audited=False, provided="who speaks for the site", limits=_LIMITS, emits=(JobChanged,))
 async def get_new_jobs(
-    caller: Anybody, form: JsonObject, *, address: Address, jobs: Jobs, lease_s: Seconds = None
+    request: Request, caller: Anybody, form: JsonObject, *, address: Address, jobs: Jobs, lease_s: Seconds = None
 ) -> Response:
-    found = await jobs.hand_out(caller, _text(form, "site"), _queue(form), lease_s=lease_s, address=address)
+    queue = _queue(form)
+    found = await jobs.hand_out(caller, _text(form, "site"), queue, lease_s=lease_s, address=address)
+    if found and await request.is_disconnected():  # observatories give up after some seconds, and ask again
+        await jobs.put_back(found, queue)
     return JsonReply([job.shown() for job in found])
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from datalab.errors import NotFoundError, TransientError, UsageError
 from datalab.events import site_codes
 from datalab.events.envelope import utc_now
-from datalab.platform.documents.collection import until_won
+from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from session_api.jobs.model import CANCEL_ALL, CANCELLED, RECEIVED, UNREAD, Job, JobQueue, new_ulid
 from session_api.jobs.repository import JobRepository
@@ -109,6 +111,12 @@ class JobService:
             if before is not None:
                 given.append(before)
         return given
+
+    async def put_back(self, jobs: Sequence[Job], queue: JobQueue) -> None:
+        """Make jobs new again that were handed out a moment ago, to somebody who has left before they were."""
+        for job in jobs:
+            with suppress(LostRaceError):  # something was said of it
+                await self._jobs.replace(job.spoken_of(queue, RECEIVED).spoken_of(queue, UNREAD))
 
     async def say(
         self,
