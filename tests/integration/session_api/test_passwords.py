@@ -181,6 +181,58 @@ async def test_an_address_tries_so_often(world, client, monkeypatch):
     assert int(replies[-1].headers["Retry-After"]) >= 1
 
 
+async def meanwhile(world, monkeypatch, client, name, change):
+    """Log in, with something changed right after the password was compared; return the answer."""
+    hashes = world.service(LoginService)._hashes
+    compare = hashes.is_right
+
+    async def compared(password, known):
+        is_right = await compare(password, known)
+        monkeypatch.setattr(hashes, "is_right", compare)
+        await change()
+        return is_right
+
+    monkeypatch.setattr(hashes, "is_right", compared)
+    return await log_in(client, name, PASSWORD)
+
+
+async def test_who_logs_in_while_another_password_is_set_is_not_logged_in(world, root, client, monkeypatch):
+    await user_with_password(world, root, "ruth")
+
+    async def set_another():
+        assert (await root.put("/api/users/ruth/password/", json={"password": "another one"})).status_code == 204
+
+    reply = await meanwhile(world, monkeypatch, client, "ruth", set_another)
+    assert (reply.status_code, body_of(reply)) == (401, UNABLE)
+    assert await world.database["tokens"].count_documents({"username": "ruth", "purpose": "login"}) == 0
+    assert (await log_in(client, "ruth", "another one")).status_code == 200
+
+
+async def test_a_dated_hash_is_renewed_and_never_in_the_place_of_another_password(world, root, client, monkeypatch):
+    hashes, passwords = world.service(LoginService)._hashes, world.database["passwords"]
+    await user_with_password(world, root, "sara")
+    first = (await passwords.find_one({"_id": "sara"}))["hash"]
+    monkeypatch.setattr(hashes, "is_dated", lambda _: True)
+    assert (await log_in(client, "sara", PASSWORD)).status_code == 200
+    assert (await passwords.find_one({"_id": "sara"}))["hash"] != first
+
+    async def set_another():
+        assert (await root.put("/api/users/sara/password/", json={"password": "another one"})).status_code == 204
+
+    await meanwhile(world, monkeypatch, client, "sara", set_another)
+    assert (await log_in(client, "sara", PASSWORD)).status_code == 401
+    assert (await log_in(client, "sara", "another one")).status_code == 200
+
+
+async def test_a_password_that_is_not_compared_counts_as_no_try(world, root, client, monkeypatch):
+    await user_with_password(world, root, "tess")
+    monkeypatch.setattr("session_api.accounts.passwords._MOST_WAITING", 0)
+    replies = [await log_in(client, "tess", PASSWORD) for _ in range(TRIES + 1)]
+    assert {reply.status_code for reply in replies} == {429}
+    monkeypatch.undo()
+    assert (await log_in(client, "tess", PASSWORD)).status_code == 200
+
+
 async def test_few_passwords_are_compared_at_once(world, root, client):
     await user_with_password(world, root, "jo")
     await world.database["login_tries"].delete_many({})
