@@ -13,7 +13,7 @@ from session_api.operations.session_rights import Role
 from session_api.sessions.http import Presenter, Sessions
 from session_api.sessions.sharing import SharingService
 from session_api.sessions.views import SessionLinkView, SessionView, SharingView, sharing_view
-from session_api.web.access import Access, access
+from session_api.web.access import OWN, Access, access
 from session_api.web.bodies import BAD_FIELDS, CONFLICT, FORBIDDEN, NOT_FOUND, Form
 from session_api.web.dependencies import Caller, CorrelationId, RowId, provided
 from session_api.web.replies import JsonReply, empty_reply, shown_datetime
@@ -54,7 +54,7 @@ async def get_shares(caller: Caller, session_id: RowId, shares: Shares) -> Respo
     responses={**BAD_FIELDS, **CONFLICT},
     summary="Share a session with a user, or change their role",
 )
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def share_with_user(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -71,7 +71,7 @@ async def share_with_user(
 @router.delete(
     "/shares/users/{username}", status_code=204, summary="Share a session with a user no longer; or leave one"
 )
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def withdraw_from_user(
     caller: Caller, correlation_id: CorrelationId, session_id: RowId, username: Username, shares: Shares
 ) -> Response:
@@ -85,7 +85,7 @@ async def withdraw_from_user(
     responses={**BAD_FIELDS, **CONFLICT},
     summary="Share a session with a group you are in, or change its role",
 )
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def share_with_group(
     caller: Caller,
     correlation_id: CorrelationId,
@@ -100,7 +100,7 @@ async def share_with_group(
 
 
 @router.delete("/shares/groups/{group_id}", status_code=204, summary="Share a session with a group no longer")
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def withdraw_from_group(
     caller: Caller, correlation_id: CorrelationId, session_id: RowId, group_id: RowId, shares: Shares
 ) -> Response:
@@ -111,7 +111,7 @@ async def withdraw_from_group(
 @router.post(
     "/link", status_code=201, response_model=SessionLinkView, summary="Make a link to a session, in place of any other"
 )
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def make_link(caller: Caller, correlation_id: CorrelationId, session_id: RowId, shares: Shares) -> Response:
     link, session = await shares.make_link(caller, session_id, correlation_id=correlation_id)
     since = session.link.since if session.link else session.modified
@@ -119,14 +119,14 @@ async def make_link(caller: Caller, correlation_id: CorrelationId, session_id: R
 
 
 @router.delete("/link", status_code=204, summary="Have the link to a session open nothing any more")
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def revoke_link(caller: Caller, correlation_id: CorrelationId, session_id: RowId, shares: Shares) -> Response:
     await shares.revoke_link(caller, session_id, correlation_id=correlation_id)
     return empty_reply()
 
 
 @router.put("/owner", response_model=SessionView, responses={**BAD_FIELDS, **CONFLICT}, summary="Give a session away")
-@access(Access.USER, emits=(SessionAccessChanged,))
+@access(Access.USER, provided=OWN, emits=(SessionAccessChanged,))
 async def give_session(
     caller: Caller,
     correlation_id: CorrelationId,
