@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.platform.allowance import Allowance
 from session_api.accounts.login import LoginService
-from support.session_api import body_of, running_world
+from support.session_api import body_of, frame_document, running_world
 
 LOGIN = "/api/api-token-auth/"
 PASSWORD = "correct horse battery"
@@ -244,11 +245,13 @@ async def test_few_passwords_are_compared_at_once(world, root, client):
 @pytest.mark.parametrize(
     ("scopes", "may"),
     [
-        (["read"], set()),
-        (["read", "write"], {"session"}),
-        (["read", "ingest"], {"config"}),
+        (["read"], {"sessions"}),
+        (["ingest"], {"config"}),
+        ([], set()),
+        (["read", "write"], {"sessions", "session"}),
+        (["read", "ingest"], {"sessions", "config"}),
         (["admin"], {"users"}),
-        (["read", "write", "ingest", "admin"], {"session", "config", "users"}),
+        (["read", "write", "ingest", "admin"], {"sessions", "session", "config", "users"}),
     ],
 )
 async def test_a_token_is_good_for_its_scopes(world, root, client, scopes, may):
@@ -256,14 +259,40 @@ async def test_a_token_is_good_for_its_scopes(world, root, client, scopes, may):
         await world.add_user("kim", superuser=True, ingests=["tst"])
     made = body_of(await root.post("/api/users/kim/tokens/", json={"scopes": scopes, "lifetime_s": 3600}))
     headers = token(made["token"])
-    assert (await client.get("/api/datasessions/", headers=headers)).status_code == 200
     asked = {
+        "sessions": await client.get("/api/datasessions/", headers=headers),
         "session": await client.post("/api/datasessions/", json={"name": "S"}, headers=headers),
         "config": await client.put("/tst/config", json={"site": "tst"}, headers=headers),
         "users": await client.patch("/api/users/kim/", json={"active": True}, headers=headers),
     }
     assert {name for name, reply in asked.items() if reply.is_success} == may
     assert {reply.status_code for name, reply in asked.items() if name not in may} <= {403}
+
+
+async def test_a_token_of_an_observatory_opens_nothing_of_its_users(world, root, client):
+    await world.add_user("lars", proposals=["P1"], ingests=["tst"])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await world.add_frames(frame_document("closed", public_date=tomorrow, proposal_id="P1"), frame_document("open"))
+    async with world.client("lars") as lars:
+        session_id = await world.session(lars)
+        made = body_of(await lars.get("/api/frames/"))
+        link = body_of(await lars.post(f"/api/datasessions/{session_id}/link/"))["link"]
+    assert {each["basename"] for each in made["results"]} == {"closed", "open"}
+    limited = body_of(await root.post("/api/users/lars/tokens/", json={"scopes": ["ingest"]}))["token"]
+    headers = token(limited)
+    session = f"/api/datasessions/{session_id}/"
+    for path in (session, f"{session}operations/", f"{session}shares/", "/api/groups/"):
+        assert (await client.get(path, headers=headers)).status_code == 403
+    for path in ("/api/profile/", "/api/queues/"):
+        assert (await client.get(path, headers=headers)).status_code == 200
+    shown = body_of(await client.get("/api/frames/", headers=headers))
+    assert [each["basename"] for each in shown["results"]] == ["open"]
+    async with FeedClient(world.url.replace("http", "ws") + "/api/feed", token=limited) as feed:
+        with pytest.raises(FeedRefusedError, match="No DataSession"):
+            await feed.subscribe(sessions=[session_id])
+    read_only = token(body_of(await root.post("/api/users/lars/tokens/", json={"scopes": ["read"]}))["token"])
+    assert (await client.get(session, headers=read_only)).status_code == 200
+    assert (await client.get(session, headers={"X-Session-Link": link})).status_code == 200
 
 
 async def test_a_token_ends_when_it_was_said_to(world, root, client):
