@@ -179,8 +179,13 @@ async def test_a_message_names_no_closed_frame(world, alice, vera):
     await share(alice, session_id, "vera", "viewer")
     inputs = {"input_files": [archive("closed"), archive("f1")]}
     number = await world.operation(alice, session_id, input_data=inputs)
-    told = await world.fail(alice, session_id, number, message="closed has no stars, f1 has 3.")
-    assert told["message"] == "closed has no stars, f1 has 3."
+    async with feed_of(world, "alice") as hers, feed_of(world, "vera") as feed:
+        for each in (hers, feed):
+            await each.subscribe(sessions=[session_id])
+        told = await world.fail(alice, session_id, number, message="closed has no stars, f1 has 3.")
+        assert told["message"] == (await take(hers, 1))[0].event.message == "closed has no stars, f1 has 3."
+        heard = (await take(feed, 1))[0].event
+        assert (heard.operation_id, heard.status, heard.message) == (number, "FAILED", "")
     seen = await read(vera, session_id, "operations", number)
     assert seen["message"] == "a frame you may not see has no stars, f1 has 3."
 
