@@ -441,6 +441,16 @@ async def test_a_session_is_shared_with_so_many_and_no_more(world, alice, sessio
     assert (reply.status_code, "as many as there may be" in body_of(reply)["detail"]) == (409, True)
 
 
+async def test_with_whom_else_is_not_read_to_find_what_is_shared_with_one(world, alice, vera, session_id):
+    group = body_of(await alice.post("/api/groups/", json={"name": next(words)}))["id"]
+    await alice.put(f"/api/groups/{group}/members/vera/")
+    await share(alice, session_id, group, "viewer", kind="groups")
+    joint = await world.operations._rights._sessions.find_any_joint(username="vera", groups={group}, link_hash=None)
+    assert [each.who for each in joint[session_id].shares] == [("vera", None), (None, group)]
+    own = await world.operations._rights._sessions.find_any_joint(username="alice", groups=(), link_hash=None)
+    assert (own[session_id].owner, own[session_id].shares) == ("alice", ())
+
+
 async def test_a_viewer_leaves(alice, vera, session_id):
     await unshare(vera, session_id, "vera")
     assert (await vera.get(sessions(session_id))).status_code == 404
