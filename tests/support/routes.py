@@ -67,6 +67,8 @@ def route_row(method, path, route):
     limits = [f"`DATALAB_{name.upper()}`" for name in rules.limits]
     if method not in {"any", "websocket"} and rules.changes(method):
         limits.append("`DATALAB_WRITES_PER_MINUTE`")
+        if rules.audited and rules.access in {Access.PUBLIC, Access.OWN_CHECK}:
+            limits.append("`DATALAB_UNKNOWN_WRITES_PER_MINUTE`")
     if rules.large_answer:
         limits.append("`DATALAB_ANSWER_BYTES_IN_HAND`")
     events = ", ".join(f"`{event.type_name()}`" for event in rules.emits)

@@ -142,10 +142,30 @@ async def test_entries_go_when_they_have_had_their_time(world, alice):
     assert (entry["expires_at"] - entry["at"]).days == 365
 
 
-async def test_changes_by_one_caller_hold_up_nobody_else(world, alice):
+def writes_of(world):
     layer = world.app.middleware_stack
     while not isinstance(layer, Writes):
         layer = getattr(layer, "app", None) or layer._app
+    return layer
+
+
+async def test_who_is_not_known_fills_no_log(world, alice, monkeypatch):
+    monkeypatch.setattr(writes_of(world), "_unknown", Allowance(per_s=1 / 60, burst_s=120))
+    async with world.client() as nobody:
+        # Refused, and kept; a year long.
+        refused = [await nobody.put("/abc/config", json={"site": "abc"}) for _ in range(3)]
+        assert [reply.status_code for reply in refused] == [403, 403, 429]
+        told = await nobody.post("/authprofile/addupdateuser/", json={}, headers={"Authorization": "Server guess"})
+        assert told.status_code == 429
+        ids = [reply.headers["X-Correlation-Id"] for reply in (*refused, told)]
+        assert await world.database["audit_log"].count_documents({"_id": {"$in": ids}}) == 2
+        # What is not kept there is counted apart.
+        assert (await nobody.post("/api/api-token-auth/", json={})).status_code == 400
+    assert (await alice.post("/api/datasessions/", json={"name": "S"})).status_code == 201
+
+
+async def test_changes_by_one_caller_hold_up_nobody_else(world, alice):
+    layer = writes_of(world)
     generous, layer._allowance = layer._allowance, Allowance(per_s=1 / 60, burst_s=180)
     try:
         async with world.client("root") as root:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from datalab.client.feed import FeedClient, FeedRefusedError
 from datalab.platform.allowance import Allowance
 from session_api.accounts.login import LoginService
-from support.session_api import body_of, running_world
+from support.session_api import body_of, frame_document, running_world
 
 LOGIN = "/api/api-token-auth/"
 PASSWORD = "correct horse battery"
@@ -181,6 +182,58 @@ async def test_an_address_tries_so_often(world, client, monkeypatch):
     assert int(replies[-1].headers["Retry-After"]) >= 1
 
 
+async def meanwhile(world, monkeypatch, client, name, change):
+    """Log in, with something changed right after the password was compared; return the answer."""
+    hashes = world.service(LoginService)._hashes
+    compare = hashes.is_right
+
+    async def compared(password, known):
+        is_right = await compare(password, known)
+        monkeypatch.setattr(hashes, "is_right", compare)
+        await change()
+        return is_right
+
+    monkeypatch.setattr(hashes, "is_right", compared)
+    return await log_in(client, name, PASSWORD)
+
+
+async def test_who_logs_in_while_another_password_is_set_is_not_logged_in(world, root, client, monkeypatch):
+    await user_with_password(world, root, "ruth")
+
+    async def set_another():
+        assert (await root.put("/api/users/ruth/password/", json={"password": "another one"})).status_code == 204
+
+    reply = await meanwhile(world, monkeypatch, client, "ruth", set_another)
+    assert (reply.status_code, body_of(reply)) == (401, UNABLE)
+    assert await world.database["tokens"].count_documents({"username": "ruth", "purpose": "login"}) == 0
+    assert (await log_in(client, "ruth", "another one")).status_code == 200
+
+
+async def test_a_dated_hash_is_renewed_and_never_in_the_place_of_another_password(world, root, client, monkeypatch):
+    hashes, passwords = world.service(LoginService)._hashes, world.database["passwords"]
+    await user_with_password(world, root, "sara")
+    first = (await passwords.find_one({"_id": "sara"}))["hash"]
+    monkeypatch.setattr(hashes, "is_dated", lambda _: True)
+    assert (await log_in(client, "sara", PASSWORD)).status_code == 200
+    assert (await passwords.find_one({"_id": "sara"}))["hash"] != first
+
+    async def set_another():
+        assert (await root.put("/api/users/sara/password/", json={"password": "another one"})).status_code == 204
+
+    await meanwhile(world, monkeypatch, client, "sara", set_another)
+    assert (await log_in(client, "sara", PASSWORD)).status_code == 401
+    assert (await log_in(client, "sara", "another one")).status_code == 200
+
+
+async def test_a_password_that_is_not_compared_counts_as_no_try(world, root, client, monkeypatch):
+    await user_with_password(world, root, "tess")
+    monkeypatch.setattr("session_api.accounts.passwords._MOST_WAITING", 0)
+    replies = [await log_in(client, "tess", PASSWORD) for _ in range(TRIES + 1)]
+    assert {reply.status_code for reply in replies} == {429}
+    monkeypatch.undo()
+    assert (await log_in(client, "tess", PASSWORD)).status_code == 200
+
+
 async def test_few_passwords_are_compared_at_once(world, root, client):
     await user_with_password(world, root, "jo")
     await world.database["login_tries"].delete_many({})
@@ -192,11 +245,13 @@ async def test_few_passwords_are_compared_at_once(world, root, client):
 @pytest.mark.parametrize(
     ("scopes", "may"),
     [
-        (["read"], set()),
-        (["read", "write"], {"session"}),
-        (["read", "ingest"], {"config"}),
+        (["read"], {"sessions"}),
+        (["ingest"], {"config"}),
+        ([], set()),
+        (["read", "write"], {"sessions", "session"}),
+        (["read", "ingest"], {"sessions", "config"}),
         (["admin"], {"users"}),
-        (["read", "write", "ingest", "admin"], {"session", "config", "users"}),
+        (["read", "write", "ingest", "admin"], {"sessions", "session", "config", "users"}),
     ],
 )
 async def test_a_token_is_good_for_its_scopes(world, root, client, scopes, may):
@@ -204,14 +259,40 @@ async def test_a_token_is_good_for_its_scopes(world, root, client, scopes, may):
         await world.add_user("kim", superuser=True, ingests=["tst"])
     made = body_of(await root.post("/api/users/kim/tokens/", json={"scopes": scopes, "lifetime_s": 3600}))
     headers = token(made["token"])
-    assert (await client.get("/api/datasessions/", headers=headers)).status_code == 200
     asked = {
+        "sessions": await client.get("/api/datasessions/", headers=headers),
         "session": await client.post("/api/datasessions/", json={"name": "S"}, headers=headers),
         "config": await client.put("/tst/config", json={"site": "tst"}, headers=headers),
         "users": await client.patch("/api/users/kim/", json={"active": True}, headers=headers),
     }
     assert {name for name, reply in asked.items() if reply.is_success} == may
     assert {reply.status_code for name, reply in asked.items() if name not in may} <= {403}
+
+
+async def test_a_token_of_an_observatory_opens_nothing_of_its_users(world, root, client):
+    await world.add_user("lars", proposals=["P1"], ingests=["tst"])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await world.add_frames(frame_document("closed", public_date=tomorrow, proposal_id="P1"), frame_document("open"))
+    async with world.client("lars") as lars:
+        session_id = await world.session(lars)
+        made = body_of(await lars.get("/api/frames/"))
+        link = body_of(await lars.post(f"/api/datasessions/{session_id}/link/"))["link"]
+    assert {each["basename"] for each in made["results"]} == {"closed", "open"}
+    limited = body_of(await root.post("/api/users/lars/tokens/", json={"scopes": ["ingest"]}))["token"]
+    headers = token(limited)
+    session = f"/api/datasessions/{session_id}/"
+    for path in (session, f"{session}operations/", f"{session}shares/", "/api/groups/"):
+        assert (await client.get(path, headers=headers)).status_code == 403
+    for path in ("/api/profile/", "/api/queues/"):
+        assert (await client.get(path, headers=headers)).status_code == 200
+    shown = body_of(await client.get("/api/frames/", headers=headers))
+    assert [each["basename"] for each in shown["results"]] == ["open"]
+    async with FeedClient(world.url.replace("http", "ws") + "/api/feed", token=limited) as feed:
+        with pytest.raises(FeedRefusedError, match="No DataSession"):
+            await feed.subscribe(sessions=[session_id])
+    read_only = token(body_of(await root.post("/api/users/lars/tokens/", json={"scopes": ["read"]}))["token"])
+    assert (await client.get(session, headers=read_only)).status_code == 200
+    assert (await client.get(session, headers={"X-Session-Link": link})).status_code == 200
 
 
 async def test_a_token_ends_when_it_was_said_to(world, root, client):

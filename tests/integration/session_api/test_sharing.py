@@ -174,6 +174,22 @@ async def test_what_was_made_of_a_closed_frame_is_shared_and_the_frame_is_not(wo
     assert found["count"] == 1
 
 
+async def test_a_message_names_no_closed_frame(world, alice, vera):
+    session_id = await world.session(alice)
+    await share(alice, session_id, "vera", "viewer")
+    inputs = {"input_files": [archive("closed"), archive("f1")]}
+    number = await world.operation(alice, session_id, input_data=inputs)
+    async with feed_of(world, "alice") as hers, feed_of(world, "vera") as feed:
+        for each in (hers, feed):
+            await each.subscribe(sessions=[session_id])
+        told = await world.fail(alice, session_id, number, message="closed has no stars, f1 has 3.")
+        assert told["message"] == (await take(hers, 1))[0].event.message == "closed has no stars, f1 has 3."
+        heard = (await take(feed, 1))[0].event
+        assert (heard.operation_id, heard.status, heard.message) == (number, "FAILED", "")
+    seen = await read(vera, session_id, "operations", number)
+    assert seen["message"] == "a frame you may not see has no stars, f1 has 3."
+
+
 async def test_who_shares_shares_no_longer_than_they_may_read(world, alice, root, vera):
     await world.add_user("former", proposals=["P1"])
     async with world.client("former") as former:
@@ -423,6 +439,16 @@ async def test_a_session_is_shared_with_so_many_and_no_more(world, alice, sessio
     await world.database["sessions"].update_one({"_id": session_id}, {"$set": {"shares": full}})
     reply = await alice.put(sessions(session_id, "shares", "users", "bob"), json={"role": "viewer"})
     assert (reply.status_code, "as many as there may be" in body_of(reply)["detail"]) == (409, True)
+
+
+async def test_with_whom_else_is_not_read_to_find_what_is_shared_with_one(world, alice, vera, session_id):
+    group = body_of(await alice.post("/api/groups/", json={"name": next(words)}))["id"]
+    await alice.put(f"/api/groups/{group}/members/vera/")
+    await share(alice, session_id, group, "viewer", kind="groups")
+    joint = await world.operations._rights._sessions.find_any_joint(username="vera", groups={group}, link_hash=None)
+    assert [each.who for each in joint[session_id].shares] == [("vera", None), (None, group)]
+    own = await world.operations._rights._sessions.find_any_joint(username="alice", groups=(), link_hash=None)
+    assert (own[session_id].owner, own[session_id].shares) == ("alice", ())
 
 
 async def test_a_viewer_leaves(alice, vera, session_id):
@@ -676,6 +702,20 @@ async def test_groups_have_their_limits(world, bob, monkeypatch):
     owned = await world.database["groups"].count_documents({"owner": "bob"})
     monkeypatch.setattr("session_api.groups.service.MAX_GROUPS", owned)
     assert (await bob.post("/api/groups/", json={"name": next(words)})).status_code == 409
+
+
+async def test_nobody_is_given_more_groups_than_one_may_own(world, alice, bob, monkeypatch):
+    group = body_of(await alice.post("/api/groups/", json={"name": next(words)}))["id"]
+    path = f"/api/groups/{group}"
+    assert (await alice.put(f"{path}/members/bob/")).status_code == 200
+    owned = await world.database["groups"].count_documents({"owner": "bob"})
+    monkeypatch.setattr("session_api.groups.service.MAX_GROUPS", owned)
+    refused = await alice.put(f"{path}/owner/", json={"user": "bob"})
+    assert (refused.status_code, body_of(refused)) == (
+        409,
+        {"detail": f"bob owns {owned} groups, which is as many as one user may."},
+    )
+    assert body_of(await alice.get(f"{path}/"))["owner"] == "alice"
 
 
 async def test_members_who_come_and_go_at_once(world, alice):

@@ -74,11 +74,13 @@ class LoginService:
         if await self._is_token_of(username, password):
             return password
         account = await self._users.find_any(username)
-        if not await self._is_password_of(username, password) or not _may_log_in(account):
+        known = await self._known_by(username, password)
+        token = await self._new_login(known) if known is not None and _may_log_in(account) else None
+        if token is None:
             _log.info("accounts.login_refused", address=address)
             raise AuthenticationError(_UNABLE)
         _log.info("accounts.logged_in", user=username, address=address)
-        return await self._new_login(username)
+        return token
 
     async def set_password(self, username: str, password: str) -> None:
         """Give a user a password, for a superuser. Who is logged in with the former one is not any more.
@@ -99,7 +101,7 @@ class LoginService:
             raise RefusedError("The operator's own token has no password.")
         if await self._users.password_of(caller.username) is not None:
             self._take_try(address)
-            if current is None or not await self._is_password_of(caller.username, current):
+            if current is None or await self._known_by(caller.username, current) is None:
                 raise FieldError({"current_password": ["This is not the password."]})
         await self._keep(account, password)
 
@@ -117,17 +119,21 @@ class LoginService:
             return False
         return user.username == username
 
-    async def _is_password_of(self, username: str, password: str) -> bool:
+    async def _known_by(self, username: str, password: str) -> Password | None:
+        """Return what the user's password is known by, None for any other one."""
+        self._hashes.demand_room()  # what is not compared is no try: others would have the name locked
         locked_s = await self._tries.begin(username, now=utc_now())
         if locked_s:
             raise LockedError(locked_s)
         known = await self._users.password_of(username)
         is_right = await self._hashes.is_right(password, None if known is None else known.hash)
-        if known is not None and is_right:
-            await self._tries.forget(username)
-            if self._hashes.is_dated(known.hash):
-                await self._users.keep_password(known.model_copy(update={"hash": await self._hashes.of(password)}))
-        return is_right
+        if known is None or not is_right:
+            return None
+        await self._tries.forget(username)
+        if self._hashes.is_dated(known.hash):
+            renewed = known.model_copy(update={"hash": await self._hashes.of(password)})
+            await self._users.renew_password(known, renewed)
+        return known
 
     async def _keep(self, account: Account, password: str) -> None:
         if account.origin is not Origin.HERE:
@@ -139,8 +145,12 @@ class LoginService:
         await self._tries.forget(account.username)
         _log.info("accounts.password_set", user=account.username)
 
-    async def _new_login(self, username: str) -> str:
-        token, now = new_token(), utc_now()
+    async def _new_login(self, known: Password) -> str | None:
+        """Return a new token, None if the user has got another password meanwhile.
+
+        Who sets a password stores it, and then takes the tokens away: it is seen here, or this one is among them.
+        """
+        username, token, now = known.username, new_token(), utc_now()
         await self._users.add_token(
             Token(
                 token_hash=token_hash(token),
@@ -150,6 +160,10 @@ class LoginService:
                 expires_at=now + self._lifetime,
             )
         )
+        present = await self._users.password_of(username)
+        if present is None or present.changed != known.changed:
+            await self._users.remove_token_hash(token_hash(token))
+            return None
         await self._users.trim_logins(username, most=_MOST_LOGINS)
         return token
 

@@ -24,8 +24,8 @@ class Origin(StrEnum):
 class Scope(StrEnum):
     """What a token may be used for, of what its user may do."""
 
-    READ = "read"
-    WRITE = "write"  # change what is the user's own
+    READ = "read"  # see what is the user's own, or shown to them
+    WRITE = "write"  # change what is the user's own, and see it
     INGEST = "ingest"  # add files of sites, speak for observatories
     ADMIN = "admin"  # look after the system
 

@@ -63,9 +63,13 @@ class PasswordHashes:
         """Tell whether a hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(known)
 
-    async def _beside(self, work: Callable[[], T]) -> T:
+    def demand_room(self) -> None:
+        """Raise `TooManyError` while as many are waiting as may."""
         if self._waiting >= _MOST_WAITING:
             raise TooManyError("many passwords are being checked", retry_after_s=2)
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        self.demand_room()
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -67,7 +67,9 @@ class _Answer:
 class ObservationPortal:
     """Asks once for each token, however many show it at the same time, and remembers the answer, also a no.
 
-    Answers are known by the hash of the token. `transport` is for tests.
+    Answers are known by the hash of the token, those it knows apart from those it does not: whoever makes up tokens
+    neither has the others forgotten, nor stands in their way when they have to be asked for again. `transport` is for
+    tests.
     """
 
     def __init__(
@@ -87,9 +89,11 @@ class ObservationPortal:
         # No redirects: the token would be sent wherever one leads.
         self._client = httpx.AsyncClient(timeout=timeout_s, transport=transport, follow_redirects=False)
         self._known: OrderedDict[str, _Answer] = OrderedDict()
+        self._unknown: OrderedDict[str, _Answer] = OrderedDict()
         self._asking: dict[str, asyncio.Task[PortalProfile | None]] = {}
         self._allowance = Allowance(per_s=_QUESTIONS_PER_S, burst_s=_BURST_S, clock=clock)
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places_of_known = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self) -> None:
         """Nothing is asked before somebody shows a token."""
@@ -102,29 +106,32 @@ class ObservationPortal:
     async def profile_of(self, token: str, *, token_hash: str) -> PortalProfile | None:
         """Return whose a token is, None if the portal knows nobody. Raises `TransientError` if it does not tell."""
         known = self._known.get(token_hash)
-        if known is not None and self._clock() < known.until:
-            return known.profile
+        answer = known or self._unknown.get(token_hash)
+        if answer is not None and self._clock() < answer.until:
+            return answer.profile
         asking = self._asking.get(token_hash)
         if asking is None:
-            if not self._allowance.take(""):
+            if known is None and not self._allowance.take(""):
                 raise TransientError("many unknown tokens are being checked with the observation portal")
-            asking = self._asking[token_hash] = asyncio.create_task(self._ask(token, token_hash))
+            places = self._places if known is None else self._places_of_known
+            asking = self._asking[token_hash] = asyncio.create_task(self._ask(token, token_hash, places))
             asking.add_done_callback(lambda _: self._asking.pop(token_hash, None))
         # Who asked first may leave: the others wait for the same answer.
         return await asyncio.shield(asking)
 
-    async def _ask(self, token: str, token_hash: str) -> PortalProfile | None:
+    async def _ask(self, token: str, token_hash: str, places: asyncio.Semaphore) -> PortalProfile | None:
         try:
-            async with asyncio.timeout(self._timeout_s), self._places:
+            async with asyncio.timeout(self._timeout_s), places:
                 profile = await self._profile(token)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
             _log.warning("accounts.portal_silent", url=self._url, reason=type(error).__name__)
             raise TransientError(_AWAY) from None  # nothing of the request, which has the token in it
-        keep_s = self._keep_unknown_s if profile is None else self._keep_s
-        self._known.pop(token_hash, None)
-        self._known[token_hash] = _Answer(profile, self._clock() + keep_s)
-        if len(self._known) > _MOST_KNOWN:
-            self._known.popitem(last=False)
+        answers, keep_s = (self._unknown, self._keep_unknown_s) if profile is None else (self._known, self._keep_s)
+        for each in (self._known, self._unknown):
+            each.pop(token_hash, None)
+        answers[token_hash] = _Answer(profile, self._clock() + keep_s)
+        if len(answers) > _MOST_KNOWN:
+            answers.popitem(last=False)
         return profile
 
     async def _profile(self, token: str) -> PortalProfile | None:

@@ -161,6 +161,16 @@ class AccountRepository:
         """Keep it in the place of the former one."""
         await self._passwords.upsert(password)
 
+    async def renew_password(self, former: Password, renewed: Password) -> bool:
+        """Keep it in the place of this former one; return False if that is another one by now."""
+        query = {"_id": former.username, "hash": former.hash}
+        return await self._passwords.update(query, {"$set": renewed.model_dump(include={"hash"})})
+
+    async def remove_token_hash(self, token_hash: str) -> None:
+        """Make one token invalid."""
+        with self._known.forgotten():
+            await self._tokens.delete({"_id": token_hash})
+
     async def _remove_credentials(self, username: str) -> None:
         await self._passwords.delete({"_id": username})
         await self.remove_token_hashes(username)

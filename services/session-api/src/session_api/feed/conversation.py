@@ -311,7 +311,7 @@ class FeedConversation:
         floor = self._queue.floors.get(item.subject)
         if floor is None or item.sequence <= floor or not await self._may_hear(item):
             return
-        await self._outlet.send(item.text, item.frame)
+        await self._outlet.send(*item.said_to(self.user))
         self._last_sent = item.sequence
         self._metrics.sent(replayed=replayed)
         if isinstance(item.event, SessionDeleted):

@@ -17,6 +17,7 @@ from datalab.events.feed import (
     FrameChanged,
     FrameDeleted,
     ItemEnqueued,
+    OperationChanged,
     PublicSiteEvent,
     SessionFeedEvent,
     feed_event_adapter,
@@ -24,9 +25,11 @@ from datalab.events.feed import (
 from datalab.events.site_status import SiteStatusChanged
 from datalab.platform.bus.streams import StoredMessage, StreamPosition
 from session_api.feed.topics import datastream_frame, datastream_text, status_data
+from session_api.operations.model import OperationStatus
 from session_api.web.user import User
 
 _FINAL_TEXT = 0x81
+_FAILED = OperationStatus.FAILED.shown
 
 
 class CloseCode(IntEnum):
@@ -101,8 +104,23 @@ class FeedItem:
     def read(cls, message: StoredMessage) -> FeedItem:
         """Raises `pydantic.ValidationError` for what is not a feed event."""
         event = feed_event_adapter.validate_json(message.body)
-        text = f'{{"type":"event","sequence":{message.sequence},"event":{message.body.decode()}}}'
+        text = _event_text(message.sequence, message.body)
         return cls(message.sequence, message.subject, event, text, text_frame(text), len(message.body))
+
+    def said_to(self, user: User) -> tuple[str, bytes]:
+        """Return what a client gets, and how it is sent.
+
+        Why an operation of somebody else failed is read by REST: the text may name frames that the client may not know.
+        """
+        event = self.event
+        if isinstance(event, OperationChanged) and event.message and event.status == _FAILED:
+            return (self.text, self.frame) if event.owner == user.username else self._without_message
+        return self.text, self.frame
+
+    @cached_property
+    def _without_message(self) -> tuple[str, bytes]:
+        text = _event_text(self.sequence, self.event.model_copy(update={"message": ""}).encode())
+        return text, text_frame(text)
 
     @cached_property
     def datastream(self) -> tuple[str, bytes] | None:
@@ -128,6 +146,10 @@ class LiveStatus:
     @cached_property
     def for_datastream(self) -> tuple[str, bytes]:
         return _text_and_frame(datastream_frame("sitestatus", self.event.site, status_data(self.event)))
+
+
+def _event_text(sequence: int, body: bytes) -> str:
+    return f'{{"type":"event","sequence":{sequence},"event":{body.decode()}}}'
 
 
 def _text_and_frame(content: Mapping[str, Any]) -> tuple[str, bytes]:

@@ -44,7 +44,7 @@ class NewOwner(Form):
 
 
 @router.get("", response_model=Page[GroupView], responses=BAD_FIELDS, summary="List the groups you are in")
-@access(Access.USER)
+@access(Access.USER, personal=True)
 async def list_groups(request: Request, caller: Caller, window: PageWindow, groups: Groups) -> Response:
     count, found = await groups.page(caller, window)
     return page_reply(request, window, count, list(map(group_view, found)))
@@ -59,7 +59,7 @@ async def create_group(caller: Caller, form: GroupForm, groups: Groups) -> Respo
 
 
 @router.get("/{group_id}", response_model=GroupView, summary="Read a group")
-@access(Access.USER)
+@access(Access.USER, personal=True)
 async def get_group(caller: Caller, group_id: RowId, groups: Groups) -> Response:
     return JsonReply(group_view(await groups.get(caller, group_id)))
 

@@ -95,9 +95,11 @@ class GroupService:
 
     async def give(self, caller: User, group_id: int, username: str) -> Group:
         """Make another member the owner. Raises `UserNotFoundError` for who is none."""
-        await self._owned(caller, group_id)
-        if await self._users.find_any(username) is None:
+        group = await self._owned(caller, group_id)
+        if await self._users.find_any(username) is None or username not in group.members:
             raise UserNotFoundError
+        if username != caller.username and await self._groups.count_owned(username) >= MAX_GROUPS:
+            raise ConflictError(f"{username} owns {MAX_GROUPS} groups, which is as many as one user may.")
         match await self._groups.give(caller.username, group_id, username):
             case None:
                 raise ConflictError(f"{username} owns another group of that name: rename it first.")

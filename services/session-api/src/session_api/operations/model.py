@@ -40,6 +40,8 @@ from session_api.operations.inputs import FoundFile
 from session_api.operations.restrictions import Restriction, united
 
 _HIDDEN = "The output was made from frames that you may no longer read."
+#: What a message says in the place of a frame's name.
+_SOME_FRAME = "a frame you may not see"
 #: How many of the operations it waits for an operation names.
 _MOST_NAMED = 3
 #: Begins the message of an operation that waits for a server.
@@ -242,7 +244,10 @@ class Operation(StoredDocument):
                 for each in result.output_files
             )
             result = result.model_copy(update={"output_files": outputs})
-        return self.model_copy(update={"input_data": shown, "result": result})
+        message = self.message
+        for name in sorted(hidden, key=len, reverse=True):  # one may be the beginning of another
+            message = message.replace(name, _SOME_FRAME)
+        return self.model_copy(update={"input_data": shown, "result": result, "message": message})
 
     def after(self, report: OperationReport, *, now: datetime) -> Operation:
         """Return the operation as the report leaves it; the operation itself if the report is old news.

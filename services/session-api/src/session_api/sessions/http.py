@@ -76,7 +76,7 @@ async def _chosen(
 
 
 @router.get("", response_model=Page[SessionView], responses={**BAD_FIELDS, **UNCHANGED}, summary="List your sessions")
-@access(Access.USER, large_answer=True, provided=OWN)
+@access(Access.USER, large_answer=True, provided=OWN, personal=True)
 async def list_sessions(
     request: Request,
     caller: Caller,

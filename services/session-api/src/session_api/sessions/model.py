@@ -117,12 +117,13 @@ class SessionFilter:
 
 def role_in(session: Session | SessionStanding, caller: User, groups: Collection[int]) -> Role | None:
     """Return what a member of these groups is in a session, None for who may not look at it."""
-    if caller.username and caller.username == session.owner:
+    is_known = bool(caller.username) and caller.reads
+    if is_known and caller.username == session.owner:
         return Role.OWNER
     roles = [
         each.role
         for each in session.shares
-        if (each.user is not None and each.user == caller.username) or each.group in groups
+        if is_known and ((each.user is not None and each.user == caller.username) or each.group in groups)
     ]
     if Role.EDITOR in roles:
         return Role.EDITOR

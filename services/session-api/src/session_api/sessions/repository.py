@@ -105,14 +105,21 @@ class SessionRepository:
     async def find_any_joint(
         self, *, username: str, groups: AbstractCollection[int], link_hash: str | None
     ) -> dict[int, SessionStanding]:
-        """Return who may do what in sessions shared with a user, or opened by a link, or of the user's and joint."""
+        """Return what a user may do in sessions shared with them, or opened by a link, or of the user's and joint.
+
+        What others may there stays in the store: others choose how many they share with somebody, and with how many
+        more; all of it would take seconds to read.
+        """
         alternatives: list[Document] = []
         if username:
             alternatives += [{"owner": username, "joint": True}, *_shared_with(username, groups)]
         if link_hash is not None:
             alternatives.append({"link.hash": link_hash})
         query = {"$or": alternatives, "deleted": False}
-        rows = await self._sessions.rows(query, _STANDING, sort=[("_id", DESCENDING)], limit=_MOST_JOINT)
+        own = {"$or": [{"$eq": ["$$each.user", {"$literal": username}]}, {"$in": ["$$each.group", sorted(groups)]}]}
+        shares = {"$filter": {"input": {"$ifNull": ["$shares", []]}, "as": "each", "cond": own}}
+        standing = {**_STANDING, "shares": shares}
+        rows = await self._sessions.rows(query, standing, sort=[("_id", DESCENDING)], limit=_MOST_JOINT)
         return {row["_id"]: SessionStanding.model_validate(row) for row in rows}
 
     async def any_opened_by(self, link_hash: str) -> bool:

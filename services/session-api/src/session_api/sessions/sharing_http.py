@@ -43,7 +43,7 @@ class NewOwner(Form):
 
 
 @router.get("/shares", response_model=SharingView, summary="Read with whom a session is shared")
-@access(Access.USER)
+@access(Access.USER, personal=True)
 async def get_shares(caller: Caller, session_id: RowId, shares: Shares) -> Response:
     return JsonReply(sharing_view(await shares.read(caller, session_id)))
 

@@ -49,7 +49,8 @@ class RouteRules:
     A route with a large answer is called when there is memory for one. One that `writes` is one whose method says so,
     unless it only asks in a body; it is `audited` unless its changes are kept track of elsewhere. `provided` says in
     words who of those who may call gets what they ask for, where the service decides that; `limits` names the settings
-    that bound what is asked for; `emits` are the events that a call can cause before it is answered. One of
+    that bound what is asked for; one that is `personal` shows what is its user's own, which tokens for other things do
+    not open; `emits` are the events that a call can cause before it is answered. One of
     `photon_ranch` says in its words that nobody is known, or may not do this.
     """
 
@@ -62,6 +63,7 @@ class RouteRules:
     provided: str = ""
     limits: tuple[str, ...] = ()
     emits: tuple[type[Event], ...] = ()
+    personal: bool = False
     photon_ranch: PhotonRanchRoute | None = None
 
     def changes(self, method: str) -> bool:
@@ -80,12 +82,13 @@ def access(
     provided: str = "",
     limits: tuple[str, ...] = (),
     emits: tuple[type[Event], ...] = (),
+    personal: bool = False,
 ) -> Callable[[EndpointT], EndpointT]:
     """Declare the rules of an endpoint: see `RouteRules`."""
 
     def declare(endpoint: EndpointT) -> EndpointT:
         vars(endpoint)[_ATTRIBUTE] = RouteRules(
-            who, max_body_bytes, streams_body, large_answer, writes, audited, provided, limits, emits
+            who, max_body_bytes, streams_body, large_answer, writes, audited, provided, limits, emits, personal
         )
         return endpoint
 

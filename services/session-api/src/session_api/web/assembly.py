@@ -65,7 +65,12 @@ def build(
             Middleware(StageRule),
             Middleware(Observation, metrics=HttpMetrics(core.registry)),
             Middleware(Authentication, identities=identities, open_link=open_link),
-            Middleware(Writes, audit=audit, per_minute=settings.writes_per_minute),
+            Middleware(
+                Writes,
+                audit=audit,
+                per_minute=settings.writes_per_minute,
+                unknown_per_minute=settings.unknown_writes_per_minute,
+            ),
             Middleware(
                 BodyLimit,
                 budget=bodies,

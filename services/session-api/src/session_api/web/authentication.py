@@ -72,7 +72,8 @@ class Authentication:
         except TransientError as error:
             await transient_reply(error)(scope, receive, send)
             return
-        if not _may_call(user, needed) or (is_write(scope) and not _is_for_writing(user, needed)):
+        is_for_it = _is_for_writing(user, needed) if is_write(scope) else _is_for_reading(user, rules)
+        if not _may_call(user, needed) or not is_for_it:
             await _forbidden(rules)(scope, receive, send)
             return
         scope["state"]["user"] = user
@@ -89,6 +90,11 @@ def _may_call(user: User | None, needed: Access) -> bool:
             return user is not None and user.ingests
         case _:
             return True
+
+
+def _is_for_reading(user: User | None, rules: RouteRules) -> bool:
+    """Tell whether a token may be used to see what a route shows; elsewhere, what is closed is not shown."""
+    return user is None or user.reads or not (rules.personal or rules.access is Access.READER)
 
 
 def _is_for_writing(user: User | None, needed: Access) -> bool:

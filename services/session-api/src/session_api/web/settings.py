@@ -29,5 +29,12 @@ class WebSettings(BaseSettings):
     writes_per_minute: int = Field(
         60_000, gt=0, description="changes by one user in a minute, or from one address, at one process"
     )
+    # 0.4 KB each in the audit log: 0.1 GB a day from one address that never stops.
+    unknown_writes_per_minute: int = Field(
+        200,
+        gt=0,
+        description="changes that are kept in the audit log, likewise, from one address by those who say not who they "
+        "are",
+    )
     page_size: int = Field(100, gt=0, description="entries of a list when the client names no limit")
     max_page_size: int = Field(1000, gt=0, description="most entries of a list, whatever limit the client names")

@@ -32,6 +32,11 @@ class User:
     link_hash: str | None = None
 
     @property
+    def reads(self) -> bool:
+        """Whether the token may be used to see what is the user's own, or closed and shown to them."""
+        return self.scopes is None or not self.scopes.isdisjoint({"read", "write"})
+
+    @property
     def ingests(self) -> bool:
         """Whether the user may add files of any site."""
         return self.superuser or bool(self.ingested_sites)
@@ -54,6 +59,8 @@ class User:
         """The proposals whose frames the user may see before they are public; None stands for all."""
         if self.superuser:
             return None
+        if not self.reads:
+            return frozenset()
         return self.proposals | {own_proposal(self.username)} if self.username else self.proposals
 
     def may_read(self, *, public_date: datetime | None, proposal_id: str | None, now: datetime) -> bool:

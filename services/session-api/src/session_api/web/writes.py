@@ -39,21 +39,24 @@ class AuditLog(Protocol):
 class Writes:
     """ASGI middleware behind the authentication: nothing is changed that is not in the audit log.
 
-    Each caller may change so much in a minute, in this process; whoever is not known, from their address.
+    Each caller may change so much in a minute, in this process; whoever is not known, from their address. Of what is
+    written down, those who are not known may ask far less: a year of it is kept, also of what they are refused.
     """
 
-    def __init__(self, app: ASGIApp, *, audit: AuditLog, per_minute: int) -> None:
+    def __init__(self, app: ASGIApp, *, audit: AuditLog, per_minute: int, unknown_per_minute: int) -> None:
         self._app = app
         self._audit = audit
         self._allowance = Allowance(per_s=per_minute / _MINUTE_S, burst_s=_MINUTE_S, clock=monotonic)
+        self._unknown = Allowance(per_s=unknown_per_minute / _MINUTE_S, burst_s=_MINUTE_S, clock=monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_write(scope):
             await self._app(scope, receive, send)
             return
+        audited = rules_for(scope).audited
         try:
-            self._take(scope)
-            if not rules_for(scope).audited:
+            self._take(scope, audited=audited)
+            if not audited:
                 await self._app(scope, receive, send)
                 return
             await self._begin(scope)
@@ -73,13 +76,14 @@ class Writes:
         finally:
             await self._audit.end(scope["state"]["correlation_id"], status=status)
 
-    def _take(self, scope: Scope) -> None:
+    def _take(self, scope: Scope, *, audited: bool) -> None:
         username, address = _username(scope), _address(scope)
         who = f"user {username}" if username else network_of(address)
-        if not self._allowance.take(who):
-            wait_s = max(1, math.ceil(self._allowance.wait_s(who)))
-            by = "you" if username else "your address"
-            raise TooManyError(f"too many changes by {by} in a minute", retry_after_s=wait_s)
+        for allowance in (self._allowance, self._unknown) if audited and not username else (self._allowance,):
+            if not allowance.take(who):
+                wait_s = max(1, math.ceil(allowance.wait_s(who)))
+                by = "you" if username else "your address"
+                raise TooManyError(f"too many changes by {by} in a minute", retry_after_s=wait_s)
 
     async def _begin(self, scope: Scope) -> None:
         route, parameters = place_of(scope)

@@ -57,14 +57,14 @@ async def begin(form: NewUpload, caller: Caller, uploads: Uploads) -> Response:
 
 
 @router.get("", response_model=Page[PersonalUploadView], responses=BAD_FIELDS, summary="List your uploads")
-@access(Access.USER, provided=OWN)
+@access(Access.USER, provided=OWN, personal=True)
 async def list_uploads(request: Request, window: PageWindow, caller: Caller, uploads: Uploads) -> Response:
     count, page = await uploads.page(caller, window)
     return page_reply(request, window, count, list(map(upload_view, page)))
 
 
 @router.get("/{upload_id}", response_model=PersonalUploadView, responses=NOT_FOUND, summary="See what became of it")
-@access(Access.USER, provided=OWN)
+@access(Access.USER, provided=OWN, personal=True)
 async def get_upload(upload_id: UploadId, caller: Caller, uploads: Uploads) -> Response:
     return JsonReply(upload_view(await uploads.get(caller, upload_id)))
 
