@@ -94,7 +94,11 @@ async def test_a_change_that_is_asked_for_by_get_is_kept_and_counted_as_well(wor
     reply = await alice.get("/control_room/tst/restart")
     entry = await entry_of(world, reply)
     assert (entry["route"], entry["about"]) == ("/control_room/{site}/restart", {"site": "tst"})
-    monkeypatch.setattr(Writes, "_take", lambda *_: (_ for _ in ()).throw(TooManyError("too many", retry_after_s=9)))
+
+    def refuse(*_, **__):
+        raise TooManyError("too many changes", retry_after_s=9)
+
+    monkeypatch.setattr(Writes, "_take", refuse)
     assert (await alice.get("/control_room/tst/restart")).status_code == 429
 
 
