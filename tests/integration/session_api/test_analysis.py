@@ -223,6 +223,7 @@ async def test_outputs_of_operations_are_looked_at(runner, world, alice, bob):
     assert f"/{stored_fits.key}?" in frame["url"]
     assert (await alice.get(f"/api/frames/{number}/")).json()["version_set"] == frame["version_set"]
     assert (await alice.get(f"/api/frames/{number}/headers/")).json()["data"]["NAXIS2"] == 80
+    assert world.caused.seen["GET", "/api/frames/{frame_id}/headers"]
     assert (await bob.get(f"/api/frames/?basename_exact={OUTPUT}")).json()["results"] == []
     for path in (f"{number}/", f"{number}/headers/", f"{number}/related/", f"{number + 1}/"):
         assert (await bob.get(f"/api/frames/{path}")).status_code == 404

@@ -32,6 +32,7 @@ ELSEWHERE = {
     ("POST", "/downloadzip"): "test_downloads.py::test_an_archive_has_one_file_of_each_image",
     ("POST", "/api/frames/zip"): "test_downloads.py::test_an_archive_of_frames_can_be_unpacked_on_the_way",
     ("GET", "/api/frames/{frame_id}/cutout"): "test_downloads.py::test_a_cutout",
+    ("GET", "/api/frames/{frame_id}/headers"): "test_analysis.py::test_outputs_of_operations_are_looked_at",
     ("GET", "/api/frame-funpack/{version_id}/funpack"): "test_downloads.py::test_a_version_unpacked",
 }
 

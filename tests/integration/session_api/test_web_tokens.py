@@ -95,7 +95,13 @@ def with_other_claims(issuer, **changes):
 
 
 MALLORY = new_key()
-NOW = int(time.time())
+
+
+def now():
+    """Return the time in whole seconds: at the time of a test, which may be long after this file was read."""
+    return int(time.time())
+
+
 ATTACKS = {
     # RFC 8725, 2.1: the algorithm is believed.
     "none": lambda issuer: without_signature(issuer, "none"),
@@ -124,7 +130,7 @@ ATTACKS = {
     "x5u": lambda issuer: issuer.token(key=MALLORY, header={"x5u": "http://127.0.0.1:9/cert.pem"}),
     "x5c": lambda issuer: issuer.token(key=MALLORY, header={"x5c": ["MIIB"]}),
     "a key of its own": lambda issuer: issuer.token(key=MALLORY, header={"jwk": published(MALLORY, "first")}),
-    "crit": lambda issuer: issuer.token(header={"crit": ["exp"], "exp": NOW}),
+    "crit": lambda issuer: issuer.token(header={"crit": ["exp"], "exp": now()}),
     # 2.7, 3.8, 3.9: for somebody else, of somebody else.
     "another audience": lambda issuer: issuer.token(aud="somebody-else"),
     "no audience": lambda issuer: issuer.token(aud=None),
@@ -134,10 +140,10 @@ ATTACKS = {
     "issuer without its slash": lambda issuer: issuer.token(iss=issuer.url.rstrip("/")),
     "no issuer": lambda issuer: issuer.token(iss=None),
     # When it counts.
-    "expired": lambda issuer: issuer.token(exp=NOW - 60),
+    "expired": lambda issuer: issuer.token(exp=now() - 60),
     "for ever": lambda issuer: issuer.token(exp=None),
-    "not yet": lambda issuer: issuer.token(nbf=NOW + 600),
-    "of tomorrow": lambda issuer: issuer.token(iat=NOW + 86_400),
+    "not yet": lambda issuer: issuer.token(nbf=now() + 600),
+    "of tomorrow": lambda issuer: issuer.token(iat=now() + 86_400),
     "until infinity": lambda issuer: issuer.token(exp=float("inf")),
     "until no number": lambda issuer: issuer.token(exp="soon"),
     # Whom it is for.
@@ -169,9 +175,9 @@ async def test_whatever_else_is_no_token(world, issuer, attack):
     assert await world.database["users"].count_documents({"origin": "issuer", "_id": {"$ne": "jwt|auth0|5f2a"}}) == 0
 
 
-@pytest.mark.parametrize("changes", [{"exp": NOW - 2}, {"nbf": NOW + 2}, {"aud": AUDIENCE}])
+@pytest.mark.parametrize("changes", [{"exp": -2}, {"nbf": 2}, {"aud": AUDIENCE}])
 async def test_clocks_may_be_a_little_wrong(client, issuer, changes):
-    times = {name: int(time.time()) + (-2 if name == "exp" else 2) for name in changes if name != "aud"}
+    times = {name: now() + off for name, off in changes.items() if name != "aud"}
     assert (await ask(client, issuer.token(**{**changes, **times}))).status_code == 200
 
 

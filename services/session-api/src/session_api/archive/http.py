@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from datalab.documents.document import Document
 from datalab.errors import UsageError
+from datalab.events.analysis import AnalysisRequested
 from session_api.archive.model import SCIENCE_TYPES, FrameFilter, FrameOrder, Place, Value, containing, header_term
 from session_api.archive.rows import row_of
 from session_api.archive.service import FrameService
@@ -288,7 +289,7 @@ async def get_frame(
 
 
 @router.get("/{frame_id}/headers", response_model=FrameHeader, responses=NOT_FOUND, summary="Read a frame's header")
-@access(Access.PUBLIC, provided=READABLE)
+@access(Access.PUBLIC, provided=READABLE, emits=(AnalysisRequested,))
 async def get_header(caller: Anybody, frame_id: RowId, frames: Frames) -> Response:
     return JsonReply({"data": await frames.header(caller, frame_id)})
 

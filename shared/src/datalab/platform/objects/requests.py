@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager
@@ -18,6 +18,8 @@ from datalab.platform.objects.errors import ReplyError
 from datalab.platform.objects.signing import ALGORITHM, BucketAddress, SigningKey
 from datalab.platform.settings import S3Settings
 
+#: What reads or stores an object as a whole, and never asks for more: there is no query.
+Method = Literal["GET", "HEAD", "PUT"]
 _SIGNED_HEADERS: Final = "host;x-amz-content-sha256;x-amz-date"
 
 
@@ -32,7 +34,13 @@ class ObjectRequests:
         self._key = SigningKey.of("", settings)
 
     def send(
-        self, method: str, key: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None, whole: bool = True
+        self,
+        method: Method,
+        key: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        whole: bool = True,
     ) -> BaseHTTPResponse:
         """Return the reply to a request; unless it is wanted `whole`, its body is still to be read, and closed.
 
