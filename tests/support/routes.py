@@ -65,7 +65,7 @@ def route_row(method, path, route):
     rules = declared_rules(route)
     who = who_may_call(rules.access) + (f": {rules.provided}" if rules.provided else "")
     limits = [f"`DATALAB_{name.upper()}`" for name in rules.limits]
-    if rules.writes and method in {"DELETE", "PATCH", "POST", "PUT"}:
+    if method not in {"any", "websocket"} and rules.changes(method):
         limits.append("`DATALAB_WRITES_PER_MINUTE`")
         if rules.audited and rules.access in {Access.PUBLIC, Access.OWN_CHECK}:
             limits.append("`DATALAB_UNKNOWN_WRITES_PER_MINUTE`")

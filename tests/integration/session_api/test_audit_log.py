@@ -8,6 +8,7 @@ from datalab.errors import OutageError
 from datalab.events.topology import PROJECTOR
 from datalab.platform.allowance import Allowance
 from session_api.accounts.audit import AuditService
+from session_api.web.failures import TooManyError
 from session_api.web.writes import Writes
 from support.session_api import body_of, running_world
 from support.waiting import until
@@ -87,6 +88,18 @@ async def test_what_was_refused_is_kept_and_what_only_asks_is_not(world, alice):
     assert (entry["username"], entry["route"], entry["about"]) == ("", "/{site}/config", {"site": "tst"})
     ids = [reply.headers["X-Correlation-Id"] for reply in other]
     assert await world.database["audit_log"].count_documents({"_id": {"$in": ids}}) == 0
+
+
+async def test_a_change_that_is_asked_for_by_get_is_kept_and_counted_as_well(world, alice, monkeypatch):
+    reply = await alice.get("/control_room/tst/restart")
+    entry = await entry_of(world, reply)
+    assert (entry["route"], entry["about"]) == ("/control_room/{site}/restart", {"site": "tst"})
+
+    def refuse(*_, **__):
+        raise TooManyError("too many changes", retry_after_s=9)
+
+    monkeypatch.setattr(Writes, "_take", refuse)
+    assert (await alice.get("/control_room/tst/restart")).status_code == 429
 
 
 async def test_who_may_read_it(world, opal):

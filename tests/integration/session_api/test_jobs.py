@@ -4,10 +4,13 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from datalab.errors import OutageError
 from session_api.jobs.service import JobService
+from session_api.web.write_limits import WriteLimits
 from support.pipe_clients import JobTaker
 from support.session_api import body_of, running_world
 from support.waiting import PATIENCE_S
@@ -59,6 +62,12 @@ async def received(client, site="tst", **more):
     reply = await client.post("/jobs/getnewjobs", content=json.dumps({"site": site, **more}), params=params)
     assert reply.status_code == 200, reply.text
     return body_of(reply)
+
+
+async def end_leases(world):
+    """Have the time end for which jobs were handed out."""
+    ago = datetime.now(UTC) - timedelta(seconds=1)
+    await world.database["jobs"].update_many({"status_again_at": {"$ne": None}}, {"$set": {"status_again_at": ago}})
 
 
 async def test_a_job_is_answered_with_what_is_stored(ada):
@@ -132,9 +141,8 @@ async def test_what_was_received_for_a_time_and_never_spoken_of_comes_again(worl
     assert len(await received(ada, lease_s=3600)) == 2
     await ada.post("/jobs/updatejobstatus", json={"site": "tst", "ulid": second, "newStatus": "STARTED"})
     assert await received(ada) == []
-    ago = datetime.now(UTC) - timedelta(seconds=1)
     for _ in range(2):
-        await world.database["jobs"].update_many({"status_again_at": {"$ne": None}}, {"$set": {"status_again_at": ago}})
+        await end_leases(world)
         assert [job["ulid"] for job in await received(ada)] in ([first], [])
     assert await received(ada) == []
 
@@ -148,12 +156,102 @@ async def test_calling_all_off_leaves_what_comes_after(ada):
     assert [job["statusId"] for job in recent][:3] == [f"CANCELED#{ulid}" for ulid in former]
 
 
+async def test_what_is_called_off_does_not_come_again_when_its_time_is_over(world, ada):
+    lent = (await ask(ada))["ulid"]
+    await received(ada, lease_s=3600)
+    off = (await ask(ada, action="cancel_all_commands"))["ulid"]
+    await end_leases(world)
+    assert [job["ulid"] for job in await received(ada)] == [off]
+    (former, _) = body_of(await ada.post("/jobs/getrecentjobs", json={"site": "tst"}))
+    assert (former["ulid"], former["statusId"]) == (lent, f"CANCELED#{lent}")
+
+
+async def test_what_comes_again_goes_to_one_of_those_who_ask_at_once(world, ada, monkeypatch):
+    asked = (await ask(ada))["ulid"]
+    await received(ada, lease_s=3600)
+    await end_leases(world)
+    jobs = world.service(JobService)._jobs
+    due_again = jobs.due_again
+    others = []
+
+    async def another_is_faster(*args):
+        found = await due_again(*args)
+        if not others:
+            others.append(None)
+            others.append(await received(ada, lease_s=3600))
+        return found
+
+    monkeypatch.setattr(jobs, "due_again", another_is_faster)
+    assert await received(ada, lease_s=3600) == []
+    assert [job["ulid"] for job in others[1]] == [asked]
+
+
+async def test_what_was_received_before_the_store_failed_is_handed_out(world, ada, monkeypatch):
+    asked = [(await ask(ada))["ulid"] for _ in range(3)]
+    jobs = world.service(JobService)._jobs
+    replace, left = jobs.replace, [2]
+
+    async def flaky(job):
+        if not left[0]:
+            monkeypatch.setattr(jobs, "replace", replace)
+            raise OutageError("the document store does not answer")
+        left[0] -= 1
+        await replace(job)
+
+    monkeypatch.setattr(jobs, "replace", flaky)
+    assert [job["ulid"] for job in await received(ada)] == asked[:2]
+    assert [job["ulid"] for job in await received(ada)] == asked[2:]
+
+
+async def test_who_leaves_before_the_answer_has_received_nothing(world, ada, monkeypatch):
+    asked = [(await ask(ada))["ulid"] for _ in range(2)]
+    service = world.service(JobService)
+    hand_out, put_back, done = service.hand_out, service.put_back, asyncio.Event()
+
+    async def late(*args, **kwargs):
+        found = await hand_out(*args, **kwargs)
+        await asyncio.sleep(0.7)
+        return found
+
+    async def noted(*args):
+        await put_back(*args)
+        done.set()
+
+    monkeypatch.setattr(service, "hand_out", late)
+    monkeypatch.setattr(service, "put_back", noted)
+    async with world.client("ada") as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/jobs/getnewjobs", json={"site": "tst"}, params={"lease_s": 9}, timeout=0.3)
+    async with asyncio.timeout(PATIENCE_S):
+        await done.wait()
+    monkeypatch.undo()
+    assert [job["ulid"] for job in await received(ada)] == asked
+
+
 async def test_a_site_whose_observatory_is_away_has_a_limit(ada):
     for _ in range(20):
         await ask(ada)
     reply = await ada.post("/jobs/newjob", json=ASKED)
     assert (reply.status_code, "has not asked for" in body_of(reply)["detail"]) == (429, True)
     await ask(ada, action="cancel_all_commands")  # always
+
+
+async def test_changes_of_jobs_are_told_on_the_feed_so_there_are_only_so_many(world, ada, monkeypatch):
+    ulids = [(await ask(ada))["ulid"] for _ in range(3)]
+    few = WriteLimits(what="changes of jobs", site_per_minute=3, address_per_minute=10)
+    monkeypatch.setattr(world.service(JobService), "_limits", few)
+    said = {"site": "tst", "ulid": ulids[0], "newStatus": "STARTED"}
+    assert (await ada.post("/jobs/updatejobstatus", json=said)).status_code == 200
+    assert [job["ulid"] for job in await received(ada)] == ulids[1:3]  # the first was spoken of
+    for reply in (
+        await ada.post("/jobs/updatejobstatus", json=said),
+        await ada.post("/jobs/newjob", json=ASKED),
+    ):
+        assert (reply.status_code, "changes of jobs" in body_of(reply)["detail"]) == (429, True)
+    off = (await ask(ada, action="cancel_all_commands"))["ulid"]  # always
+    assert await received(ada) == []  # in a while
+    monkeypatch.undo()
+    assert [job["ulid"] for job in await received(ada)] == [off]
 
 
 async def test_no_job_is_earlier_than_the_one_before_it(world, ada):

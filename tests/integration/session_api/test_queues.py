@@ -5,11 +5,13 @@ import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from datalab.cli.exit_codes import ExitCode
 from datalab.cli.main import app
+from datalab.errors import OutageError
 from datalab.events.feed import ItemEnqueued
 from datalab.events.topology import FEED
 from session_api.queues.repository import ItemRepository, QueueRepository
@@ -276,6 +278,109 @@ async def test_of_many_who_take_at_once_through_several_processes_each_gets_anot
     assert rows.count(None) == 15
 
 
+def fails(monkeypatch, owner, name, *, times, only=lambda *_, **__: True, after_the_fact=False):
+    """Have a call fail as if the store were away, once it is done or before."""
+    call, left = getattr(owner, name), [times]
+
+    async def flaky(*args, **kwargs):
+        fails = bool(left[0]) and only(*args, **kwargs)
+        left[0] -= fails
+        if fails and not after_the_fact:
+            raise OutageError("the document store does not answer")
+        answer = await call(*args, **kwargs)
+        if fails:
+            raise OutageError("the document store does not answer")
+        return answer
+
+    monkeypatch.setattr(owner, name, flaky)
+
+
+async def take_at_once(queue, names):
+    replies = await asyncio.gather(*(queue.post(f"/pipe/queue/{name}/dequeue") for name in names))
+    payloads = [body_of(reply)["payload"] for reply in replies if reply.status_code == 200]
+    return payloads, [reply.status_code for reply in replies if reply.status_code != 200]
+
+
+async def test_what_was_taken_is_handed_out_though_the_answer_of_the_store_was_lost(world, queue, monkeypatch):
+    items = world.service(QueueService)._items._items
+    for number in range(10):
+        await put(queue, number)
+    fails(monkeypatch, items, "update_each", times=1, after_the_fact=True)
+    # It does not answer at once when it is asked what was done, either.
+    fails(monkeypatch, items, "rows", times=1, only=lambda query, *_, **__: "claim" in query)
+    first, others = await take_at_once(queue, ["q"] * 10)
+    later, _ = await take_at_once(queue, ["q"] * (10 - len(first)))
+    assert (sorted(first + later), set(others)) == (list(range(10)), {503} if others else set())
+
+
+async def test_who_leaves_before_the_answer_takes_nothing_along(world, queue, monkeypatch):
+    items = world.service(QueueService)._items._items
+    for number in range(3):
+        await put(queue, number)
+    update_each, goes_on, waits = items.update_each, asyncio.Event(), asyncio.Event()
+
+    async def late(updates):
+        won = await update_each(updates)
+        waits.set()
+        await goes_on.wait()
+        return won
+
+    monkeypatch.setattr(items, "update_each", late)
+
+    async def impatient():
+        async with world.client() as client:
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post("/pipe/queue/q/dequeue", timeout=0.3)
+
+    first = asyncio.create_task(impatient())
+    await waits.wait()  # the second one waits for its turn meanwhile
+    await asyncio.gather(first, impatient())
+    await asyncio.sleep(1.2)
+    monkeypatch.undo()
+    goes_on.set()
+    assert [(await take(queue))["payload"] for _ in range(3)] == [0, 1, 2]
+
+
+async def test_what_was_taken_before_the_store_failed_is_handed_out(world, queue, monkeypatch):
+    """Some of a batch were taken by another process: those that were not, when more is asked for in vain."""
+    items = world.service(QueueService)._items
+    for number in range(6):
+        await put(queue, number)
+    queue_id = (await world.database["queues"].find_one({"live": True}))["_id"]
+    until_then = datetime.now(UTC) + timedelta(hours=1)
+    won = items._items.update_each
+    others = []
+
+    async def another_is_faster(updates):
+        if not others:
+            others.append(
+                await ItemRepository(database=world.database, relay=world.core.relay).take(
+                    queue_id, known_until=until_then
+                )
+            )
+            fails(monkeypatch, items._items, "rows", times=1, only=lambda query, *_, **__: "claim" not in query)
+        return await won(updates)
+
+    monkeypatch.setattr(items._items, "update_each", another_is_faster)
+    asked = [(queue_id, until_then)] * 3
+    taken = await items._take_all(asked)
+    assert [row["payload"] for row in taken[:2]] == ["1", "2"]
+    assert isinstance(taken[2], OutageError)
+
+
+async def test_a_queue_on_which_the_store_fails_takes_nothing_of_another(world, queue, monkeypatch):
+    items = world.service(QueueService)._items
+    await put(queue, 0)
+    await queue.post("/pipe/queue", json={"queue_name": "r"})
+    await queue.post("/pipe/enqueue", json={"queue_name": "r", "payload": 1})
+    ids = {row["name"]: row["_id"] async for row in world.database["queues"].find({"live": True})}
+    fails(monkeypatch, items._items, "rows", times=1, only=lambda query, *_, **__: query.get("queue_id") == ids["r"])
+    until_then = datetime.now(UTC) + timedelta(hours=1)
+    first, second = await items._take_all([(ids["r"], until_then), (ids["q"], until_then)])
+    assert (isinstance(first, OutageError), second["payload"]) == (True, "0")
+    assert body_of(await queue.post("/pipe/queue/r/dequeue"))["payload"] == 1
+
+
 # --- leases -----------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +428,16 @@ async def test_a_late_acknowledgement_is_refused_and_says_why(world, queue):
     assert reply.status_code == 404
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_a_borrower_whose_item_was_taken_by_another_meanwhile_is_told(world, queue, key):
+    await put(queue, 0)
+    former = await take(queue, **LEASE)
+    await end_leases(world)
+    await queue.post("/pipe/queue/q/dequeue", headers={} if key is None else {"Idempotency-Key": key})
+    reply = await queue.post("/pipe/queue/q/acknowledge", json=lease_of(former))
+    assert (reply.status_code, "done with, under another lease" in reply.text) == (409, True)
+
+
 async def test_a_lease_that_is_renewed_goes_on(world, queue):
     await put(queue, 0)
     lent = await take(queue, lease_s=1)
@@ -358,7 +473,10 @@ async def test_what_was_lent_out_too_often_is_dead_and_shown_until_it_is_put_bac
         }  # fmt: skip
         (dead,) = body_of(await pipe.get("/api/queues/q/items/?state=dead"))["results"]
         assert (dead["id"], dead["deliveries"], dead["lease_until"]) == (lent["id"], 3, None)
-        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"]]})
+        other = await put(queue, 2)
+        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"], other["id"]]})
+        assert (reply.status_code, (await take(queue))["id"]) == (404, other["id"])
+        reply = await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"], dead["id"]]})
         assert body_of(reply) == {"requeued": 1}
         assert (await pipe.post("/api/queues/q/requeue/", json={"items": [dead["id"]]})).status_code == 404
         assert body_of(await pipe.post("/api/queues/q/requeue/", json={})) == {"requeued": 0}

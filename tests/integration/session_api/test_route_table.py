@@ -65,6 +65,11 @@ def test_the_table_is_of_this_application(world):
     assert [row[:2] for row in ROWS] == [(method, path) for method, path, _ in described_routes(world.app)]
 
 
+def test_whatever_is_bounded_in_a_minute_is_said_of_its_routes():
+    said = {name for row in ROWS for name in re.findall(r"DATALAB_(\w+_PER_MINUTE)", row[4])}
+    assert said == {name.upper() for name in SessionApiSettings.model_fields if name.endswith("_per_minute")}
+
+
 @pytest.mark.parametrize("row", HTTP_ROWS, ids=ids)
 async def test_who_may_call(world, row):
     method, path, who = "GET" if row[0] == "any" else row[0], called(row[1]), row[2].partition(":")[0]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -209,6 +210,18 @@ async def test_two_processes_lose_nothing_of_each_other(world, observatory, envi
         for client in (observatory, other):
             names = values(body_of(await client.get("/status/tst/device"))["status"])["a"]["b"]
             assert names == {f"n{number}": number for number in range(24)}
+
+
+async def test_each_status_is_later_than_the_one_before_it(world, observatory, monkeypatch):
+    now = datetime.now(UTC)
+    monkeypatch.setattr(world.service(StatusService), "_clock", lambda: now)
+    times = []
+    for number in range(3):
+        check_done(await post(observatory, {"a": {"b": {"n": number}}}))
+        shown = body_of(await observatory.get("/status/tst/device"))
+        assert values(shown["status"]) == {"a": {"b": {"n": number}}}
+        times.append(shown["server_timestamp_ms"])
+    assert times == [int(now.timestamp() * 1000) + number for number in range(3)]
 
 
 async def test_one_of_each_interval_is_kept(observatory):

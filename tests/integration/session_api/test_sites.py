@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from starlette.routing import Match
 from typer.testing import CliRunner
 
 from datalab.cli.exit_codes import ExitCode
@@ -14,7 +15,9 @@ from datalab.client.rest import Datalab
 from datalab.errors import OutageError
 from datalab.events.envelope import utc_now
 from datalab.events.feed import SiteConfigured
+from session_api.sites.model import is_site
 from session_api.sites.service import SiteService
+from support.routes import described_routes
 from support.session_api import ADMIN_TOKEN, body_of, running_world
 
 CONFIGURATION = {
@@ -143,6 +146,19 @@ async def test_what_cannot_be_a_site_gets_no_configuration(world, site):
         assert "No site is called" in reply.json()["message"]
         assert (await root.delete(f"/dev/{site}/config")).status_code == 400
     assert await world.database["site_configs"].count_documents({"_id": unquote(site)}) == 0
+
+
+def test_no_site_is_called_as_other_routes_begin(world):
+    """It could be given a configuration that nobody could ask for."""
+    words = set()
+    for word in {path.split("/")[1] for _, path, _ in described_routes(world.app)} - {"{site}", ""}:
+        for path in (f"/{word}/config", f"/{word}/config/versions"):
+            scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+            first = next(route for route in world.app.routes if route.matches(scope)[0] is Match.FULL)
+            if not first.path.startswith("/{site}/"):
+                words.add(word)
+    assert "status" in words
+    assert [word for word in words if is_site(word)] == []
 
 
 async def test_together_they_are_no_more_than_one_answer(observatory):

@@ -67,3 +67,20 @@ async def test_who_stops_asking_holds_up_nobody_and_is_not_asked_for(answers):
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [outcomes[1], outcomes[3]] == [2, 6]
     assert answers.batches == [[1, 3]]
+
+
+async def test_what_nobody_waits_for_any_more_is_unwanted_before_the_next_are_answered(answers):
+    steps = []
+
+    async def unwanted(left):
+        steps.append((left, list(answers.batches)))
+
+    together = Together(answers, unwanted=unwanted)
+    asking = [asyncio.create_task(together.ask(number)) for number in (1, 2, 13)]
+    await answers.asked.wait()
+    late = asyncio.create_task(together.ask(3))
+    asking[0].cancel()
+    asking[2].cancel()
+    outcomes = await asyncio.gather(*asking, late, return_exceptions=True)
+    assert (outcomes[1], outcomes[3]) == (4, 6)
+    assert steps == [([2], [[1, 2, 13]])]

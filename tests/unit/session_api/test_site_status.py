@@ -210,3 +210,33 @@ async def test_only_the_newest_of_each_kind_waits_for_a_client_that_is_slow():
     event = event.model_copy(update={"site": "tst"})
     await bus.on_message(event.subject, event.encode())
     assert not mine.has_work
+
+
+async def test_what_another_process_tells_late_does_not_take_the_place_of_a_newer_status():
+    bus = Bus()
+    live, mine = LiveStatuses(bus), queue()
+    await live.start()
+    live.attach(mine, "tst")
+    tellers = [StatusTeller(bus=bus, interval_s=PATIENCE_S) for _ in range(2)]
+
+    async def hand_on():
+        event = await told(bus)
+        await bus.on_message(event.subject, event.encode())
+        heard = mine.pop_status()
+        return heard and (heard.event.kind, heard.event.server_timestamp_ms)
+
+    for teller in tellers:
+        await teller.start()
+    tellers[0].tell(status(kind="weather", timestamp_ms=1))
+    assert await hand_on() == ("weather", 1)
+    tellers[0].tell(status(timestamp_ms=1))  # waits: something has been told just now
+    tellers[1].tell(status(timestamp_ms=2))
+    assert await hand_on() == ("device", 2)
+    for teller in tellers:
+        await teller.stop()
+    assert await hand_on() is None
+    live.remove(mine)
+    live.attach(mine, "tst")
+    event = SiteStatusChanged(site="tst", kind="device", status={}, server_timestamp_ms=1)
+    await bus.on_message(event.subject, event.encode())
+    assert mine.has_work

@@ -17,7 +17,8 @@ class Together(Generic[AskedT, AnswerT]):
 
     `answer` returns the answers in the order of what was asked, an exception for who is to get one; what it raises is
     raised to all of them. It begins after each of them has asked: nobody is told what was true before.
-    A call answers what sums up to `most`, by the `size` of each, and never less than one.
+    A call answers what sums up to `most`, by the `size` of each, and never less than one. What nobody waits for any
+    more once it is there is `unwanted`.
     """
 
     def __init__(
@@ -26,8 +27,11 @@ class Together(Generic[AskedT, AnswerT]):
         *,
         most: int = 100,
         size: Callable[[AskedT], int] = lambda _: 1,
+        unwanted: Callable[[Sequence[AnswerT]], Awaitable[None]] | None = None,
     ) -> None:
+        """`unwanted` raises nothing; the next are answered after it."""
         self._answer = answer
+        self._unwanted = unwanted
         self._most = most
         self._size = size
         self._asking: deque[tuple[AskedT, asyncio.Future[AnswerT]]] = deque()
@@ -50,8 +54,13 @@ class Together(Generic[AskedT, AnswerT]):
                     answers = await self._answer([asked for asked, _ in batch])
                 except Exception as error:  # noqa: BLE001 - raised where somebody waits for it
                     answers = [error] * len(batch)
+                left: list[AnswerT] = []
                 for (_, waiting), answer in zip(batch, answers, strict=True):
+                    if waiting.done() and not isinstance(answer, Exception):
+                        left.append(answer)
                     _settle(waiting, answer)
+                if left and self._unwanted is not None:
+                    await self._unwanted(left)
         finally:
             self._answering = None
             for _, waiting in (*batch, *self._asking):  # the process ends

@@ -88,7 +88,7 @@ class ProfileView(TypedDict):
     summary="Log in as OCS clients do",
     openapi_extra=_BODY,
 )
-@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False)
+@access(Access.PUBLIC, max_body_bytes=_LARGEST_BYTES, audited=False, limits=("login_address_tries_per_minute",))
 async def log_in(request: Request, logins: Logins) -> Response:
     said = _fields(await request.body(), request.headers.get("content-type", ""))
     missing = [name for name in ("username", "password") if not isinstance(said.get(name), str) or not said[name]]

@@ -95,7 +95,7 @@ async def close(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     responses={200: TEXT, **TEXT_ERRORS, **_NO_ROOM},
     summary="Replace a site's control room by a new one",
 )
-@access(Access.PUBLIC, provided="open sites; others with a token for the site")
+@access(Access.PUBLIC, writes=True, provided="open sites; others with a token for the site")
 async def restart(caller: Anybody, site: SiteCode, rooms: Rooms) -> Response:
     try:
         await rooms.restart(caller, site)

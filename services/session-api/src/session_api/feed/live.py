@@ -29,6 +29,9 @@ class LiveStatuses:
     def __init__(self, bus: Broadcasts) -> None:
         self._bus = bus
         self._by_site: dict[str, set[ClientQueue]] = defaultdict(set)
+        #: When the newest of each kind was taken in, of sites somebody listens to. Each process tells what it has
+        #: stored, some later than others: what comes after a newer one is not how the site is.
+        self._newest_ms: dict[str, dict[str, int]] = defaultdict(dict)
 
     async def start(self) -> None:
         """Hear every broadcast from now on, until the connection is closed. Raises `TransientError`."""
@@ -37,6 +40,7 @@ class LiveStatuses:
 
     async def stop(self) -> None:
         self._by_site.clear()
+        self._newest_ms.clear()
 
     def attach(self, queue: ClientQueue, site: str) -> None:
         """Put what this site says into the queue from now on."""
@@ -47,6 +51,7 @@ class LiveStatuses:
         self._by_site[site].discard(queue)
         if not self._by_site[site]:
             del self._by_site[site]
+            self._newest_ms.pop(site, None)
         queue.drop_statuses(site)
 
     def remove(self, queue: ClientQueue) -> None:
@@ -55,7 +60,8 @@ class LiveStatuses:
             self.detach(queue, site)
 
     async def _hear(self, subject: str, body: bytes) -> None:
-        queues = self._by_site.get(subject.rpartition(".")[2])
+        site = subject.rpartition(".")[2]
+        queues = self._by_site.get(site)
         if not queues:  # reading what nobody here listens to would be most of the work
             return
         try:
@@ -63,5 +69,9 @@ class LiveStatuses:
         except ValidationError:
             _log.exception("feed.unreadable_status")
             return
+        newest_ms, taken_in_ms = self._newest_ms[site], status.event.server_timestamp_ms
+        if taken_in_ms < newest_ms.get(status.event.kind, taken_in_ms):
+            return
+        newest_ms[status.event.kind] = taken_in_ms
         for queue in queues:
             queue.offer_status(status)

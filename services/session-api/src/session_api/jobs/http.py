@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, NotRequired
 
 import orjson
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import JsonValue
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -16,7 +16,7 @@ from session_api.jobs.model import LARGEST_PARAMETERS_BYTES, LONGEST_TEXT, JobQu
 from session_api.jobs.service import JobService
 from session_api.web.access import Access, access
 from session_api.web.bodies import TOO_MANY, JsonObject, number_in
-from session_api.web.dependencies import Anybody, Caller, CorrelationId, provided
+from session_api.web.dependencies import Address, Anybody, Caller, CorrelationId, provided
 from session_api.web.photon_ranch import TEXT_ERRORS, Done, ResponseMetadata, done_metadata, photon_ranch_router
 from session_api.web.replies import JsonReply
 
@@ -24,6 +24,8 @@ _REQUIRED: Final = (
     "site", "device", "instance", "action", "user_name", "user_id", "optional_params", "required_params",
 )  # fmt: skip
 _DAY_MS: Final = 86_400_000
+#: Each change is told on the feed.
+_LIMITS: Final = ("job_changes_per_minute", "job_changes_address_per_minute")
 
 Jobs = Annotated[JobService, provided(JobService)]
 Seconds = Annotated[
@@ -74,14 +76,17 @@ class SaidView(TypedDict):
     responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Ask an observatory to do something",
 )
-@access(Access.USER, emits=(JobChanged,), limits=("job_max_unread",))
-async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
+@access(Access.USER, emits=(JobChanged,), limits=("job_max_unread", *_LIMITS))
+async def new_job(
+    caller: Caller, form: JsonObject, *, address: Address, request_id: CorrelationId, jobs: Jobs
+) -> Response:
     for name in _REQUIRED:
         if name not in form:
             raise UsageError(f"Error: missing required key {name}")
     job = await jobs.add(
         caller,
         _text(form, "site"),
+        address=address,
         device_type=_text(form, "device"),
         device_instance=_text(form, "instance"),
         action=_text(form, "action"),
@@ -99,21 +104,39 @@ async def new_job(caller: Caller, form: JsonObject, *, request_id: CorrelationId
     responses=TEXT_ERRORS,
     summary="Receive the jobs of a site that nobody has received",
 )
-@access(Access.PUBLIC, audited=False, provided="who speaks for the site", emits=(JobChanged,))
-async def get_new_jobs(caller: Anybody, form: JsonObject, jobs: Jobs, lease_s: Seconds = None) -> Response:
-    found = await jobs.hand_out(caller, _text(form, "site"), _queue(form), lease_s=lease_s)
+@access(Access.PUBLIC, audited=False, provided="who speaks for the site", limits=_LIMITS, emits=(JobChanged,))
+async def get_new_jobs(
+    request: Request, caller: Anybody, form: JsonObject, *, address: Address, jobs: Jobs, lease_s: Seconds = None
+) -> Response:
+    queue = _queue(form)
+    found = await jobs.hand_out(caller, _text(form, "site"), queue, lease_s=lease_s, address=address)
+    if found and await request.is_disconnected():  # observatories give up after some seconds, and ask again
+        await jobs.put_back(found, queue)
     return JsonReply([job.shown() for job in found])
 
 
-@router.post("/jobs/updatejobstatus", response_model=SaidView, responses=TEXT_ERRORS, summary="Say how far a job is")
-@access(Access.PUBLIC, audited=False, provided="who speaks for the site", emits=(JobChanged,))
-async def update_job_status(caller: Anybody, form: JsonObject, *, request_id: CorrelationId, jobs: Jobs) -> Response:
+@router.post(
+    "/jobs/updatejobstatus",
+    response_model=SaidView,
+    responses={**TEXT_ERRORS, **TOO_MANY},
+    summary="Say how far a job is",
+)
+@access(Access.PUBLIC, audited=False, provided="who speaks for the site", limits=_LIMITS, emits=(JobChanged,))
+async def update_job_status(
+    caller: Anybody, form: JsonObject, *, address: Address, request_id: CorrelationId, jobs: Jobs
+) -> Response:
     queue, seconds = _queue(form), _seconds(form.get("secondsUntilComplete"))
     status = _text(form, "newStatus")
     if not status or "#" in status:
         raise UsageError("newStatus is a text without #.")
     job = await jobs.say(
-        caller, _text(form, "site"), _text(form, "ulid"), queue=queue, status=status, seconds_until_complete=seconds
+        caller,
+        _text(form, "site"),
+        _text(form, "ulid"),
+        queue=queue,
+        status=status,
+        seconds_until_complete=seconds,
+        address=address,
     )
     said = {"ulid": job.ulid, "statusId": f"{status}#{job.ulid}", "secondsUntilComplete": seconds}
     return JsonReply({"ResponseMetadata": done_metadata(request_id), **said})

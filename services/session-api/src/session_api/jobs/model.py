@@ -71,6 +71,10 @@ class Job(StoredDocument):
     revision: int = 1
     expires_at: UtcDatetime
 
+    def standing(self, queue: JobQueue) -> tuple[str, datetime | None]:
+        """Return the status of the job in a queue, and when it is new again there, if ever."""
+        return getattr(self, queue.value), getattr(self, queue.again_at)
+
     def spoken_of(self, queue: JobQueue, status: str, *, again_at: datetime | None = None, **more: Any) -> Job:
         """Return the job with another status in a queue; `again_at` is when it is new again, if ever."""
         changes = {queue.value: status, queue.again_at: again_at, "revision": self.revision + 1, **more}

@@ -89,6 +89,10 @@ class JobRepository:
     async def unread(self, site: str, queue: JobQueue, *, limit: int) -> list[Job]:
         return await self._jobs.find({"site": site, queue: UNREAD}, sort=_IN_ORDER, limit=limit)
 
+    async def lent(self, site: str, queue: JobQueue, *, limit: int) -> list[Job]:
+        """Return jobs that were handed out for a time, over or not, and of which nothing was said."""
+        return await self._jobs.find({"site": site, queue.again_at: {"$type": "date"}}, sort=_IN_ORDER, limit=limit)
+
     async def recent(self, site: str, *, since_ms: int, limit: int, max_bytes: int) -> list[Job]:
         """Return the newest jobs of a site from a moment on, in their order."""
         newest = await self._jobs.find_within(

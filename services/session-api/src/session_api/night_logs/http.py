@@ -21,6 +21,7 @@ from session_api.web.replies import JsonReply, empty_reply, shown_datetime
 
 #: What the first service could keep of a note.
 _LARGEST_BYTES: Final = 400 * 1024
+_LIMITS: Final = ("night_log_per_minute", "night_log_address_per_minute")
 
 NightLogs = Annotated[NightLogService, provided(NightLogService)]
 Site = Annotated[SubjectToken, Path(description="the site's code")]
@@ -71,7 +72,13 @@ async def get_note(site: Site, notes: NightLogs) -> Response:
     responses={200: TEXT, **TEXT_ERRORS, **TOO_MANY},
     summary="Write the note of a site",
 )
-@access(Access.USER, max_body_bytes=_LARGEST_BYTES, provided="staff of the site", emits=(NightLogChanged,))
+@access(
+    Access.USER,
+    max_body_bytes=_LARGEST_BYTES,
+    provided="staff of the site",
+    limits=_LIMITS,
+    emits=(NightLogChanged,),
+)
 async def write_note(caller: Caller, site: Site, form: NoteForm, *, address: Address, notes: NightLogs) -> Response:
     await notes.write(caller, site, form.note_data, address=address)
     return TextReply("Note created successfully")
@@ -83,7 +90,7 @@ async def write_note(caller: Caller, site: Site, form: NoteForm, *, address: Add
     responses={**TEXT_ERRORS, **TOO_MANY},
     summary="Take the note of a site away",
 )
-@access(Access.USER, provided="staff of the site", emits=(NightLogChanged,))
+@access(Access.USER, provided="staff of the site", limits=_LIMITS, emits=(NightLogChanged,))
 async def delete_note(caller: Caller, site: Site, *, address: Address, notes: NightLogs) -> Response:
     await notes.remove(caller, site, address=address)
     return empty_reply()

@@ -30,6 +30,7 @@ from session_api.queues.views import (
 )
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, TOO_MANY, Confirmation, Form, JsonObject, Page
+from session_api.web.departures import while_there
 from session_api.web.dependencies import Anybody, Caller, provided
 from session_api.web.paging import PageWindow, page_reply
 from session_api.web.parameters import WITHOUT_NULLS
@@ -125,10 +126,16 @@ async def delete(caller: Anybody, name: QueueName, queues: Queues) -> Response:
 )
 @access(Access.PUBLIC, audited=False, provided=_OF_THE_SITE)
 async def dequeue(
-    caller: Anybody, name: QueueName, queues: Queues, lease_s: Seconds | None = None, key: Key = None
+    request: Request,
+    caller: Anybody,
+    name: QueueName,
+    *,
+    queues: Queues,
+    lease_s: Seconds | None = None,
+    key: Key = None,
 ) -> Response:
     if lease_s is None:
-        return JsonReply(taken_view(await queues.dequeue(caller, name, key=key)))
+        return JsonReply(taken_view(await while_there(request, queues.dequeue(caller, name, key=key))))
     return JsonReply(lease_view(await queues.lend(caller, name, lease_s)))
 
 

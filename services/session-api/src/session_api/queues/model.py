@@ -78,6 +78,10 @@ class Item(StoredDocument):
     expires_at: UtcDatetime
     key_digest: str | None = None
 
+    def is_dead(self, now: datetime) -> bool:
+        """Tell whether it was lent out for the last time, and that is over."""
+        return self.state is ItemState.LAST and self.free_at <= now
+
 
 def is_queue_name(name: str) -> bool:
     """Tell whether a queue can be called so, and be named in the path of a request."""

@@ -15,13 +15,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from datalab.documents.document import ASCENDING, Document, Index
+from datalab.errors import TransientError
 from datalab.events.envelope import Event, new_id, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import Collection
 from datalab.platform.documents.outbox import OutboxRelay
+from datalab.platform.logging import get_logger
 from datalab.platform.together import Together
 from session_api.queues.model import Group, Item, ItemState, Queue
 from session_api.web.window import Window
+
+_log = get_logger(__name__)
 
 _FREE: Final[Document] = {"$lte": ["$free_at", "$$NOW"]}
 _LENT: Final[Document] = {"$gt": ["$free_at", "$$NOW"]}
@@ -29,9 +33,13 @@ _IN_ORDER: Final = (("sequence", ASCENDING),)
 _WAITING_INDEX: Final = "waiting"
 #: Items taken together; 16 MB of payloads at the most.
 _MOST_AT_ONCE: Final = 40
+#: So often whoever took some items and was not answered looks which they are, and waits in between, in seconds: longer
+#: each time. What is not found out by then is lost, as if it had been handed out and the answer had not arrived.
+_MOST_LOOKS: Final = 4
+_LOOK_AGAIN_S: Final = 0.5
 #: What whoever takes an item is told.
 _HANDED_OUT: Final[Document] = dict.fromkeys(
-    ("queue_name", "payload", "sender", "created_at", "free_at", "deliveries", "lease", "state"), True
+    ("queue_name", "payload", "sender", "created_at", "free_at", "deliveries", "lease", "state", "expires_at"), True
 )
 _OPEN: Final[Document] = {"$in": [ItemState.WAITING, ItemState.LAST]}
 _GROUPS: Final[Mapping[Group, Document]] = {
@@ -137,7 +145,9 @@ class ItemRepository:
             ],
             relay=relay,
         )
-        self._taking: Together[tuple[str, datetime], Document | None] = Together(self._take_all, most=_MOST_AT_ONCE)
+        self._taking: Together[tuple[str, datetime], Document | None] = Together(
+            self._take_all, most=_MOST_AT_ONCE, unwanted=self._put_back
+        )
         self.ensure_indexes = self._items.ensure_indexes
 
     # --- coming -----------------------------------------------------------------------------------------------
@@ -166,12 +176,12 @@ class ItemRepository:
 
         Raises `DuplicateKeyError` if one was taken with this key.
         """
-        changes = {"$set": {"state": ItemState.TAKEN, "expires_at": known_until, "taken_with": key}}
+        changes = {"$set": {"state": ItemState.TAKEN, "expires_at": known_until, "taken_with": key, "lease": None}}
         return await self._items.change_first(
             _waiting(queue_id), changes, sort=_IN_ORDER, index=_WAITING_INDEX, fields=_HANDED_OUT, as_before=True
         )
 
-    async def _take_all(self, asked: Sequence[tuple[str, datetime]]) -> list[Document | None]:
+    async def _take_all(self, asked: Sequence[tuple[str, datetime]]) -> list[Document | Exception | None]:
         """Take an item for each who asks at the same time: of a queue, the first one for who asked first."""
         asking = Counter(queue_id for queue_id, _ in asked)
         known_until = max(until for _, until in asked)
@@ -179,31 +189,83 @@ class ItemRepository:
             *(self._take_first(queue_id, count, known_until) for queue_id, count in asking.items())
         )
         by_queue = {queue_id: iter(rows) for queue_id, rows in zip(asking, taken, strict=True)}
-        return [next(by_queue[queue_id], None) for queue_id, _ in asked]
+        return [next(by_queue[queue_id]) for queue_id, _ in asked]
 
-    async def _take_first(self, queue_id: str, count: int, known_until: datetime) -> list[Document]:
-        """Take the first free items, as many as there are: for sixteen, a third of what sixteen writes cost."""
+    async def _take_first(
+        self, queue_id: str, count: int, known_until: datetime
+    ) -> list[Document | TransientError | None]:
+        """Take the first free items, as many as there are: for sixteen, a third of what sixteen writes cost.
+
+        Who gets none gets None, or why it cannot be told: what was taken before the store failed is handed out.
+        """
         taken: list[Document] = []
-        while len(taken) < count:
-            found = await self._items.rows(
-                _waiting(queue_id), _HANDED_OUT, sort=_IN_ORDER, limit=count - len(taken), index=_WAITING_INDEX
-            )
-            if not found:
-                break
-            claim = new_id()
-            changes = {
-                "$set": {"state": ItemState.TAKEN, "expires_at": known_until, "claim": claim},
-                "$unset": {"payload": ""},
-            }
+        without: TransientError | None = None
+        try:
+            while len(taken) < count:
+                free = await self._items.rows(
+                    _waiting(queue_id), _HANDED_OUT, sort=_IN_ORDER, limit=count - len(taken), index=_WAITING_INDEX
+                )
+                if not free:
+                    break
+                won, without = await self._claim(free, known_until)
+                taken += won
+                if without is not None:
+                    break
+        except TransientError as error:
+            without = error
+        return [*taken, *[without] * (count - len(taken))]
+
+    async def _claim(
+        self, free: Sequence[Document], known_until: datetime
+    ) -> tuple[Sequence[Document], TransientError | None]:
+        """Take those of some items that nobody else has taken; return them, and what the store failed with.
+
+        A write whose answer is lost may have been done all the same: then these are nobody's but ours.
+        """
+        claim = new_id()
+        changes = {
+            "$set": {"state": ItemState.TAKEN, "expires_at": known_until, "claim": claim, "lease": None},
+            "$unset": {"payload": ""},
+        }
+        failure: TransientError | None = None
+        try:
             won = await self._items.update_each(
-                [({"_id": row["_id"], **_GROUPS[Group.WAITING]}, changes, ()) for row in found]
+                [({"_id": row["_id"], **_GROUPS[Group.WAITING]}, changes, ()) for row in free]
             )
-            if won < len(found):  # other processes took some of them meanwhile
-                query = {"_id": {"$in": [row["_id"] for row in found]}, "claim": claim}
+        except TransientError as error:
+            failure = error
+        else:
+            if won == len(free):
+                return free, None
+        query = {"_id": {"$in": [row["_id"] for row in free]}, "claim": claim}
+        for turn in range(_MOST_LOOKS):
+            try:
                 mine = {row["_id"] for row in await self._items.rows(query, {"_id": True})}
-                found = [row for row in found if row["_id"] in mine]
-            taken += found
-        return taken
+                return [row for row in free if row["_id"] in mine], failure
+            except TransientError as error:
+                failure = error
+                await asyncio.sleep(_LOOK_AGAIN_S * turn)
+        return [], failure
+
+    async def _put_back(self, taken: Sequence[Document | None]) -> None:
+        """Put items back into their places: who took them left before they could be handed out."""
+        rows = [row for row in taken if row is not None]
+        changes = [
+            {
+                "$set": {"state": ItemState.WAITING, "payload": row["payload"], "expires_at": row["expires_at"]},
+                "$unset": {"claim": ""},
+            }
+            for row in rows
+        ]
+        try:
+            await self._items.update_each(
+                [
+                    ({"_id": row["_id"], "state": ItemState.TAKEN}, change, ())
+                    for row, change in zip(rows, changes, strict=True)
+                ]
+            )
+        except TransientError as error:  # lost, as if the answer had not arrived
+            _log.warning("queues.not_put_back", items=[row["_id"] for row in rows], reason=error.message)
 
     async def find_taken(self, queue_id: str, key: str) -> Document | None:
         rows = await self._items.rows({"queue_id": queue_id, "taken_with": key}, _HANDED_OUT, limit=1)

@@ -269,11 +269,11 @@ class QueueService:
             while dead := await self._items.first(queue.queue_id, Group.DEAD, **window):
                 revived += sum([await self._revive(queue, item) for item in dead])
         else:
-            items = [await self._item(queue, item_id) for item_id in item_ids]
+            items = [await self._item(queue, item_id) for item_id in dict.fromkeys(item_ids)]
             for item in items:
-                if not await self._revive(queue, item):
+                if not item.is_dead(utc_now()):
                     raise NotFoundError(f"Item {item.item_id} of queue {name} is not dead.")
-            revived = len(items)
+            revived = sum([await self._revive(queue, item) for item in items])
         _log.info("queues.requeued", queue=name, items=revived)
         return revived
 

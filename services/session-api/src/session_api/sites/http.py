@@ -27,6 +27,7 @@ from session_api.web.replies import JsonReply, shown_datetime
 
 #: Twice what the first service could keep of a site, and several times what any site has.
 _LARGEST_BYTES: Final = 800 * 1024
+_LIMITS: Final = ("site_config_per_minute", "site_config_address_per_minute")
 
 Sites = Annotated[SiteService, provided(SiteService)]
 SiteCode = Annotated[str, Path(), StringConstraints(max_length=256), WITHOUT_NULLS]
@@ -145,6 +146,7 @@ async def list_versions(caller: Anybody, site: SiteCode, sites: Sites) -> Respon
     Access.PUBLIC,
     max_body_bytes=_LARGEST_BYTES,
     provided="open sites; others with a token for the site",
+    limits=_LIMITS,
     emits=(SiteConfigured,),
 )
 async def put_one(
@@ -166,7 +168,7 @@ async def put_one(
 
 
 @router.delete("/{site}/config", response_model=Done, responses=_WRONG, summary="Forget a site's configuration")
-@access(Access.PUBLIC, provided="open sites; others with a token for the site", emits=(SiteConfigured,))
+@access(Access.PUBLIC, provided="open sites; others with a token for the site", limits=_LIMITS, emits=(SiteConfigured,))
 async def delete_one(
     caller: Anybody,
     site: SiteCode,

@@ -18,8 +18,8 @@ from session_api.web.bodies import JsonObject
 #: What stands where a site does in paths of the API, and is none: nobody could ask for its configuration.
 _NO_SITES: Final = frozenset(
     {
-        *("all", "api", "control_room", "dev", "fitsheader", "frames", "image", "infoimage", "nightlog"),
-        *("phase_status", "prod", "status", "test"),
+        *("all", "allskyimage", "api", "control_room", "dev", "fitsheader", "frames", "image", "infoimage"),
+        *("nightlog", "phase_status", "prod", "status", "test"),
     }
 )
 

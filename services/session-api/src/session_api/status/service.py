@@ -163,7 +163,8 @@ class StatusService:
                 site=site,
                 kind=kind,
                 status=text.decode(),
-                server_timestamp_ms=latest_ms,
+                # Of two that follow each other the later one has the later time, whichever is told first.
+                server_timestamp_ms=latest_ms if former is None else max(latest_ms, former.server_timestamp_ms + 1),
                 wx_ok=weather_is_good(status) if kind == Kind.WEATHER else None,
                 mark=new_id(),
             ),

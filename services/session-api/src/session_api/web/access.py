@@ -58,13 +58,17 @@ class RouteRules:
     max_body_bytes: int | None = None
     streams_body: bool = False
     large_answer: bool = False
-    writes: bool = True
+    writes: bool | None = None
     audited: bool = True
     provided: str = ""
     limits: tuple[str, ...] = ()
     emits: tuple[type[Event], ...] = ()
     personal: bool = False
     photon_ranch: PhotonRanchRoute | None = None
+
+    def changes(self, method: str) -> bool:
+        """Tell whether a request of a method is to change something."""
+        return method not in _READING if self.writes is None else self.writes
 
 
 def access(
@@ -73,7 +77,7 @@ def access(
     max_body_bytes: int | None = None,
     streams_body: bool = False,
     large_answer: bool = False,
-    writes: bool = True,
+    writes: bool | None = None,
     audited: bool = True,
     provided: str = "",
     limits: tuple[str, ...] = (),
@@ -100,7 +104,7 @@ def place_of(scope: Scope) -> tuple[str, Mapping[str, Any]]:
 
 def is_write(scope: Scope) -> bool:
     """Tell whether a request is to change something."""
-    return scope["method"] not in _READING and rules_for(scope).writes
+    return rules_for(scope).changes(scope["method"])
 
 
 def declared_rules(route: BaseRoute) -> RouteRules | None:
