@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from datalab.events.envelope import Event
 from session_api.web.photon_ranch import PhotonRanchRoute
+from session_api.web.route_index import routes_near
 
 EndpointT = TypeVar("EndpointT", bound=object)
 
@@ -119,7 +120,7 @@ def rules_for(scope: Scope) -> RouteRules:
     """
     state = scope.setdefault("state", {})
     if "rules" not in state:
-        match, route, parameters = _matched(scope["app"].routes, scope)
+        match, route, parameters = _matched(routes_near(scope, scope["path"]), scope)
         state["rules"] = _rules_of(match, route, scope["path"])
         state["place"] = getattr(route, "path", "unmatched"), parameters
     rules: RouteRules = state["rules"]

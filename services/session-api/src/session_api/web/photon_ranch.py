@@ -15,7 +15,7 @@ what may work later is a JSON object, which makes it try again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Final
 
 from fastapi import APIRouter
@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import TypedDict
 
@@ -33,6 +33,7 @@ from datalab.errors import UsageError
 from session_api.web.bodies import ANY_ROUTE, Detail, ErrorResponses, Unauthorized
 from session_api.web.errors import fields_of, is_about_the_path
 from session_api.web.replies import JsonReply, usage_status
+from session_api.web.route_index import routes_near
 from session_api.web.strict_json import JsonParseError, parse_json
 
 #: What may stand in front of a route's path. The first is production's, and has our own routes, too.
@@ -145,10 +146,10 @@ class StageRule:
         await self._app(scope, receive, send)
 
     def _is_theirs(self, scope: Scope, path: str) -> bool:
-        routes: Iterable[BaseRoute] = scope["app"].routes
-        if not any(isinstance(route, PhotonRanchRoute) and route.path_regex.match(path) for route in routes):
+        near = routes_near(scope, path)
+        if not any(isinstance(route, PhotonRanchRoute) and route.path_regex.match(path) for route in near):
             return False
-        return all(route.matches(scope)[0] is Match.NONE for route in routes)
+        return all(route.matches(scope)[0] is Match.NONE for route in routes_near(scope, scope["path"]))
 
 
 def split_stage(path: str) -> tuple[str, str]:
