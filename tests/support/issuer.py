@@ -1,10 +1,7 @@
 """Somebody who signs JSON Web Tokens, with a server of their own that publishes the keys."""
 
 import base64
-import contextlib
-import http.server
 import json
-import threading
 import time
 import warnings
 
@@ -12,6 +9,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from jwt.warnings import InsecureKeyLengthWarning
+
+from support.json_servers import answering
 
 AUDIENCE = "master"
 ROLES_CLAIM = "https://photonranch.org/user_metadata"
@@ -72,27 +71,10 @@ class Issuer:
             return jwt.encode(claims, key or self.keys[kid], algorithm="RS256", headers={"kid": kid, **(header or {})})
 
 
-@contextlib.contextmanager
 def running_issuer():
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            issuer = self.server.issuer
-            issuer.asked += 1
-            body = json.dumps(issuer.key_set()).encode()
-            self.send_response(issuer.status if self.path == "/.well-known/jwks.json" else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    return answering(Issuer, _answer)
 
-        def log_message(self, *_):
-            pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.issuer = Issuer(server.server_address)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield server.issuer
-        finally:
-            server.shutdown()
-            thread.join()
+def _answer(issuer, path, headers):
+    issuer.asked += 1
+    return issuer.status if path == "/.well-known/jwks.json" else 404, json.dumps(issuer.key_set()).encode()

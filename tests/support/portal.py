@@ -1,9 +1,10 @@
 """An observation portal in a thread of the test: it knows whose tokens are, and has bad days."""
 
 import contextlib
-import http.server
 import json
 import threading
+
+from support.json_servers import answering
 
 
 class Portal:
@@ -39,30 +40,17 @@ class Portal:
 
 @contextlib.contextmanager
 def running_portal():
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            portal = self.server.portal
-            token = self.headers.get("Authorization", "").removeprefix("Token ")
-            portal.asked.append(token)
-            portal.gate.wait(30)
-            known = portal.profiles.get(token) if self.path == "/api/profile/" else None
-            status = portal.status or (200 if known else 401)
-            body = portal.body or json.dumps(known or {"detail": "Invalid token."}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.portal = Portal(server.server_address)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with answering(Portal, _answer) as portal:
         try:
-            yield server.portal
+            yield portal
         finally:
-            server.portal.gate.set()
-            server.shutdown()
-            thread.join()
+            portal.gate.set()
+
+
+def _answer(portal, path, headers):
+    token = headers.get("Authorization", "").removeprefix("Token ")
+    portal.asked.append(token)
+    portal.gate.wait(30)
+    known = portal.profiles.get(token) if path == "/api/profile/" else None
+    body = portal.body or json.dumps(known or {"detail": "Invalid token."}).encode()
+    return portal.status or (200 if known else 401), body

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 from datalab.events import site_codes
 from datalab.events.spelling import Spelled
-from session_api.web.user import User
-
-#: Among the open sites it means all of them; no site can have this name.
-EVERY_SITE: Final = "*"
+from session_api.web.user import EVERY_SITE, User
 
 
 class SiteWork(StrEnum):

@@ -52,9 +52,8 @@ def routes_near(scope: Scope, path: str) -> Sequence[BaseRoute]:
 
 
 def _beginning_of(route: BaseRoute) -> _Beginning:
-    if not isinstance(
-        route, Route | WebSocketRoute
-    ):  # what is mounted begins as its path does, and goes on as it likes
+    # What is mounted begins as its path does, and goes on as it likes.
+    if not isinstance(route, Route | WebSocketRoute):
         return None, None
     first, second = _segments(route.path)
     if "{" in first:
