@@ -64,6 +64,10 @@ class DerivedImage:
         """Return all rows."""
         return self.rows(0, self.shape[0])
 
+    def mask(self) -> Pixels | None:
+        """Return None: whoever made these pixels knows which of them are bad."""
+        return None
+
     def catalogue(self) -> Table | None:
         """Return None: what was measured in other pixels may not hold for these."""
         return None
