@@ -81,27 +81,33 @@ class Scaling:
         """The type of the pixels: that which is stored or meant by BZERO, else floats."""
         if self._turned is not None and self.blank is None:
             return self._turned
-        if (self.scale, self.zero) == (1, 0) and self.blank is None:
-            return self.stored
-        return self._floats
+        return self.stored if self._is_stored_as_meant else self._floats
 
     def meant(self, stored: Pixels) -> Pixels:
         """Return the pixels, of any shape, of what is stored in any byte order; NaN where blank. May be `stored`."""
         native = np.ascontiguousarray(stored, self.stored)
-        if self.dtype == self.stored:
+        if self._is_stored_as_meant:
             return native
-        if self._turned is not None and self.blank is None:
+        if self._turned is not None:
             turned: Pixels = native ^ (native.dtype.type(1) << native.dtype.type(8 * native.itemsize - 1))
-            return turned.view(self._turned)
-        pixels = native.astype(self._floats)
-        with np.errstate(over="ignore", invalid="ignore"):  # infinity is a value, and stays one
-            if self.scale != 1:
-                pixels *= self.scale
-            if self.zero != 0:
-                pixels += self.zero
+            pixels = turned.view(self._turned)
+            if self.blank is None:
+                return pixels
+            pixels = pixels.astype(self._floats)
+        else:
+            pixels = native.astype(self._floats)
+            with np.errstate(over="ignore", invalid="ignore"):  # infinity is a value, and stays one
+                if self.scale != 1:
+                    pixels *= self.scale
+                if self.zero != 0:
+                    pixels += self.zero
         if self.blank is not None:
             pixels[native == self.blank] = np.nan
         return pixels
+
+    @property
+    def _is_stored_as_meant(self) -> bool:
+        return (self.scale, self.zero) == (1, 0) and self.blank is None
 
     @property
     def _turned(self) -> np.dtype[Any] | None:
@@ -131,7 +137,11 @@ def _repeated(text: str) -> list[str]:
     values: dict[str, set[str]] = {}
     for card in _cards(text):
         values.setdefault(card[:8].rstrip(), set()).add(card[8:].partition("/")[0].strip())
-    return [f"{keyword}: comes with several values, the last is used" for keyword in _KEYWORDS if len(values.get(keyword, ())) > 1]
+    return [
+        f"{keyword}: comes with several values, the last is used"
+        for keyword in _KEYWORDS
+        if len(values.get(keyword, ())) > 1
+    ]
 
 
 def _number(cards: Mapping[str, HeaderValue], keyword: str, default: float, notes: list[str]) -> float:

@@ -31,14 +31,74 @@ _OF_ITS_MAKING = re.compile(r"COMMENT|HISTORY|DLAB\w*|")
 
 #: Words in names of images that are none of the sky: of where pixels are bad, of how wrong they are, of what was made.
 _OF_MASKS: Final = frozenset(
-    "MASK BPM DQ DQA BADPIX BADPIXEL BADPIXELS BAD FLAG FLAGS QUALITY QUAL DATAQUALITY BITMASK CRMASK".split()
+    [
+        "MASK",
+        "BPM",
+        "DQ",
+        "DQA",
+        "BADPIX",
+        "BADPIXEL",
+        "BADPIXELS",
+        "BAD",
+        "FLAG",
+        "FLAGS",
+        "QUALITY",
+        "QUAL",
+        "DATAQUALITY",
+        "BITMASK",
+        "CRMASK",
+    ]
 )
 _OF_ERRORS: Final = frozenset(
-    "WEIGHT WEIGHTS WHT WGT WT ERR ERROR ERRORS UNCERT UNCERTAINTY UNC VAR VARIANCE IVAR INVVAR SIGMA STD STDDEV STDEV "
-    "RMS NOISE CONF CONFIDENCE EXPMAP EXPOSUREMAP COVERAGE COV NCOMBINE NCOADD SAMP TIME".split()
+    [
+        "WEIGHT",
+        "WEIGHTS",
+        "WHT",
+        "WGT",
+        "WT",
+        "ERR",
+        "ERROR",
+        "ERRORS",
+        "UNCERT",
+        "UNCERTAINTY",
+        "UNC",
+        "VAR",
+        "VARIANCE",
+        "IVAR",
+        "INVVAR",
+        "SIGMA",
+        "STD",
+        "STDDEV",
+        "STDEV",
+        "RMS",
+        "NOISE",
+        "CONF",
+        "CONFIDENCE",
+        "EXPMAP",
+        "EXPOSUREMAP",
+        "COVERAGE",
+        "COV",
+        "NCOMBINE",
+        "NCOADD",
+        "SAMP",
+        "TIME",
+    ]
 )
 _OF_MODELS: Final = frozenset(
-    "BKG BACKGROUND SEG SEGM SEGMENTATION SEGMAP PSF THUMB THUMBNAIL PREVIEW QUICKLOOK ICC".split()
+    [
+        "BKG",
+        "BACKGROUND",
+        "SEG",
+        "SEGM",
+        "SEGMENTATION",
+        "SEGMAP",
+        "PSF",
+        "THUMB",
+        "THUMBNAIL",
+        "PREVIEW",
+        "QUICKLOOK",
+        "ICC",
+    ]
 )
 _ENDS_LIKE_MASK: Final = re.compile(r".*(?:MASK|BPM)", re.ASCII)
 _ENDS_LIKE_ERRORS: Final = re.compile(r".*(?:WEIGHT|WEIGHTS|ERROR|ERRORS|VARIANCE|UNCERTAINTY|ERR|VAR|WHT)", re.ASCII)

@@ -107,7 +107,9 @@ def _set_mean(header: fits.Header, planes: int) -> None:
 def _of_mosaic(image: ScienceImage, headers: Sequence[fits.Header], notes: list[str]) -> fits.Header:
     mosaic = image.mosaic
     assert mosaic is not None
-    straight = [number for number, part in enumerate(image.parts) if not (part.rows.runs_down or part.columns.runs_down)]
+    straight = [
+        number for number, part in enumerate(image.parts) if not (part.rows.runs_down or part.columns.runs_down)
+    ]
     chosen = next((number for number in straight if _has_wcs(headers[number])), 0)
     if not _has_wcs(headers[chosen]):
         chosen = next((number for number, header in enumerate(headers) if _has_wcs(header)), 0)
@@ -163,9 +165,7 @@ def _moved(header: fits.Header, part: Placed) -> fits.Header:
             if signs[axis] < 0:
                 within = ranges[axis].count - 1 - within
             header[keyword] = first[axis] + within + 1
-        elif (match := _OF_COLUMN.fullmatch(keyword)) or (
-            not has_matrix and (match := _OF_AXIS.fullmatch(keyword))
-        ):
+        elif (match := _OF_COLUMN.fullmatch(keyword)) or (not has_matrix and (match := _OF_AXIS.fullmatch(keyword))):
             header[keyword] = value * signs[match["axis"]]
         elif match := _SIP.fullmatch(keyword):
             own = signs["1" if match["kind"] == "A" else "2"]

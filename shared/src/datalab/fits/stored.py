@@ -100,9 +100,7 @@ class StoredImage:
         tile_rows = self._compressed().tile_shape[-2]
         if work_dir is not None and (tile_rows > _MOST_TILE_ROWS or colours is not None):
             plane = f"-{number}" if number else ""
-            return _unpacked(
-                read(0, shape[0]), work_dir / f"{self._path.name}.{self._hdu.header_offset}{plane}.pixels"
-            )
+            return _unpacked(read(0, shape[0]), work_dir / f"{self._path.name}.{self._hdu.header_offset}{plane}.pixels")
         return read
 
     def _plain(self, shape: tuple[int, int], colours: ColourAxis | None, number: int) -> ReadRows:
