@@ -80,9 +80,10 @@ def _bad(mask: StoredImage, shape: tuple[int, int]) -> ReadRows:
         flags = read(start, stop)
         if start == 0 and stop == shape[0]:
             mask.close()
-        if dtype.kind in "iu":
-            return (flags & dtype.type(~harmless & int(np.iinfo(dtype).max))) != 0 if harmless else flags != 0
-        return flags != 0  # NaN too
+        if harmless and dtype.kind in "iu":
+            flags = flags & dtype.type(~harmless & int(np.iinfo(dtype).max))
+        faults: Pixels = flags != 0  # NaN too
+        return faults
 
     return bad
 

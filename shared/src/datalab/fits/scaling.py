@@ -25,7 +25,7 @@ _KEYWORDS: Final = ("BSCALE", "BZERO", "BLANK", "ZBLANK")
 _STORED: Final = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 #: By BITPIX: the BZERO that turns the sign, and the type meant by it (FITS Standard 4.0, table 11).
 _TURNED: Final = {8: (-128.0, "i1"), 16: (2.0**15, "u2"), 32: (2.0**31, "u4"), 64: (2.0**63, "u8")}
-#: Types of one and two bytes are scaled to single precision, which has 2^24 steps, if so much is left of each of theirs.
+#: Types of one and two bytes are scaled to single precision if so many of its 2^24 steps are left for one of theirs.
 _LEAST_STEPS: Final = 16
 _SINGLE_STEP: Final = 2.0**-23
 #: What is scaled by more, or less than its inverse, may leave the range of single precision (1e38).

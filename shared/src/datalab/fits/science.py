@@ -30,78 +30,13 @@ _OF_THE_FILE = re.compile(r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|EXTNAME|PCOUN
 _OF_ITS_MAKING = re.compile(r"COMMENT|HISTORY|DLAB\w*|")
 
 #: Words in names of images that are none of the sky: of where pixels are bad, of how wrong they are, of what was made.
-_OF_MASKS: Final = frozenset(
-    [
-        "MASK",
-        "BPM",
-        "DQ",
-        "DQA",
-        "BADPIX",
-        "BADPIXEL",
-        "BADPIXELS",
-        "BAD",
-        "FLAG",
-        "FLAGS",
-        "QUALITY",
-        "QUAL",
-        "DATAQUALITY",
-        "BITMASK",
-        "CRMASK",
-    ]
+_OF_MASKS: Final = re.compile(r"\w*MASK|\w*BPM|DQA?|DATAQUAL|(?:DATA)?QUALITY|QUAL|BAD|BADPIX\w*|FLAGS?", re.ASCII)
+_OF_OTHERS: Final = re.compile(
+    r"\w*(?:WEIGHTS?|ERRORS?|VARIANCE|UNCERTAINTY|ERR|VAR|WHT|WGT)|WT|UNC|UNCERT|SIGMA|ST(?:D|DEV|DDEV)|RMS|NOISE|"
+    r"CONF|CONFIDENCE|EXP(?:OSURE)?MAP|COVERAGE|COV|NCOMBINE|NCOADD|SAMP|TIME|"
+    r"BKG|BACKGROUND|SEG(?:M|MAP|MENTATION)?|PSF|THUMB(?:NAIL)?|PREVIEW|QUICKLOOK",
+    re.ASCII,
 )
-_OF_ERRORS: Final = frozenset(
-    [
-        "WEIGHT",
-        "WEIGHTS",
-        "WHT",
-        "WGT",
-        "WT",
-        "ERR",
-        "ERROR",
-        "ERRORS",
-        "UNCERT",
-        "UNCERTAINTY",
-        "UNC",
-        "VAR",
-        "VARIANCE",
-        "IVAR",
-        "INVVAR",
-        "SIGMA",
-        "STD",
-        "STDDEV",
-        "STDEV",
-        "RMS",
-        "NOISE",
-        "CONF",
-        "CONFIDENCE",
-        "EXPMAP",
-        "EXPOSUREMAP",
-        "COVERAGE",
-        "COV",
-        "NCOMBINE",
-        "NCOADD",
-        "SAMP",
-        "TIME",
-    ]
-)
-_OF_MODELS: Final = frozenset(
-    [
-        "BKG",
-        "BACKGROUND",
-        "SEG",
-        "SEGM",
-        "SEGMENTATION",
-        "SEGMAP",
-        "PSF",
-        "THUMB",
-        "THUMBNAIL",
-        "PREVIEW",
-        "QUICKLOOK",
-        "ICC",
-    ]
-)
-_ENDS_LIKE_MASK: Final = re.compile(r".*(?:MASK|BPM)", re.ASCII)
-_ENDS_LIKE_ERRORS: Final = re.compile(r".*(?:WEIGHT|WEIGHTS|ERROR|ERRORS|VARIANCE|UNCERTAINTY|ERR|VAR|WHT)", re.ASCII)
 #: Keywords that say what an image extension is: its name, the HDUCLASS convention (OGIP 1993) and that of LSST.
 _KINDS: Final = ("EXTNAME", "HDUCLAS2", "EXTTYPE")
 _TYPE_OF_FILE: Final = ("OBSTYPE", "IMAGETYP", "FRAME")
@@ -268,11 +203,9 @@ def _kind(header: fits.Header) -> Literal["sky", "mask", "other"]:
 
 def _kind_of(name: str) -> Literal["sky", "mask", "other"]:
     words = [word for word in re.split(r"[^A-Z]+", name.upper()) if word]
-    if _OF_MASKS & set(words) or any(_ENDS_LIKE_MASK.fullmatch(word) for word in words):
+    if any(_OF_MASKS.fullmatch(word) for word in words):
         return "mask"
-    if (_OF_ERRORS | _OF_MODELS) & set(words) or any(_ENDS_LIKE_ERRORS.fullmatch(word) for word in words):
-        return "other"
-    return "sky"
+    return "other" if any(_OF_OTHERS.fullmatch(word) for word in words) else "sky"
 
 
 def _only_image(images: list[_Candidate]) -> list[_Candidate]:
