@@ -45,10 +45,10 @@ _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 class FitsImage:
     """The science image of one FITS file. Reads from disk; holds no pixels."""
 
-    def __init__(self, basename: str, path: Path, *, work_dir: Path, plane: Plane = DEFAULT_PLANE) -> None:
-        """Open the image, of a colour image the `plane`.
+    def __init__(self, basename: str, path: Path, *, work_dir: Path, plane: Plane | None = None) -> None:
+        """Open the image, of a colour image the `plane`, which is green if it is not given.
 
-        Raises `UsageError` if the file is damaged or has no science image.
+        Raises `UsageError` if the file is damaged, has no science image, or no such plane.
         """
         self.basename = basename
         self.shape: tuple[int, int]
@@ -65,7 +65,7 @@ class FitsImage:
         self._hdus: list[tuple[str, HduLayout]] | None = None
         with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
-            if not self._open_raw_frame():
+            if plane is not None or not self._open_raw_frame():
                 self._open(plane, work_dir)
 
     def rows(self, start: int, stop: int) -> Pixels:
@@ -128,9 +128,12 @@ class FitsImage:
         self._indexes = (frame.index,)
         return True
 
-    def _open(self, plane: Plane, work_dir: Path) -> None:
+    def _open(self, wanted: Plane | None, work_dir: Path) -> None:
         hdus = read_layout(self._path)
         found = science_image([hdu.header for hdu in hdus])
+        if wanted is not None and (found.colours is None or found.colours.planes == 1):
+            raise UsageError(f"it is no colour image, and has no plane {wanted}")
+        plane = wanted or DEFAULT_PLANE
         self._indexes = found.hdus
         self._stored = [StoredImage(self._path, hdus[index]) for index in found.hdus]
         self.header, noted = science_header(

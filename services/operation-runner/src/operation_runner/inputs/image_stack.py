@@ -150,7 +150,8 @@ class FitsInputs:
         return image
 
     def _opened(self, file: FitsFile) -> FitsImage:
-        return FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        path = self._paths[file.source, file.basename]
+        return FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
 
     def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
         """Return images, or those of files, as one stack. Raises `UsageError`."""
