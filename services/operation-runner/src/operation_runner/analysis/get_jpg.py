@@ -75,6 +75,6 @@ def _encoded(grey: NDArray[np.uint8]) -> memoryview:
 def _jpeg(grey: NDArray[np.uint8], quality: int) -> memoryview:
     encoded = io.BytesIO()
     # A view of the pixels; Pillow's `fromarray` copies them twice.
-    picture = Picture.frombuffer("L", grey.shape[::-1], grey.data, "raw", "L", 0, 1)
+    picture = Picture.frombuffer("L", grey.shape[::-1], grey, "raw", "L", 0, 1)
     picture.save(encoded, "JPEG", quality=quality)
     return encoded.getbuffer()
