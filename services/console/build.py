@@ -28,12 +28,12 @@ def node_folder() -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Install what the console needs, as its lock file says, and run its scripts: `build`, if none is named."""
+    """Install what the console needs, as its lock file says, and run these of its scripts; all that make it, if none is named."""
     environ = {**os.environ, "PATH": f"{node_folder()}{os.pathsep}{os.environ.get('PATH', '')}"}
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         subprocess.run(["npm", "ci", "--no-progress", "--loglevel=error"], cwd=HERE, env=environ, check=True)
-    for script in arguments or ["build"]:
+    for script in arguments or ["api", "build"]:
         subprocess.run(["npm", "run", "--silent", script], cwd=HERE, env=environ, check=True)
 
 
