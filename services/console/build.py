@@ -28,7 +28,7 @@ def node_folder() -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Install what the console needs, as its lock file says, and run these of its scripts; all that make it, if none is named."""
+    """Install what the lock file says, and run these of the console's scripts; if none is named, those that make it."""
     environ = {**os.environ, "PATH": f"{node_folder()}{os.pathsep}{os.environ.get('PATH', '')}"}
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
