@@ -51,6 +51,7 @@ HTTP_COMMANDS = [
     "users add ada",
     "users token ada",
     "users password ada",
+    "users link ada",
     "users list",
     "users edit ada --inactive",
     "users revoke ada",
