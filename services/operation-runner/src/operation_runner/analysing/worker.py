@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +114,9 @@ def _opened(question: Question, opened: OrderedDict[Path, DecodedImage]) -> Deco
 
 
 def _plain(value: Any) -> Any:
-    """Return what orjson does not know as something it does: a single value in an array without axes."""
+    """Return what orjson does not know as something it does: a single value in an array without axes, or bytes."""
+    if isinstance(value, bytes):  # as a text of Python, orjson would ask for eight times its size
+        return orjson.Fragment(b"".join((b'"', b64encode(value), b'"')))
     if hasattr(value, "ndim") and value.ndim == 0:
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON")

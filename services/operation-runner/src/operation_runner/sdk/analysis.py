@@ -170,7 +170,7 @@ class Analysis(ABC):
 
     @abstractmethod
     def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
-        """Return what is answered: JSON, where arrays of numpy are lists, and NaN and infinity become null.
+        """Return what is answered: JSON, where arrays of numpy are lists, bytes are base64, NaN and infinity are null.
 
         Raises `UsageError` with a text for the user when the data cannot work.
         """
