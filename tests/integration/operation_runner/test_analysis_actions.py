@@ -521,6 +521,23 @@ async def test_statistics_of_more_than_can_be_sorted(pool, tmp_path, monkeypatch
     assert action.analyse(counted, action.Parameters(**DISPLAY))["pixel_count"] == 20_000
 
 
+async def test_a_colour_image_is_looked_at_by_the_plane_one_chooses(pool, tmp_path, frame):
+    path = tmp_path / "colour.fits"
+    planes = np.stack([np.full((40, 50), level, "u2") for level in (100, 200, 600)])
+    fits.PrimaryHDU(planes).writeto(path)
+    medians = {
+        plane: (await looked_at(pool, "statistics", path, **DISPLAY, **({"plane": plane} if plane else {})))["median"]
+        for plane in (None, "red", "green", "blue", "luminance")
+    }
+    assert medians == {None: 200, "red": 100, "green": 200, "blue": 600, "luminance": 300}
+    with pytest.raises(UsageError, match="it is no colour image, and has no plane red"):
+        await looked_at(pool, "statistics", frame, **DISPLAY, plane="red")
+    with pytest.raises(UsageError, match="no colour image"):
+        await pool.cut_whole(
+            analysis_job("cutout", frame, x=1, y=1, width=9, height=9, plane="blue"), within_s=PATIENCE_S
+        )
+
+
 async def test_a_large_picture_takes_little_more_memory_than_itself(tmp_path):
     """Of 100 million pixels the answer is made within the memory an analysis has; here a fifteenth of both."""
     frame = write_fits(tmp_path / "large.fits", night_sky((2600, 2600)).astype("i2"))
