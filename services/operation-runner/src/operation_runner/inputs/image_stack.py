@@ -22,7 +22,7 @@ from datalab.astro.types import Pixels
 from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
 from datalab.processes.forked import call_each
-from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
+from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion, UsageError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -188,13 +188,23 @@ class FitsInputs:
             yield answer
 
     def parallel_images(
-        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+        self,
+        function: Callable[[Image], Result],
+        files: Sequence[FitsFile],
+        *,
+        progress: Progress,
+        refused: Callable[[FitsFile, UsageError], Result] | None = None,
     ) -> Iterator[Result]:
         """Yield what a function returns for the image of every file; see `operation_runner.sdk.Inputs`."""
 
         def call(file: FitsFile) -> Any:
-            with closing(self._opened(file)) as image:
-                return self._written(function(image))
+            try:
+                with closing(self._opened(file)) as image:
+                    return self._written(function(image))
+            except UsageError as error:
+                if refused is None:
+                    raise
+                return refused(file, error)
 
         yield from self.parallel(call, files, progress=progress)
 
