@@ -104,6 +104,11 @@ class CorrectedImage:
         """What the header says."""
         return self.raw.description
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noted on the image."""
+        return self.raw.notes
+
     def rows(self, start: int, stop: int) -> Pixels:
         """Return corrected rows; see `operation_runner.sdk.Image`."""
         raw = self.raw.rows(start, stop)

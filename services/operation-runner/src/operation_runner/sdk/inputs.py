@@ -64,6 +64,11 @@ class Image(Protocol):
         ...
 
     @property
+    def notes(self) -> Sequence[str]:
+        """What of the header, and of the pixels, was left out or mended, and why: a sentence each."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]: ...
 
     @property
