@@ -9,7 +9,16 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from datalab.astro.headers.likeness import Difference, FrameTraits, Trait, differences, named
+from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.likeness import (
+    Difference,
+    FrameTraits,
+    Trait,
+    differences,
+    frame_word,
+    kind_of,
+    named,
+)
 from datalab.astro.sky.displacement import displacement_px
 from datalab.astro.sky.wcs import celestial_wcs, says_where
 from operation_runner.sdk import Image, UsageError
@@ -19,6 +28,11 @@ _ROWS_COMPARED = (0.25, 0.5, 0.75)
 #: Images that are further apart show each star twice; aligned ones are within a few hundredths.
 _SAME_SKY_PX = 1.0
 _OF_TIME = re.compile(r"DATE|MJD|TIM|TSTART|TSTOP|TELAPSE|XPOSURE")
+
+#: In what images must be alike that are combined pixel by pixel, or the result would mean nothing.
+MUST_BE_ALIKE = frozenset({Trait.KIND, Trait.UNIT, Trait.BINNING})
+#: Of calibration frames no part of the sky matters.
+_WITHOUT_SKY = frozenset({"bias", "dark", "flat"})
 
 
 def likeness_notes(
@@ -52,6 +66,26 @@ def likeness_notes(
             raise UsageError(f"{refusal}: {difference.text}.")
         notes.append(difference.text[0].upper() + difference.text[1:])
     return notes
+
+
+def pair_notes(
+    images: Sequence[Image], *, refused: Collection[Trait] = (), refusal: str = "The images do not fit together"
+) -> list[str]:
+    """Return notes on how images differ that a formula combines, where calibration frames are no exposures of the sky.
+
+    Arguments and errors are those of `likeness_notes`.
+    """
+    if len({image.basename for image in images}) < len(images):
+        return [f"{images[0].basename}: combined with itself"]
+    of_sky = [image for image in images if _kind(image) not in _WITHOUT_SKY]
+    if len(of_sky) == len(images):
+        return likeness_notes(images, refused=refused, ignored={Trait.TARGET}, refusal=refusal)
+    of_camera = {Trait.KIND, Trait.FILTER, Trait.EXPOSURE, Trait.TARGET, Trait.CORRECTION, Trait.SKY, Trait.DUPLICATE}
+    return likeness_notes(images, refused=refused, ignored=of_camera, refusal=refusal)
+
+
+def _kind(image: Image) -> str | None:
+    return kind_of(frame_word(CardReader.of(image.header)))
 
 
 def sky_difference(images: Sequence[Image]) -> Difference | None:
@@ -135,3 +169,8 @@ def _fingerprint(image: Image) -> str | None:
     if finite.size == 0 or (finite == finite[0]).all():
         return None
     return hashlib.sha256(np.where(np.isfinite(values), values, -np.inf).tobytes()).hexdigest()
+
+
+def outlier_notes(count: int) -> list[str]:
+    """Return a note if so few images are combined that nothing can tell which of two values is the outlier."""
+    return ["Of two images nobody can tell an outlier: cosmic rays are in the result by half"] if count == 2 else []
