@@ -15,6 +15,8 @@ from astropy.io import fits
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.cards import readable
 from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.likeness import GAIN_OF_PIXELS
+from datalab.astro.types import Mask, Pixels
 
 #: Electrons per count; GAIN only where it is not a setting of the camera.
 ELECTRONS_PER_COUNT = ("EGAIN", "CVF")
@@ -33,11 +35,12 @@ FLUXES_PER_COUNT = ("PHOTFLAM", "PHOTFNU")
 #: Statistics of pixels as they were, and an offset that was added to them.
 STATISTICS = ("L1MEAN", "L1MEDIAN", "L1SIGMA", "PEDESTAL")
 UNIT = "BUNIT"
-_GAIN_COMMENT = "[electron/count] of these pixels"
 #: Cards that tell whether GAIN is a setting (see `Detector`).
 _BESIDE_GAIN = (GAIN, "OFFSET", "BLKLEVEL", "ISOSPEED", "USBLIMIT")
 #: A GAIN that is the same as EGAIN is no setting.
 _SAME_GAIN = 0.01
+#: Of 16 bits.
+_HIGHEST_CONVERTED = 65535
 #: Integers of a camera of at most so many bytes end where their type does.
 _COUNTED_BYTES = 2
 
@@ -64,11 +67,19 @@ def saturation_of(header: fits.Header, dtype: np.dtype) -> float:
     Infinite for floats and wide integers of which the header says nothing.
     """
     told = Detector.of(header).saturation_adu
-    if math.isfinite(told):
-        return told
     if dtype.kind in "iu" and dtype.itemsize <= _COUNTED_BYTES:
-        return float(np.iinfo(dtype).max)
-    return math.inf
+        return min(told, float(np.iinfo(dtype).max))
+    return told
+
+
+def is_saturated(pixels: Pixels, level: float) -> Mask:
+    """Return where pixels are saturated, the same shape.
+
+    Of wide types of which no level is known, where they have the highest number of the converters of most cameras.
+    """
+    if math.isfinite(level):
+        return np.asarray(pixels >= level)
+    return np.asarray(pixels == _HIGHEST_CONVERTED)
 
 
 def affine_header(
@@ -121,7 +132,7 @@ def set_saturation(header: fits.Header, level: float) -> None:
 
 def set_gain(header: fits.Header, keyword: str, gain: float) -> None:
     """Write electrons per count, in place, so that nobody takes it for a setting of the camera."""
-    header[keyword] = (gain, _GAIN_COMMENT)
+    header[keyword] = (gain, GAIN_OF_PIXELS)
 
 
 def multiply_cards(header: fits.Header, factors: Mapping[str, float]) -> None:
