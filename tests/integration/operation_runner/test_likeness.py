@@ -74,17 +74,17 @@ def test_what_would_be_wrong_is_refused(tmp_path, file, cards, said):
         run(Stacking(), {"input_files": files}, work_dir=tmp_path / "work")
 
 
-def test_an_image_counts_once_under_whatever_name(tmp_path, file):
+def test_an_image_counts_once_however_often_it_is_given(tmp_path, file):
     pixels = stars(24, 30, seed=5)
-    a, again, b = file("a", pixels), file("again", pixels), file("b")
-    notes, _, header = notes_of(Stacking(), {"input_files": [a, a, again, b]}, tmp_path / "work")
-    assert header["NCOMBINE"] == 2
-    assert [note for note in notes if "counted once" in note] == [
+    a, copy, b = file("a", pixels), file("copy", pixels), file("b")
+    notes, _, header = notes_of(Stacking(), {"input_files": [a, a, a, b, copy]}, tmp_path / "work")
+    assert header["NCOMBINE"] == 3
+    assert [note for note in notes if "counted" in note] == [
         "a: given more than once, counted once",
-        "again: the same pixels as a, counted once",
+        "copy: the same pixels as a, and counted as another image",
     ]
-    with pytest.raises(UsageError, match="At least 2 different images are needed: again: the same pixels as a"):
-        run(Median(), {"input_files": [a, again]}, work_dir=tmp_path / "twice")
+    with pytest.raises(UsageError, match="At least 2 different images are needed; a is given more than once"):
+        run(Median(), {"input_files": [a, a]}, work_dir=tmp_path / "twice")
 
 
 def test_two_images_tell_no_outlier(tmp_path, file):

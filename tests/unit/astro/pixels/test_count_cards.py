@@ -39,7 +39,7 @@ def test_shifted_pixels_keep_their_gain_and_unit():
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
 def test_pixels_that_are_no_counts_have_none_of_their_cards(scale):
     assert set(affine_header(fits.Header(CARDS), scale=scale)) == {"OBJECT"}
-    assert set(without_counts(fits.Header(CARDS | {"EGAIN": 1.0}))) == {"OBJECT"}
+    assert set(without_counts(fits.Header(CARDS | {"EGAIN": 1.5}))) == {"OBJECT"}
 
 
 def test_a_scaled_gain_is_not_taken_for_a_setting():

@@ -123,44 +123,44 @@ def _is_of_place(keyword: str) -> bool:
 
 
 def distinct_images(images: Sequence[Image], *, least: int = 2) -> tuple[list[Image], list[str]]:
-    """Return images without those that are there already, under whatever name, and a note on each that is left out.
+    """Return images without those that are given more than once, and notes on these, and on copies under other names.
 
-    What counts twice would weigh double, and its noise would seem to be less than it is.
+    What counts twice weighs double, and its noise seems to be less than it is.
 
     Raises:
         UsageError: fewer than `least` remain.
     """
-    kept: dict[str, list[Image]] = {}
-    first_of: dict[str, Image] = {}
+    kept: list[Image] = []
     notes = []
     for image in images:
-        same = first_of.get(image.basename)
-        key = _fingerprint(image)
-        if same is None and key is not None:
-            same = next((other for other in kept.get(key, ()) if have_same_pixels(image, other)), None)
-        if same is None:
-            first_of[image.basename] = image
-            kept.setdefault(key or image.basename, []).append(image)
-        elif same.basename == image.basename:
+        if any(other.basename == image.basename and have_same_pixels(image, other) for other in kept):
             notes.append(f"{image.basename}: given more than once, counted once")
         else:
-            notes.append(f"{image.basename}: the same pixels as {same.basename}, counted once")
-    notes = list(dict.fromkeys(notes))
-    if len(first_of) < least and len(images) >= least:
-        raise UsageError(f"At least {least} different images are needed: {'; '.join(notes)}.")
-    return list(first_of.values()), notes
+            kept.append(image)
+    if len(kept) < least <= len(images):
+        raise UsageError(f"At least {least} different images are needed; {kept[0].basename} is given more than once.")
+    seen: dict[str, Image] = {}
+    for image in kept:
+        if (key := fingerprint(image)) is None:
+            continue
+        first = seen.setdefault(key, image)
+        if first is not image:
+            notes.append(f"{image.basename}: the same pixels as {first.basename}, and counted as another image")
+    return kept, list(dict.fromkeys(notes))
 
 
 def have_same_pixels(image: Image, other: Image) -> bool:
     """Tell whether two images are one: the same values everywhere, blank pixels apart."""
     if image.shape != other.shape:
         return False
-    if _fingerprint(image) != _fingerprint(other):
+    if image is other:
+        return True
+    if fingerprint(image) != fingerprint(other):
         return False
     return bool(np.array_equal(image.pixels(), other.pixels(), equal_nan=image.dtype.kind == "f"))
 
 
-def _fingerprint(image: Image) -> str | None:
+def fingerprint(image: Image) -> str | None:
     """Return a digest of some rows of an image, the same for all types of pixels; None if one value is all there is."""
     rows = image.shape[0]
     picked = sorted({min(rows - 1, int(rows * part)) for part in _ROWS_COMPARED})
