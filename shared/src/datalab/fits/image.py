@@ -99,7 +99,7 @@ class FitsImage:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
         hdus = read_layout(self._path)
         damaged = damaged_sums(self._path, self._used(hdus))
-        return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.problems)
+        return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
