@@ -146,7 +146,7 @@ def add_primary_cards(header: fits.Header, primary: fits.Header) -> None:
 
 
 def plane_number(plane: Plane, header: fits.Header) -> int:
-    """Return which plane of a colour image is meant, from 0: the one its card PLANEn names so, else by the order RGB."""
+    """Return which plane of a colour image is meant, from 0: the one that PLANEn names so, else by the order RGB."""
     names = [str(readable(header, f"PLANE{number}", "")).lower() for number in range(1, _COLOURS + 1)]
     called = [number for number, name in enumerate(names) if plane in re.split(r"[^a-z]+", name)]
     return called[0] if len(called) == 1 else PLANES.index(plane)
