@@ -2,6 +2,7 @@ import { Link, Route, Router, Switch } from "wouter-preact";
 import { useHashLocation } from "wouter-preact/use-hash-location";
 import { connected } from "./feed/feed";
 import { logOut, me } from "./login";
+import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
 
@@ -26,6 +27,9 @@ export function Console() {
       <main id="main" tabIndex={-1}>
         <Switch>
           <Route path="/" component={NightScreen} />
+          <Route path="/image/:source/:basename">
+            {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}
+          </Route>
           <Route>
             <p>There is no such screen. <Link href="/">Go to the night.</Link></p>
           </Route>

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { Link } from "wouter-preact";
 import { answered, api, type Frame } from "../api/client";
 import { NightFrames } from "./nightFrames";
 
@@ -74,7 +75,7 @@ function FrameTile({ frame }: { frame: Frame }) {
       {picture === undefined
         ? <div class="picture none">no picture yet</div>
         : <img class="picture" src={picture} alt="" loading="lazy" decoding="async" />}
-      <strong class="title">{frame.target_name || frame.basename}</strong>
+      <Link class="title" href={`/image/archive/${encodeURIComponent(frame.basename)}`}>{frame.target_name || frame.basename}</Link>
       <span class="detail">{[frame.primary_optical_element, frame.exposure_time === null ? "" : `${frame.exposure_time} s`].filter(Boolean).join(" · ")}</span>
       <time class="detail" dateTime={frame.observation_date ?? ""}>{when} UTC</time>
     </li>
