@@ -6,8 +6,8 @@ import { ImageView } from "../viewer/ImageView";
 import { compass, type LinearWcs, pixelScale, scaleBar, sexagesimal, skyAt } from "../viewer/sky";
 import { COLOUR_MAPS, type ColourMap, type Display, STRETCHES, type Stretch } from "../viewer/stretch";
 import type { Tiling } from "../viewer/tiling";
+import { problemOf } from "../words";
 
-const words = (error: unknown) => (error instanceof Error ? error.message : String(error));
 /** Pixels of the screen that a key moves the image by. */
 const STEP = 64;
 
@@ -29,7 +29,7 @@ export function ImageScreen({ source, basename }: { source: string; basename: st
         setTiling(told);
         if (told.has_wcs) void analysed<LinearWcs>("wcs", image).then((found) => !gone && setWcs(found), () => undefined);
       })
-      .catch((error: unknown) => !gone && setProblem(words(error)));
+      .catch((error: unknown) => !gone && setProblem(problemOf(error)));
     return () => {
       gone = true;
     };
@@ -70,7 +70,7 @@ function Viewer({ image, tiling, wcs }: { image: ImageName; tiling: Tiling; wcs:
     try {
       view = new ImageView(place, image, tiling, display, () => setDrawn((count) => count + 1));
     } catch (error) {
-      setProblem(words(error));
+      setProblem(problemOf(error));
       return;
     }
     shown.current = view;
