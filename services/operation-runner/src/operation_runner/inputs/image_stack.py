@@ -23,7 +23,7 @@ from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
 from datalab.processes.forked import call_each
 from operation_runner.inputs.notes import InputNotes
-from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
+from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion, UsageError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -70,6 +70,10 @@ class DerivedImage:
     def pixels(self) -> Pixels:
         """Return all rows."""
         return self.rows(0, self.shape[0])
+
+    def mask(self) -> Pixels | None:
+        """Return None: whoever made these pixels knows which of them are bad."""
+        return None
 
     def catalogue(self) -> Table | None:
         """Return None: what was measured in other pixels may not hold for these."""
@@ -158,7 +162,8 @@ class FitsInputs:
         return image
 
     def _opened(self, file: FitsFile) -> FitsImage:
-        image = FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        path = self._paths[file.source, file.basename]
+        image = FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
         self._noted.add(image)
         return image
 
@@ -205,13 +210,23 @@ class FitsInputs:
             yield answer
 
     def parallel_images(
-        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+        self,
+        function: Callable[[Image], Result],
+        files: Sequence[FitsFile],
+        *,
+        progress: Progress,
+        refused: Callable[[FitsFile, UsageError], Result] | None = None,
     ) -> Iterator[Result]:
         """Yield what a function returns for the image of every file; see `operation_runner.sdk.Inputs`."""
 
         def call(file: FitsFile) -> Any:
-            with closing(self._opened(file)) as image:
-                return self._written(function(image))
+            try:
+                with closing(self._opened(file)) as image:
+                    return self._written(function(image))
+            except UsageError as error:
+                if refused is None:
+                    raise
+                return refused(file, error)
 
         yield from self.parallel(call, files, progress=progress)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from datalab.astro.sky.region import SkyRegion
+from datalab.errors import UsageError
 
 if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     import numpy as np
@@ -81,6 +82,13 @@ class Image(Protocol):
         """Return all rows: an array of its own in memory, which the caller may change."""
         ...
 
+    def mask(self) -> Pixels | None:
+        """Return where pixels are bad by the masks of the file (BPM, MASK, DQ ...), bool, shape `shape`; None if none.
+
+        Raises `UsageError` if a mask cannot be read.
+        """
+        ...
+
     def catalogue(self) -> Table | None:
         """Return the sources of the CAT extension, one row each, column names in lower case; None if there is none.
 
@@ -142,11 +150,17 @@ class Inputs(Protocol):
         ...
 
     def parallel_images(
-        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+        self,
+        function: Callable[[Image], Result],
+        files: Sequence[FitsFile],
+        *,
+        progress: Progress,
+        refused: Callable[[FitsFile, UsageError], Result] | None = None,
     ) -> Iterator[Result]:
         """Call a function for the image of every file, as `parallel` does; each is opened where the function runs.
 
-        Raises `UsageError` if a file has no image, when its turn comes.
+        Raises `UsageError` if a file has no image, when its turn comes; with `refused` the answer for such a file, and
+        for one the function refuses, is what that returns (see `operation_runner.recipes.each_image`).
         """
         ...
 
