@@ -10,10 +10,11 @@ from typing import Literal
 from datalab.astro.headers.card_grammar import HeaderValue
 from datalab.astro.headers.quantities import is_short_text, number_of
 
+#: For a degree sign some mounts send `*` or a letter of their own, and programs without it write `?`.
 _ANGLE = re.compile(
     r"(?P<sign>[+-]?)\s*(?P<units>[0-9]{1,3}(?:\.[0-9]*)?|\.[0-9]+)"
-    r"(?:\s*(?P<unit>hours?|hrs?|h|degrees?|degs?|d|\xb0|\xba)\.?)?"
-    r"(?:(?:(?<=[hrsdeg.\xb0\xba])\s*|[:\s]+)(?P<minutes>[0-9]{1,2}(?:\.[0-9]*)?)"
+    r"(?:\s*(?P<unit>hours?|hrs?|h|degrees?|degs?|d|[*?\xb0\xba\xdf])\.?)?"
+    r"(?:(?:(?<=[hrsdeg.*?\xb0\xba\xdf])\s*|[:\s]+)(?P<minutes>[0-9]{1,2}(?:\.[0-9]*)?)"
     r"(?P<mark>\s*(?:arcmin|min|m|'|\u2032|\u2019))?"
     r"(?:(?:(?<=[nm'\u2032\u2019])\s*|[:\s]+)(?P<seconds>[0-9]{1,2}(?:\.[0-9]*)?)"
     r"\s*(?:arcsec|sec|s|''|\"|\u2033|\u201d)?)?)?",

@@ -83,7 +83,16 @@ def read_card(text: str) -> Card:
         value, remark = read_value(named["rest"])
     except ValueError as error:
         raise UnreadableCardError(keyword, str(error)) from None
-    return Card(keyword, value, remark)
+    return Card(keyword, value, remark or _remark_on_form(text, named))
+
+
+def _remark_on_form(text: str, named: re.Match[str]) -> str | None:
+    """Return what is wrong about keyword and equals sign (sections 4.1.2.1 and 4.1.2.2), though they are clear."""
+    if named["long"]:
+        return None
+    if named["short"] != named["short"].upper():
+        return "the keyword is in small letters: read all the same"
+    return None if text[8:10] in {"= ", "="} else "no equals sign and blank in columns 9 and 10: read all the same"
 
 
 def is_tidy(text: str) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "ParsedHeader",
     "header_cards",
     "image_axes",
+    "is_empty",
     "parse_float",
     "parse_header_text",
     "readable",

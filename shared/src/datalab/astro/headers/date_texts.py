@@ -31,6 +31,7 @@ _DATES: Final = tuple(
     re.compile(rf"{form}(?=\D|$)", re.ASCII | re.IGNORECASE)
     for form in (
         r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
+        r"\+(?P<year>\d{5})-(?P<month>\d\d)-(?P<day>\d\d)",
         r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)",
         r"(?P<year>\d{4})[-:](?P<ordinal>\d{3})",
         r"(?P<first>\d{1,2})(?P<mark>[-/.])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d\d)",
@@ -113,7 +114,7 @@ def read_date(text: str) -> DateText:
         between = _BETWEEN.match(rest)
         rest = rest[between.end() if between else 0 :]
         time = read_time(rest) if rest else None
-        is_iso = "year" in match.re.groupindex and match.start("year") == 0 and match.groupdict().get("name") is None
+        is_iso = form.groupindex.keys().isdisjoint({"first", "name"})
         found = DateText(_day(match), time, is_iso=is_iso)
         if found.day.year < _FIRST_YEAR or is_zero(found.moment()):
             raise UnreadableDateError("is the beginning of a clock's count, not of an exposure")

@@ -10,7 +10,18 @@ if TYPE_CHECKING:
     from datalab.astro.headers.card_reader import CardReader
 
 #: The first usable one counts. XPOSURE is the standard's (FITS Standard 4.0, section 9.8), EXPTIME what most write.
-KEYWORDS: Final = ("EXPTIME", "EXPOSURE", "XPOSURE", "EXP_TIME", "EXP-TIME", "EXPOS", "ITIME", "TEXP", "ESO DET DIT")
+KEYWORDS: Final = (
+    "EXPTIME",
+    "EXPOSURE",
+    "XPOSURE",
+    "EXP_TIME",
+    "EXP-TIME",
+    "EXPOS",
+    "ITIME",
+    "TEXP",
+    "ESO DET DIT",
+    "TELAPSE",
+)
 #: Three years: no stack of exposures is as long.
 LONGEST_S: Final = 1e8
 #: EXPTIME and EXPOSURE that differ by less than this part, or by so many seconds, are the same.
@@ -31,7 +42,9 @@ def exposure_time_s(reader: CardReader) -> float | None:
         else:
             if isinstance(value, str) and not _is_plain(value):
                 reader.note(keyword, f"{value!r} read as {seconds:g} s")
-            if keyword == "ITIME":
+            if keyword == "TELAPSE":
+                reader.note(keyword, f"{value!r} s from start to end, pauses included, taken for the exposure time")
+            elif keyword == "ITIME":
                 seconds = _of_all_coadds(reader, seconds)
             elif keyword == "EXPTIME":
                 _compare(reader, seconds)

@@ -52,8 +52,12 @@ _MIDDLE_MJDS: Final = ("MJD-AVG", "MJD-MID", "MJDMID")
 _MIDDLE_JDS: Final = ("JD_UTC", "JD-MID")
 _ENDS: Final = ("DATE-END",)
 _END_MJDS: Final = ("MJD-END",)
+_END_JDS: Final = ("EXPEND",)
 #: How many exposures an image was made of.
 _COUNTS: Final = ("STACKCNT", "NCOMBINE")
+_MOST_STACKED: Final = 1e6
+#: The exposure time of all exposures of a stack: Siril's, Seestar's.
+_TOTALS: Final = ("LIVETIME", "TOTALEXP")
 
 MJD_ZERO: Final = datetime(1858, 11, 17)  # noqa: DTZ001 - of whatever scale
 JD_OF_MJD_ZERO: Final = 2_400_000.5
@@ -266,22 +270,39 @@ class _Reading:
         return None
 
     def _half_way(self, start: datetime) -> datetime:
-        if not self._knows_exposure:
-            _, end = self._first(_ENDS, _END_MJDS)
-            return start + (end - start) / 2 if end is not None and start < end < start + _DAY else start
+        """Return the middle of an exposure, or of a stack, for which no card states it."""
         for keyword in _COUNTS:
             count = number_of(self._reader.value(keyword))
             if count is not None and count > 1:
-                self._reader.note(
-                    keyword,
-                    f"made of {count:g} exposures, and no DATE-AVG says when in the middle: half of the exposure time "
-                    "after the start is assumed",
-                )
-                break
-        try:
-            return start + self._exposure / 2
-        except OverflowError:  # an exposure that does not end within the years of the calendar
-            return start
+                return self._half_way_of_stack(start, keyword, count)
+        if not self._knows_exposure:
+            _, end = self._first(_ENDS, _END_MJDS)
+            return start + (end - start) / 2 if end is not None and start < end < start + _DAY else start
+        return _later(start, self._exposure / 2)
+
+    def _half_way_of_stack(self, start: datetime, keyword: str, count: float) -> datetime:
+        """Return about when the middle of a stack was, and say so: pauses between its exposures may be of any length.
+
+        EXPTIME of programs that write STACKCNT is that of one exposure; beside NCOMBINE it may be that of all.
+        """
+        source, end = self._first(_ENDS, _END_MJDS, _END_JDS)
+        total = next((number for number in map(self._seconds, _TOTALS) if number), None)
+        if end is not None and start < end < start + _LONGEST_STACK:
+            middle, assumed = start + (end - start) / 2, f"half way from the start to {source}"
+        elif total is not None:
+            middle, assumed = _later(start, timedelta(seconds=total) / 2), "half of the whole exposure time"
+        elif keyword == "STACKCNT" and count <= _MOST_STACKED:
+            middle, assumed = _later(start, self._exposure * count / 2), "half of all exposure times"
+        else:
+            middle, assumed = _later(start, self._exposure / 2), "half of the exposure time"
+        self._reader.note(
+            keyword, f"made of {count:g} exposures, and no DATE-AVG says what their middle is: {assumed} is assumed"
+        )
+        return middle
+
+    def _seconds(self, keyword: str) -> float | None:
+        seconds = number_of(self._reader.value(keyword))
+        return seconds if seconds is not None and 0 < seconds < _LONGEST_STACK.total_seconds() else None
 
     def _from_end(self) -> datetime | None:
         keyword, end = self._first(_ENDS, _END_MJDS)
@@ -377,6 +398,13 @@ def _time_of_day(value: HeaderValue) -> tuple[TimeOfDay | None, str]:
     if hours is not None and 0 <= hours < _DAY_HOURS:
         return TimeOfDay(hours * 3600.0), "read as hours"
     return None, reason
+
+
+def _later(start: datetime, by: timedelta) -> datetime:
+    try:
+        return start + by
+    except OverflowError:  # an exposure that does not end within the years of the calendar
+        return start
 
 
 def _differ(one: datetime, other: datetime, least_s: float) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 System = Literal["ICRS", "FK5", "FK4", "FK4-NO-E", "galactic", "ecliptic", "supergalactic"]
 
-#: Pairs of cards, best first: MaxIm, NINA and others; the telescope's; TheSkyX, ZTF, ESO and others.
+#: Pairs of cards, best first: MaxIm, NINA and others; the telescope's; ZTF, ESO, HST, NINA, Unistellar and others.
 _PAIRS: Final = (
     ("OBJCTRA", "OBJCTDEC"),
     ("RA", "DEC"),
@@ -30,6 +30,7 @@ _PAIRS: Final = (
     ("RA_TARG", "DEC_TARG"),
     ("CENTRA", "CENTDEC"),
     ("TELRA", "TELDEC"),
+    ("FOVRA", "FOVDEC"),
     ("RA_PNT", "DEC_PNT"),
     ("RA-D", "DEC-D"),
 )
