@@ -10,6 +10,7 @@ from pydantic import Field
 
 from operation_runner.recipes.corrected_image import CorrectedImage, Masters
 from operation_runner.recipes.each_image import each_image
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
@@ -73,5 +74,6 @@ def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduc
         comment=f"Datalab Calibration on {image.basename} with {', '.join(frame.basename for frame in used)}",
         inputs=[image, *used],
         catalogue=image.catalogue(),
+        extensions=carried_mask([image], image.shape),
         notes=[*masters.notes, *image.doubts],
     )

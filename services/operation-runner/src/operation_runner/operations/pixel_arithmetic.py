@@ -17,6 +17,7 @@ from operation_runner.recipes.changed_counts import ChangedCounts, affine_counts
 from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.likeness import pair_notes
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Hint,
@@ -101,6 +102,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
         inputs=list(used.values()),
         catalogue=counts.catalogue,
+        extensions=carried_mask(list(used.values()), pixels.shape),
         notes=[*pair_notes(list(used.values())), *counts.notes],
     )
 

@@ -26,6 +26,7 @@ from datalab.astro.sky.wcs_header import with_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
+from operation_runner.recipes.masks import without_masked
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.stack_headers import stack_header
@@ -99,6 +100,7 @@ class Stacking(Operation):
             )
         images, notes = distinct_images([inputs.image(file) for file in parameters.input_files])
         notes += likeness_of(images, parameters)
+        first, images = images[0], [without_masked(inputs, image) for image in images]
         weights = image_weights(parameters.weighting, inputs, images, progress=progress.part(0.0, 0.1))
         combining = progress.part(0.1, 0.9)
         is_sum = parameters.combine == "sum"
@@ -118,7 +120,7 @@ class Stacking(Operation):
             header=header,
             is_exposure=False,
             comment=f"Datalab Stacking on {basenames}",
-            catalogue=stacked_catalogue(images[0], pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
+            catalogue=stacked_catalogue(first, pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
             notes=[*notes, *left_out],
         )
 
