@@ -27,10 +27,12 @@ from operation_runner.sdk import (
 
 
 class Calibration(Operation):
-    """(image - bias - dark) / flat; blank (NaN) where the flat shows no light.
+    """(image - bias - dark) / flat; blank (NaN) where the flat has less than a tenth of its median.
 
-    What is still in the calibration frames is taken out of them first: the bias out of the dark, bias and dark out of a
-    flat in counts, unless their headers say that it was done.
+    Pixels that are saturated or masked in a calibration frame are blank, too. What is still in the calibration frames
+    is taken out of them first: the bias out of the dark, bias and dark out of a flat in counts, unless their headers
+    say that it was done. Nothing is taken off twice, and nothing of another camera, gain, read mode, binning or region;
+    a dark must not be ten degrees warmer or colder.
     """
 
     name = "Calibration"

@@ -62,7 +62,11 @@ FLAT_LEVELS_SHARE = 0.4
 
 
 class MasterFrame(Operation):
-    """Flats are divided by their own medians before they are combined, so that twilight may fade between them."""
+    """Flats are divided by their own medians before they are combined, so that twilight may fade between them.
+
+    Saturated pixels (SATURATE, else the highest number of the type) and masked ones do not count. Frames must be of one
+    camera, gain, read mode, binning and region; bias frames must not be exposed, darks alike and of one temperature.
+    """
 
     name = "Master Frame"
     description = (

@@ -25,7 +25,10 @@ from operation_runner.sdk import (
 
 
 class Median(Operation):
-    """Ignores blank (NaN) pixels; a pixel that is blank in every image stays blank."""
+    """Ignores blank (NaN) and masked pixels; a pixel that is blank in every image stays blank.
+
+    The exposure time is the mean of those of the images; DATE-AVG is the mean of the middles of their exposures.
+    """
 
     name = "Median"
     description = (

@@ -28,7 +28,7 @@ from operation_runner.sdk import (
 
 
 class Normalization(Operation):
-    """Blank (NaN) pixels do not count for the median, and stay blank."""
+    """Blank (NaN) and masked pixels do not count for the median, and stay as they are."""
 
     name = "Normalization"
     description = (

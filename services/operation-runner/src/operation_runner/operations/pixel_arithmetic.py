@@ -46,7 +46,11 @@ def _one_more(letter: str) -> Any:
 
 
 class PixelArithmetic(Operation):
-    """Images of different size are cropped from pixel [0, 0] to what all cover; undefined results are blank (NaN)."""
+    """Images of different size are cropped from pixel [0, 0] to what all cover; undefined results are blank (NaN).
+
+    Gain, saturation, zero points and the source catalog follow where the formula is a multiple of a, plus something;
+    else they are left out.
+    """
 
     name = "Pixel Arithmetic"
     description = (

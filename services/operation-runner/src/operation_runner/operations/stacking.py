@@ -45,9 +45,11 @@ from operation_runner.sdk import (
 
 
 class Stacking(Operation):
-    """Blank (NaN) pixels do not count, so where some images are blank a plain sum lacks their light.
+    """Blank (NaN) and masked pixels do not count, so where some images are blank a plain sum lacks their light.
 
     A weighted sum is the weighted average times the number of images: on the same scale, but lacking nothing.
+    The exposure time of a sum is that of all images together, of anything else their mean; DATE-AVG is the mean of the
+    middles of their exposures, with the weights of the images, and light curves have the stack at that time.
     """
 
     name = "Stacking"

@@ -108,6 +108,7 @@ class Trait(StrEnum):
     OVERSCAN = "overscan"
     TARGET = "target"
     SKY = "sky"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
