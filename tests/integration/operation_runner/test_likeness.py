@@ -87,6 +87,12 @@ def test_an_image_counts_once_however_often_it_is_given(tmp_path, file):
         run(Median(), {"input_files": [a, a]}, work_dir=tmp_path / "twice")
 
 
+def test_images_that_are_cropped_are_noted(tmp_path, file):
+    files = [file("a"), file("b"), file("wide", np.ones((20, 50)))]
+    notes, _, _ = notes_of(Median(), {"input_files": files}, tmp_path / "work")
+    assert notes == ("The sizes differ: 30 x 24 (a, b), 50 x 20 (wide): cropped from the first pixel on to 30 x 20",)
+
+
 def test_two_images_tell_no_outlier(tmp_path, file):
     notes, _, _ = notes_of(Median(), {"input_files": [file("a"), file("b")]}, tmp_path / "work")
     assert any("nobody can tell an outlier" in note for note in notes)

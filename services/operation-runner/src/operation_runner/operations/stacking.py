@@ -132,7 +132,10 @@ def likeness_of(images: Sequence[Image], parameters: Stacking.Parameters) -> lis
     notes = [] if parameters.combine in {"sum", "average"} else outlier_notes(len(images))
     if parameters.stacking_mode == "reproject":
         return (
-            likeness_notes(images, refused=MUST_BE_ALIKE - {Trait.BINNING}, ignored={Trait.SKY, Trait.REGION}) + notes
+            likeness_notes(
+                images, refused=MUST_BE_ALIKE - {Trait.BINNING}, ignored={Trait.SKY, Trait.REGION, Trait.SIZE}
+            )
+            + notes
         )
     return likeness_notes(images, refused=MUST_BE_ALIKE, refused_if_gross={Trait.SKY}) + notes
 

@@ -57,8 +57,10 @@ def likeness_notes(
         UsageError: they are not alike where they must be.
     """
     found = differences([FrameTraits.of(image.basename, image.header) for image in images])
-    if Trait.SKY not in ignored:
-        found += [difference for difference in (sky_difference(images), _size_difference(images)) if difference]
+    if Trait.SKY not in ignored and (sky := sky_difference(images)):
+        found.append(sky)
+    if Trait.SIZE not in ignored and (size := _size_difference(images)):
+        found.append(size)
     notes = []
     for difference in found:
         if difference.trait in ignored:
