@@ -136,7 +136,7 @@ CAMERA = {
         ("bias", {"READMODE": "fast"}, "the read modes differ"),
         ("bias", {"CCDSUM": "2 2"}, "binned 2 x 2"),
         ("bias", {"EXPTIME": 30.0}, "b is not a bias frame: it was exposed for 30 s"),
-        ("bias", {"OBSTYPE": "Light Frame"}, "b is not a bias frame: its header says Light Frame"),
+        ("bias", {"OBSTYPE": "Light Frame"}, "b is not a bias frame: its header says EXPOSE"),
         ("bias", {"OVERSCAN": "[1:2,*]"}, "the overscan is not subtracted from all"),
         ("bias", {"CALSTAT": "B"}, "not the same was corrected in all"),
         ("dark", {"CCD-TEMP": 10.0}, "the temperatures of the detector differ: from -20"),
@@ -159,7 +159,7 @@ def test_calibration_frames_of_one_kind_are_of_one_camera(tmp_path, file, kind, 
         ("bias_file", {"CCDSEC": "[31:60,1:24]"}, "The bias master does not fit image: the regions"),
         ("flat_file", {"CCDSEC": "[31:60,1:24]", "ZEROCOR": "x"}, "The flat master does not fit image: the regions"),
         ("flat_file", {"OBSTYPE": "DARK"}, "master is not a flat frame: its header says DARK"),
-        ("dark_file", {"IMAGETYP": "Bias Frame"}, "master is not a dark frame: its header says Bias Frame"),
+        ("dark_file", {"IMAGETYP": "Bias Frame"}, "master is not a dark frame: its header says BIAS"),
     ],
 )
 def test_a_calibration_frame_must_fit_the_image(tmp_path, file, field, cards, said):
