@@ -1,0 +1,103 @@
+"""World coordinates as programs write them, put into the words of the FITS Standard.
+
+What a program means beyond doubt is translated and noted; what may mean two things is refused, so that nobody takes an
+image for one of another place.
+
+References:
+    FITS Standard 4.0 (2018), section 8.
+    M. R. Calabretta and E. W. Greisen, A&A 395, 1077 (2002): "Paper II".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from astropy.io import fits
+
+from datalab.astro.sky.wcs_distortions import choose_distortion, read_iraf, refuse_lookup_tables
+from datalab.astro.sky.wcs_frames import choose_frame
+from datalab.astro.sky.wcs_matrix import choose_matrix, use_degrees
+from datalab.astro.sky.wcs_words import UnusableWcsError, WcsWords
+
+#: Cards of a second set of coordinates, which are not read: one of them that is damaged must not cost the first set.
+_ALTERNATE = re.compile(
+    r"(?:(?:CRPIX|CRVAL|CDELT|CTYPE|CUNIT|CNAME|CRDER|CSYER)[1-9]|(?:CD|PC)[1-9]_[1-9]|P[VS][1-9]_\d{1,2}|WCSAXES|WCSNAME|"
+    r"LONPOLE|LATPOLE|RADESYS|EQUINOX)[A-Z]"
+)
+_CELESTIAL_TYPE = re.compile(
+    r"(?P<axis>RA|DEC|GLON|GLAT|ELON|ELAT)-+(?P<code>[A-Z]{3})(?:(?P<sip>-+SIP)|-*)", re.IGNORECASE
+)
+_PARTNERS = {"RA": "DEC", "GLON": "GLAT", "ELON": "ELAT"}
+
+
+def standard_cards(header: fits.Header, cards: Iterable[fits.Card]) -> tuple[fits.Header, tuple[str, ...]] | None:
+    """Return the primary world coordinates in the words of the standard, and notes on what was translated.
+
+    Args:
+        header: of the image: dates are looked up in it.
+        cards: those of it that have to do with coordinates.
+
+    Returns:
+        None if the header has no celestial world coordinates, or only where the telescope pointed.
+
+    Raises:
+        UnusableWcsError: see there.
+    """
+    words = WcsWords(header, [card for card in cards if not _ALTERNATE.fullmatch(card.keyword)])
+    words.rename_old_matrix()
+    axes = _celestial_axes(words)
+    if axes is None:
+        return None
+    words.read_numbers()
+    if not _has_position_and_scale(words):
+        return None
+    refuse_lookup_tables(words)
+    use_degrees(words, axes)
+    choose_matrix(words, axes)
+    choose_frame(words, header)
+    read_iraf(words, axes)
+    choose_distortion(words, axes)
+    return words.header, tuple(words.notes)
+
+
+def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
+    """Return which axes are longitude and latitude, their types put right, or None if there are none."""
+    found: dict[str, tuple[int, re.Match[str]]] = {}
+    for number in range(1, 10):
+        text = words.text(f"CTYPE{number}")
+        if match := _CELESTIAL_TYPE.fullmatch(text):
+            found.setdefault(match["axis"].upper(), (number, match))
+        elif text.upper() in {"RA", "DEC"} and words.number("CRVAL1") is not None:
+            raise UnusableWcsError(f"CTYPE{number}: {text!r} names no projection, the world coordinates were left out")
+    pair = next(((lng, lat) for lng, lat in _PARTNERS.items() if lng in found and lat in found), None)
+    if pair is None:
+        return None
+    (lng, lng_type), (lat, lat_type) = found[pair[0]], found[pair[1]]
+    code = lng_type["code"].upper()
+    if code != lat_type["code"].upper():
+        raise UnusableWcsError(
+            f"CTYPE{lng}: {lng_type[0]!r} does not go with {lat_type[0]!r}, the world coordinates were left out"
+        )
+    has_sip = lng_type["sip"] or lat_type["sip"]
+    for name, number, given in ((pair[0], lng, lng_type), (pair[1], lat, lat_type)):
+        proper = f"{name:-<4}-{code}" + ("-SIP" if has_sip else "")
+        if given[0] != proper:
+            words.note(f"CTYPE{number}: {given[0]!r} was read as {proper}")
+        words.set(f"CTYPE{number}", proper)
+    return lng, lat
+
+
+def _has_position_and_scale(words: WcsWords) -> bool:
+    """Tell whether both are given: for missing ones WCSLIB assumes 0 and 1 degree per pixel."""
+    if words.number("CRVAL1") is None or words.number("CRVAL2") is None:
+        return False
+    scales = [*words.matching(r"CD[1-9]_[1-9]"), *words.matching(r"CDELT[1-9]"), *words.matching(r"PC[1-9]_[1-9]")]
+    if not any(words.number(keyword) for keyword in scales):
+        return False
+    missing = [keyword for keyword in ("CRPIX1", "CRPIX2") if keyword not in words.values]
+    if len(missing) == 1:
+        raise UnusableWcsError(f"{missing[0]}: is missing, the world coordinates were left out")
+    if missing:  # FITS Standard 4.0, section 8.2: the default is 0
+        words.note("CRPIX1, CRPIX2: are missing, 0 was taken as the FITS standard has it")
+    return True

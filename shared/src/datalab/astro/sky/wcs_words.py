@@ -1,0 +1,119 @@
+"""The cards of one set of world coordinates, taken for what was meant by them, and notes on what was not plain."""
+
+from __future__ import annotations
+
+import re
+
+from astropy.io import fits
+
+from datalab.astro.headers.cards import HeaderCards, HeaderValue, parse_float
+
+#: Cards that hold one number each and without which, or with a wrong one, an image is somewhere else.
+_NUMBERS = re.compile(
+    r"(?:CRPIX|CRVAL|CDELT|CROTA)[1-9]|(?:CD|PC)[1-9]_[1-9]|PV[1-9]_\d{1,2}|(?:A|B|AP|BP)_\d_\d|LONPOLE|LATPOLE"
+)
+_ORDERS = ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER")
+_MOST_SIP_ORDER = 9
+_OLD_MATRIX = re.compile(r"(?P<kind>CD|PC)00(?P<row>[1-9])00(?P<column>[1-9])")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[EeDd][+-]?\d+)?", re.ASCII)
+ABSENT_WORDS = frozenset({"", "N/A", "NAN", "NONE", "UNKNOWN"})
+
+
+class UnusableWcsError(ValueError):
+    """World coordinates are meant, but cannot be told for sure; the text is a note on the header."""
+
+
+class WcsWords:
+    """Cards by keyword, which can be changed, and what was noted."""
+
+    def __init__(self, source: fits.Header, cards: list[fits.Card]) -> None:
+        self.header = fits.Header(cards)
+        self.source = source
+        self.notes: list[str] = []
+        self.values: dict[str, HeaderValue] = dict(HeaderCards(self.header))
+        if len(self.values) < len(self.header):
+            self._keep_last(cards)
+
+    def _keep_last(self, cards: list[fits.Card]) -> None:
+        """Of a keyword that comes twice the last counts, as everywhere: a solver appends what it found."""
+        twice = {keyword for keyword in self.values if self.header.count(keyword) > 1}
+        differing = sorted(
+            keyword for keyword in twice if len({repr(card.value) for card in cards if card.keyword == keyword}) > 1
+        )
+        for keyword in twice:
+            value = self.values[keyword]
+            self.header.remove(keyword, remove_all=True)
+            self.header[keyword] = value
+        if differing:
+            self.note(f"{', '.join(differing)}: came twice, the last was taken")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def number(self, keyword: str) -> float | None:
+        value = self.values.get(keyword)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def text(self, keyword: str) -> str:
+        value = self.values.get(keyword)
+        return value.strip() if isinstance(value, str) else ""
+
+    def set(self, keyword: str, value: str | float) -> None:
+        if self.values.get(keyword) != value or type(self.values[keyword]) is not type(value):
+            self.values[keyword] = value
+            self.header[keyword] = value
+
+    def drop(self, *keywords: str) -> None:
+        for keyword in keywords:
+            self.values.pop(keyword, None)
+            self.header.remove(keyword, ignore_missing=True, remove_all=True)
+
+    def matching(self, pattern: str) -> list[str]:
+        return [keyword for keyword in self.values if re.fullmatch(pattern, keyword)]
+
+    def rename_old_matrix(self) -> None:
+        """CD001001 is how CD1_1 was written before 2002."""
+        for keyword in list(self.values):
+            if old := _OLD_MATRIX.fullmatch(keyword):
+                value, new = self.values[keyword], f"{old['kind']}{old['row']}_{old['column']}"
+                self.drop(keyword)
+                if new not in self.values and value is not None:
+                    self.values[new] = self.header[new] = value
+
+    def read_numbers(self) -> None:
+        """Make numbers of those that are text. Raises `UnusableWcsError` for what is none."""
+        from_text = []
+        for keyword, value in list(self.values.items()):
+            if not _NUMBERS.fullmatch(keyword):
+                continue
+            if isinstance(value, bool) or value is None:
+                raise UnusableWcsError(f"{keyword}: has no readable number, the world coordinates were left out")
+            if isinstance(value, str):
+                if value.strip().upper() in ABSENT_WORDS:
+                    self.drop(keyword)
+                    continue
+                self.set(keyword, _number_in(keyword, value))
+                from_text.append(keyword)
+        if from_text:
+            self.note(f"{', '.join(from_text)}: text, read as numbers")
+        for keyword in _ORDERS:
+            self._read_order(keyword)
+
+    def _read_order(self, keyword: str) -> None:
+        value = self.values.get(keyword)
+        if value is None:
+            return
+        number = parse_float(value.strip()) if isinstance(value, str) else float(value)
+        if number is None or not number.is_integer() or not 0 <= number <= _MOST_SIP_ORDER:
+            raise UnusableWcsError(
+                f"{keyword}: {value!r} is no order of a SIP polynomial, the coordinates were left out"
+            )
+        self.set(keyword, int(number))
+
+
+def _number_in(keyword: str, text: str) -> float:
+    token = text.strip()
+    number = parse_float(token.replace(",", ".") if _DECIMAL_COMMA.fullmatch(token) else token)
+    if number is None:
+        raise UnusableWcsError(f"{keyword}: {text!r} is not a number, the world coordinates were left out")
+    return number
