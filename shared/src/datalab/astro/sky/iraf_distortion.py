@@ -8,7 +8,6 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -80,9 +79,8 @@ def _surface(text: str) -> FloatArray | None:
     x_low, x_high, y_low, y_high = numbers[4:_HEADER_NUMBERS]
     if not (x_high > x_low and y_high > y_low):
         raise IrafDistortionError("its ranges are empty")
-    to_powers = chebyshev.cheb2poly if kind == _CHEBYSHEV else legendre.leg2poly
-    in_x = _in_degrees(to_powers, x_order, x_low, x_high)
-    in_y = _in_degrees(to_powers, y_order, y_low, y_high)
+    in_x = _in_degrees(kind, x_order, x_low, x_high)
+    in_y = _in_degrees(kind, y_order, y_low, y_high)
     expanded: FloatArray = in_x.T @ surface @ in_y
     return expanded
 
@@ -98,12 +96,13 @@ def _is_there(pair: tuple[int, int], x_order: int, y_order: int, crossing: int) 
     return crossing != _HALF_CROSS_TERMS or i + j < max(x_order, y_order)
 
 
-def _in_degrees(to_powers: Callable[[list[float]], FloatArray], order: int, low: float, high: float) -> FloatArray:
+def _in_degrees(kind: int, order: int, low: float, high: float) -> FloatArray:
     """Return the polynomials of one kind up to an order as rows of coefficients of powers of the unscaled number."""
     scaled = np.array([-(high + low) / (high - low), 2.0 / (high - low)])
     rows = np.zeros((order, order))
     for degree in range(order):
-        powers = to_powers([0.0] * degree + [1.0])
+        alone = [0.0] * degree + [1.0]
+        powers = chebyshev.cheb2poly(alone) if kind == _CHEBYSHEV else legendre.leg2poly(alone)
         unscaled = np.zeros(1)
         for coefficient in powers[::-1]:  # Horner's scheme, of polynomials
             unscaled = polynomial.polyadd(polynomial.polymul(unscaled, scaled), [coefficient])
