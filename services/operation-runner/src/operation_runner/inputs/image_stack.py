@@ -27,6 +27,8 @@ from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from datalab.astro.sky.sky_index import SkyIndex
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -123,8 +125,13 @@ class FitsInputs:
         processes: int,
         write: Callable[[Any], Any],
         stars: Callable[[SkyRegion], Table],
+        sky_indexes: Callable[[], Sequence[SkyIndex]] = tuple,
     ) -> None:
-        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue."""
+        """Take what a job brings.
+
+        `write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue; `sky_indexes`
+        opens those of this machine.
+        """
         self._paths = paths
         self._work_dir = work_dir
         self._processes = processes
@@ -132,6 +139,7 @@ class FitsInputs:
         self._arrays = 0
         self._images = ExitStack()
         self.stars = stars
+        self.sky_indexes = sky_indexes
 
     def __enter__(self) -> Self:
         return self

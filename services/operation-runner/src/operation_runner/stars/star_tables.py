@@ -13,6 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from datalab.astro.sky.sky_index import IndexStars
+from datalab.astro.types import FloatArray
 
 #: Of the positions of Gaia DR3, Julian years.
 GAIA_EPOCH_YR = 2016.0
@@ -64,7 +65,8 @@ def read_star_tables(paths: list[Path]) -> Iterator[IndexStars]:
 def _packed(path: Path) -> IndexStars:
     rows = np.memmap(path, np.uint8, "r")[_PACKED_HEADER_BYTES:]
     stars = rows[: rows.size // _PACKED_ROW.itemsize * _PACKED_ROW.itemsize].view(_PACKED_ROW)
-    return _usable(*(np.asarray(stars[name], np.float64) for name in ("ra", "dec", "mag", "pmra", "pmdec")), GAIA_EPOCH_YR)
+    columns = [np.asarray(stars[name], np.float64) for name in ("ra", "dec", "mag", "pmra", "pmdec")]
+    return _usable(columns, GAIA_EPOCH_YR)
 
 
 def _table(path: Path) -> IndexStars:
@@ -81,24 +83,24 @@ def _table(path: Path) -> IndexStars:
     if missing:
         raise StarTableError(f"{path} has no column {', '.join(missing)}")
 
-    def column(name: str, default: float) -> np.ndarray:
+    def column(name: str, default: float) -> FloatArray:
         if name not in table.colnames:
             return np.full(len(table), default)
-        return np.ma.filled(np.ma.asarray(table[name], np.float64), np.nan)
+        filled: FloatArray = np.ma.filled(np.ma.asarray(table[name], np.float64), np.nan)
+        return filled
 
     epochs = np.unique(column("ref_epoch", GAIA_EPOCH_YR))
     if epochs.size > 1:
         raise StarTableError(f"{path} has positions of several epochs")
-    motions = (np.nan_to_num(column(name, 0.0)) for name in ("pmra", "pmdec"))
-    epoch = float(epochs[0]) if epochs.size else GAIA_EPOCH_YR
-    return _usable(*(column(name, np.nan) for name in _NEEDED), *motions, epoch)
+    motions = [np.nan_to_num(column(name, 0.0)) for name in ("pmra", "pmdec")]
+    epoch_yr = float(epochs[0]) if epochs.size else GAIA_EPOCH_YR
+    return _usable([*(column(name, np.nan) for name in _NEEDED), *motions], epoch_yr)
 
 
-def _usable(  # noqa: PLR0913 - the columns of a star
-    ra: np.ndarray, dec: np.ndarray, mag: np.ndarray, pm_ra: np.ndarray, pm_dec: np.ndarray, epoch_yr: float, /
-) -> IndexStars:
-    usable = np.isfinite(ra) & np.isfinite(mag) & (np.abs(dec) <= 90.0)  # NaN declinations are no number up to 90
+def _usable(columns: list[FloatArray], epoch_yr: float) -> IndexStars:
+    ra, dec, magnitude, pm_ra, pm_dec = columns
+    usable = np.isfinite(ra) & np.isfinite(magnitude) & (np.abs(dec) <= 90.0)  # NaN is not
     stars = IndexStars(
-        ra_deg=ra, dec_deg=dec, magnitude=mag, pm_ra_mas_yr=pm_ra, pm_dec_mas_yr=pm_dec, epoch_yr=epoch_yr
+        ra_deg=ra, dec_deg=dec, magnitude=magnitude, pm_ra_mas_yr=pm_ra, pm_dec_mas_yr=pm_dec, epoch_yr=epoch_yr
     )
     return stars.rows(np.flatnonzero(usable))

@@ -34,6 +34,8 @@ _WIDEST_FIELD_DEG = 20.0
 _CELL_DEG = 1.0
 #: Declinations that are worked on at once, and how far the neighbours of a star may be, in patches.
 _BAND_DEG, _MARGIN_PATCHES = 10.0, 4.0
+#: Places that are told apart, degrees.
+_SAME_STAR_DEG = 1e-6
 #: Stars kept while a catalogue is read before the faintest of each patch are thrown away.
 _MOST_WAITING = 4_000_000
 
@@ -122,7 +124,16 @@ def _thinned(parts: list[IndexStars], patches: SkyCells) -> IndexStars:
         pm_dec_mas_yr=np.concatenate([part.pm_dec_mas_yr for part in parts]),
         epoch_yr=epochs.pop(),
     )
+    together = together.rows(_once(together))
     return together.rows(_brightest_rows(together, patches))
+
+
+def _once(stars: IndexStars) -> IntArray:
+    """Return the rows of stars without those that come again: tables of neighbouring regions overlap."""
+    places = np.round(stars.ra_deg / _SAME_STAR_DEG).astype(np.int64) << 32
+    places += np.round(stars.dec_deg / _SAME_STAR_DEG).astype(np.int64)
+    _, rows = np.unique(places, return_index=True)
+    return np.sort(rows)
 
 
 def _brightest_rows(stars: IndexStars, patches: SkyCells) -> IntArray:
