@@ -16,10 +16,13 @@ from astropy.wcs import WCS
 from datalab.astro.sky.sip_fit import MOST_SIP_ORDER, coefficients_of, distances_arcsec, fit_sip_wcs, grid, is_better
 from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs
 from datalab.astro.sky.wcs import pixel_scale_arcsec
-from datalab.astro.types import FloatArray
+from datalab.astro.types import FloatArray, Mask
 
 #: A distortion of another convention is taken over if SIP tells it this well, pixels.
 _SAME_DISTORTION_PX = 0.02
+#: What is fitted has errors of its own, as large in the squares as what is gained by chance: with twice that a fit is as
+#: right as what it replaces, on the average, with four times it nearly always is better.
+_LEAST_GAIN = 4.0
 #: Numbers of a place, scale and rotation, skewed: those of a matrix and a point.
 _LINEAR_PARAMETERS = 6
 
@@ -38,6 +41,10 @@ class Places:
     def distances_arcsec(self, wcs: WCS) -> FloatArray:
         """Return how far the stars are from where a WCS has them."""
         return distances_arcsec(wcs, self.x, self.y, self.ra_deg, self.dec_deg)
+
+    def rows(self, which: Mask) -> Places:
+        """Return some of them."""
+        return Places(x=self.x[which], y=self.y[which], ra_deg=self.ra_deg[which], dec_deg=self.dec_deg[which])
 
     def squares(self, wcs: WCS) -> float:
         """Return the sum of squared distances, infinite for a WCS that does not hold there."""
@@ -64,7 +71,7 @@ def choose(fitted: WCS, order: int, before: WCS | None, places: Places, shape: t
     for wcs, name, count in [*tries, (fitted, "fitted", 2 * coefficients_of(order))]:
         improved = places.squares(wcs)
         added = max(1, count - parameters)
-        if is_better(squares, improved, measured=measured, parameters=count, added=added):
+        if is_better(squares, improved, measured=measured, parameters=count, added=added, least_ratio=_LEAST_GAIN):
             best, how, squares, parameters = wcs, name, improved, count
     return best, how  # type: ignore[return-value]
 

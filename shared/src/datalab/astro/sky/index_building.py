@@ -19,15 +19,14 @@ from datalab.astro.sky.sky_cells import SkyCells
 from datalab.astro.sky.sky_index import IndexStars, write_index
 from datalab.astro.types import FloatArray, IntArray
 
-#: Stars of the finest tier in a square field of the least width. Half of simulated fields with 16 stars were solved, of
-#: which a tenth was not seen and a sixth of the image's were listed, and nearly all with 30.
-STARS_PER_FIELD = 24
+#: Stars of the finest tier in a square field of the least width; benchmarks/blind_solving.py has what it comes to.
+STARS_PER_FIELD = 16
 #: Brightest stars taken of each patch: more would follow the crowds, fewer the borders of patches.
 _STARS_PER_PATCH = 4
 #: The width of a patch in units of that of the field.
 _PATCHES_PER_FIELD = (_STARS_PER_PATCH / STARS_PER_FIELD) ** 0.5
-#: The neighbours that a star makes quads with, three at a time. With four a tenth fewer fields were solved.
-_NEIGHBOURS = 5
+#: The neighbours that a star makes quads with, three at a time: four quads, of which neighbours make some too.
+_NEIGHBOURS = 4
 _TIER_STEP = 2.0
 #: Wider fields than this have few stars that are not saturated, and optics that bend lines.
 _WIDEST_FIELD_DEG = 20.0
@@ -70,8 +69,9 @@ def build_index(
     tier = np.arange(stars.ra_deg.size)
     while tier.size >= _NEIGHBOURS and patch_deg <= _WIDEST_FIELD_DEG * _PATCHES_PER_FIELD:
         for quads in _quads_of_tier(tier, vectors, stars.dec_deg, patch_deg):
-            parts_quads.append(quads.astype(np.uint32))
-            parts_bins.append(bins_of(_codes_on_sky(vectors, quads)))
+            codes, order = codes_of(on_plane(vectors[quads]))
+            parts_quads.append(np.take_along_axis(quads, order, axis=1).astype(np.uint32))
+            parts_bins.append(bins_of(codes))
         on_progress(f"{tier.size} stars of fields of {patch_deg / _PATCHES_PER_FIELD:.2g} degrees")
         patch_deg *= _TIER_STEP
         tier = tier[_brightest_rows(stars.rows(tier), SkyCells(patch_deg))]
@@ -86,13 +86,6 @@ def build_index(
         reference=reference,
         least_field_deg=least_field_deg,
     )
-
-
-def _codes_on_sky(vectors: FloatArray, quads: IntArray) -> FloatArray:
-    """Return the codes of quads, and put the stars of each into the order of its code."""
-    codes, order = codes_of(on_plane(vectors[quads]))
-    quads[:] = np.take_along_axis(quads, order, axis=1)
-    return codes
 
 
 def _brightest(catalogue: Iterable[IndexStars], patches: SkyCells, on_progress: Callable[[str], None]) -> IndexStars:

@@ -15,7 +15,7 @@ from datalab.astro.sky.better_wcs import How, Places, choose
 from datalab.astro.sky.cross_match import one_to_one
 from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
 from datalab.astro.sky.region import SkyRegion
-from datalab.astro.sky.sip_fit import fit_wcs
+from datalab.astro.sky.sip_fit import MOST_SIP_ORDER, fit_wcs
 from datalab.astro.sky.star_matching import (
     LEAST_COMMON_STARS,
     TRIANGLE_STARS,
@@ -26,7 +26,7 @@ from datalab.astro.sky.star_matching import (
 )
 from datalab.astro.sky.tangent_fit import PlaneError, fit_tangent_wcs, from_plane, to_plane
 from datalab.astro.sky.wcs import pixel_scale_arcsec
-from datalab.astro.types import FloatArray
+from datalab.astro.types import FloatArray, Mask
 
 #: How far the pixel scale may be from the hint.
 SCALE_FREEDOM = 0.08
@@ -58,7 +58,10 @@ LEAST_SPREAD_PX = 0.05
 _RADIUS_STEP = 1.05
 _CENTRE_STEP = 0.2
 
-_FIT_PASSES = 8
+_FIT_PASSES = 16
+_CLIP_PASSES = 4
+#: In the first passes, in which only the inner stars of a distorted image are known.
+_FIRST_PASSES, _FIRST_ORDER = 4, 3
 #: The catalogue reaches a little deeper than the image, whose filter ranks the stars differently.
 _DEPTH_MARGIN = 1.2
 
@@ -232,20 +235,24 @@ def refined(
     Returns None if they bring too few there; see `solve_plate` for the arguments, of which `wcs` is a first solution.
     """
     order = 1
-    fitted: tuple[WCS, int, Places] | None = None
-    for _ in range(_FIT_PASSES):
-        matched = _matched(stars, catalogue, wcs)
-        if matched is None:
+    matched: Places | None = None
+    for number in range(_FIT_PASSES):
+        found = _matched(stars, catalogue, wcs)
+        if found is None:
             return None
-        fitted = wcs, order, matched
+        if matched is not None and np.array_equal(found.x, matched.x):
+            break
+        matched = found
+        if number + 1 == _FIT_PASSES:
+            break
         try:
-            # Distortions bend the outer parts of an image: with them more stars are found there in the next pass.
-            wcs, order = fit_wcs(matched.x, matched.y, matched.ra_deg, matched.dec_deg, shape)
+            # Distortions bend the outer parts of an image: with them more stars are found there in the next pass. High
+            # orders, fitted to the inner parts alone, bend the outer ones anywhere.
+            wcs, order = _fitted(matched, shape, most_order=_FIRST_ORDER if number < _FIRST_PASSES else MOST_SIP_ORDER)
         except PlaneError:  # stars in line
             return None
-    if fitted is None:
+    if matched is None:
         return None
-    wcs, order, matched = fitted
     had = None if before is None or not np.isfinite(matched.squares(before)) else before
     chosen, how = choose(wcs, order, had, matched, shape)
     return PlateSolution(
@@ -256,6 +263,27 @@ def refined(
         how=how,
         sip_order=order if how == "fitted" else 1,
     )
+
+
+def _fitted(matched: Places, shape: tuple[int, int], *, most_order: int) -> tuple[WCS, int]:
+    """Fit world coordinates, and their order, to stars of which some are others."""
+    kept = np.ones(matched.x.size, bool)
+    wcs, order = fit_wcs(matched.x, matched.y, matched.ra_deg, matched.dec_deg, shape, most_order=most_order)
+    for _ in range(_CLIP_PASSES):
+        before, kept = kept, _inliers(matched.distances_arcsec(wcs), pixel_scale_arcsec(wcs))
+        if np.array_equal(before, kept) or np.count_nonzero(kept) < LEAST_COMMON_STARS:
+            break
+        inner = matched.rows(kept)
+        wcs, order = fit_wcs(inner.x, inner.y, inner.ra_deg, inner.dec_deg, shape, most_order=most_order)
+    return wcs, order
+
+
+def _inliers(distances_arcsec: FloatArray, pixel_arcsec: float) -> Mask:
+    """Tell which stars are as near to their places as most are."""
+    # Of all of them, outliers too: a spread of those kept before would shrink from pass to pass.
+    spread_px = float(np.median(distances_arcsec)) / pixel_arcsec / MEDIAN_DISTANCE_PER_SIGMA
+    near: Mask = distances_arcsec <= CLIP_SIGMA * max(spread_px, LEAST_SPREAD_PX) * pixel_arcsec
+    return near
 
 
 def _rms(places: Places, wcs: WCS) -> float:
@@ -269,9 +297,7 @@ def _matched(stars: FloatArray, catalogue: CatalogueStars, wcs: WCS) -> Places |
     near = one_to_one(ra_deg, dec_deg, catalogue.ra_deg, catalogue.dec_deg, radius_arcsec=TOLERANCE_PX * scale_arcsec)
     if near.first.size < LEAST_COMMON_STARS:
         return None
-    # Of all of them, outliers too: a spread of those kept before would shrink from pass to pass.
-    spread_px = float(np.median(near.separation_arcsec)) / scale_arcsec / MEDIAN_DISTANCE_PER_SIGMA
-    kept = near.separation_arcsec <= CLIP_SIGMA * max(spread_px, LEAST_SPREAD_PX) * scale_arcsec
+    kept = _inliers(near.separation_arcsec, scale_arcsec)
     if np.count_nonzero(kept) < LEAST_COMMON_STARS:
         return None
     x, y = stars[near.first[kept]].T

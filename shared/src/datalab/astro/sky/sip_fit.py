@@ -33,7 +33,13 @@ def coefficients_of(order: int) -> int:
 
 
 def fit_wcs(
-    x: FloatArray, y: FloatArray, ra_deg: FloatArray, dec_deg: FloatArray, shape: tuple[int, int]
+    x: FloatArray,
+    y: FloatArray,
+    ra_deg: FloatArray,
+    dec_deg: FloatArray,
+    shape: tuple[int, int],
+    *,
+    most_order: int = MOST_SIP_ORDER,
 ) -> tuple[WCS, int]:
     """Return the TAN or TAN-SIP WCS (ICRS) that fits places best, and its order: 1 without distortion.
 
@@ -45,13 +51,14 @@ def fit_wcs(
         ra_deg: their right ascensions.
         dec_deg: their declinations.
         shape: (rows, columns) of the image.
+        most_order: the highest order to try.
 
     Raises:
         PlaneError: the places are too few, in line, or on opposite sides of the sky.
     """
     best, best_order = fit_tangent_wcs(x, y, ra_deg, dec_deg, shape), 1
     squares = squares_arcsec2(best, x, y, ra_deg, dec_deg)
-    for order in range(2, MOST_SIP_ORDER + 1):
+    for order in range(2, most_order + 1):
         if np.size(x) < _STARS_PER_COEFFICIENT * coefficients_of(order):
             break
         wcs = fit_sip_wcs(x, y, ra_deg, dec_deg, shape, order=order)
@@ -67,15 +74,20 @@ def fit_wcs(
     return best, best_order
 
 
-def is_better(squares: float, improved: float, *, measured: int, parameters: int, added: int) -> bool:
-    """Tell whether `added` of `parameters` lower a sum of squares of `measured` numbers by more than chance would."""
+def is_better(
+    squares: float, improved: float, *, measured: int, parameters: int, added: int, least_ratio: float = 0.0
+) -> bool:
+    """Tell whether `added` of `parameters` lower a sum of squares of `measured` numbers by more than chance would.
+
+    By chance each lowers it by the variance of one number; `least_ratio` is how much more each must, on the average.
+    """
     left = measured - parameters
     if left <= 0 or improved >= squares:
         return False
     if improved <= 0:
         return True
     ratio = (squares - improved) / added / (improved / left)
-    return bool(fdtrc(added, left, ratio) < SIGNIFICANCE)
+    return ratio >= least_ratio and bool(fdtrc(added, left, ratio) < SIGNIFICANCE)
 
 
 def squares_arcsec2(wcs: WCS, x: FloatArray, y: FloatArray, ra_deg: FloatArray, dec_deg: FloatArray) -> float:
