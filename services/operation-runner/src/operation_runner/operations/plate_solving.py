@@ -110,11 +110,11 @@ class PlateSolving(Operation):
             else:
                 solved += 1
                 yield outcome
-        if lost and not solved:
-            raise UsageError(" ".join(one.reason for one in lost))
         for one in lost:
             if one.silence is not None:  # tried again later, when Gaia answers
                 raise one.silence
+        if lost and not solved:
+            raise UsageError(" ".join(one.reason for one in lost))
         progress(1.0, "" if not lost else " ".join(one.reason for one in lost))
 
 
