@@ -36,8 +36,8 @@ _NEIGHBOURS = 8
 PIXEL_SCALES_ARCSEC = (0.05, 60.0)
 #: Matches as good that random stars would give among all that is tried; a wrong place is worse than none.
 FALSE_SOLUTIONS = 1e-6
-#: Places tried at each depth: those that several quads propose, then the best single ones.
-_MOST_TRIED = 400
+#: Places tried at each depth: those that several quads propose, then the best single ones. Each takes a millisecond.
+_MOST_TRIED = 120
 #: Proposals agree if their centres are closer than this part of the field, and their scales than this factor.
 _SAME_PLACE, _SAME_SCALE = 0.1, 0.04
 #: How far a star may be from its place: by the first proposal, as a part of the longer side, and after a fit, pixels.
