@@ -80,7 +80,7 @@ READ = {
         "was read as RA---TAN-SIP",
     ),
     "SIP beside SCAMP": (SUFFIXED | SIP | SCAMP_1, sip_sky(), "PV1_0: not used beside SIP"),
-    "SIP, orders as text": (SUFFIXED | SIP | {"A_ORDER": "2", "B_ORDER": 2.0}, sip_sky(), None),
+    "SIP, orders as text": (SUFFIXED | SIP | {"A_ORDER": "2", "B_ORDER": 2.0}, sip_sky(), "A_ORDER: text, read as"),
     "SIP, order missing": (SUFFIXED | SIP | {"A_ORDER": None}, sip_sky(), "A_ORDER: is missing or too small, 2"),
     "SIP, half an inverse": (SUFFIXED | SIP | {"AP_ORDER": 2, "AP_2_0": 1.0}, sip_sky(), None),
     "named SIP without coefficients": (SUFFIXED, TRUE, None),
@@ -194,7 +194,12 @@ LEFT_OUT = {
     "half a SIP": (SUFFIXED | {"A_ORDER": 2, "A_2_0": 1e-5}, "B_ORDER: is missing beside A_ORDER"),
     "too high a SIP": (SUFFIXED | SIP | {"A_ORDER": 12}, "A_ORDER: 12 is no order of a SIP polynomial"),
     "distortion tables": ({"CPDIS1": "LOOKUP"}, "CPDIS1: distortions in tables beside the image are not read"),
-    "beyond the pole": ({"CRVAL2": 120.0}, "CTYPE1: the world coordinates do not hold"),
+    "beyond the pole": ({"CRVAL2": 120.0}, "CRVAL2: 120 is beyond the pole"),
+    "one place": ({"CRVAL2": None}, "CRVAL2: is missing"),
+    "no size": (NO_MATRIX | {"CD1_1": 0.0, "CD2_2": 0.0}, "CD1_1: pixels without a size"),
+    "one axis on the sky": ({"CTYPE2": "LINEAR"}, "CTYPE1: 'RA---TAN' is alone"),
+    "endless axes": ({"WCSAXES": 10**6}, "WCSAXES: 1000000 is no number of axes"),
+    "a distortion that folds": (SUFFIXED | SIP | {"A_2_0": 0.1}, "A_ORDER: the world coordinates do not hold"),
     "a degree per pixel": (NO_MATRIX | {"PC1_1": 20.0, "PC2_2": 20.0}, "CDELT1: pixels of 20 degrees are no camera's"),
 }
 
@@ -220,7 +225,7 @@ def test_what_may_mean_two_things_is_left_out(name):
 
 
 def test_a_header_that_only_says_where_the_telescope_points_has_nothing_to_note():
-    for changes in ({"CTYPE1": None, "CTYPE2": None}, NO_MATRIX, {"CRVAL1": None}):
+    for changes in ({"CTYPE1": None, "CTYPE2": None}, NO_MATRIX, {"CRVAL1": None, "CRVAL2": None}):
         reading = read_wcs(header(**changes), SHAPE)
         assert (reading.wcs, reading.notes) == (None, ())
 

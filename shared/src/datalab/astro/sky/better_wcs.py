@@ -20,8 +20,8 @@ from datalab.astro.types import FloatArray, Mask
 
 #: A distortion of another convention is taken over if SIP tells it this well, pixels.
 _SAME_DISTORTION_PX = 0.02
-#: What is fitted has errors of its own, as large in the squares as what is gained by chance: with twice that a fit is as
-#: right as what it replaces, on the average, with four times it nearly always is better.
+#: What is fitted has errors of its own, as large in the squares as what is gained by chance: with twice that a fit is
+#: as right as what it replaces, on the average, with four times it nearly always is better.
 _LEAST_GAIN = 4.0
 #: Numbers of a place, scale and rotation, skewed: those of a matrix and a point.
 _LINEAR_PARAMETERS = 6

@@ -45,7 +45,7 @@ _OF_COORDINATES = re.compile(
     r"EPOCH|[JB]EPOCH|VEL|VSOURCE|ZSOURCE|SPECSYS|SSYS|REST|OBSGEO|OBSORBIT|MJD|DATE|TIM|TREF|TRPOS|TRDIR|PLEPHEM|TSTART|"
     r"TSTOP|TELAPSE|XPOSURE|[AB]P?_|C[PQ]DIS|C[PQ]ERR|DVERR|D[PQ]\d|D2IM|AXISCORR|WAT|LTM|LTV"
 )
-_DAMAGED = "CTYPE1: the world coordinates do not hold on the whole image and were left out"
+_DAMAGED = "the world coordinates do not hold on the whole image and were left out"
 #: A pixel taken to the sky and back must return.
 _ROUND_TRIP_PX = 0.1
 
@@ -84,22 +84,25 @@ def read_wcs(header: fits.Header, shape: tuple[int, int]) -> WcsReading:
         except UnusableWcsError as error:
             return WcsReading(None, (str(error),))
         except _ASTROPY_ERRORS:
-            return WcsReading(None, (_DAMAGED,))
+            return WcsReading(None, (f"CTYPE1: {_DAMAGED}",))
         if standard is None:
             return WcsReading(None)
         cards, notes = standard
         wcs = _usable_wcs(cards, shape)
     if wcs is None:
-        return WcsReading(None, (*notes, _DAMAGED))
+        return WcsReading(None, (*notes, f"{_blamed(cards)}: {_DAMAGED}"))
     return WcsReading(wcs, (*notes, *doubts(header, pixel_scale_arcsec(wcs))))
+
+
+def _blamed(cards: fits.Header) -> str:
+    """Return the keyword of what most likely does not hold: a distortion, if there is one."""
+    return next((keyword for keyword in ("A_ORDER", "PV1_1") if keyword in cards), "CTYPE1")
 
 
 def _usable_wcs(cards: fits.Header, shape: tuple[int, int]) -> WCS | None:
     """Return the WCS of cards of the standard, None if it does not hold on the whole image."""
     rows, columns = shape
     try:
-        if not _has_few_axes(cards):
-            return None
         cards["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
         wcs = WCS(cards)
         if not wcs.has_celestial:
@@ -164,8 +167,11 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
         shape: (rows, columns).
     """
     wcs = celestial_wcs(header, shape)
-    if wcs is None:
-        return None
+    return None if wcs is None else outer_corners(wcs, shape)
+
+
+def outer_corners(wcs: WCS, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
+    """Return the corners of an image with a celestial WCS; see `footprint`."""
     right_ascensions, declinations = _icrs_deg(wcs, *_edge(shape, points_per_side=1))
     if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
         return None
@@ -201,12 +207,6 @@ def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
     x, y = np.array([0.0, (shape[1] - 1) / 2, shape[1] - 1.0]), np.array([0.0, (shape[0] - 1) / 2, shape[0] - 1.0])
     back_x, back_y = wcs.world_to_pixel_values(*wcs.pixel_to_world_values(x, y))
     return bool((np.hypot(back_x - x, back_y - y) < _ROUND_TRIP_PX).all())
-
-
-def _has_few_axes(header: fits.Header) -> bool:
-    """Tell whether the count that astropy.wcs sizes its tables by has one digit."""
-    count = header.get("WCSAXES", 2)
-    return isinstance(count, int) and 0 <= count <= 9
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -25,6 +25,7 @@ _ALTERNATE = re.compile(
     r"(?:(?:CRPIX|CRVAL|CDELT|CTYPE|CUNIT|CNAME|CRDER|CSYER)[1-9]|(?:CD|PC)[1-9]_[1-9]|P[VS][1-9]_\d{1,2}|WCSAXES|WCSNAME|"
     r"LONPOLE|LATPOLE|RADESYS|EQUINOX)[A-Z]"
 )
+_MOST_AXES = 9
 _CELESTIAL_TYPE = re.compile(
     r"(?P<axis>RA|DEC|GLON|GLAT|ELON|ELAT)-+(?P<code>[A-Z]{3})(?:(?P<sip>-+SIP)|-*)", re.IGNORECASE
 )
@@ -50,15 +51,28 @@ def standard_cards(header: fits.Header, cards: Iterable[fits.Card]) -> tuple[fit
     if axes is None:
         return None
     words.read_numbers()
+    _check_counts(words)
     if not _has_position_and_scale(words):
         return None
     refuse_lookup_tables(words)
     use_degrees(words, axes)
+    latitude_deg = words.number(f"CRVAL{axes[1]}")
+    if latitude_deg is not None and abs(latitude_deg) > 90.0:
+        raise UnusableWcsError(
+            f"CRVAL{axes[1]}: {latitude_deg:g} is beyond the pole, the world coordinates were left out"
+        )
     choose_matrix(words, axes)
     choose_frame(words, header)
     read_iraf(words, axes)
     choose_distortion(words, axes)
     return words.header, tuple(words.notes)
+
+
+def _check_counts(words: WcsWords) -> None:
+    """WCSLIB makes tables as large as WCSAXES says."""
+    count = words.values.get("WCSAXES")
+    if count is not None and not (isinstance(count, int) and 0 <= count <= _MOST_AXES):
+        raise UnusableWcsError(f"WCSAXES: {count!r} is no number of axes, the world coordinates were left out")
 
 
 def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
@@ -70,6 +84,11 @@ def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
             found.setdefault(match["axis"].upper(), (number, match))
         elif text.upper() in {"RA", "DEC"} and words.number("CRVAL1") is not None:
             raise UnusableWcsError(f"CTYPE{number}: {text!r} names no projection, the world coordinates were left out")
+    if len(found) == 1 and words.number("CRVAL1") is not None:
+        ((number, match),) = found.values()
+        raise UnusableWcsError(
+            f"CTYPE{number}: {match[0]!r} is alone, the other axis is not on the sky: no world coordinates"
+        )
     pair = next(((lng, lat) for lng, lat in _PARTNERS.items() if lng in found and lat in found), None)
     if pair is None:
         return None
@@ -90,11 +109,14 @@ def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
 
 def _has_position_and_scale(words: WcsWords) -> bool:
     """Tell whether both are given: for missing ones WCSLIB assumes 0 and 1 degree per pixel."""
-    if words.number("CRVAL1") is None or words.number("CRVAL2") is None:
-        return False
     scales = [*words.matching(r"CD[1-9]_[1-9]"), *words.matching(r"CDELT[1-9]"), *words.matching(r"PC[1-9]_[1-9]")]
-    if not any(words.number(keyword) for keyword in scales):
+    without = [keyword for keyword in ("CRVAL1", "CRVAL2") if words.number(keyword) is None]
+    if len(without) == 2 or not scales:
         return False
+    if without:
+        raise UnusableWcsError(f"{without[0]}: is missing, the world coordinates were left out")
+    if not any(words.number(keyword) for keyword in scales):
+        raise UnusableWcsError(f"{scales[0]}: pixels without a size, the world coordinates were left out")
     missing = [keyword for keyword in ("CRPIX1", "CRPIX2") if keyword not in words.values]
     if len(missing) == 1:
         raise UnusableWcsError(f"{missing[0]}: is missing, the world coordinates were left out")

@@ -102,13 +102,14 @@ def _choose_rotation(words: WcsWords, axes: tuple[int, int]) -> None:
 
 def _check_pixel_shape(words: WcsWords, plane: list[tuple[int, int]], *, is_cd: bool) -> None:
     matrix = _matrix(words, "CD", plane) if is_cd else _with_scales(words, plane)
+    keyword = "CD1_1" if is_cd else "CDELT1"
     widths = np.linalg.svd(np.array(matrix), compute_uv=False)
     if not widths[0] < _MOST_PIXEL_DEG:
         raise UnusableWcsError(
-            f"CDELT1: pixels of {widths[0]:.3g} degrees are no camera's, the world coordinates were left out"
+            f"{keyword}: pixels of {widths[0]:.3g} degrees are no camera's, the world coordinates were left out"
         )
     if widths[0] > _MOST_ELONGATED * widths[1]:
-        words.note(f"CDELT1: pixels {widths[0] / widths[1]:.3g} times as long as wide")
+        words.note(f"{keyword}: pixels {widths[0] / widths[1]:.3g} times as long as wide")
 
 
 def put_longitude_first(words: WcsWords) -> None:

@@ -16,6 +16,8 @@ _ORDERS = ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER")
 _MOST_SIP_ORDER = 9
 _OLD_MATRIX = re.compile(r"(?P<kind>CD|PC)00(?P<row>[1-9])00(?P<column>[1-9])")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[EeDd][+-]?\d+)?", re.ASCII)
+_EXPONENT_D = re.compile(r"[0-9.][Dd][+-]?[0-9]")
+_VALUE_COLUMNS = slice(9, 33)
 ABSENT_WORDS = frozenset({"", "N/A", "NAN", "NONE", "UNKNOWN"})
 
 
@@ -60,8 +62,13 @@ class WcsWords:
 
     def set(self, keyword: str, value: str | float) -> None:
         if self.values.get(keyword) != value or type(self.values[keyword]) is not type(value):
-            self.values[keyword] = value
-            self.header[keyword] = value
+            self._write(keyword, value)
+
+    def _write(self, keyword: str, value: str | float) -> None:
+        """Write a card anew: one that is only changed may keep how it was written."""
+        self.values[keyword] = value
+        self.header.remove(keyword, ignore_missing=True, remove_all=True)
+        self.header[keyword] = value
 
     def drop(self, *keywords: str) -> None:
         for keyword in keywords:
@@ -82,10 +89,12 @@ class WcsWords:
 
     def read_numbers(self) -> None:
         """Make numbers of those that are text. Raises `UnusableWcsError` for what is none."""
-        from_text = []
+        from_text: list[str] = []
         for keyword, value in list(self.values.items()):
             if not _NUMBERS.fullmatch(keyword):
                 continue
+            if isinstance(value, float) and _EXPONENT_D.search(self.header.cards[keyword].image[_VALUE_COLUMNS]):
+                self._write(keyword, value)  # WCSLIB stops reading at the D
             if isinstance(value, bool) or value is None:
                 raise UnusableWcsError(f"{keyword}: has no readable number, the world coordinates were left out")
             if isinstance(value, str):
@@ -94,21 +103,22 @@ class WcsWords:
                     continue
                 self.set(keyword, _number_in(keyword, value))
                 from_text.append(keyword)
+        from_text += [keyword for keyword in _ORDERS if self._read_order(keyword)]
         if from_text:
             self.note(f"{', '.join(from_text)}: text, read as numbers")
-        for keyword in _ORDERS:
-            self._read_order(keyword)
 
-    def _read_order(self, keyword: str) -> None:
+    def _read_order(self, keyword: str) -> bool:
+        """Make a whole number of an order of SIP; return whether it was text."""
         value = self.values.get(keyword)
         if value is None:
-            return
+            return False
         number = parse_float(value.strip()) if isinstance(value, str) else float(value)
         if number is None or not number.is_integer() or not 0 <= number <= _MOST_SIP_ORDER:
             raise UnusableWcsError(
                 f"{keyword}: {value!r} is no order of a SIP polynomial, the coordinates were left out"
             )
         self.set(keyword, int(number))
+        return isinstance(value, str)
 
 
 def _number_in(keyword: str, text: str) -> float:
