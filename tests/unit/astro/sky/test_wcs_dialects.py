@@ -11,6 +11,7 @@ from numpy.polynomial import chebyshev, legendre
 
 from datalab.astro.sky.tangent_fit import from_plane
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec, read_wcs
+from datalab.astro.sky.wcs_header import cutout_header, with_wcs
 
 SHAPE = (200, 300)
 X, Y = np.array([0.0, 299.0, 120.4, 31.0]), np.array([0.0, 199.0, 55.5, 180.0])
@@ -222,6 +223,25 @@ def test_what_may_mean_two_things_is_left_out(name):
     reading = read_wcs(header(**changes), SHAPE)
     assert reading.wcs is None
     assert note in "; ".join(reading.notes)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_part_of_it_shows_the_same_sky(name):
+    """A card that was read although it is odd is moved like any other."""
+    changes, where, _ = READ[name]
+    cut = cutout_header(header(**changes), x_start=20, y_start=30, shape=(170, 280))
+    found = celestial_wcs(cut, (170, 280)).pixel_to_world(X - 20, Y - 30)
+    assert found.icrs.separation(where.icrs).max() < 1e-4 * units.arcsec
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_written_for_it_is_read_back(name):
+    """Operations that put an image on another's grid write its world coordinates anew."""
+    changes, where, _ = READ[name]
+    wcs = celestial_wcs(header(**changes), SHAPE)
+    reading = read_wcs(with_wcs(fits.Header(), wcs, SHAPE), SHAPE)
+    assert reading.wcs.pixel_to_world(X, Y).icrs.separation(where.icrs).max() < 1e-4 * units.arcsec
+    assert reading.notes == ()
 
 
 def test_a_header_that_only_says_where_the_telescope_points_has_nothing_to_note():

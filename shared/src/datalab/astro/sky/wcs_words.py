@@ -101,7 +101,7 @@ class WcsWords:
                 if value.strip().upper() in ABSENT_WORDS:
                     self.drop(keyword)
                     continue
-                self.set(keyword, _number_in(keyword, value))
+                self.set(keyword, _required_number(keyword, value))
                 from_text.append(keyword)
         from_text += [keyword for keyword in _ORDERS if self._read_order(keyword)]
         if from_text:
@@ -121,9 +121,14 @@ class WcsWords:
         return isinstance(value, str)
 
 
-def _number_in(keyword: str, text: str) -> float:
+def number_in(text: str) -> float | None:
+    """Return the number that a text is, with a decimal comma or point and the exponents E and D, or None."""
     token = text.strip()
-    number = parse_float(token.replace(",", ".") if _DECIMAL_COMMA.fullmatch(token) else token)
+    return parse_float(token.replace(",", ".") if _DECIMAL_COMMA.fullmatch(token) else token)
+
+
+def _required_number(keyword: str, text: str) -> float:
+    number = number_in(text)
     if number is None:
         raise UnusableWcsError(f"{keyword}: {text!r} is not a number, the world coordinates were left out")
     return number
