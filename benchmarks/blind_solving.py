@@ -35,7 +35,7 @@ from operation_runner.stars.sky_indexes import sky_indexes
 from operation_runner.stars.star_tables import bundled_catalogue, read_star_table
 from support import report
 
-FIELDS, OTHER_FIELDS, BUNDLED_FIELDS = 100, 40, 50
+FIELDS, OTHER_FIELDS, BUNDLED_FIELDS = 100, 20, 50
 SIDE_PX = 2048
 PART = float(os.environ.get("PART", "1"))
 #: Stars per square degree to magnitude 16 at the poles of the Galaxy and in its plane, about as Gaia counts them.
