@@ -283,6 +283,13 @@ def test_a_wrong_position_is_no_obstacle(tmp_path, exposure, index):
     assert len(gaia.regions) == 2
 
 
+def test_an_image_that_is_elsewhere_says_so(tmp_path, exposure, index):
+    wrong = wrong_wcs(exposure)
+    wrong.wcs.crval = [10.0, -70.0]
+    (product,) = solve([write(tmp_path, exposure, wcs=wrong)], tmp_path, indexes=[index]).products
+    assert any("degrees from where it was said to be" in note for note in product.notes)
+
+
 def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
     """The index has stars enough for world coordinates, and says so."""
 
@@ -326,8 +333,12 @@ def test_the_good_ones_are_delivered(tmp_path, exposure):
         ],
         tmp_path,
     )
-    assert len(made.products) == 1
+    (product,) = made.products
     assert error_arcsec(made, exposure) < 0.1
+    assert [note.partition(":")[0] for note in product.notes] == ["table", "nowhere", "blank"]
+    assert "blank: left out: No world coordinates were found for blank: only 0 stars" in product.notes[2]
+    history = "".join(fits.getheader(made.fits())["HISTORY"])
+    assert "note nowhere: left out: The header of nowhere does not say" in history
 
 
 def test_a_right_solution_with_distortion_stays_to_the_last_digit(tmp_path, exposure):
@@ -353,6 +364,7 @@ def test_a_right_solution_with_distortion_stays_to_the_last_digit(tmp_path, expo
     assert found["A_3_0"] == header["A_3_0"]
     assert found["CRVAL1"] == header["CRVAL1"]
     assert found["WCSRMS0"] == found["WCSRMS"] < 0.1
+    assert any("no fit to 60 stars is significantly better" in note for note in made.products[0].notes)
     assert "the world coordinates were kept" in str(fits.getheader(made.fits())["COMMENT"]).replace("\n", "")
 
 

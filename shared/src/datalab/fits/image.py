@@ -102,7 +102,7 @@ class FitsImage:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
         hdus = self._used(read_layout(self._path)) if self._hdus is None else self._hdus
         of_wcs = read_wcs(self.header, self.shape).notes
-        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.problems, *of_wcs)
+        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.notes, *of_wcs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""

@@ -17,6 +17,7 @@ from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.mosaics.alignment import star_positions
 from datalab.astro.sky.blind_solving import PIXEL_SCALES_ARCSEC, solve_blind
+from datalab.astro.sky.cross_match import separations_arcsec
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.plate_solving import (
     CatalogueStars,
@@ -30,6 +31,7 @@ from datalab.astro.sky.plate_solving import (
 from datalab.astro.sky.sky_index import SkyIndex
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sky.wcs_header import with_wcs
+from operation_runner.recipes.each_image import Refusal, none_left, with_notes
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import star_table
 from operation_runner.sdk import (
@@ -54,6 +56,8 @@ _LEAST_SCALE_ARCSEC, _MOST_SCALE_ARCSEC = 1e-3, 100.0
 _GAIA = "Gaia DR3"
 #: How far the scale may be from the user's, and from the header's, which may be that of another binning.
 _SCALE_OF_USERS, _SCALE_OF_HEADERS = 1.1, 4.5
+#: An image is elsewhere if it is so many of its longer sides from where it was said to be.
+_FAR_FIELDS = 0.5
 #: Half the sky and more is no image.
 _WIDEST_RADIUS_DEG = 60.0
 #: The share of the work that is done once all images with a position were tried there.
@@ -97,28 +101,19 @@ class PlateSolving(Operation):
                 f"A pixel_scale of {parameters.pixel_scale:g} arcsec is finer than that of any telescope: at least "
                 f"{_LEAST_SCALE_ARCSEC:g} can be used, or 0 for one that is not known."
             )
-        unsolved: list[Unsolved] = []
-        tasks = list(tasks_of(inputs, parameters, unsolved))
-        solved = 0
-        for outcome in solved_with_hints(inputs, tasks, progress.part(0.0, _HINTED_SHARE)):
+        refusals: list[Refusal] = []
+        held: tuple[Product, ...] = ()
+        for outcome in outcomes_of(inputs, parameters, progress):
             if isinstance(outcome, Unsolved):
-                unsolved.append(outcome)
+                if outcome.silence is not None:  # tried again later, when Gaia answers
+                    raise outcome.silence
+                refusals.append(Refusal(outcome.basename, outcome.reason))
             else:
-                solved += 1
-                yield outcome
-        lost = [one for one in unsolved if one.task is None]
-        for outcome in solved_blindly(inputs, [one for one in unsolved if one.task], progress.part(_HINTED_SHARE, 1.0)):
-            if isinstance(outcome, Unsolved):
-                lost.append(outcome)
-            else:
-                solved += 1
-                yield outcome
-        for one in lost:
-            if one.silence is not None:  # tried again later, when Gaia answers
-                raise one.silence
-        if lost and not solved:
-            raise UsageError(" ".join(one.reason for one in lost))
-        progress(1.0, "" if not lost else " ".join(one.reason for one in lost))
+                yield from with_notes(held, refusals)
+                held = (outcome,)
+        if not held:
+            raise none_left(refusals)
+        yield from with_notes(held, refusals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +131,7 @@ class Task:
 class Unsolved:
     """An image that was not solved, why, and whether that was for want of an answer from Gaia."""
 
+    basename: str
     reason: str
     task: Task | None = None
     silence: TransientError | None = None
@@ -151,15 +147,24 @@ class Found:
     index: SkyIndex = field(repr=False)
 
 
-def tasks_of(inputs: Inputs, parameters: PlateSolving.Parameters, unsolved: list[Unsolved]) -> Iterator[Task]:
-    """Yield what is to do; files without an image are added to those that were not solved."""
+def outcomes_of(
+    inputs: Inputs, parameters: PlateSolving.Parameters, progress: Progress
+) -> Iterator[Product | Unsolved]:
+    """Yield a product of each image, or why there is none: of those first that are where their headers say."""
+    tasks: list[Task] = []
     for file in parameters.input_files:
         try:
-            image = inputs.image(file)
+            tasks.append(task_of(inputs.image(file), parameters))
         except UsageError as error:
-            unsolved.append(Unsolved(str(error)))
-            continue
-        yield task_of(image, parameters)
+            yield Unsolved(file.basename, error.message)
+    lost: list[Unsolved] = []
+    for outcome in solved_with_hints(inputs, tasks, progress.part(0.0, _HINTED_SHARE)):
+        if isinstance(outcome, Unsolved):
+            lost.append(outcome)
+        else:
+            yield outcome
+    yield from solved_blindly(inputs, lost, progress.part(_HINTED_SHARE, 1.0))
+    progress(1.0)
 
 
 def task_of(image: Image, parameters: PlateSolving.Parameters) -> Task:
@@ -192,7 +197,7 @@ def position_of(image: Image, parameters: PlateSolving.Parameters, before: WCS |
 
 def solved_with_hints(inputs: Inputs, tasks: Sequence[Task], progress: Progress) -> Iterator[Product | Unsolved]:
     """Yield products of the images that are where they may be; neighbours share one question to Gaia."""
-    yield from (Unsolved(no_position(task.image), task) for task in tasks if task.hint is None)
+    yield from (Unsolved(task.image.basename, no_position(task.image), task) for task in tasks if task.hint is None)
     hinted = [(task, task.hint) for task in tasks if task.hint is not None]
     done = 0
     for region, neighbours in groupby(hinted, key=lambda pair: search_region(pair[1], pair[0].image.shape)):
@@ -202,7 +207,7 @@ def solved_with_hints(inputs: Inputs, tasks: Sequence[Task], progress: Progress)
         try:
             stars = inputs.stars(region)
         except TransientError as silence:
-            yield from (Unsolved(f"{task.image.basename}: {silence}.", task, silence) for task, _ in group)
+            yield from (Unsolved(task.image.basename, f"{silence}.", task, silence) for task, _ in group)
             continue
         outcomes = inputs.parallel(partial(solved_image, stars=stars), group, progress=part)
         for (task, _), outcome in zip(group, outcomes, strict=True):
@@ -211,7 +216,7 @@ def solved_with_hints(inputs: Inputs, tasks: Sequence[Task], progress: Progress)
 
 def outcome_of(outcome: Product | str, task: Task) -> Product | Unsolved:
     """Return a product as it is, and why there is none with the image it is about."""
-    return Unsolved(outcome, task) if isinstance(outcome, str) else outcome
+    return Unsolved(task.image.basename, outcome, task) if isinstance(outcome, str) else outcome
 
 
 def solved_image(hinted: tuple[Task, Hint], *, stars: Table) -> Product | str:
@@ -317,9 +322,28 @@ def product_of(
         pixels=image.pixels(),
         header=header,
         comment=comment(image, solution, reference, blind),
+        notes=notes_of(task, solution, reference, blind),
         inputs=[image],
         catalogue=None if sources is None else with_sky_positions(sources, solution.wcs, replace=True),
     )
+
+
+def notes_of(task: Task, solution: PlateSolution, reference: str, blind: SkyIndex | None) -> list[str]:
+    """Return what is to be known about new world coordinates that their header does not say."""
+    notes = []
+    if solution.how == "kept":
+        notes.append(f"the world coordinates were kept: no fit to {solution.n_stars} stars is significantly better")
+    elif solution.how == "distortion kept":
+        notes.append("the distortion was kept: place, scale and rotation were fitted")
+    if blind is not None and reference != _GAIA:
+        notes.append(f"the Gaia archive did not answer: the stars are those of an index ({reference})")
+    if blind is not None and task.hint is not None:
+        rows, columns = task.image.shape
+        middle = solution.wcs.pixel_to_world((columns - 1) / 2, (rows - 1) / 2).icrs
+        off_deg = separations_arcsec([middle.ra.deg], [middle.dec.deg], task.hint.ra_deg, task.hint.dec_deg)[0] / 3600
+        if off_deg > _FAR_FIELDS * max(task.image.shape) * pixel_scale_arcsec(solution.wcs) / 3600:
+            notes.append(f"the image is {off_deg:.3g} degrees from where it was said to be")
+    return notes
 
 
 def catalogue_stars(stars: Table, image: Image) -> CatalogueStars:
