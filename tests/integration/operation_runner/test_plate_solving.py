@@ -367,6 +367,12 @@ def test_a_right_solution_with_distortion_stays_to_the_last_digit(tmp_path, expo
     assert "the world coordinates were kept" in str(fits.getheader(made.fits())["COMMENT"]).replace("\n", "")
 
 
+def test_the_scale_of_another_binning_is_no_obstacle(tmp_path, exposure):
+    (product,) = (made := solve([write(tmp_path, exposure, wcs=wrong_wcs(exposure, scale=0.5))], tmp_path)).products
+    assert error_arcsec(made, exposure) < 0.1
+    assert any("the pixels are 2 times as wide as they were said to be" in note for note in product.notes)
+
+
 def test_hot_pixels_are_no_stars(tmp_path, exposure):
     rng = np.random.default_rng(5)
     pixels = exposure.pixels.copy()

@@ -21,6 +21,7 @@ CD = SCALE_DEG * np.array([[-np.cos(ROTATION), np.sin(ROTATION)], [np.sin(ROTATI
 NO_MATRIX = dict.fromkeys(["CD1_1", "CD1_2", "CD2_1", "CD2_2"])
 #: The same rotation as CDELT with CROTA.
 BY_ANGLE = NO_MATRIX | {"CDELT1": -SCALE_DEG, "CDELT2": SCALE_DEG, "CROTA2": -30.0}
+PC = {f"PC{i + 1}_{j + 1}": CD[i, j] / (-SCALE_DEG if i == 0 else SCALE_DEG) for i in (0, 1) for j in (0, 1)}
 SCAMP_1 = {"PV1_0": 0.0, "PV1_1": 1.0, "PV1_2": 0.0, "PV2_0": 0.0, "PV2_1": 1.0, "PV2_2": 0.0}
 SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 3e-5, "B_1_1": -2e-5}
 SUFFIXED = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}
@@ -165,6 +166,31 @@ READ = {
     "nominal, of LCO": ({"WCSERR": 4}, TRUE, "WCSERR: 4, the world coordinates are nominal, not solved"),
     "nominal, of NINA": ({"PLTSOLVD": False}, TRUE, "PLTSOLVD: F, the world coordinates are nominal"),
     "another binning": ({"PIXSCALE": 1.44}, TRUE, "PIXSCALE: 1.44 arcsec are not the 0.72 of the world coordinates"),
+    "another binning, by the optics": (
+        {"XPIXSZ": 7.52, "FOCALLEN": 1077.0, "XBINNING": 2},
+        TRUE,
+        "FOCALLEN: with XPIXSZ it makes pixels 2 times those of the world coordinates",
+    ),
+    "unbinned pixels by the optics": ({"XPIXSZ": 3.76, "FOCALLEN": 2154.0, "XBINNING": 2}, TRUE, None),
+    "a reducer": ({"XPIXSZ": 3.76, "FOCALLEN": 1500.0}, TRUE, None),
+    "CD and another CDELT": (
+        {"CDELT1": -2 * SCALE_DEG, "CDELT2": 2 * SCALE_DEG},
+        TRUE,
+        "CDELT1: 2 times the scale of CD1_1, which was taken",
+    ),
+    "PC and CROTA": (
+        BY_ANGLE
+        | {"CROTA2": 12.0}
+        | {f"PC{i + 1}_{j + 1}": CD[i, j] / SCALE_DEG * (-1) ** (i == 0) for i in (0, 1) for j in (0, 1)},
+        TRUE,
+        "CROTA2: does not go with PC1_1, which was taken",
+    ),
+    "LONGPOLE": ({"LONGPOLE": 180.0}, TRUE, None),
+    "LONGPOLE of another value": (
+        {"LONGPOLE": 0.0},
+        sky(*-plane()),
+        None,
+    ),
     "the same binning": ({"SECPIX": 0.75}, TRUE, None),
     "no reference pixel": (
         {"CRPIX1": None, "CRPIX2": None},

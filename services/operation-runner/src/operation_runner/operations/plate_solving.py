@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -31,6 +32,7 @@ from datalab.astro.sky.plate_solving import (
 from datalab.astro.sky.sky_index import SkyIndex
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sky.wcs_header import with_wcs
+from datalab.astro.types import FloatArray
 from operation_runner.recipes.each_image import Refusal, none_left, with_notes
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import star_table
@@ -56,10 +58,14 @@ _LEAST_SCALE_ARCSEC, _MOST_SCALE_ARCSEC = 1e-3, 100.0
 _GAIA = "Gaia DR3"
 #: How far the scale may be from the user's, and from the header's, which may be that of another binning.
 _SCALE_OF_USERS, _SCALE_OF_HEADERS = 1.1, 4.5
+#: Nominal scales are wrong by some per cent.
+_OTHER_SCALE = 1.3
 #: An image is elsewhere if it is so many of its longer sides from where it was said to be.
 _FAR_FIELDS = 0.5
 #: Half the sky and more is no image.
 _WIDEST_RADIUS_DEG = 60.0
+#: Pixels may be so many times as wide as those of the header.
+_BINNINGS = (2.0, 0.5, 3.0, 4.0)
 #: The share of the work that is done once all images with a position were tried there.
 _HINTED_SHARE = 0.5
 
@@ -123,7 +129,7 @@ class Task:
     image: Image
     hint: Hint | None
     scale_arcsec: float | None
-    scale_freedom: float
+    scale_of_header: bool
     before: WCS | None
 
 
@@ -171,7 +177,7 @@ def task_of(image: Image, parameters: PlateSolving.Parameters) -> Task:
     """Return where about an image is: as the user says, else its world coordinates, else where its header points."""
     before = celestial_wcs(image.header, image.shape)
     scale_arcsec = parameters.pixel_scale or None
-    scale_freedom = _SCALE_OF_USERS if scale_arcsec else _SCALE_OF_HEADERS
+    scale_of_header = scale_arcsec is None
     if scale_arcsec is None:
         reader = CardReader.of(image.header)
         scale_arcsec = (
@@ -181,7 +187,7 @@ def task_of(image: Image, parameters: PlateSolving.Parameters) -> Task:
         )
     position = position_of(image, parameters, before)
     hint = None if position is None else Hint(ra_deg=position[0], dec_deg=position[1], pixel_scale_arcsec=scale_arcsec)
-    return Task(image=image, hint=hint, scale_arcsec=scale_arcsec, scale_freedom=scale_freedom, before=before)
+    return Task(image=image, hint=hint, scale_arcsec=scale_arcsec, scale_of_header=scale_of_header, before=before)
 
 
 def position_of(image: Image, parameters: PlateSolving.Parameters, before: WCS | None) -> tuple[float, float] | None:
@@ -225,7 +231,7 @@ def solved_image(hinted: tuple[Task, Hint], *, stars: Table) -> Product | str:
     image = task.image
     try:
         sources = star_table(image)
-        solution = solve_plate(star_positions(sources), image.shape, catalogue_stars(stars, image), hint, task.before)
+        solution = solved_with_binnings(star_positions(sources), catalogue_stars(stars, image), task, hint)
     except PlateSolvingError as error:
         return f"No world coordinates were found for {image.basename}: {error}. {advice(hint)}"
     except UsageError as error:
@@ -273,7 +279,8 @@ def found_on_the_sky(one: Unsolved, *, indexes: Sequence[SkyIndex]) -> tuple[int
         return None
     least, most = PIXEL_SCALES_ARCSEC
     if task.scale_arcsec is not None:
-        least, most = task.scale_arcsec / task.scale_freedom, task.scale_arcsec * task.scale_freedom
+        freedom = _SCALE_OF_HEADERS if task.scale_of_header else _SCALE_OF_USERS
+        least, most = task.scale_arcsec / freedom, task.scale_arcsec * freedom
     rows, columns = task.image.shape
     for number, index in enumerate(indexes):
         solution = solve_blind(stars, task.image.shape, index, scales_arcsec=(least, most))
@@ -299,6 +306,23 @@ def fitted_image(listed: tuple[Found, Table | None]) -> Product | str:
         )
     reference = _GAIA if stars is not None else place.index.reference
     return product_of(place.task, solution, sources, reference=reference, blind=place.index)
+
+
+def solved_with_binnings(stars: FloatArray, catalogue: CatalogueStars, task: Task, hint: Hint) -> PlateSolution:
+    """Solve an image; if its header says how wide the pixels are, those may be the pixels of another binning.
+
+    Raises `PlateSolvingError`.
+    """
+    try:
+        return solve_plate(stars, task.image.shape, catalogue, hint, task.before)
+    except PlateSolvingError:
+        if hint.pixel_scale_arcsec is None or not task.scale_of_header:
+            raise
+        for binning in _BINNINGS:
+            other = replace(hint, pixel_scale_arcsec=hint.pixel_scale_arcsec * binning)
+            with suppress(PlateSolvingError):
+                return solve_plate(stars, task.image.shape, catalogue, other, task.before, thorough=False)
+        raise
 
 
 def product_of(
@@ -337,6 +361,10 @@ def notes_of(task: Task, solution: PlateSolution, reference: str, blind: SkyInde
         notes.append("the distortion was kept: place, scale and rotation were fitted")
     if blind is not None and reference != _GAIA:
         notes.append(f"the Gaia archive did not answer: the stars are those of an index ({reference})")
+    if task.scale_arcsec is not None:
+        ratio = pixel_scale_arcsec(solution.wcs) / task.scale_arcsec
+        if not 1 / _OTHER_SCALE < ratio < _OTHER_SCALE:
+            notes.append(f"the pixels are {ratio:.3g} times as wide as they were said to be, as of another binning")
     if blind is not None and task.hint is not None:
         rows, columns = task.image.shape
         middle = solution.wcs.pixel_to_world((columns - 1) / 2, (rows - 1) / 2).icrs

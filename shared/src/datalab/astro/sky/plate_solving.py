@@ -138,7 +138,13 @@ def search_region(hint: Hint, shape: tuple[int, int]) -> SkyRegion:
 
 
 def solve_plate(
-    stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars, hint: Hint, before: WCS | None = None
+    stars: FloatArray,
+    shape: tuple[int, int],
+    catalogue: CatalogueStars,
+    hint: Hint,
+    before: WCS | None = None,
+    *,
+    thorough: bool = True,
 ) -> PlateSolution:
     """Return the world coordinates (ICRS; TAN, or TAN-SIP where the stars tell the distortion) of an image.
 
@@ -151,6 +157,7 @@ def solve_plate(
         catalogue: the stars of `search_region`, or the brightest of them.
         hint: about the image.
         before: the world coordinates it has, right or wrong.
+        thorough: whether to make a second, slower attempt if the first one fails.
 
     Raises:
         PlateSolvingError: the stars of the image are too few, or not those of the catalogue.
@@ -159,8 +166,8 @@ def solve_plate(
         raise PlateSolvingError(f"only {len(stars)} stars were found in it and {LEAST_COMMON_STARS} are needed")
     if catalogue.ra_deg.size < LEAST_COMMON_STARS:
         raise PlateSolvingError(f"the star catalogue has only {catalogue.ra_deg.size} stars there")
-    for thorough, scale in product((False, True), _scales(hint)):
-        first = _first_solution(stars, shape, catalogue, hint, scale, thorough=thorough)
+    for patient, scale in product((False, True) if thorough else (False,), _scales(hint)):
+        first = _first_solution(stars, shape, catalogue, hint, scale, thorough=patient)
         solution = None if first is None else refined(stars, shape, catalogue, first, before)
         if solution is not None:
             return solution

@@ -46,7 +46,7 @@ def standard_cards(header: fits.Header, cards: Iterable[fits.Card]) -> tuple[fit
         UnusableWcsError: see there.
     """
     words = WcsWords(header, [card for card in cards if not _ALTERNATE.fullmatch(card.keyword)])
-    words.rename_old_matrix()
+    words.rename_old()
     axes = _celestial_axes(words)
     if axes is None:
         return None

@@ -13,8 +13,33 @@ _SAME_SCALE = 1.3
 #: Scales in these units, if that; an unbinned pixel is between.
 _SCALES_ARCSEC = (1e-3, 1e3)
 
+#: The width of a pixel in micrometres, the focal length in millimetres, and the binning.
+_OPTICS = ("XPIXSZ", "FOCALLEN", "XBINNING")
+_ARCSEC_PER_UM_MM = 206.265
+#: Focal lengths are nominal; only what looks like a binning is told.
+_BINNINGS, _NEAR = (2.0, 3.0, 4.0, 0.5, 0.25), 0.1
 #: Keywords of doubt with the words for it: LCO writes WCSERR, MaxIm and NINA PLTSOLVD.
-DOUBT_KEYWORDS = frozenset({*_SCALES, "WCSERR", "PLTSOLVD"})
+DOUBT_KEYWORDS = frozenset({*_SCALES, *_OPTICS, "WCSERR", "PLTSOLVD"})
+
+
+def _binning_of_optics(header: fits.Header, pixel_arcsec: float) -> float | None:
+    """Return how many times as wide as by the WCS pixels are by the optics, if that is a binning; None else.
+
+    XPIXSZ is that of binned pixels by SBIG's convention, of unbinned ones by some programs.
+    """
+    size_um, focal_mm, count = (_number(header, keyword) for keyword in _OPTICS)
+    if not size_um or not focal_mm or size_um < 0 or focal_mm < 0:
+        return None
+    ratio = _ARCSEC_PER_UM_MM * size_um / focal_mm / pixel_arcsec
+    likely = {ratio, ratio * (count or 1.0)}
+    if any(abs(each - 1.0) < _NEAR for each in likely):
+        return None
+    return next((binning for binning in _BINNINGS for each in likely if abs(each / binning - 1.0) < _NEAR), None)
+
+
+def _number(header: fits.Header, keyword: str) -> float | None:
+    value = readable(header, keyword, None)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def doubts(header: fits.Header, pixel_arcsec: float) -> list[str]:
@@ -36,6 +61,12 @@ def doubts(header: fits.Header, pixel_arcsec: float) -> list[str]:
                     "which may be those of another binning"
                 )
             break
+    binning = _binning_of_optics(header, pixel_arcsec)
+    if binning is not None:
+        notes.append(
+            f"FOCALLEN: with XPIXSZ it makes pixels {binning:g} times those of the world coordinates, "
+            "which may be those of another binning"
+        )
     error = readable(header, "WCSERR", 0)
     if isinstance(error, int | float) and error:
         notes.append(f"WCSERR: {error:g}, the world coordinates are nominal, not solved")

@@ -32,6 +32,8 @@ _UNITS_DEG = {
 }
 #: How different two matrices or rotations may be, as a part, that say the same with fewer digits.
 _SAME_MATRIX = 1e-3
+#: Nominal scales are wrong by some per cent, binning changes them by a factor.
+_SAME_SCALE = 1.3
 #: Matrices of pixels without scale are not meant to be degrees: no camera has pixels of 10 degrees.
 _MOST_PIXEL_DEG = 10.0
 #: So many times longer than wide is no pixel of a camera; a missing CDELT2 makes it thousands.
@@ -69,14 +71,28 @@ def choose_matrix(words: WcsWords, axes: tuple[int, int]) -> None:
     if cd:
         if pc and all(cdelt.values()) and not _agree(words, plane):
             words.note("PC1_1: does not say the same as CD1_1, which was taken")
+        _note_other_scales(words, axes, cdelt)
         words.drop(*pc, *words.matching(r"CDELT[1-9]"), *words.matching(r"CROTA[1-9]"))
     else:
         _check_cdelt(cdelt)
         if pc:
+            turned = [keyword for keyword in words.matching(r"CROTA[1-9]") if words.number(keyword)]
+            if turned:
+                words.note(f"{turned[0]}: does not go with PC1_1, which was taken")
             words.drop(*words.matching(r"CROTA[1-9]"))
         else:
             _choose_rotation(words, axes)
     _check_pixel_shape(words, plane, is_cd=bool(cd))
+
+
+def _note_other_scales(words: WcsWords, axes: tuple[int, int], cdelt: dict[int, float | None]) -> None:
+    """CDELT beside CD is redundant, and 1 if it is there for form only."""
+    first, second = (cdelt[axis] for axis in axes)
+    if not first or not second or abs(first) == 1.0:
+        return
+    ratio = math.sqrt(abs(first * second) / abs(_determinant(words, "CD", axes)))
+    if not 1 / _SAME_SCALE < ratio < _SAME_SCALE:
+        words.note(f"CDELT1: {ratio:.3g} times the scale of CD1_1, which was taken")
 
 
 def _check_cdelt(cdelt: dict[int, float | None]) -> None:

@@ -78,8 +78,12 @@ class WcsWords:
     def matching(self, pattern: str) -> list[str]:
         return [keyword for keyword in self.values if re.fullmatch(pattern, keyword)]
 
-    def rename_old_matrix(self) -> None:
-        """CD001001 is how CD1_1 was written before 2002."""
+    def rename_old(self) -> None:
+        """CD001001 and LONGPOLE are how CD1_1 and LONPOLE were written before 2002."""
+        longitude = self.values.get("LONGPOLE")
+        self.drop("LONGPOLE")
+        if longitude is not None and "LONPOLE" not in self.values:
+            self.values["LONPOLE"] = self.header["LONPOLE"] = longitude
         for keyword in list(self.values):
             if old := _OLD_MATRIX.fullmatch(keyword):
                 value, new = self.values[keyword], f"{old['kind']}{old['row']}_{old['column']}"
