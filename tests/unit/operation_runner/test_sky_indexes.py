@@ -72,6 +72,13 @@ def test_files_of_the_folder_are_used_too_and_damaged_ones_left_out(tmp_path, ca
     assert "damaged.sky is not a star index of this version" in caplog.text
 
 
+@pytest.mark.usefixtures("few_stars")
+def test_a_folder_that_cannot_be_written_costs_no_operation(tmp_path, caplog):
+    (tmp_path / "file").write_bytes(b"")
+    assert list(indexes.sky_indexes(tmp_path / "file")) == []
+    assert "cannot be written" in caplog.text
+
+
 def test_an_installation_without_stars_has_no_index(tmp_path, monkeypatch):
     monkeypatch.setattr(indexes, "bundled_catalogue", lambda: None)
     assert list(indexes.sky_indexes(tmp_path)) == []

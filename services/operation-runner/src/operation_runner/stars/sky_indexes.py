@@ -26,16 +26,10 @@ def sky_indexes(folder: Path) -> Sequence[SkyIndex]:
     The first time, the bundled one is made; of processes that do so at once the last one's file stays. Files of the
     folder that cannot be read are left out, and logged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    bundled = folder / BUNDLED_NAME
-    catalogue = bundled_catalogue()
-    if catalogue is not None and not bundled.exists():
-        build_index(
-            bundled,
-            [read_star_table(catalogue)],
-            least_field_deg=_BUNDLED_LEAST_FIELD_DEG,
-            reference=_BUNDLED_REFERENCE,
-        )
+    try:
+        _make_bundled(folder)
+    except OSError as error:  # a full disk, or a folder of others: the indexes that are there can be used
+        _log.warning("the star index of the installation cannot be written: %s", error)
     indexes = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
@@ -43,3 +37,16 @@ def sky_indexes(folder: Path) -> Sequence[SkyIndex]:
         except (SkyIndexError, OSError) as error:
             _log.warning("star index left out: %s", error)
     return sorted(indexes, key=lambda index: -index.least_field_deg)
+
+
+def _make_bundled(folder: Path) -> None:
+    bundled, catalogue = folder / BUNDLED_NAME, bundled_catalogue()
+    if catalogue is None or bundled.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    build_index(
+        bundled,
+        [read_star_table(catalogue)],
+        least_field_deg=_BUNDLED_LEAST_FIELD_DEG,
+        reference=_BUNDLED_REFERENCE,
+    )
