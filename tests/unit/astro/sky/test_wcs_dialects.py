@@ -185,6 +185,11 @@ READ = {
         TRUE,
         "CROTA2: does not go with PC1_1, which was taken",
     ),
+    "the rest of a cube": (
+        TPV | {"WCSAXES": 3, "CTYPE3": "FREQ", "CRVAL3": 1e9, "CDELT3": 1e6, "CD3_3": 1e6, "CUNIT3": "Hz"},
+        TRUE,
+        None,
+    ),
     "LONGPOLE": ({"LONGPOLE": 180.0}, TRUE, None),
     "LONGPOLE of another value": (
         {"LONGPOLE": 0.0},

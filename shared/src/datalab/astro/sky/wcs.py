@@ -25,7 +25,8 @@ from datalab.astro.types import FloatArray
 
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-#: What astropy.wcs raises for damaged keywords; its own errors are ValueErrors.
+#: What astropy.wcs raises for damaged keywords; its own errors are ValueErrors, those of WCSLIB without words
+#: RuntimeErrors.
 _ASTROPY_ERRORS = (
     ValueError,
     TypeError,
@@ -33,6 +34,8 @@ _ASTROPY_ERRORS = (
     IndexError,
     AttributeError,
     AssertionError,
+    ArithmeticError,
+    RuntimeError,
     ConvertError,
     fits.VerifyError,
 )

@@ -52,6 +52,8 @@ def standard_cards(header: fits.Header, cards: Iterable[fits.Card]) -> tuple[fit
         return None
     words.read_numbers()
     _check_counts(words)
+    if set(axes) == {1, 2}:
+        _leave_two_axes(words)
     if not _has_position_and_scale(words):
         return None
     refuse_lookup_tables(words)
@@ -73,6 +75,14 @@ def _check_counts(words: WcsWords) -> None:
     count = words.values.get("WCSAXES")
     if count is not None and not (isinstance(count, int) and 0 <= count <= _MOST_AXES):
         raise UnusableWcsError(f"WCSAXES: {count!r} is no number of axes, the world coordinates were left out")
+
+
+def _leave_two_axes(words: WcsWords) -> None:
+    """The image is a plane: what is left of other axes, of the cube it was cut from, only misleads WCSLIB."""
+    words.drop(*words.matching(r"(?:CRPIX|CRVAL|CDELT|CROTA|CTYPE|CUNIT|CNAME|CRDER|CSYER)[3-9]|PV[3-9]_\d+"))
+    words.drop(*words.matching(r"(?:CD|PC)(?:[1-9]_[3-9]|[3-9]_[1-9])"))
+    if "WCSAXES" in words.values:
+        words.set("WCSAXES", 2)
 
 
 def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
