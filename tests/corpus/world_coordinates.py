@@ -532,7 +532,7 @@ BROKEN = [
         "ctype-of-two-projections",
         {**_PLAIN, "CTYPE2": "DEC--SIN"},
         None,
-        noted=("CTYPE",),
+        noted=("CTYPE1",),
         may_be_noted=("CTYPE1", "CTYPE2", "WCS"),
     ),
     _image(
@@ -540,7 +540,7 @@ BROKEN = [
         {**_PLAIN, "CTYPE2": "RA---TAN"},
         None,
         position=UNASKED,
-        noted=("CTYPE",),
+        noted=("CTYPE1",),
         may_be_noted=("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "WCS"),
     ),
     _image(
