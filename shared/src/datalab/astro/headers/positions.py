@@ -120,8 +120,9 @@ def _sources(reader: CardReader) -> Iterator[tuple[str, str, System | None]]:
 
 
 def _longitude(reader: CardReader, keyword: str, system: System | None) -> float | None:
-    """Return a longitude: a turn more or less is the same direction."""
-    return _angle(reader, keyword, unit="h" if system is None else "d", lowest=-360, highest=360)
+    """Return a longitude: a turn more or less is the same direction, but of a telescope's it is a mistake."""
+    highest = 720 if keyword.startswith("CRVAL") else 360
+    return _angle(reader, keyword, unit="h" if system is None else "d", lowest=-360, highest=highest)
 
 
 def _latitude(reader: CardReader, keyword: str) -> float | None:
