@@ -126,9 +126,11 @@ class HeaderCards(Mapping[str, HeaderValue]):
 
     def __init__(self, header: fits.Header) -> None:
         self._cards: dict[str, list[fits.Card]] = {}
-        for card in header.cards:
-            if card.keyword:
-                self._cards.setdefault(card.keyword, []).append(card)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # astropy warns of keywords, and `notes` tells of them
+            for card in header.cards:
+                if card.keyword:
+                    self._cards.setdefault(card.keyword, []).append(card)
 
     def __getitem__(self, keyword: str) -> HeaderValue:
         cards = self._cards[keyword]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from datalab.astro.headers.card_values import CardValues
 from datalab.astro.headers.quantities import number_of, seconds_of
-
-if TYPE_CHECKING:
-    from datalab.astro.headers.card_reader import CardReader
 
 #: The first usable one counts. XPOSURE is the standard's (FITS Standard 4.0, section 9.8), EXPTIME what most write.
 KEYWORDS: Final = (
@@ -28,7 +26,7 @@ LONGEST_S: Final = 1e8
 _SAME_PART, _SAME_S = 0.01, 0.01
 
 
-def exposure_time_s(reader: CardReader) -> float | None:
+def exposure_time_s(reader: CardValues) -> float | None:
     """Return the exposure time: a number of seconds, or one with a unit, `0.5 s`, `500 ms`, `1/250`, `00:05:00`."""
     for keyword in KEYWORDS:
         value = reader.value(keyword)
@@ -56,7 +54,7 @@ def _is_plain(text: str) -> bool:
     return "," not in text and number_of(text) is not None
 
 
-def _of_all_coadds(reader: CardReader, seconds: float) -> float:
+def _of_all_coadds(reader: CardValues, seconds: float) -> float:
     """ITIME is that of one read-out, of which the detectors that have it add up several."""
     coadds = number_of(reader.value("COADDS"))
     if coadds is None or coadds <= 1:
@@ -65,7 +63,7 @@ def _of_all_coadds(reader: CardReader, seconds: float) -> float:
     return seconds * coadds
 
 
-def _compare(reader: CardReader, exptime_s: float) -> None:
+def _compare(reader: CardValues, exptime_s: float) -> None:
     value = reader.value("EXPOSURE")
     if value is None or value == exptime_s:
         return

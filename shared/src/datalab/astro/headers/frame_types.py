@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.card_values import CardValues
 
 #: Where programs say it, the first one counts: LCO and OCS; MaxIm, NINA, SGP, APT, TheSkyX, Siril, PixInsight,
 #: AstroImageJ, Ekos, Seestar, IRAF; ZTF; INDI; SharpCap; ESO; Subaru.
@@ -43,7 +42,7 @@ _TYPES: Final = {word: kind for kind, words in _WORDS.items() for word in words}
 _NUMBERS: Final = {"1": "EXPOSE", "2": "BIAS", "3": "DARK", "4": "FLAT"}
 
 
-def frame_type(reader: CardReader) -> str | None:
+def frame_type(reader: CardValues) -> str | None:
     """Return the kind of exposure: EXPOSE, BIAS, DARK, FLAT, SKYFLAT ...; another word as the header has it.
 
     Dark flats are darks: of the exposure time of flats.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from datalab.astro.headers.card_grammar import HeaderValue
+from datalab.astro.headers.card_values import CardValues
 from datalab.astro.headers.date_texts import (
     DateText,
     TimeOfDay,
@@ -24,9 +25,6 @@ from datalab.astro.headers.date_texts import (
 )
 from datalab.astro.headers.quantities import number_of
 from datalab.astro.headers.time_scales import Scale, scale_named, utc_of
-
-if TYPE_CHECKING:
-    from datalab.astro.headers.card_reader import CardReader
 
 #: Cards with the date, or date and time, an exposure began: the standard's, then those of people and of ZTF.
 _STARTS: Final = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "DATE-STA", "UTC-OBS", "SHUTOPEN", "DATE-UTC")
@@ -88,7 +86,7 @@ class ObservationTimes:
     day: str | None = None
 
 
-def observation_times(reader: CardReader, *, exposure_s: float | None) -> ObservationTimes:
+def observation_times(reader: CardValues, *, exposure_s: float | None) -> ObservationTimes:
     """Return when an exposure began, and its middle: what DATE-AVG says, else half the exposure time later.
 
     Where cards differ, DATE-OBS counts, but DATE-BEG before it, which is the start by definition. What cannot be used,
@@ -100,7 +98,7 @@ def observation_times(reader: CardReader, *, exposure_s: float | None) -> Observ
 class _Reading:
     """The cards of one header."""
 
-    def __init__(self, reader: CardReader, exposure_s: float | None) -> None:
+    def __init__(self, reader: CardValues, exposure_s: float | None) -> None:
         self._reader = reader
         self._exposure = timedelta(seconds=exposure_s or 0.0)
         self._knows_exposure = exposure_s is not None

@@ -10,13 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from datalab.astro.headers.card_grammar import HeaderValue
+from datalab.astro.headers.card_values import CardValues
 from datalab.astro.headers.quantities import number_of
-
-if TYPE_CHECKING:
-    from datalab.astro.headers.card_reader import CardReader
 
 System = Literal["ICRS", "FK5", "FK4", "FK4-NO-E", "galactic", "ecliptic", "supergalactic"]
 
@@ -53,6 +51,8 @@ _UNITS_DEG: Final = {
     "hourangle": 15.0,
     "h": 15.0,
 }
+#: Reference values that programs have not brought back into the circle.
+_MOST_TURNS_DEG: Final = 720.0
 _J2000: Final = 2000.0
 #: FK4 until this equinox, FK5 from then on, where RADESYS says nothing (section 8.3).
 _FIRST_FK5_EQUINOX: Final = 1984.0
@@ -83,7 +83,7 @@ class CelestialFrame:
         return self.system == "ICRS" or (self.system == "FK5" and self.equinox == _J2000)
 
 
-def icrs_position(reader: CardReader, *, when: datetime | None) -> tuple[float | None, float | None]:
+def icrs_position(reader: CardValues, *, when: datetime | None) -> tuple[float | None, float | None]:
     """Return right ascension in [0, 360) and declination, ICRS degrees: both, from one place in the header, or none.
 
     The reference value of the WCS comes first, then `OBJCTRA` and `OBJCTDEC`, `RA` and `DEC`, and others. Plain numbers
@@ -106,7 +106,7 @@ def icrs_position(reader: CardReader, *, when: datetime | None) -> tuple[float |
     return None, None
 
 
-def _sources(reader: CardReader) -> Iterator[tuple[str, str, System | None]]:
+def _sources(reader: CardValues) -> Iterator[tuple[str, str, System | None]]:
     types = {axis: str(reader.value(f"CTYPE{axis}") or "").upper().partition("-")[0].strip() for axis in (1, 2)}
     pair = types[1], types[2]
     if pair in _SYSTEMS:
@@ -119,17 +119,17 @@ def _sources(reader: CardReader) -> Iterator[tuple[str, str, System | None]]:
         yield "CRVAL1", "CRVAL2", None
 
 
-def _longitude(reader: CardReader, keyword: str, system: System | None) -> float | None:
-    """Return a longitude: a turn more or less is the same direction, but of a telescope's it is a mistake."""
-    highest = 720 if keyword.startswith("CRVAL") else 360
-    return _angle(reader, keyword, unit="h" if system is None else "d", lowest=-360, highest=highest)
+def _longitude(reader: CardValues, keyword: str, system: System | None) -> float | None:
+    """Return a longitude: a turn more or less is the same direction."""
+    most = _MOST_TURNS_DEG if keyword.startswith("CRVAL") else 360.0
+    return _angle(reader, keyword, unit="h" if system is None else "d", lowest=-most, highest=most)
 
 
-def _latitude(reader: CardReader, keyword: str) -> float | None:
+def _latitude(reader: CardValues, keyword: str) -> float | None:
     return _angle(reader, keyword, unit="d", lowest=-90, highest=90)
 
 
-def _angle(reader: CardReader, keyword: str, *, unit: Literal["h", "d"], lowest: float, highest: float) -> float | None:
+def _angle(reader: CardValues, keyword: str, *, unit: Literal["h", "d"], lowest: float, highest: float) -> float | None:
     value = reader.value(keyword)
     if value is None:
         return None
@@ -143,7 +143,7 @@ def _angle(reader: CardReader, keyword: str, *, unit: Literal["h", "d"], lowest:
     return reader.angle(keyword, value, unit=unit, lowest=lowest, highest=highest)
 
 
-def _unit_deg(reader: CardReader, keyword: str) -> float | None:
+def _unit_deg(reader: CardValues, keyword: str) -> float | None:
     """Return how many degrees the unit of a reference value has, None if it is none of an angle."""
     axis = keyword[-1]
     said = reader.value(f"CUNIT{axis}")
@@ -153,7 +153,7 @@ def _unit_deg(reader: CardReader, keyword: str) -> float | None:
     return factor
 
 
-def _equatorial(reader: CardReader, when: datetime | None) -> CelestialFrame | None:
+def _equatorial(reader: CardValues, when: datetime | None) -> CelestialFrame | None:
     """Return the frame of right ascensions, None if it cannot be told."""
     said = reader.value("RADESYS")
     keyword = "RADESYS" if said is not None else "RADECSYS"
@@ -177,7 +177,7 @@ def _equatorial(reader: CardReader, when: datetime | None) -> CelestialFrame | N
     return CelestialFrame(system, year)
 
 
-def _equinox(reader: CardReader, when: datetime | None) -> tuple[float | None, bool] | None:
+def _equinox(reader: CardValues, when: datetime | None) -> tuple[float | None, bool] | None:
     """Return the equinox, None if none is given, and whether it is Besselian; None if it cannot be read."""
     for keyword in ("EQUINOX", "EPOCH"):
         value = reader.value(keyword)
