@@ -293,7 +293,10 @@ def test_an_image_that_is_elsewhere_says_so(tmp_path, exposure, index):
 def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
     """The index has stars enough for world coordinates, and says so."""
 
+    asked = []
+
     def silent(region):
+        asked.append(region)
         raise TransientError("the Gaia archive could not be reached")
 
     made = solve(
@@ -301,6 +304,7 @@ def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
     )
     assert error_arcsec(made, exposure) < 2.5  # the stars of the index have not moved since 2016
     assert fits.getheader(made.fits(), "SCI")["WCSRFCAT"] == "simulated stars"
+    assert len(asked) == 1  # nobody waits for the archive twice
     with pytest.raises(TransientError, match="could not be reached"):
         solve([write(tmp_path, exposure, name="other")], tmp_path, silent)
 
