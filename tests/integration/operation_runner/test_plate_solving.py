@@ -11,6 +11,7 @@ from astropy.wcs import WCS, Sip
 
 from datalab.astro.sky.index_building import build_index
 from datalab.astro.sky.sky_index import IndexStars, SkyIndex
+from datalab.astro.sky.wcs import read_wcs
 from datalab.astro.sky.wcs_header import with_wcs
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
@@ -263,6 +264,19 @@ async def test_the_process_that_computes_opens_the_indexes(tmp_path, exposure, i
     )
     (product,) = products
     assert fits.getheader(product.files["fits"].path, "SCI")["WCSRFCAT"] == "simulated stars"
+
+
+def test_nobody_says_any_more_that_it_is_not_solved(tmp_path, exposure):
+    path = write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(20, 20)))
+    with fits.open(path, mode="update") as hdus:
+        hdus["SCI"].header.update({"PLTSOLVD": False, "WCSERR": 4, "EPOCH": 2026.3, "LONGPOLE": 0.0})
+    made = solve([path], tmp_path)
+    header = fits.getheader(made.fits(), "SCI")
+    assert (header["PLTSOLVD"], header["WCSERR"]) == (True, 0)
+    reading = read_wcs(header, SHAPE)
+    x, y = [0.0, SHAPE[1]], [0.0, SHAPE[0]]
+    assert reading.wcs.pixel_to_world(x, y).separation(WCS(exposure.header).pixel_to_world(x, y)).arcsec.max() < 0.1
+    assert reading.notes == ()
 
 
 def test_a_header_without_position_is_found_on_the_whole_sky(tmp_path, exposure, index):

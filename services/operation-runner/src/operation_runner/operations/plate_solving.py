@@ -360,6 +360,8 @@ def product_of(
     # Coordinates that were right already stay as they were written, to the last digit.
     header = image.header.copy() if solution.how == "kept" else with_wcs(image.header, solution.wcs, image.shape)
     header["WCSERR"] = (0, "0 if the WCS is solved")
+    if "PLTSOLVD" in header:  # as MaxIm and NINA say it
+        header["PLTSOLVD"] = True
     header["WCSRFCAT"] = (reference, "catalogue the WCS was found with")
     header["WCSMATCH"] = (solution.n_stars, "stars the WCS was found with")
     header["WCSRMS"] = (round(solution.rms_arcsec, 4), "[arcsec] rms distance of these stars")
