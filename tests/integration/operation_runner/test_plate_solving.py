@@ -11,6 +11,7 @@ from astropy.wcs import WCS, Sip
 
 from datalab.astro.sky.index_building import build_index
 from datalab.astro.sky.sky_index import IndexStars, SkyIndex
+from datalab.astro.sky.wcs import read_wcs
 from datalab.astro.sky.wcs_header import with_wcs
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
@@ -265,6 +266,19 @@ async def test_the_process_that_computes_opens_the_indexes(tmp_path, exposure, i
     assert fits.getheader(product.files["fits"].path, "SCI")["WCSRFCAT"] == "simulated stars"
 
 
+def test_nobody_says_any_more_that_it_is_not_solved(tmp_path, exposure):
+    path = write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(20, 20)))
+    with fits.open(path, mode="update") as hdus:
+        hdus["SCI"].header.update({"PLTSOLVD": False, "WCSERR": 4, "EPOCH": 2026.3, "LONGPOLE": 0.0})
+    made = solve([path], tmp_path)
+    header = fits.getheader(made.fits(), "SCI")
+    assert (header["PLTSOLVD"], header["WCSERR"]) == (True, 0)
+    reading = read_wcs(header, SHAPE)
+    x, y = [0.0, SHAPE[1]], [0.0, SHAPE[0]]
+    assert reading.wcs.pixel_to_world(x, y).separation(WCS(exposure.header).pixel_to_world(x, y)).arcsec.max() < 0.1
+    assert reading.notes == ()
+
+
 def test_a_header_without_position_is_found_on_the_whole_sky(tmp_path, exposure, index):
     path = write(tmp_path, exposure, without=[*POSITION_CARDS, "PIXSCALE"])
     made = solve([path], tmp_path, indexes=[index])
@@ -293,7 +307,10 @@ def test_an_image_that_is_elsewhere_says_so(tmp_path, exposure, index):
 def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
     """The index has stars enough for world coordinates, and says so."""
 
+    asked = []
+
     def silent(region):
+        asked.append(region)
         raise TransientError("the Gaia archive could not be reached")
 
     made = solve(
@@ -301,6 +318,7 @@ def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
     )
     assert error_arcsec(made, exposure) < 2.5  # the stars of the index have not moved since 2016
     assert fits.getheader(made.fits(), "SCI")["WCSRFCAT"] == "simulated stars"
+    assert len(asked) == 1  # nobody waits for the archive twice
     with pytest.raises(TransientError, match="could not be reached"):
         solve([write(tmp_path, exposure, name="other")], tmp_path, silent)
 

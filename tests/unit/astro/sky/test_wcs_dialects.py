@@ -289,6 +289,18 @@ def test_of_two_solutions_the_last_counts():
     assert reading.notes == ("CRVAL1: came twice, the last was taken",)
 
 
+def test_a_date_that_cannot_be_read_does_not_cost_the_place():
+    untidy = header()
+    for text in ("DATE-OBS= 2026-05-04T22:00:01", "DATE-OBS= '2026-05-04", "MJD-OBS =", "TIMESYS = UTC"):
+        untidy.append(fits.Card.fromstring(text.ljust(80)), end=True)
+    reading = read_wcs(untidy, SHAPE)
+    assert reading.wcs.pixel_to_world(X, Y).separation(TRUE).max() < 1e-4 * units.arcsec
+    untidy.append(fits.Card.fromstring("CRPIX1  = 100,5 pixel".ljust(80)), end=True)
+    reading = read_wcs(untidy, SHAPE)
+    assert reading.wcs is None
+    assert "CRPIX1" in reading.notes[-1]
+
+
 def test_scamp_of_a_higher_degree_is_tpv():
     """TPV: x' = PV1_0 + PV1_1 x + PV1_2 y + PV1_3 r + PV1_4 x^2 ..., for the second axis with x and y exchanged."""
     terms = SCAMP_1 | {"PV1_1": 1.001, "PV1_4": 0.02, "PV1_7": 1.5, "PV2_3": 1e-3, "PV2_5": -0.01, "PV2_10": 0.7}

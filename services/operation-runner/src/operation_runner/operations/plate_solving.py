@@ -153,6 +153,24 @@ class Found:
     index: SkyIndex = field(repr=False)
 
 
+class Gaia:
+    """The stars of Gaia; once the archive has not answered, nobody waits for it again in this operation."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._silence: TransientError | None = None
+
+    def stars(self, region: SkyRegion) -> Table:
+        """Return the stars of a region; see `Inputs.stars`."""
+        if self._silence is not None:
+            raise self._silence
+        try:
+            return self._inputs.stars(region)
+        except TransientError as silence:
+            self._silence = silence
+            raise
+
+
 def outcomes_of(
     inputs: Inputs, parameters: PlateSolving.Parameters, progress: Progress
 ) -> Iterator[Product | Unsolved]:
@@ -163,13 +181,14 @@ def outcomes_of(
             tasks.append(task_of(inputs.image(file), parameters))
         except UsageError as error:
             yield Unsolved(file.basename, error.message)
+    gaia = Gaia(inputs)
     lost: list[Unsolved] = []
-    for outcome in solved_with_hints(inputs, tasks, progress.part(0.0, _HINTED_SHARE)):
+    for outcome in solved_with_hints(inputs, gaia, tasks, progress.part(0.0, _HINTED_SHARE)):
         if isinstance(outcome, Unsolved):
             lost.append(outcome)
         else:
             yield outcome
-    yield from solved_blindly(inputs, lost, progress.part(_HINTED_SHARE, 1.0))
+    yield from solved_blindly(inputs, gaia, lost, progress.part(_HINTED_SHARE, 1.0))
     progress(1.0)
 
 
@@ -201,7 +220,9 @@ def position_of(image: Image, parameters: PlateSolving.Parameters, before: WCS |
     return None if ra_deg is None or dec_deg is None else (ra_deg, dec_deg)
 
 
-def solved_with_hints(inputs: Inputs, tasks: Sequence[Task], progress: Progress) -> Iterator[Product | Unsolved]:
+def solved_with_hints(
+    inputs: Inputs, gaia: Gaia, tasks: Sequence[Task], progress: Progress
+) -> Iterator[Product | Unsolved]:
     """Yield products of the images that are where they may be; neighbours share one question to Gaia."""
     yield from (Unsolved(task.image.basename, no_position(task.image), task) for task in tasks if task.hint is None)
     hinted = [(task, task.hint) for task in tasks if task.hint is not None]
@@ -211,7 +232,7 @@ def solved_with_hints(inputs: Inputs, tasks: Sequence[Task], progress: Progress)
         part = progress.part(done / len(hinted), (done + len(group)) / len(hinted))
         done += len(group)
         try:
-            stars = inputs.stars(region)
+            stars = gaia.stars(region)
         except TransientError as silence:
             yield from (Unsolved(task.image.basename, f"{silence}.", task, silence) for task, _ in group)
             continue
@@ -239,7 +260,9 @@ def solved_image(hinted: tuple[Task, Hint], *, stars: Table) -> Product | str:
     return product_of(task, solution, sources, reference=_GAIA)
 
 
-def solved_blindly(inputs: Inputs, unsolved: Sequence[Unsolved], progress: Progress) -> Iterator[Product | Unsolved]:
+def solved_blindly(
+    inputs: Inputs, gaia: Gaia, unsolved: Sequence[Unsolved], progress: Progress
+) -> Iterator[Product | Unsolved]:
     """Yield products of images that were found on the whole sky, by the star indexes of this machine."""
     indexes = inputs.sky_indexes() if unsolved else ()
     if not indexes:
@@ -255,15 +278,15 @@ def solved_blindly(inputs: Inputs, unsolved: Sequence[Unsolved], progress: Progr
             continue
         number, hint, wcs = place
         found.append(Found(task=one.task, hint=hint, wcs=wcs, index=indexes[number]))
-    listed = [(at, gaia_stars(inputs, at)) for at in found]
+    listed = [(at, gaia_stars(gaia, at)) for at in found]
     for at, outcome in zip(found, inputs.parallel(fitted_image, listed, progress=fitting), strict=True):
         yield outcome_of(outcome, at.task)
 
 
-def gaia_stars(inputs: Inputs, place: Found) -> Table | None:
+def gaia_stars(gaia: Gaia, place: Found) -> Table | None:
     """Return the stars around the place where an image was found, None if Gaia does not answer: the index has some."""
     try:
-        return inputs.stars(search_region(place.hint, place.task.image.shape))
+        return gaia.stars(search_region(place.hint, place.task.image.shape))
     except TransientError:
         return None
 
@@ -337,6 +360,8 @@ def product_of(
     # Coordinates that were right already stay as they were written, to the last digit.
     header = image.header.copy() if solution.how == "kept" else with_wcs(image.header, solution.wcs, image.shape)
     header["WCSERR"] = (0, "0 if the WCS is solved")
+    if "PLTSOLVD" in header:  # as MaxIm and NINA say it
+        header["PLTSOLVD"] = True
     header["WCSRFCAT"] = (reference, "catalogue the WCS was found with")
     header["WCSMATCH"] = (solution.n_stars, "stars the WCS was found with")
     header["WCSRMS"] = (round(solution.rms_arcsec, 4), "[arcsec] rms distance of these stars")

@@ -42,7 +42,7 @@ def choose_frame(words: WcsWords, header: fits.Header) -> None:
         words.note(f"{keyword}: {given!r} was read as {read}" + (f" of {equinox:g}" if equinox else ""))
         frame = read
     if frame == "ICRS":
-        if equinox is not None and abs(equinox - 2000.0) > 1.0:
+        if equinox is not None and "EQUINOX" in words.values and abs(equinox - 2000.0) > 1.0:
             words.note(f"EQUINOX: {equinox:g} does not go with ICRS and was not used")
         equinox = equinox if equinox is not None and words.values.get("EQUINOX") == equinox else None
     words.set("RADESYS", frame)
