@@ -42,14 +42,12 @@ def _holed() -> np.ndarray:
     return pixels
 
 
-def _header() -> fits.Header:
-    return fits.Header(list(ORDINARY.items()))
-
-
-def _packed(pixels: np.ndarray, extension_name: str | None = "SCI", **options: Any) -> Callable[[], bytes]:
+def _packed(
+    pixels: np.ndarray, extension_name: str | None = "SCI", header: Any = None, **options: Any
+) -> Callable[[], bytes]:
     def build() -> bytes:
         named = {} if extension_name is None else {"name": extension_name}
-        image = fits.CompImageHDU(pixels, _header(), **named, **options)
+        image = fits.CompImageHDU(pixels, fits.Header(list({**ORDINARY, **(header or {})}.items())), **named, **options)
         return _written(fits.PrimaryHDU(), image)
 
     return build
@@ -160,4 +158,15 @@ def _in_two_members(content: bytes) -> bytes:
     return gzip.compress(content[:3000], mtime=0) + gzip.compress(content[3000:], mtime=0)
 
 
-FILES = [*WHOLE_NUMBERS, *TILES, *FRACTIONS, *WHOLE_FILES]
+_BLANK_STORED = PIXELS.copy()
+_BLANK_STORED[1, 2] = -1
+_BLANK_PHYSICAL = np.where(_BLANK_STORED == -1, np.nan, _BLANK_STORED)
+FURTHER = [
+    File(
+        name="rice1-int16-blank.fits.fz",
+        build=_packed(_BLANK_STORED, header={"BLANK": -1}, compression_type="RICE_1"),
+        right=right(shape=PIXELS.shape, pixels=_BLANK_PHYSICAL, source="FITS 4.0, section 10.1: BLANK, ZBLANK"),
+    ),
+]
+
+FILES = [*WHOLE_NUMBERS, *TILES, *FRACTIONS, *WHOLE_FILES, *FURTHER]

@@ -142,13 +142,13 @@ def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:
 
 
 def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
-    """Return the cards that say where the image is, as far as a FITS header can hold them.
+    """Return the cards that say where the image is, as far as a FITS header can hold them, also those without a value.
 
     The others are left out: astropy takes 20 microseconds for each.
     """
     header = fits.Header()
     for keyword, value in cards.items():
-        if len(keyword) <= 8 and value is not None and says_where(keyword):
+        if len(keyword) <= 8 and says_where(keyword):
             try:
                 header[keyword] = value
             except ValueError:
