@@ -302,7 +302,7 @@ def _as_deep(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStar
 
     In a catalogue that is much deeper some star is near any place, and an image of wide pixels fits anywhere.
     """
-    x, y = wcs.all_world2pix(catalogue.ra_deg, catalogue.dec_deg, 0)
+    x, y = wcs.all_world2pix(catalogue.ra_deg, catalogue.dec_deg, 0, quiet=True)  # SIP has no inverse far outside
     margin_x, margin_y = _MARGIN * shape[1], _MARGIN * shape[0]
     inside = (x > -margin_x) & (x < shape[1] + margin_x) & (y > -margin_y) & (y < shape[0] + margin_y)
     rows = np.flatnonzero(inside)[: max(_LEAST_LISTED, _LISTED_PER_STAR * len(stars))]
