@@ -8,19 +8,9 @@ from corpus.collection import KINDS
 from corpus.verdicts import verdict
 
 FILES = [file for files in KINDS.values() for file in files]
-#: Kinds of which not every file is read right yet, with who is at it. Take a kind out when it is.
-UNDER_WORK = {
-    "world coordinates": "solving, headers",
-}
 
 
-def kinds():
-    for kind in KINDS:
-        marks = [pytest.mark.xfail(strict=True, reason=UNDER_WORK[kind])] if kind in UNDER_WORK else []
-        yield pytest.param(kind, marks=marks)
-
-
-@pytest.mark.parametrize("kind", list(kinds()))
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_nothing_is_wrong_lost_in_silence_or_read_in_two_ways(kind, tmp_path):
     verdicts = [verdict(file, tmp_path) for file in KINDS[kind]]
     amiss = [str(found) for found in verdicts if not found.is_right]
