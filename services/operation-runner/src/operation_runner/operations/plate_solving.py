@@ -25,6 +25,7 @@ from datalab.astro.sky.plate_solving import (
     Hint,
     PlateSolution,
     PlateSolvingError,
+    is_beyond_chance,
     refined,
     search_region,
     solve_plate,
@@ -344,7 +345,9 @@ def solved_with_binnings(stars: FloatArray, catalogue: CatalogueStars, task: Tas
         for binning in _BINNINGS:
             other = replace(hint, pixel_scale_arcsec=hint.pixel_scale_arcsec * binning)
             with suppress(PlateSolvingError):
-                return solve_plate(stars, task.image.shape, catalogue, other, task.before, thorough=False)
+                solution = solve_plate(stars, task.image.shape, catalogue, other, task.before, thorough=False)
+                if is_beyond_chance(solution, stars, task.image.shape, catalogue):
+                    return solution
         raise
 
 

@@ -9,6 +9,7 @@ from itertools import product
 
 import numpy as np
 from astropy.wcs import WCS
+from scipy.special import bdtrc
 
 from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
 from datalab.astro.sky.better_wcs import How, Places, choose
@@ -63,6 +64,9 @@ _CENTRE_STEP = 0.2
 _LISTED_PER_STAR, _LEAST_LISTED = 4, 100
 #: Distorted images reach further than a first solution has them, by this part of a side.
 _MARGIN = 0.1
+#: Three stars define a linear transform. Nearly all that agree are within so many times their rms distance.
+_PROVING_NOTHING, _AGREEING_RMS = 3, 2.5
+_TRIED, _BY_CHANCE = 1e6, 1e-6
 _FIT_PASSES = 16
 _CLIP_PASSES = 4
 #: In the first passes, in which only the inner stars of a distorted image are known.
@@ -176,6 +180,21 @@ def solve_plate(
     )
 
 
+def is_beyond_chance(
+    solution: PlateSolution, stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStars
+) -> bool:
+    """Tell whether a solution that was found where little was known is no coincidence of a crowded catalogue.
+
+    See `solve_plate` for the arguments. As many stars as agree would do so by chance less than once in a million
+    images, if a million transforms are tried for each.
+    """
+    listed = _as_deep(stars, shape, catalogue, solution.wcs)
+    radius_px = _AGREEING_RMS * max(solution.rms_arcsec / pixel_scale_arcsec(solution.wcs), LEAST_SPREAD_PX)
+    by_chance = min(1.0, listed.ra_deg.size * math.pi * radius_px**2 / (shape[0] * shape[1]))
+    agreeing, possible = solution.n_stars - _PROVING_NOTHING, len(stars) - _PROVING_NOTHING
+    return agreeing > 0 and _TRIED * float(bdtrc(agreeing - 1, possible, by_chance)) < _BY_CHANCE
+
+
 def _scales(hint: Hint) -> Iterator[_Scale]:
     """Yield the pixel scales to try."""
     if hint.pixel_scale_arcsec is not None:
@@ -283,7 +302,7 @@ def _as_deep(stars: FloatArray, shape: tuple[int, int], catalogue: CatalogueStar
 
     In a catalogue that is much deeper some star is near any place, and an image of wide pixels fits anywhere.
     """
-    x, y = wcs.all_world2pix(catalogue.ra_deg, catalogue.dec_deg, 0)
+    x, y = wcs.all_world2pix(catalogue.ra_deg, catalogue.dec_deg, 0, quiet=True)  # SIP has no inverse far outside
     margin_x, margin_y = _MARGIN * shape[1], _MARGIN * shape[0]
     inside = (x > -margin_x) & (x < shape[1] + margin_x) & (y > -margin_y) & (y < shape[0] + margin_y)
     rows = np.flatnonzero(inside)[: max(_LEAST_LISTED, _LISTED_PER_STAR * len(stars))]

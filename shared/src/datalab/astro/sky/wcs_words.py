@@ -6,7 +6,7 @@ import re
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import UNREADABLE_CARD, HeaderCards, HeaderValue, parse_float
+from datalab.astro.headers.cards import HeaderCards, HeaderValue, parse_float
 
 #: Cards that hold one number each and without which, or with a wrong one, an image is somewhere else.
 _NUMBERS = re.compile(
@@ -34,24 +34,18 @@ class WcsWords:
         self.notes: list[str] = []
         self.values: dict[str, HeaderValue] = dict(HeaderCards(self.header))
         if len(self.values) < len(self.header):
-            self._keep_last(cards)
+            self._keep_last()
         for keyword in [keyword for keyword, value in self.values.items() if value is None]:
             if not _NUMBERS.fullmatch(keyword):  # a date that cannot be read must not cost the place
                 self.drop(keyword)
 
-    def _keep_last(self, cards: list[fits.Card]) -> None:
-        """Of a keyword that comes twice the last counts, as everywhere: a solver appends what it found."""
-        twice = {keyword for keyword in self.values if self.header.count(keyword) > 1}
-        differing = sorted(
-            keyword for keyword in twice if len({_shown(card) for card in cards if card.keyword == keyword}) > 1
-        )
-        for keyword in twice:
+    def _keep_last(self) -> None:
+        """Of a keyword that comes twice the last counts, as everywhere, where it is noted: a solver appends its own."""
+        for keyword in [keyword for keyword in self.values if self.header.count(keyword) > 1]:
             value = self.values[keyword]
             self.header.remove(keyword, remove_all=True)
             if value is not None:
                 self.header[keyword] = value
-        if differing:
-            self.note(f"{', '.join(differing)}: came twice, the last was taken")
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -127,13 +121,6 @@ class WcsWords:
             )
         self.set(keyword, int(number))
         return isinstance(value, str)
-
-
-def _shown(card: fits.Card) -> str:
-    try:
-        return repr(card.value)
-    except UNREADABLE_CARD:
-        return "unreadable"
 
 
 def number_in(text: str) -> float | None:
