@@ -9,7 +9,9 @@ import bz2
 import gzip
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from astropy.io import fits
@@ -48,14 +50,16 @@ def _packed(
     def build() -> bytes:
         named = {} if extension_name is None else {"name": extension_name}
         image = fits.CompImageHDU(pixels, fits.Header(list({**ORDINARY, **(header or {})}.items())), **named, **options)
-        return _written(fits.PrimaryHDU(), image)
+        return written(fits.PrimaryHDU(), image)
 
     return build
 
 
-def _written(*hdus: Any) -> bytes:
+def written(*hdus: Any) -> bytes:
+    """Return a file as astropy writes it, the same each time: gzipped tiles have the time in them otherwise."""
     buffer = io.BytesIO()
-    fits.HDUList(list(hdus)).writeto(buffer)
+    with patch.object(gzip, "time", SimpleNamespace(time=lambda: 0.0)):
+        fits.HDUList(list(hdus)).writeto(buffer)
     return buffer.getvalue()
 
 

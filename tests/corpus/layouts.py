@@ -14,6 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 from corpus.building import ORDINARY, Cards, Raw, cards_of, extension, file, made, primary
+from corpus.compressions import written
 from corpus.model import PIXELS, SHAPE, File, refused, right
 
 _PRIMARY = "FITS 4.0, section 3.1"
@@ -237,9 +238,7 @@ def _packed(name: str, parts: Sequence[tuple[str, np.ndarray, dict[str, Any]]], 
             fits.CompImageHDU(stored, fits.Header(list(cards.items())), name=extname, **options)
             for extname, stored, cards in parts
         ]
-        buffer = io.BytesIO()
-        fits.HDUList([fits.PrimaryHDU(header=fits.Header(list(ORDINARY.items()))), *images]).writeto(buffer)
-        return buffer.getvalue()
+        return written(fits.PrimaryHDU(header=fits.Header(list(ORDINARY.items()))), *images)
 
     return made(f"{name}.fits.fz", right(**said), build)
 
