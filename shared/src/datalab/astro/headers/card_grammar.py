@@ -23,8 +23,8 @@ COMMENTARY_KEYWORDS: Final = frozenset({"COMMENT", "HISTORY"})
 #: A card with nothing to remark on. Its groups: keyword, text, logical value, whole number, number.
 _TIDY = re.compile(
     r"([A-Z0-9_-]{1,8}) *= +"
-    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?)) *"
-    r"(?:/[ -~]*)?"
+    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?))"
+    r"(?!/[0-9]) *(?:/[ -~]*)?"  # what follows a slash at once may be the rest of a date
 )
 _KEYWORD = re.compile(
     r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE | re.DOTALL

@@ -37,6 +37,7 @@ __all__ = [
     "parse_float",
     "parse_header_text",
     "readable",
+    "value_of",
 ]
 
 #: Keywords that may come as often as there is something to say (FITS Standard 4.0, section 4.4.2.4).
@@ -167,6 +168,11 @@ class HeaderCards(Mapping[str, HeaderValue]):
 def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
     """Return all values of a header by keyword, as `HeaderCards` has them."""
     return dict(HeaderCards(header))
+
+
+def value_of(card: fits.Card) -> HeaderValue:
+    """Return the value of one card, as `HeaderCards` has it."""
+    return _read(card)[0]
 
 
 def is_empty(value: HeaderValue) -> bool:
