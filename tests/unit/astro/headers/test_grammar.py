@@ -64,6 +64,28 @@ def test_what_it_does_not_is_read_or_left_out_and_noted(card, value):
     assert [note.split(":")[0] for note in parsed.notes] == [keyword]
 
 
+@pytest.mark.parametrize(
+    ("card", "field", "value"),
+    [
+        ("EXPTIME = 500 / [ms] exposure", "exposure_time_s", 0.5), ("EXPTIME = 2.0 / [min]", "exposure_time_s", 120),
+        ("RA      = 12.5 / [h] of the telescope", "right_ascension_deg", 187.5),
+    ],
+)  # fmt: skip
+def test_units_in_comments_count_and_are_told(card, field, value):
+    text = text_of(card, "DEC     = 10.0 / [deg]")
+    parsed = parse_header_text(text)
+    by_text, by_header = describe(parsed.cards, parsed.units), describe_header(fits.Header.fromstring(text))
+    assert getattr(by_text, field) == getattr(by_header, field) == value
+    assert by_text.notes == by_header.notes
+    assert by_text.notes[0].startswith(f"{card[:8].strip()}: ")
+
+
+@pytest.mark.parametrize("card", ["EXPTIME = 30.0 / [s] exposure", "EXPTIME = 30.0 / [sec]", "EXPTIME = 30.0 / s [ms]"])
+def test_seconds_need_no_note(card):
+    found = describe_header(fits.Header.fromstring(text_of(card)))
+    assert (found.exposure_time_s, found.notes) == (30.0, ())
+
+
 def test_bytes_that_are_no_utf_8_are_latin_1():
     card = b"OBJECT  = 'M\xfcller'".ljust(80).decode("latin-1")
     assert parse_header_text(card).cards == {"OBJECT": "M\xfcller"}
