@@ -108,7 +108,9 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    header = _described("text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards), parsed.notes)
+    header = _described(
+        "text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards, parsed.units), parsed.notes
+    )
     return Inspection(media_type="text/plain", header=header)
 
 
