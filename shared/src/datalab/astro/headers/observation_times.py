@@ -83,6 +83,9 @@ _SAME_S: Final = 1.0
 #: A Julian date of five decimals, as programs write it, is rounded to 0.4 s; one of four to 4 s.
 _SAME_JD_S: Final = 5.0
 _DAY: Final = timedelta(days=1)
+#: Of longer exposures the middle differs from the start, as far as clocks of cameras tell.
+_SHORT: Final = timedelta(seconds=2)
+_ONE_MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY_S: Final = 86_400.0
 _DAY_HOURS: Final = 24
 #: A pause of a day in a stack of exposures is usual, one of years is not.
@@ -302,6 +305,9 @@ class _Reading:
         keyword, middle = self._first(_MIDDLES, _MIDDLE_MJDS, _MIDDLE_JDS if start is None else ())
         if middle is None or start is None:
             return middle
+        if self._exposure > _SHORT and abs(middle - start) < _ONE_MILLISECOND:
+            self._reader.note(keyword, f"{self._reader.value(keyword)!r} is the start, not the middle: left out")
+            return None
         if start - timedelta(seconds=_SAME_S) <= middle <= start + _LONGEST_STACK:
             return middle
         self._reader.note(keyword, f"{self._reader.value(keyword)!r} is not after the start: left out")
