@@ -73,7 +73,7 @@ class CardValues:
                 self.refuse(keyword, "is out of range")
             else:
                 if isinstance(value, str) and "," in value:
-                    self.note(keyword, f"{value!r} read as {number:g}")
+                    self.note(keyword, f"{value!r} read as {number!r}")
                 return number
         return None
 
