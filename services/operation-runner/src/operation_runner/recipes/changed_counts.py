@@ -88,22 +88,27 @@ def affine_counts(image: Image, pixels: Pixels, outcome: Outcome) -> ChangedCoun
     header = affine_header(image.header, scale=scale, offset=offset, saturation=saturation)
     catalogue = carried_catalogue(image, shape=(pixels.shape[0], pixels.shape[1]), scale=scale)
     notes = []
-    if np.nanmin(samples.offset) < np.nanmax(samples.offset):
+    if np.nanmin(samples.offset) == np.nanmax(samples.offset):
+        if catalogue is not None and offset and "background" in catalogue.colnames:
+            catalogue["background"] = catalogue["background"] + offset
+    else:
         if catalogue is not None and "background" in catalogue.colnames:
             catalogue.remove_column("background")
         if abs(_light_added(samples, scale)) > _MOST_LIGHT_ADDED:
-            lost = remove(header, *ZERO_POINTS)
-            if catalogue is not None:
-                has_stars = np.nanmin(pixels) < np.nanmax(pixels)  # not if an image is taken from itself
-                catalogue = _places_only(catalogue) if has_stars else None
-                lost.append("fluxes and magnitudes of CAT" if has_stars else "CAT")
-            if lost:
-                notes.append(f"{', '.join(lost)}: the other image shows the same stars, left out")
-    elif catalogue is not None and offset and "background" in catalogue.colnames:
-        catalogue["background"] = catalogue["background"] + offset
+            catalogue, notes = _without_light(header, catalogue, pixels)
     if saturation <= 0:
         notes.append("SATURATE: saturated pixels are not above the others, left out")
     return ChangedCounts(header=header, catalogue=catalogue, notes=notes)
+
+
+def _without_light(header: fits.Header, catalogue: Table | None, pixels: Pixels) -> tuple[Table | None, list[str]]:
+    """Remove zero points from a header, in place; return the catalogue without fluxes, and what to note."""
+    lost = remove(header, *ZERO_POINTS)
+    if catalogue is not None:
+        has_stars = np.nanmin(pixels) < np.nanmax(pixels)  # not if an image is taken from itself
+        catalogue = _places_only(catalogue) if has_stars else None
+        lost.append("fluxes and magnitudes of CAT" if has_stars else "CAT")
+    return catalogue, [f"{', '.join(lost)}: the other image shows the same stars, left out"] if lost else []
 
 
 def _places_only(catalogue: Table) -> Table:
