@@ -98,10 +98,11 @@ class FitsImage:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
-        hdus = read_layout(self._path)
-        damaged = damaged_sums(self._path, self._used(hdus))
-        of_wcs = read_wcs(self.header, self.shape).notes
-        return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes, *of_wcs)
+        with damage_reported(f"The input file {self.basename} cannot be read"):
+            hdus = read_layout(self._path)
+            damaged = damaged_sums(self._path, self._used(hdus))
+            of_wcs = read_wcs(self.header, self.shape).notes
+            return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes, *of_wcs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""

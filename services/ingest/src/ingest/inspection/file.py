@@ -108,7 +108,9 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    header = _described("text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards), parsed.notes)
+    header = _described(
+        "text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards, parsed.units), parsed.notes
+    )
     return Inspection(media_type="text/plain", header=header)
 
 
@@ -142,13 +144,13 @@ def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:
 
 
 def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
-    """Return the cards that say where the image is, as far as a FITS header can hold them.
+    """Return the cards that say where the image is, as far as a FITS header can hold them, also those without a value.
 
     The others are left out: astropy takes 20 microseconds for each.
     """
     header = fits.Header()
     for keyword, value in cards.items():
-        if len(keyword) <= 8 and value is not None and says_where(keyword):
+        if len(keyword) <= 8 and says_where(keyword):
             try:
                 header[keyword] = value
             except ValueError:
