@@ -101,7 +101,7 @@ def test_the_output_has_every_key_clients_read(tmp_path):
     assert (content["blue_filter"], content["red_filter"], content["mag_band"]) == ("gp", "rp", "rp")
     assert content["notes"] == []
     keys = "ra dec color color_err mag magerr pmra pmra_err pmdec pmdec_err parallax parallax_err "
-    keys += "distance distance_lo distance_hi g_mag gaia_match gaia_only member"
+    keys += "distance distance_lo distance_hi g_mag probability gaia_match gaia_only member"
     assert {tuple(row) for row in content["cmd"]} == {tuple(keys.split())}
     assert content["cmd"][0]["parallax"] == 1.017
     assert content["cmd"][0]["ra"] == round(east(0.2), 6)
