@@ -24,9 +24,9 @@ _UNKNOWN_VARIANCE = 1e6
 
 #: Gaussians of the field, and the stars each should have at the least.
 _MOST_FIELD_PARTS, _STARS_PER_PART = 6, 20
-#: A part of the field is wider than a cluster (mas/yr, mas): 2 mas/yr are 10 km/s at 1 kpc, less than any population of
-#: the disk spreads by. A sum of wide Gaussians can still be as peaked as the field is.
-_LEAST_FIELD_MOTION, _LEAST_FIELD_PARALLAX = 1.0, 0.05
+#: A part of the field is wider than a cluster (mas/yr, km/s, mas): no population of the disk moves past each other by
+#: less than 10 km/s. A sum of such parts can still be as peaked as the field is.
+_LEAST_FIELD_MOTION, _LEAST_FIELD_SPEED_KM_S, _LEAST_FIELD_PARALLAX = 1.0, 10.0, 0.05
 #: Stars of a cluster move past each other by 1 km/s, in the richest globular clusters by 20: at most so many mas/yr, or
 #: the speed (km/s) for near ones, which are also seen in perspective. And they are this part of their distance deep.
 _MOST_CLUSTER_MOTION, _MOST_CLUSTER_SPEED_KM_S, _LEAST_CLUSTER_MOTION = 0.8, 5.0, 0.02
@@ -43,7 +43,7 @@ _MOST_MAP_CELLS = 700
 _INNER_PART = 0.4
 _PARALLAX_SLICES = 4
 #: Clumps that are fitted: those that look best at first.
-_MOST_CLUMPS = 6
+_MOST_CLUMPS = 8
 
 _FIELD_STEPS, _CLUMP_STEPS, _JOINT_STEPS = 40, 25, 60
 
@@ -129,7 +129,7 @@ def _fitted_field(stars: Kinematics) -> _Gaussians:
     means, variances = [], []
     for part in slices:
         middle = np.median(stars.values[part], axis=0)
-        spread = np.maximum(1.4826 * np.median(np.abs(stars.values[part] - middle), axis=0), _field_floor())
+        spread = np.maximum(1.4826 * np.median(np.abs(stars.values[part] - middle), axis=0), _field_floor(middle))
         for factor in (1.0, 3.0)[: 1 if parts == 1 else 2]:
             means.append(middle)
             variances.append((factor * spread) ** 2)
@@ -140,8 +140,10 @@ def _fitted_field(stars: Kinematics) -> _Gaussians:
     return field
 
 
-def _field_floor() -> FloatArray:
-    return np.array([_LEAST_FIELD_MOTION, _LEAST_FIELD_MOTION, _LEAST_FIELD_PARALLAX])
+def _field_floor(means: FloatArray) -> FloatArray:
+    """Return the least widths (..., 3) of parts of the field with such means."""
+    motion = np.maximum(_LEAST_FIELD_MOTION, _LEAST_FIELD_SPEED_KM_S / _KM_S_PER_MAS * means[..., _PARALLAX])
+    return np.stack([motion, motion, np.full(motion.shape, _LEAST_FIELD_PARALLAX)], axis=-1)
 
 
 def _field_terms(stars: Kinematics, field: _Gaussians) -> FloatArray:
@@ -161,7 +163,7 @@ def _next_field(stars: Kinematics, field: _Gaussians, terms: FloatArray, weights
     left = field.variances[None] * (1.0 - gain)
     means = np.einsum("nk,nkd->kd", duties, true_values) / totals[:, None]
     variances = np.einsum("nk,nkd->kd", duties, (true_values - means[None]) ** 2 + left) / totals[:, None]
-    return _Gaussians(totals / totals.sum(), means, np.maximum(variances, _field_floor() ** 2))
+    return _Gaussians(totals / totals.sum(), means, np.maximum(variances, _field_floor(means) ** 2))
 
 
 def _clumps(stars: Kinematics) -> list[tuple[FloatArray, float]]:
