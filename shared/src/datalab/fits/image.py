@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +50,8 @@ class FitsImage:
         self.basename = basename
         self.shape: tuple[int, int]
         self._read: _ReadRows
+        #: What is odd about the pixels although they can be used.
+        self.repairs: list[str] = []
         #: By process: a forked one must not share a file position.
         self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
         with damage_reported(f"The input file {basename} cannot be read"):
@@ -69,6 +71,11 @@ class FitsImage:
     def description(self) -> FrameDescription:
         """What the header says."""
         return describe_header(self.header)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the header, and of the pixels, was left out or mended, and why."""
+        return (*self.description.notes, *self.repairs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""

@@ -28,7 +28,7 @@ class FitsStructure:
     """The headers of a file's HDUs, and what is odd about the file although it can be used."""
 
     headers: tuple[fits.Header, ...]
-    problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
@@ -40,23 +40,23 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
     """
     source = _Source(stream, max_bytes)
     headers: list[fits.Header] = []
-    problems: list[str] = []
+    notes: list[str] = []
     block = source.read(BLOCK_BYTES)
     if not block.startswith(b"SIMPLE  ="):
         raise UsageError("not a FITS file: it does not begin with the card SIMPLE")
     while block:
         if headers and not block.startswith(b"XTENSION"):
             if block.strip(b"\0 "):
-                problems.append(f"what follows HDU {len(headers) - 1} is not FITS")
+                notes.append(f"what follows HDU {len(headers) - 1} is not FITS")
             source.skip_to_end()
             break
         if len(headers) == _MOST_HDUS:
             raise UsageError(f"the file has more than {_MOST_HDUS} HDUs")
         header = fits.Header.fromstring(read_header(source.read, hdu=f"HDU {len(headers)}", start=block))
         headers.append(header)
-        _skip_data(source, header, hdu=len(headers) - 1, problems=problems)
+        _skip_data(source, header, hdu=len(headers) - 1, notes=notes)
         block = source.read(BLOCK_BYTES)
-    return FitsStructure(headers=tuple(headers), problems=tuple(problems))
+    return FitsStructure(headers=tuple(headers), notes=tuple(notes))
 
 
 def hdu_name(index: int, header: fits.Header) -> str:
@@ -93,7 +93,7 @@ class _Source:
             pass
 
 
-def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list[str]) -> None:
+def _skip_data(source: _Source, header: fits.Header, *, hdu: int, notes: list[str]) -> None:
     declared = data_bytes(header, hdu)
     padded = math.ceil(declared / BLOCK_BYTES) * BLOCK_BYTES
     present = source.skip(padded)
@@ -102,7 +102,7 @@ def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list
             f"{hdu_name(hdu, header)} declares {declared} bytes of data, the file ends after {present} of them"
         )
     if present < padded:
-        problems.append(f"the last block of HDU {hdu} is not filled up")
+        notes.append(f"the last block of HDU {hdu} is not filled up")
 
 
 def data_bytes(header: fits.Header, hdu: int) -> int:

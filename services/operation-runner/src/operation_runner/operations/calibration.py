@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from operation_runner.recipes.corrected_image import CorrectedImage, Masters
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
@@ -59,7 +60,7 @@ class Calibration(Operation):
             inputs, bias=parameters.bias_file, dark=parameters.dark_file, flat=parameters.flat_file
         )
         calibrate = partial(calibrated, masters=masters, scale_dark=parameters.scale_dark == "yes")
-        yield from inputs.parallel_images(calibrate, parameters.input_files, progress=progress)
+        yield from each_image(inputs, calibrate, parameters.input_files, progress=progress)
 
 
 def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduct:

@@ -9,6 +9,7 @@ import numpy as np
 
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Image,
@@ -38,7 +39,7 @@ class Normalization(Operation):
         input_files: InputFiles
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        yield from inputs.parallel_images(normalized, parameters.input_files, progress=progress)
+        yield from each_image(inputs, normalized, parameters.input_files, progress=progress)
 
 
 def normalized(image: Image) -> ImageProduct:

@@ -17,6 +17,7 @@ from datalab.astro.pixels.geometry import bands, common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Hint,
@@ -80,7 +81,7 @@ class PixelArithmetic(Operation):
         except ExpressionError as error:
             raise UsageError(f"Operation {self.name}: {error}.") from error
         compute = partial(computed, others=others, expression=expression)
-        yield from inputs.parallel_images(compute, parameters.a, progress=progress)
+        yield from each_image(inputs, compute, parameters.a, progress=progress)
 
 
 def computed(image: Image, *, others: Mapping[str, Image], expression: Expression) -> ImageProduct:

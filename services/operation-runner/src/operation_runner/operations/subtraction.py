@@ -15,6 +15,7 @@ from datalab.astro.pixels.geometry import common_shape
 from datalab.astro.types import Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
@@ -57,7 +58,7 @@ class Subtraction(Operation):
         subtracted = inputs.image(parameters.subtraction_file[0])
         # Read once: every process has it as it is now.
         subtract = partial(difference, subtracted=Subtracted(image=subtracted, pixels=subtracted.pixels()))
-        yield from inputs.parallel_images(subtract, parameters.input_files, progress=progress)
+        yield from each_image(inputs, subtract, parameters.input_files, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,15 +12,9 @@ from astropy.table import Table
 
 from datalab.astro.headers.description import FrameDescription
 from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.frame_state import BIAS_CARD, DARK_CARD, FLAT_CARD, FrameState
 from datalab.astro.pixels.arithmetic import exact_dtype
-from datalab.astro.pixels.calibration import (
-    BIAS_CARD,
-    DARK_CARD,
-    FLAT_CARD,
-    FrameState,
-    corrected,
-    saturation_after,
-)
+from datalab.astro.pixels.calibration import corrected, saturation_after
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import Pixels
 from operation_runner.sdk import Image, UsageError
@@ -109,6 +103,11 @@ class CorrectedImage:
     def description(self) -> FrameDescription:
         """What the header says."""
         return self.raw.description
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noted on the image."""
+        return self.raw.notes
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return corrected rows; see `operation_runner.sdk.Image`."""

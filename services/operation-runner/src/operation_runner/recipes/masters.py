@@ -6,14 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from datalab.astro.headers.frame_state import BIAS_CARD, FrameState
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
-from datalab.astro.pixels.calibration import (
-    BIAS_CARD,
-    FrameState,
-    is_normalised,
-    largest_sensitivity,
-    relative_sensitivity,
-)
+from datalab.astro.pixels.calibration import is_normalised, largest_sensitivity, relative_sensitivity
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import Pixels
 from operation_runner.recipes.corrected_image import BAND_ROWS, CorrectedImage, Masters, check_same_camera
