@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from datalab.astro.catalogues.agreement import Agreement, agreement
 from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
+from datalab.astro.catalogues.star_selection import star_like
 from datalab.astro.sky.cross_match import one_to_one, separations_arcsec, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
@@ -77,7 +78,8 @@ class ColouredStars(_Stars):
 def measured_stars(catalogue: Table, *, saturation: float) -> MeasuredStars:
     """Return the sources of a catalogue whose magnitudes can be trusted.
 
-    Left out are sources with a flag, with a `peak` at the saturation level, or with a value that is not finite.
+    Left out are sources with a flag, with a `peak` at the saturation level, with a value that is not finite, and those
+    that cannot be stars, such as cosmic rays.
 
     Args:
         catalogue: columns ra, dec (degrees), mag, magerr; flag and peak if there are.
@@ -93,7 +95,7 @@ def measured_stars(catalogue: Table, *, saturation: float) -> MeasuredStars:
         usable &= floats(catalogue, "flag") == 0
     if "peak" in catalogue.colnames:
         usable &= floats(catalogue, "peak") < saturation
-    return stars.at(usable)
+    return stars.at(usable & star_like(catalogue))
 
 
 def colour_stars(blue: MeasuredStars, red: MeasuredStars) -> ColouredStars:

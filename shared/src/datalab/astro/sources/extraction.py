@@ -24,6 +24,7 @@ from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.sources.detection import (
     Detections,
     DetectionSettings,
+    ExtractionError,
     Frame,
     detect,
     is_single_pixel,
@@ -31,11 +32,14 @@ from datalab.astro.sources.detection import (
     refine_sky,
     without_sky,
 )
+from datalab.astro.sources.sharpness import is_sharper_than_a_star, sharpness
 from datalab.astro.sources.star_widths import StarWidths, star_widths
 from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
 #: Bits of the column `flag`, as in Source Extractor.
 FLAG_NEIGHBOUR, FLAG_BLENDED, FLAG_SATURATED, FLAG_TRUNCATED, FLAG_INCOMPLETE = 1, 2, 4, 8, 16
+#: A bit that Source Extractor does not use: what is sharper than a star is a cosmic ray or a hot pixel.
+FLAG_SHARP = 256
 
 #: Diameters of fluxaper1..6, as in the catalogues of Las Cumbres Observatory.
 APERTURE_DIAMETERS_ARCSEC = (1, 2, 3, 4, 5, 6)
@@ -106,7 +110,8 @@ def extract_sources(
 
     `flag` has the bits of Source Extractor: 1 a neighbour as near as the aperture with a tenth of the light or more,
     2 was blended with another, 4 saturated, 8 cut by the edge of the image, 16 pixels of the aperture are missing:
-    blank, another source's, or off the image.
+    blank, another source's, or off the image. A further one, 256: sharper than a star of this image can be, such as a
+    cosmic ray or a hot pixel. `sharpness` is about 1 for stars, less for what is wider.
 
     Args:
         pixels: shape (rows, columns), any type; what is not finite is blank.
@@ -118,6 +123,31 @@ def extract_sources(
     Raises:
         ExtractionError: the image is too small, blank, the same everywhere, or too crowded.
     """
+    try:
+        return _extracted(pixels, detector, settings, wcs, pixel_scale_arcsec)
+    except ExtractionError:
+        raise
+    except Exception as error:
+        if not _is_of_sep(error):
+            raise
+        raise ExtractionError(f"its sources cannot be measured ({error})") from error
+
+
+def _is_of_sep(error: Exception) -> bool:
+    """Tell whether an error is one of the library's, which are of no type of their own."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("sep")
+
+
+def _extracted(
+    pixels: Pixels,
+    detector: Detector,
+    settings: ExtractionSettings,
+    wcs: WCS | None,
+    pixel_scale_arcsec: float | None,
+) -> Extraction:
     image, blank = prepared(pixels)
     frame = without_sky(image, blank=blank, is_whole_counts=pixels.dtype.kind in "iu")
     found = detect(frame, settings, fwhm_px=_FIRST_FWHM_PX)
@@ -150,7 +180,7 @@ class _Photometer:
 
     def __init__(self, frame: Frame, found: Detections, *, gain_e_per_adu: float, fwhm_px: float) -> None:
         self.frame = frame
-        self.objects = found.objects
+        self.objects = _with_lawful_ellipses(found.objects)
         self.fwhm_px = fwhm_px
         self._gain = gain_e_per_adu
         self._own_pixels = {"mask": frame.blank, "segmap": found.segments, "seg_id": found.identifiers}
@@ -201,6 +231,16 @@ class _Photometer:
         x, y, _ = sep.winpos(self.frame.net, x0, y0, self.fwhm_px / FWHM_PER_SIGMA, mask=self.frame.blank)
         kept = np.hypot(x - x0, y - y0) <= _WINDOW_REACH_FWHM * self.fwhm_px  # not if NaN
         return np.where(kept, x, x0), np.where(kept, y, y0)
+
+
+def _with_lawful_ellipses(objects: NDArray[np.void]) -> NDArray[np.void]:
+    """Return objects whose ellipses sep accepts as apertures: its own angles are above pi/2 by a rounding error."""
+    lawful = objects.copy()
+    lawful["a"] = np.maximum(objects["a"], objects["b"])
+    lawful["b"] = np.minimum(objects["a"], objects["b"])
+    quarter = np.nextafter(0.5 * np.pi, 0.0)
+    lawful["theta"] = np.clip(objects["theta"], -quarter, quarter)
+    return lawful
 
 
 def _widths(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector: Detector) -> StarWidths:
@@ -261,12 +301,18 @@ def _measured(
             "background": pixels[rows, columns].astype(np.float64) - photometer.frame.net[rows, columns],
             **dict(zip(_LIGHT_RADII, photometer.light_radii(flux).T, strict=True)),
             "flag": _flags(objects, flags, peaks >= detector.saturation_adu),
+            "sharpness": sharpness(photometer.frame, objects, fwhm_px=photometer.fwhm_px),
             "fwhm": widths.fwhm,
             "fwtm": widths.fwtm,
         }
     )
     radius = settings.aperture_radius_px or _AUTO_RADIUS_FWHM * photometer.fwhm_px
     table["flag"] |= np.where(_has_neighbour(photometer, flux, radius), FLAG_NEIGHBOUR, 0)
+    if math.isfinite(widths.typical_fwhm):
+        sharp = is_sharper_than_a_star(
+            photometer.frame, objects, fwhm_px=photometer.fwhm_px, gain_e_per_adu=detector.gain_e_per_adu
+        )
+        table["flag"] |= np.where(sharp, FLAG_SHARP, 0)
     return table
 
 
