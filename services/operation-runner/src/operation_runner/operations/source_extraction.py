@@ -168,9 +168,7 @@ def described_header(
         result["FWHMPIX"] = (found.fwhm_px, "[pix] width of the stars")
         if scale_arcsec is not None:
             result["FWHMASEC"] = (found.fwhm_px * scale_arcsec, "[arcsec] width of the stars")
-    if zero is None:
-        result["HISTORY"] = "Sources have no magnitudes: neither catalogue nor header tell a zero point."
-    else:
+    if zero is not None:
         result["ZPMAG"] = (zero.mag, "[mag] magnitude of 1 count")
         if math.isfinite(zero.error_mag):
             result["ZPMAGERR"] = (zero.error_mag, "[mag] its error")

@@ -62,6 +62,9 @@ _EXEMPLARY_STARS, _EXEMPLARY_SIGNAL_TO_NOISE, _EXEMPLARY_ELLIPTICITY = 30, 20.0,
 #: Widths that are believed: no star is narrower than a pixel, and what is wider than this is no star.
 _FWHM_RANGE_PX = (1.0, 50.0)
 
+#: Side of the part of an image in which the width of its stars is measured when nothing else is wanted.
+_MIDDLE_PX = 1024
+
 _LIGHT_RADII = {"fluxrad25": 0.25, "fluxrad50": 0.5, "fluxrad75": 0.75}
 _UNITS = {
     **dict.fromkeys(("x", "y", "xwin", "ywin", "xpeak", "ypeak", "a", "b", "fwhm", "fwtm", *_LIGHT_RADII), "pix"),
@@ -170,6 +173,24 @@ def _extracted(
         background_rms=frame.sky_noise,
         fwhm_px=widths.typical_fwhm,
     )
+
+
+def star_width_px(pixels: Pixels, *, detector: Detector = Detector()) -> float:  # noqa: B008 - cannot be changed
+    """Return how wide (FWHM) the stars of an image are, from the middle of it; NaN if it shows none.
+
+    Args:
+        pixels: shape (rows, columns), any type; what is not finite is blank.
+        detector: saturation, for the stars that tell nothing.
+    """
+    rows, columns = (slice(max(0, (side - _MIDDLE_PX) // 2), (side + _MIDDLE_PX + 1) // 2) for side in pixels.shape)
+    middle = pixels[rows, columns]
+    try:
+        image, blank = prepared(middle)
+        frame = without_sky(image, blank=blank, is_whole_counts=middle.dtype.kind in "iu")
+        found = detect(frame, ExtractionSettings(), fwhm_px=_FIRST_FWHM_PX)
+    except ExtractionError:
+        return math.nan
+    return _widths(middle, frame, found.objects, detector).typical_fwhm
 
 
 class _Photometer:
