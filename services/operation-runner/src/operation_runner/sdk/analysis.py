@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from datalab.errors import UsageError
 
@@ -56,6 +56,19 @@ class AnalysisParameters(BaseModel):
     """Base of every action's parameters. What an action does not know is ignored: clients send more than they need."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, given: Any) -> Any:
+        """Leave out what a form sends of fields nobody filled in, null or a blank text, so that it has its default."""
+        if not isinstance(given, dict):
+            return given
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {
+            name: value
+            for name, value in given.items()
+            if not (name in optional and (value is None or (isinstance(value, str) and not value.strip())))
+        }
 
 
 class DisplayParameters(AnalysisParameters):
