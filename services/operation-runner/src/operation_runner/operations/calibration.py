@@ -37,7 +37,7 @@ class Calibration(Operation):
         "The calibration operation subtracts the bias and the dark current of the camera from each input image and "
         "divides it by a flat field. The frames can be single ones, or those the operation Master Frame makes."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -73,4 +73,5 @@ def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduc
         comment=f"Datalab Calibration on {image.basename} with {', '.join(frame.basename for frame in used)}",
         inputs=[image, *used],
         catalogue=image.catalogue(),
+        notes=[*masters.notes, *image.doubts],
     )

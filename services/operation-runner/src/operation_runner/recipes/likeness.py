@@ -9,7 +9,16 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from datalab.astro.headers.likeness import Difference, FrameTraits, Trait, differences, named
+from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.likeness import (
+    Difference,
+    FrameTraits,
+    Trait,
+    differences,
+    frame_word,
+    kind_of,
+    named,
+)
 from datalab.astro.sky.displacement import displacement_px
 from datalab.astro.sky.wcs import celestial_wcs, says_where
 from operation_runner.sdk import Image, UsageError
@@ -19,6 +28,11 @@ _ROWS_COMPARED = (0.25, 0.5, 0.75)
 #: Images that are further apart show each star twice; aligned ones are within a few hundredths.
 _SAME_SKY_PX = 1.0
 _OF_TIME = re.compile(r"DATE|MJD|TIM|TSTART|TSTOP|TELAPSE|XPOSURE")
+
+#: In what images must be alike that are combined pixel by pixel, or the result would mean nothing.
+MUST_BE_ALIKE = frozenset({Trait.KIND, Trait.UNIT, Trait.BINNING})
+#: Of calibration frames no part of the sky matters.
+_WITHOUT_SKY = frozenset({"bias", "dark", "flat"})
 
 
 def likeness_notes(
@@ -52,6 +66,26 @@ def likeness_notes(
             raise UsageError(f"{refusal}: {difference.text}.")
         notes.append(difference.text[0].upper() + difference.text[1:])
     return notes
+
+
+def pair_notes(
+    images: Sequence[Image], *, refused: Collection[Trait] = (), refusal: str = "The images do not fit together"
+) -> list[str]:
+    """Return notes on how images differ that a formula combines, where calibration frames are no exposures of the sky.
+
+    Arguments and errors are those of `likeness_notes`.
+    """
+    if len({image.basename for image in images}) < len(images):
+        return [f"{images[0].basename}: combined with itself"]
+    of_sky = [image for image in images if _kind(image) not in _WITHOUT_SKY]
+    if len(of_sky) == len(images):
+        return likeness_notes(images, refused=refused, ignored={Trait.TARGET}, refusal=refusal)
+    of_camera = {Trait.KIND, Trait.FILTER, Trait.EXPOSURE, Trait.TARGET, Trait.CORRECTION, Trait.SKY, Trait.DUPLICATE}
+    return likeness_notes(images, refused=refused, ignored=of_camera, refusal=refusal)
+
+
+def _kind(image: Image) -> str | None:
+    return kind_of(frame_word(CardReader.of(image.header)))
 
 
 def sky_difference(images: Sequence[Image]) -> Difference | None:
@@ -89,44 +123,44 @@ def _is_of_place(keyword: str) -> bool:
 
 
 def distinct_images(images: Sequence[Image], *, least: int = 2) -> tuple[list[Image], list[str]]:
-    """Return images without those that are there already, under whatever name, and a note on each that is left out.
+    """Return images without those that are given more than once, and notes on these, and on copies under other names.
 
-    What counts twice would weigh double, and its noise would seem to be less than it is.
+    What counts twice weighs double, and its noise seems to be less than it is.
 
     Raises:
         UsageError: fewer than `least` remain.
     """
-    kept: dict[str, list[Image]] = {}
-    first_of: dict[str, Image] = {}
+    kept: list[Image] = []
     notes = []
     for image in images:
-        same = first_of.get(image.basename)
-        key = _fingerprint(image)
-        if same is None and key is not None:
-            same = next((other for other in kept.get(key, ()) if have_same_pixels(image, other)), None)
-        if same is None:
-            first_of[image.basename] = image
-            kept.setdefault(key or image.basename, []).append(image)
-        elif same.basename == image.basename:
+        if any(other.basename == image.basename and have_same_pixels(image, other) for other in kept):
             notes.append(f"{image.basename}: given more than once, counted once")
         else:
-            notes.append(f"{image.basename}: the same pixels as {same.basename}, counted once")
-    notes = list(dict.fromkeys(notes))
-    if len(first_of) < least and len(images) >= least:
-        raise UsageError(f"At least {least} different images are needed: {'; '.join(notes)}.")
-    return list(first_of.values()), notes
+            kept.append(image)
+    if len(kept) < least <= len(images):
+        raise UsageError(f"At least {least} different images are needed; {kept[0].basename} is given more than once.")
+    seen: dict[str, Image] = {}
+    for image in kept:
+        if (key := fingerprint(image)) is None:
+            continue
+        first = seen.setdefault(key, image)
+        if first is not image:
+            notes.append(f"{image.basename}: the same pixels as {first.basename}, and counted as another image")
+    return kept, list(dict.fromkeys(notes))
 
 
 def have_same_pixels(image: Image, other: Image) -> bool:
     """Tell whether two images are one: the same values everywhere, blank pixels apart."""
     if image.shape != other.shape:
         return False
-    if _fingerprint(image) != _fingerprint(other):
+    if image is other:
+        return True
+    if fingerprint(image) != fingerprint(other):
         return False
     return bool(np.array_equal(image.pixels(), other.pixels(), equal_nan=image.dtype.kind == "f"))
 
 
-def _fingerprint(image: Image) -> str | None:
+def fingerprint(image: Image) -> str | None:
     """Return a digest of some rows of an image, the same for all types of pixels; None if one value is all there is."""
     rows = image.shape[0]
     picked = sorted({min(rows - 1, int(rows * part)) for part in _ROWS_COMPARED})
@@ -135,3 +169,8 @@ def _fingerprint(image: Image) -> str | None:
     if finite.size == 0 or (finite == finite[0]).all():
         return None
     return hashlib.sha256(np.where(np.isfinite(values), values, -np.inf).tobytes()).hexdigest()
+
+
+def outlier_notes(count: int) -> list[str]:
+    """Return a note if so few images are combined that nothing can tell which of two values is the outlier."""
+    return ["Of two images nobody can tell an outlier: cosmic rays are in the result by half"] if count == 2 else []

@@ -71,7 +71,7 @@ class FrameState:
             bias_removed=done[BIAS_CARD] or bool(letters & {"B", "D"}) or is_reduced,
             dark_removed=done[DARK_CARD] or "D" in letters or is_reduced,
             flat_removed=done[FLAT_CARD] or "F" in letters or is_reduced,
-            overscan_removed=done[OVERSCAN_CARD] or is_reduced,
+            overscan_removed=done[OVERSCAN_CARD],
             binning=_binning(cards),
         )
 

@@ -64,6 +64,9 @@ TEMPERATURE_CARDS = (
     *("SET-TEMP", "CCDSTEMP"),
 )
 _READ_MODES = ("READMODE", "READOUTM", "RDMODE", "CONFMODE", "READOUT")
+#: The comment Datalab gives the gain of combined or scaled pixels, which is not that of their camera.
+GAIN_OF_PIXELS = "[electron/count] of these pixels"
+_GAINS = ("GAIN", "EGAIN")
 _OFFSETS = ("OFFSET", "BLKLEVEL", "BLACKLEV")
 #: Where on the detector the pixels lie, as text, or as the first column and row.
 _REGIONS = ("CCDSEC", "DETSEC")
@@ -145,7 +148,7 @@ class FrameTraits:
         cards = HeaderCards(header)
         reader = CardReader(cards)
         kind_word = frame_word(reader)
-        combined = reader.whole("NCOMBINE") or 1
+        is_of_camera = not any(keyword in header and header.comments[keyword] == GAIN_OF_PIXELS for keyword in _GAINS)
         return cls(
             name=name,
             kind=kind_of(kind_word),
@@ -155,15 +158,14 @@ class FrameTraits:
             start=reader.capture_time(),
             camera=reader.text("INSTRUME"),
             telescope=reader.text("TELID") or reader.text("TELESCOP"),
-            # The gain of a combination is not that of its camera.
-            gains=(None, None) if combined > 1 else (reader.number("GAIN"), reader.number("EGAIN")),
+            gains=(reader.number("GAIN"), reader.number("EGAIN")) if is_of_camera else (None, None),
             offset=reader.number(*_OFFSETS),
             read_mode=_first_text(reader, _READ_MODES),
             region=_region(reader),
             temperature_c=reader.number(*TEMPERATURE_CARDS, lowest=_COLDEST_C, highest=_WARMEST_C),
             unit=_unit(reader.text("BUNIT")),
             target=reader.text("OBJECT"),
-            combined=combined,
+            combined=reader.whole("NCOMBINE") or 1,
             state=FrameState.read(cards),
         )
 

@@ -9,6 +9,8 @@ import numpy as np
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.types import Pixels
 
+#: Pixels of a flat with less of its median are dead, or in the shadow: what is divided by them is noise, tenfold.
+LEAST_SENSITIVITY = 0.1
 #: A flat in counts has hundreds of them at the least; one that was divided by its mean or median is near 1.
 _NORMALISED = (0.2, 5.0)
 #: The largest sensitivity, without the few pixels that are no part of it.
@@ -49,7 +51,7 @@ def is_normalised(flat_level: float) -> bool:
 
 
 def relative_sensitivity(flat: Pixels) -> Pixels:
-    """Return a flat divided by its median, NaN where it is not positive.
+    """Return a flat divided by its median, NaN where it is below `LEAST_SENSITIVITY`.
 
     Raises:
         ValueError: the median is not positive, or infinite.
@@ -61,7 +63,7 @@ def relative_sensitivity(flat: Pixels) -> Pixels:
         raise ValueError("half of its pixels are infinite")
     relative = flat.astype(exact_dtype(flat.dtype))
     relative /= level
-    relative[~(relative > 0.0)] = np.nan
+    relative[~(relative >= LEAST_SENSITIVITY)] = np.nan
     return relative
 
 
