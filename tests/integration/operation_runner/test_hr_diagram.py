@@ -359,7 +359,7 @@ def test_filters_in_the_wrong_order_are_refused(tmp_path, filters, refusal):
 
 def test_the_same_image_twice_is_refused(tmp_path):
     file = write_image(tmp_path / "one.fits", "rp", RED)
-    with pytest.raises(UsageError, match="Both images were taken in the filter rp"):
+    with pytest.raises(UsageError, match="one is given as both images"):
         diagram(tmp_path, file, file)
     renamed = write_image(tmp_path / "other.fits", "gp", RED)
     with pytest.raises(UsageError, match="it is the same image twice"):

@@ -29,7 +29,10 @@ from operation_runner.sdk import (
 
 
 class CosmicRayRemoval(Operation):
-    """Only pixels that were hit change; the extension CRMASK is 1 there. Saturated and blank pixels stay."""
+    """Only pixels that were hit change; the extension CRMASK is 1 there. Saturated and blank pixels stay.
+
+    Where stars are hardly wider than a pixel, what has their shape stays as well.
+    """
 
     name = "Cosmic Ray Removal"
     description = (

@@ -26,9 +26,11 @@ from datalab.astro.catalogues.colour_magnitude import (
 from datalab.astro.catalogues.columns import CatalogueError, has_numbers
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.likeness import Trait
 from datalab.astro.sky.cross_match import separations_arcsec
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.wcs import celestial_wcs, footprint
+from operation_runner.recipes.likeness import likeness_notes
 from operation_runner.sdk import (
     DataProduct,
     FitsFile,
@@ -65,6 +67,8 @@ _SLOAN_BANDS = {"gp": "g", "rp": "r", "ip": "i", "zs": "z"}
 _DECIMALS = {"ra": 6, "dec": 6, "distance": 1, "distance_lo": 1, "distance_hi": 1}
 #: What tells the stars of a cluster from others, as Gaia calls it.
 _KINEMATICS = ("pmra", "pmra_error", "pmdec", "pmdec_error", "parallax", "parallax_error", "distance")
+#: In what images of two filters must be alike, or may not be: they may differ in anything else.
+_COMPARED = {Trait.KIND, Trait.DUPLICATE}
 #: Where fewer of the stars are found than this part of those that should be, users are told.
 _NOTED_SHARE = 0.5
 _MEMBERSHIP_DECIMALS = {
@@ -97,7 +101,11 @@ def _radius_or_usual(given: object) -> object:
 
 
 class HRDiagram(Operation):
-    """Magnitudes are those of the images' own catalogues; Gaia tells which stars move together."""
+    """Magnitudes are those of the images' own catalogues.
+
+    Members are told by a mixture of cluster and field in motion, parallax and place, each with its error: every star
+    has its probability. Images whose filters, magnitudes or positions can make no colours are refused.
+    """
 
     name = "HR Diagram"
     description = (
@@ -149,8 +157,13 @@ class HRDiagram(Operation):
         cluster, radius_arcmin = parameters.cluster, parameters.search_radius_arcmin
 
         blue_band, red_band = _band(blue), _band(red)
+        if parameters.blue_filter_files == parameters.red_filter_files:
+            raise UsageError(f"{blue.basename} is given as both images: a colour needs two.")
+        notes = likeness_notes(
+            [blue, red], refused={Trait.KIND}, ignored=set(Trait) - _COMPARED, refusal="No colours can be measured"
+        )
         with _refused():
-            notes = check_order(blue_band, red_band)
+            notes += check_order(blue_band, red_band)
         blue_stars = _calibrated_stars(blue)
         progress(0.2, "Finished cataloging blue image stars")
         red_stars = _calibrated_stars(red)

@@ -33,7 +33,10 @@ from operation_runner.sdk import (
 
 
 class SourceExtraction(Operation):
-    """The pixels stay as they are; a catalogue the image came with is replaced, after it has lent its zero point."""
+    """The pixels stay as they are; a catalogue the image came with is replaced, after it has lent its zero point.
+
+    Sources sharper than a star, such as cosmic rays and hot pixels, have the bit 256 in their flag.
+    """
 
     name = "Source Extraction"
     description = (

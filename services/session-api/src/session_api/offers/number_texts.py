@@ -29,7 +29,7 @@ def with_numbers(value: JsonValue, schema: dict[str, Any], root: dict[str, Any])
         items = next((choice["items"] for choice in choices if "items" in choice), None)
         return value if items is None else [with_numbers(item, items, root) for item in value]
     if isinstance(value, dict):
-        properties = next((choice["properties"] for choice in choices if "properties" in choice), {})
+        properties: dict[str, Any] = next((choice["properties"] for choice in choices if "properties" in choice), {})
         return {
             key: with_numbers(item, properties[key], root) if key in properties else item for key, item in value.items()
         }

@@ -94,7 +94,7 @@ def _on_plane(ra_deg: FloatArray, dec_deg: FloatArray, centre: tuple[float, floa
 
 
 def _inside(places: FloatArray, low: FloatArray, high: FloatArray) -> Mask:
-    return ((places >= low) & (places <= high)).all(axis=1)
+    return np.asarray(((places >= low) & (places <= high)).all(axis=1))
 
 
 def _shift(one: FloatArray, other: FloatArray) -> Shift | None:
@@ -107,7 +107,7 @@ def _shift(one: FloatArray, other: FloatArray) -> Shift | None:
     if len(differences) < _LEAST_STARS:
         return None
     edges = np.arange(-_MOST_SHIFT_ARCSEC, _MOST_SHIFT_ARCSEC + _SHIFT_STEP_ARCSEC, _SHIFT_STEP_ARCSEC)
-    table, _, _ = np.histogram2d(*differences.T, bins=(edges, edges))
+    table, _, _ = np.histogram2d(differences[:, 0], differences[:, 1], bins=[edges, edges])
     together = sum(np.roll(table, (row, column), (0, 1)) for row in (-1, 0, 1) for column in (-1, 0, 1))
     row, column = np.unravel_index(int(np.argmax(together)), table.shape)
     middle = edges[[row, column]] + 0.5 * _SHIFT_STEP_ARCSEC

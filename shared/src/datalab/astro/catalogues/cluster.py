@@ -133,8 +133,8 @@ def _windows(found: Mixture, members: Mask, values: FloatArray, distance: FloatA
     probabilities, centre = found.probabilities, found.cluster.mean[:2]
     offset = np.hypot(*(values[:, :2] - centre).T)
     outside = np.linspace(0.0, _MOST_OUTSIDE, _WINDOW_TRIALS)
-    trials = {
-        "radius": [(0.0, radius) for radius in np.quantile(offset[members], 1.0 - 3.0 * outside)],
+    trials: dict[str, list[tuple[float | None, float | None]]] = {
+        "radius": [(0.0, float(radius)) for radius in np.quantile(offset[members], 1.0 - 3.0 * outside)],
         "parallax": _trial_windows(values[members, 2], outside),
         "distance": _trial_windows(distance[members], outside),
     }

@@ -197,7 +197,8 @@ def _fullest_place(motions: FloatArray, scale: float) -> FloatArray | None:
     reach = min(float(np.max(np.abs([low, high]))) + 5.0 * scale, 0.5 * cell * _MOST_MAP_CELLS)
     cells = max(3, int(np.ceil(2.0 * reach / cell)))
     steps = (np.arange(cells + 1) - cells / 2.0) * cell
-    counts, _, _ = np.histogram2d(*motions.T, bins=(middle[0] + steps, middle[1] + steps))
+    edges = [middle[0] + steps, middle[1] + steps]
+    counts, _, _ = np.histogram2d(motions[:, 0], motions[:, 1], bins=edges)
     inner, outer = _box_mean(counts, 1), _box_mean(counts, int(_SURROUNDINGS))
     around = (outer * (2 * _SURROUNDINGS + 1) ** 2 - 9.0 * inner) / ((2 * _SURROUNDINGS + 1) ** 2 - 9.0)
     excess = 9.0 * (inner - around) / np.sqrt(9.0 * around + 1.0)
@@ -279,8 +280,9 @@ def _log_profile(offsets: FloatArray | None, centre: FloatArray, count: int) -> 
 
 def _disk() -> FloatArray:
     steps = (np.arange(60) + 0.5) / 30.0 - 1.0
-    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    return places[np.hypot(*places.T) <= 1.0]
+    places: FloatArray = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    on_field: FloatArray = places[np.hypot(places[:, 0], places[:, 1]) <= 1.0]
+    return on_field
 
 
 #: Places evenly spread over a field.

@@ -187,7 +187,7 @@ def _is_certain(jacobian: FloatArray, misfits: FloatArray, fwhm: float) -> bool:
         return False
     degrees = max(len(misfits) - jacobian.shape[1], 1)
     variance = float(covariance[2, 2]) * float(np.sum(misfits**2)) / degrees
-    return 0.0 <= variance < (_MOST_RELATIVE_ERROR * fwhm) ** 2
+    return bool(0.0 <= variance < (_MOST_RELATIVE_ERROR * fwhm) ** 2)
 
 
 def radial_profile(pixels: Pixels, x: float, y: float, *, radius_px: float) -> RadialProfile:

@@ -59,7 +59,8 @@ def is_sharper_than_a_star(frame: Frame, objects: NDArray[np.void], *, fwhm_px: 
     # Of the peak itself, and of the mean of two neighbours that are as dark as the sky.
     errors = np.sqrt(1.5 * sky_noise**2 + peaks / gain_e_per_adu) / peaks
     excess = _contrasts(frame, objects, fwhm_px) - _of_star(fwhm_px) - _MARGIN
-    return _most(excess) > _LEAST_SIGNIFICANCE * errors
+    sharp: Mask = _most(excess) > _LEAST_SIGNIFICANCE * errors
+    return sharp
 
 
 def _step_px(fwhm_px: float) -> int:
