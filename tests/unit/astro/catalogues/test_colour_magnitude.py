@@ -6,6 +6,7 @@ from datalab.astro.catalogues.colour_magnitude import (
     MeasuredStars,
     colour_magnitude_table,
     colour_stars,
+    counterparts,
     footprint_contains,
     measured_stars,
 )
@@ -44,7 +45,9 @@ def gaia(ra, g_mag, **columns):
 
 
 def diagram(stars, others, *, blue_band="g", red_band="r", most=5000):
-    return colour_magnitude_table(stars, others, blue_band=blue_band, red_band=red_band, most_gaia_only=most)
+    others["probability"] = np.linspace(0.0, 1.0, len(others))
+    found = counterparts(stars, others)
+    return colour_magnitude_table(stars, others, found, blue_band=blue_band, red_band=red_band, most_gaia_only=most)
 
 
 @pytest.mark.parametrize(
