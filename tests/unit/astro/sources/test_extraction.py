@@ -9,9 +9,10 @@ import sep
 from photutils.aperture import CircularAperture, aperture_photometry
 from scipy.spatial import cKDTree
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sources.detection import ExtractionError
-from datalab.astro.sources.extraction import FLAG_SHARP, ExtractionSettings, extract_sources
+from datalab.astro.sources.extraction import ExtractionSettings, extract_sources
 from datalab.simulation.camera import Camera, Conditions, Pointing, expose
 from datalab.simulation.psf import Moffat
 from datalab.simulation.sky import StarField

@@ -11,12 +11,13 @@ import numpy as np
 from astropy.io import fits
 from pydantic import Field
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero_point
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sources.detection import ExtractionError
-from datalab.astro.sources.extraction import FLAG_SHARP, Extraction, ExtractionSettings, extract_sources
+from datalab.astro.sources.extraction import Extraction, ExtractionSettings, extract_sources
 from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (

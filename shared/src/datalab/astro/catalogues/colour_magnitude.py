@@ -21,6 +21,8 @@ BAND_MATCH_ARCSEC = 2.0
 #: Gaia's positions at the time of an image are far better than the image's, which are good to a few tenths.
 GAIA_MATCH_ARCSEC = 0.5
 
+_LEAST_STAR_LIKE = 0.5
+
 #: What a row of the table takes from Gaia, by its name there.
 _FROM_GAIA = {
     "pmra": "pmra",
@@ -95,7 +97,9 @@ def measured_stars(catalogue: Table, *, saturation: float) -> MeasuredStars:
         usable &= floats(catalogue, "flag") == 0
     if "peak" in catalogue.colnames:
         usable &= floats(catalogue, "peak") < saturation
-    return stars.at(usable & star_like(catalogue))
+    possible = usable & star_like(catalogue)
+    # Where hardly any could be a star, the columns do not mean what they mean elsewhere (widths in degrees, say).
+    return stars.at(possible if np.count_nonzero(possible) >= _LEAST_STAR_LIKE * np.count_nonzero(usable) else usable)
 
 
 def colour_stars(blue: MeasuredStars, red: MeasuredStars) -> ColouredStars:

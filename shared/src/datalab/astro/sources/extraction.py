@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
 from datalab.astro.robust import FWHM_PER_SIGMA
@@ -38,8 +39,6 @@ from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
 #: Bits of the column `flag`, as in Source Extractor.
 FLAG_NEIGHBOUR, FLAG_BLENDED, FLAG_SATURATED, FLAG_TRUNCATED, FLAG_INCOMPLETE = 1, 2, 4, 8, 16
-#: A bit that Source Extractor does not use: what is sharper than a star is a cosmic ray or a hot pixel.
-FLAG_SHARP = 256
 
 #: Diameters of fluxaper1..6, as in the catalogues of Las Cumbres Observatory.
 APERTURE_DIAMETERS_ARCSEC = (1, 2, 3, 4, 5, 6)
@@ -333,7 +332,8 @@ def _measured(
         sharp = is_sharper_than_a_star(
             photometer.frame, objects, fwhm_px=photometer.fwhm_px, gain_e_per_adu=detector.gain_e_per_adu
         )
-        table["flag"] |= np.where(sharp, FLAG_SHARP, 0)
+        # A clipped peak may be a single pixel of a trail of bled charge: it tells nothing.
+        table["flag"] |= np.where(sharp & (peaks < detector.saturation_adu), FLAG_SHARP, 0)
     return table
 
 
