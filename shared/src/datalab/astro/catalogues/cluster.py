@@ -19,6 +19,8 @@ _LEAST_GAIN, _GAIN_PER_LN_STARS = 12.0, 3.5
 _LEAST_PROBABILITY, _EXPECTED_PURITY = 0.5, 0.94
 #: Windows are chosen among this many sizes, by these shares of members outside on either side, so often in turn.
 _WINDOW_TRIALS, _MOST_OUTSIDE, _WINDOW_ROUNDS = 21, 0.1, 2
+#: No window is narrower (mas/yr), and limits are this far (mas, pc) from the last star inside: they are shown rounded.
+_LEAST_RADIUS, _PARALLAX_MARGIN, _DISTANCE_MARGIN = 0.1, 0.001, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,11 @@ def _windows(found: Mixture, members: Mask, values: FloatArray, distance: FloatA
     offset = np.hypot(*(values[:, :2] - centre).T)
     outside = np.linspace(0.0, _MOST_OUTSIDE, _WINDOW_TRIALS)
     trials: dict[str, list[tuple[float | None, float | None]]] = {
-        "radius": [(0.0, float(radius)) for radius in np.quantile(offset[members], 1.0 - 3.0 * outside)],
-        "parallax": _trial_windows(values[members, 2], outside),
-        "distance": _trial_windows(distance[members], outside),
+        "radius": [
+            (0.0, max(float(radius), _LEAST_RADIUS)) for radius in np.quantile(offset[members], 1.0 - 3.0 * outside)
+        ],
+        "parallax": _trial_windows(values[members, 2], outside, margin=_PARALLAX_MARGIN),
+        "distance": _trial_windows(distance[members], outside, margin=_DISTANCE_MARGIN),
     }
     columns = {"radius": offset, "parallax": values[:, 2], "distance": distance}
     chosen = {name: windows[0] for name, windows in trials.items()}
@@ -151,7 +155,7 @@ def _windows(found: Mixture, members: Mask, values: FloatArray, distance: FloatA
     return Windows(
         pmra=float(centre[0]),
         pmdec=float(centre[1]),
-        pm_radius=float(chosen["radius"][1] or 0.0),
+        pm_radius=float(chosen["radius"][1] or _LEAST_RADIUS),
         parallax_min=chosen["parallax"][0],
         parallax_max=chosen["parallax"][1],
         distance_min=None if nearest is None else max(nearest, 0.0),
@@ -159,11 +163,16 @@ def _windows(found: Mixture, members: Mask, values: FloatArray, distance: FloatA
     )
 
 
-def _trial_windows(values: FloatArray, outside: FloatArray) -> list[tuple[float | None, float | None]]:
+def _trial_windows(
+    values: FloatArray, outside: FloatArray, *, margin: float
+) -> list[tuple[float | None, float | None]]:
     known = values[np.isfinite(values)]
     if known.size < _LEAST_MEMBERS:
         return [(None, None)]
-    return [(float(np.quantile(known, share)), float(np.quantile(known, 1.0 - share))) for share in outside]
+    return [
+        (float(np.quantile(known, share)) - margin, float(np.quantile(known, 1.0 - share)) + margin)
+        for share in outside
+    ]
 
 
 def _expected_f1(probabilities: FloatArray, chosen: Mask) -> float:
