@@ -102,3 +102,18 @@ def test_the_length_and_direction_of_a_line_are_those_of_astropy():
         start, there = (SkyCoord(*place, unit="deg") for place in (line.start, line.end))
         assert line.length_arcsec == pytest.approx(start.separation(there).arcsec, abs=1e-9)
         assert line.position_angle_deg == pytest.approx(start.position_angle(there).deg, abs=1e-9)
+
+
+def test_the_linear_part_is_that_of_the_icrs():
+    """Viewers draw it over catalogues: B1950 is half a degree off, and turned."""
+    wcs = wcs_of(**CD, RADESYS="FK4", EQUINOX=1950.0)
+    linear = linear_wcs(wcs)
+    shown = WCS(naxis=2)
+    shown.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    shown.wcs.crval, shown.wcs.crpix, shown.wcs.cd = linear.crval, linear.crpix, [linear.cd1, linear.cd2]
+    x, y = [0.0, 99.0, 50.0], [0.0, 59.0, 30.0]
+    assert shown.pixel_to_world(x, y).separation(wcs.pixel_to_world(x, y).icrs).arcsec.max() < 0.01
+
+
+def test_no_place_has_no_position():
+    assert [angles.size for angles in sky_positions(wcs_of(**CD), [], [])] == [0, 0]

@@ -17,7 +17,7 @@ from astropy.io import fits
 from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
 from datalab.astro.headers.cards import HeaderValue, header_cards, is_empty, parse_header_text, readable
 from datalab.astro.headers.description import FrameDescription, describe, describe_header
-from datalab.astro.sky.wcs import footprint, says_where
+from datalab.astro.sky.wcs import WcsReading, outer_corners, read_wcs, says_where
 from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
@@ -122,8 +122,9 @@ def _described(
     description = asdict(described)
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
-    corners = footprint(image, shape) if all(shape) else None
-    noted = (*notes, *description["notes"])
+    reading = read_wcs(image, shape) if all(shape) else WcsReading(None)
+    corners = None if reading.wcs is None else outer_corners(reading.wcs, shape)
+    noted = (*notes, *description["notes"], *reading.notes)
     return FrameHeader(
         source=source,
         cards=dict(cards),
@@ -141,13 +142,13 @@ def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:
 
 
 def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
-    """Return the cards that say where the image is, as far as a FITS header can hold them.
+    """Return the cards that say where the image is, as far as a FITS header can hold them, also those without a value.
 
     The others are left out: astropy takes 20 microseconds for each.
     """
     header = fits.Header()
     for keyword, value in cards.items():
-        if len(keyword) <= 8 and value is not None and says_where(keyword):
+        if len(keyword) <= 8 and says_where(keyword):
             try:
                 header[keyword] = value
             except ValueError:
