@@ -31,6 +31,8 @@ from datalab.fits.structure import read_structure
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.inspection.plain import inspect_plain, is_plain
 
+#: How the note begins on two cards that state different dates.
+_TWO_PUBLIC_DATES = f"{PUBLIC_DATE_KEYWORD}: comes twice"
 #: Of a file that is no header at all, every card is noted; the first few tell as much.
 _MOST_NOTES = 50
 #: A stream may expand to this, or so many times its size: images do not, and what does would hold an inspector for long
@@ -108,7 +110,9 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    header = _described("text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards), parsed.notes)
+    header = _described(
+        "text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards, parsed.units), parsed.notes
+    )
     return Inspection(media_type="text/plain", header=header)
 
 
@@ -125,6 +129,8 @@ def _described(
     reading = read_wcs(image, shape) if all(shape) else WcsReading(None)
     corners = None if reading.wcs is None else outer_corners(reading.wcs, shape)
     noted = (*notes, *description["notes"], *reading.notes)
+    if any(note.startswith(_TWO_PUBLIC_DATES) for note in noted):
+        observation = observation.model_copy(update={"public_date": None})  # in doubt the frame is closed
     return FrameHeader(
         source=source,
         cards=dict(cards),
