@@ -87,7 +87,7 @@ def affine_counts(image: Image, pixels: Pixels, outcome: Outcome) -> ChangedCoun
         saturation = float(pixels.dtype.type(np.nanpercentile(samples.saturated, _BELOW_LEVEL_PERCENT)))
     header = affine_header(image.header, scale=scale, offset=offset, saturation=saturation)
     catalogue = carried_catalogue(image, shape=(pixels.shape[0], pixels.shape[1]), scale=scale)
-    notes = []
+    notes: list[str] = []
     if np.nanmin(samples.offset) == np.nanmax(samples.offset):
         if catalogue is not None and offset and "background" in catalogue.colnames:
             catalogue["background"] = catalogue["background"] + offset
