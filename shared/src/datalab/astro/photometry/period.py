@@ -110,8 +110,8 @@ def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLik
     are all of one time, or all of one brightness. The best period is that of the highest peak. Points taken in a
     cadence fit a frequency as well as its aliases beyond half that of the cadence, so no higher ones are searched;
     where the cadence is a night, the aliases are candidates too. Few points a night that do not keep a cadence are
-    searched up to 20 cycles per day, frequent ones up to half their usual rate: a period beyond the usual range must fit
-    better, by 5 sigma, than all in it. Aliases by the rhythm of observing that fit as well are candidates, named so.
+    searched up to 20 cycles per day, frequent ones up to half their usual rate: a period beyond the usual range must
+    fit better, by 5 sigma, than all in it. Aliases by the rhythm of observing that fit as well are candidates, named so.
 
     Args:
         times_days: when, in days from any zero, shape (n,), in any order.
@@ -327,7 +327,7 @@ def _aliases(
     top: float,
     top_power: float,
 ) -> list[PeriodCandidate]:
-    """Return the aliases of the highest peak by the rhythm of observing that fit as well: nobody can tell them apart."""
+    """Return the aliases of the highest peak by the rhythm of observing that fit as well: none can be told apart."""
     resolution = _SAMPLES_PER_PEAK * (frequency[1] - frequency[0]) if frequency.size > 1 else np.inf
     found: dict[float, tuple[float, float]] = {}
     if band.cadence is not None and band.strict:
