@@ -111,7 +111,7 @@ def period_search(times_days: ArrayLike, magnitudes: ArrayLike, errors: ArrayLik
     cadence fit a frequency as well as its aliases beyond half that of the cadence, so no higher ones are searched;
     where the cadence is a night, the aliases are candidates too. Few points a night that do not keep a cadence are
     searched up to 20 cycles per day, frequent ones up to half their usual rate: a period beyond the usual range must
-    fit better, by 5 sigma, than all in it. Aliases by the rhythm of observing that fit as well are candidates, named so.
+    fit better, by 5 sigma, than all in it. Aliases by the rhythm of observing that fit as well are named as such.
 
     Args:
         times_days: when, in days from any zero, shape (n,), in any order.
