@@ -15,6 +15,7 @@ from operation_runner.sdk import UsageError
 from support.aperture_field import RADII, TARGET, add_star, field_frame, write_field
 from support.operations import run
 
+INVALID = "Operation Aperture Photometry received invalid input:"
 #: What the predecessor measured: frame -> centroid x, y, net counts, sigma, magnitude, its sigma.
 GOLDEN = {
     "frame-3": (30.33400171, 28.74966032, 8390.364885, 97.10651088, 12.817219232, 0.013026205),
@@ -54,7 +55,7 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
             row["target_calibrated_apparent_magnitude"],
             row["target_calibrated_apparent_magnitude_uncertainty"],
         )
-    assert rows[0]["date_obs"] == "2025-01-01T00:00:01"
+    assert rows[0]["date_obs"] == "2025-01-01T00:00:01+00:00"
     assert rows[0]["observation_date"] == "2025-01-01T00:00:01.000Z"
     assert rows[0]["julian_date"] == pytest.approx(2460676.5 + 1 / 86400, abs=1e-9)
 
@@ -62,12 +63,12 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
 def test_the_ensemble_is_the_one_clients_know(field):
     content = field[1].content
     stars = content["selected_comparison_stars"]
-    # By place in the catalogue. The predecessor's identifiers (cand-009 ...) are one lower: its half-pixel error
+    # By name in the catalogue. The predecessor's identifiers (cand-009 ...) are one lower: its half-pixel error
     # puts the first star too close to the edge to be a candidate.
     labels = [star["source_catalog_by_frame"]["frame-1"]["source_label"] for star in stars]
-    assert labels == ["11", "3", "9", "4", "8", "7", "5", "6"]
+    assert labels == [f"comp-{number:02d}" for number in (11, 3, 9, 4, 8, 7, 5, 6)]
     assert stars[0]["candidate_id"] == "cand-010"
-    assert stars[0]["source_catalog_by_frame"]["frame-2"] == {"source_label": "11", "flux": 11300.0, "mag": 12.9}
+    assert stars[0]["source_catalog_by_frame"]["frame-2"] == {"source_label": "comp-11", "flux": 11300.0, "mag": 12.9}
     assert stars[0]["reference_magnitude"] == pytest.approx(12.9)
     assert stars[0]["reference_magnitude_source"] == "second_hdu"
     assert stars[0]["measured_instrumental_magnitude"] == pytest.approx(-2.5 * np.log10(11287.610005), abs=1e-8)
@@ -152,8 +153,13 @@ def test_parameters_that_cannot_work_are_refused_in_words(field, tmp_path, param
 @pytest.mark.parametrize(
     ("parameters", "name", "keyword", "text"),
     [
-        ({"annulus_outer_radius": ...}, None, "*", "Operation Aperture Photometry received invalid input."),
-        ({"aperture_radius": "wide"}, "aperture_radius", "*", "Operation Aperture Photometry received invalid input."),
+        ({"annulus_outer_radius": ...}, None, "*", f"{INVALID} annulus_outer_radius must be a number of arcseconds."),
+        (
+            {"aperture_radius": "wide"},
+            "aperture_radius",
+            "*",
+            f"{INVALID} aperture_radius must be a number of arcseconds.",
+        ),
         ({"aperture_radius": 0}, "aperture_radius", "exclusiveMinimum", "aperture_radius must be > 0."),
         (
             {"min_comparisons": 0},

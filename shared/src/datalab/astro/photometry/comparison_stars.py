@@ -31,7 +31,7 @@ _POSITION_DECIMALS = 8
 class CatalogueSources:
     """Sources of one frame's catalogue, arrays of shape (n,): ICRS degrees, counts, magnitudes, row counted from 1.
 
-    `label` is what the catalogue calls a source, empty if it has no names.
+    `label` is what the catalogue calls a source, None if it has no names.
     """
 
     ra_deg: FloatArray
@@ -39,7 +39,7 @@ class CatalogueSources:
     flux: FloatArray
     mag: FloatArray
     row: IntArray
-    label: NDArray[np.str_]
+    label: NDArray[np.str_] | None = None
 
     @classmethod
     def of(cls, table: Table | None) -> CatalogueSources:
@@ -65,7 +65,7 @@ class CatalogueSources:
             flux=flux[whole],
             mag=mag[whole],
             row=row[whole],
-            label=label[whole] if label.size else np.full(np.count_nonzero(whole), ""),
+            label=None if label is None else label[whole],
         )
 
     def where(self, wanted: Mask) -> CatalogueSources:
@@ -76,7 +76,7 @@ class CatalogueSources:
             flux=self.flux[wanted],
             mag=self.mag[wanted],
             row=self.row[wanted],
-            label=self.label[wanted],
+            label=None if self.label is None else self.label[wanted],
         )
 
 
@@ -220,19 +220,24 @@ class StarClusters:
         return row, flux, mag, labels
 
 
-def _labels(table: Table) -> NDArray[np.str_]:
-    """Return the names a catalogue has for its sources, shape (rows,), or an empty array."""
+def _labels(table: Table) -> NDArray[np.str_] | None:
+    """Return the names a catalogue has for its sources, shape (rows,); None if it has none."""
     for name in _NAMES:
         if name in table.colnames and table[name].ndim == 1 and table[name].dtype.kind in "iuSU":
-            given = np.ma.filled(np.ma.asarray(table[name]).astype(np.str_), "")
-            labels: NDArray[np.str_] = np.char.strip(given)
+            labels: NDArray[np.str_] = np.char.strip(np.ma.filled(np.ma.asarray(table[name]).astype(np.str_), ""))
             return labels
-    return np.empty(0, np.str_)
+    return None
 
 
 def _named(sources: CatalogueSources) -> NDArray[np.str_]:
-    places = [f"{ra:.6f},{dec:.6f}" for ra, dec in zip(sources.ra_deg.tolist(), sources.dec_deg.tolist(), strict=True)]
-    named: NDArray[np.str_] = np.where(sources.label != "", sources.label, np.array(places, dtype=np.str_))
+    """Return what sources are called, or else their places."""
+    places = np.array(
+        [f"{ra:.6f},{dec:.6f}" for ra, dec in zip(sources.ra_deg.tolist(), sources.dec_deg.tolist(), strict=True)],
+        dtype=np.str_,
+    )
+    if sources.label is None:
+        return places
+    named: NDArray[np.str_] = np.where(sources.label != "", sources.label, places)
     return named
 
 

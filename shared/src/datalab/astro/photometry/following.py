@@ -114,7 +114,7 @@ class FrameNames:
         return f"{np.count_nonzero(wanted)} of {len(self.names)} frames ({self.listed(wanted)})"
 
     def listed(self, wanted: Mask) -> str:
-        chosen = [self.names[number] for number in np.flatnonzero(wanted)]
+        chosen = [self.names[number] for number in np.flatnonzero(wanted).tolist()]
         more = len(chosen) - _MOST_NAMES
         return ", ".join(chosen[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 

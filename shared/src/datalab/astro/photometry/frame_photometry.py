@@ -107,10 +107,8 @@ def frame_fault(pixels: Pixels, saturation_adu: float) -> str | None:
     known = np.isfinite(pixels)
     if not known.any():
         return "all of its pixels are blank"
-    lowest, highest = (
-        float(np.min(pixels, where=known, initial=np.inf)),
-        float(np.max(pixels, where=known, initial=-np.inf)),
-    )
+    values = pixels if known.all() else pixels[known]
+    lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
         return f"all of its pixels are {lowest:g}"
     if highest >= saturation_adu and np.mean(pixels >= saturation_adu) >= _MOST_SATURATED_SHARE:
@@ -158,7 +156,7 @@ def measure_frame(
     found = frame.measured(x[at], y[at], NO_TRAIL)
     profile = frame.profile(found, is_star=at > 0)
     trail = _trail(geometry, (x[0], y[0]), target_at_end)
-    stars_trail, target_trail, trailed = _trails(trail, profile, geometry, shape, np.count_nonzero(at > 0))
+    stars_trail, target_trail, trailed = _trails(trail, profile, geometry, shape, int(np.count_nonzero(at > 0)))
     if stars_trail.half_length_px:
         profile = StarProfile.assumed(geometry.radii_px.aperture)
         found = frame.measured(x[at], y[at], stars_trail)
@@ -267,17 +265,27 @@ class _Frame:
         )
 
     def profile(self, found: _Found, *, is_star: Mask) -> StarProfile:
-        """Return the profile of the brightest stars that are whole; of the target if there are none."""
-        whole = np.isfinite(found.net) & found.centred & ~found.saturated
-        bright = whole & (found.net > _BRIGHT_SIGMA * found.sigma)
+        """Return the profile of the brightest stars; of the target if there are none."""
+        counts = core_counts(
+            self._pixels,
+            found.x,
+            found.y,
+            level=found.sums.background,
+            radius_px=self._radii.aperture,
+            profile=StarProfile.assumed(self._radii.aperture),
+        )
+        area = math.pi * self._radii.aperture**2
+        noise = np.sqrt(np.maximum(counts, 0.0) / found.sums.gain_e + area * found.sums.pixel_sigma**2)
+        with np.errstate(invalid="ignore"):
+            bright = found.centred & ~found.saturated & (counts > _BRIGHT_SIGMA * noise)
         use = bright & is_star if (bright & is_star).any() else bright
         chosen = np.flatnonzero(use)
-        chosen = chosen[np.argsort(-(found.net / found.sigma)[chosen], kind="stable")][:_MOST_PROFILE_STARS]
+        chosen = chosen[np.argsort(-(counts / noise)[chosen], kind="stable")][:_MOST_PROFILE_STARS]
         return star_profile(
             self._pixels,
             found.x[chosen],
             found.y[chosen],
-            net=found.net[chosen],
+            counts=counts[chosen],
             level=found.sums.background[chosen],
             aperture_px=self._radii.aperture,
         )
@@ -301,7 +309,7 @@ class _Frame:
             profile=profile,
             trail=trail,
         )
-        at = np.flatnonzero(damaged.lost_share > 0.0)
+        at = np.flatnonzero(damaged.touched)
         if not at.size:
             return found
         filled = np.array(self._pixels, dtype=np.result_type(self._pixels.dtype, np.float32))

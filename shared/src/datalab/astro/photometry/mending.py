@@ -44,9 +44,10 @@ class Damage:
     """What of stars is blank or hit, arrays of shape (stars,), and pixels to be filled in, of shape (pixels,).
 
     `lost_share` of a star's light in the aperture is in its `blank` and `hit` pixels, which are counted. `row`,
-    `column` and `value` say what to put where, in the aperture and around it.
+    `column` and `value` say what to put where, in the apertures of `touched` stars and around them.
     """
 
+    touched: Mask
     lost_share: FloatArray
     blank: IntArray
     hit: IntArray
@@ -119,6 +120,7 @@ def damage(
     """
     half = int(np.ceil(radius_px + trail.half_length_px)) + 2
     looks_for_hits = profile.n_stars >= _LEAST_STARS and profile.fwhm_px >= _LEAST_FWHM_PX and not trail.half_length_px
+    touched = np.zeros(x.size, np.bool_)
     lost, blank, hit = np.zeros(x.size), np.zeros(x.size, np.int64), np.zeros(x.size, np.int64)
     rows, columns, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
     for part in batches(x.size, (2 * half + 1) ** 2):
@@ -146,6 +148,7 @@ def damage(
             shares, net = _model(star, profile, radius_px, trail)
             inside = overlap_fractions(star.dx[0], star.dy[0], radius_px, trail)
             bad = is_blank | is_hit
+            touched[number] = bad.any()
             lost[number] = float((inside * shares[0])[bad].sum()) if np.isfinite(net[0, 0, 0]) else 1.0
             blank[number] = np.count_nonzero(is_blank & (inside > 0.0))
             hit[number] = np.count_nonzero(is_hit & (inside > 0.0))
@@ -155,7 +158,15 @@ def damage(
             values.append(level[number] + net[0, 0, 0] * shares[0][bad])
     row, column, value = np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
     usable = (row >= 0) & (row < pixels.shape[0]) & (column >= 0) & (column < pixels.shape[1]) & np.isfinite(value)
-    return Damage(lost_share=lost, blank=blank, hit=hit, row=row[usable], column=column[usable], value=value[usable])
+    return Damage(
+        touched=touched,
+        lost_share=lost,
+        blank=blank,
+        hit=hit,
+        row=row[usable],
+        column=column[usable],
+        value=value[usable],
+    )
 
 
 def core_counts(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datalab.astro.photometry.neighbourhoods import NO_TRAIL, Trail, offsets_between, pixels_around
-from datalab.astro.robust import SIGMA_PER_MAD
+from datalab.astro.robust import SIGMA_PER_MAD, over_known
 from datalab.astro.types import FloatArray, Pixels
 
 #: Width of the rings the profile is taken in; less would leave rings of a few stars empty.
@@ -20,6 +20,9 @@ _RING_PX = 0.5
 _REACH = 1.5
 #: Sigma, in radii of the aperture, assumed where no star shows it: apertures hold nearly all of a star's light.
 _ASSUMED_SIGMA = 1 / 3
+#: How often stars are scaled by the profile and the profile found from them; pixels with more than this share of the
+#: brightest one's light scale a star.
+_PASSES, _CORE = 3, 0.2
 #: No star's light is longer than this many times its width, but for trails, which have a treatment of their own.
 _MOST_ELONGATION = 4.0
 
@@ -81,28 +84,52 @@ class StarProfile:
 
 
 def star_profile(
-    pixels: Pixels, x: FloatArray, y: FloatArray, *, net: FloatArray, level: FloatArray, aperture_px: float
+    pixels: Pixels, x: FloatArray, y: FloatArray, *, counts: FloatArray, level: FloatArray, aperture_px: float
 ) -> StarProfile:
-    """Return the profile of stars; what one of them has for itself, a neighbour or a blank pixel, does not matter.
+    """Return the profile of stars; what few of them have for themselves, neighbours or damaged pixels, does not matter.
 
     Args:
         pixels: shape (rows, columns), counts.
         x: columns of the centres, shape (n,); without stars the profile is an assumption.
         y: rows, likewise.
-        net: counts of the stars in the aperture.
+        counts: of the stars in the aperture, to some ten per cent.
         level: counts of a pixel of the sky around each.
         aperture_px: radius of the aperture.
     """
     if x.size == 0:
         return StarProfile.assumed(aperture_px)
     values, dx, dy = pixels_around(pixels, x, y, offsets_between(0.0, _REACH * aperture_px))
-    light = (values - level[:, np.newaxis]) / net[:, np.newaxis]
-    matrix = _shape_matrix(light, dx, dy, aperture_px)
-    (xx, xy), (_, yy) = matrix
-    radius = np.sqrt(xx * dx**2 + 2.0 * xy * dx * dy + yy * dy**2)
-    ring = np.rint(radius / _RING_PX).astype(np.int64)
-    radii, shares, scatters = [], [], []
-    for number in range(int(_REACH * aperture_px / _RING_PX) + 1):
+    light = values - level[:, np.newaxis]
+    scale = counts[:, np.newaxis]
+    inside = np.hypot(dx, dy) <= aperture_px
+    for _ in range(_PASSES):
+        matrix = _shape_matrix(light / scale, dx, dy, aperture_px)
+        (xx, xy), (_, yy) = matrix
+        radius = np.sqrt(xx * dx**2 + 2.0 * xy * dx * dy + yy * dy**2)
+        found = _rings(light / scale, radius, aperture_px)
+        if found is None:
+            return StarProfile.assumed(aperture_px)
+        radii, shares, scatters = found
+        share = np.interp(radius, radii, shares, right=0.0)
+        whole = np.sum(np.where(inside, share, 0.0), axis=1, keepdims=True)
+        core = (share >= _CORE * shares[0]) & np.isfinite(light)
+        by_pixel = np.where(core, light / np.maximum(share, 1e-12), np.nan)
+        # In units of the profile as it is, so that its sum becomes 1.
+        anew = over_known(np.nanmedian, by_pixel, axis=1)[:, np.newaxis] * whole
+        scale = np.where(anew > 0.0, anew, scale)
+    return StarProfile(radius_px=radii, share=shares, scatter=scatters, shape_matrix=matrix, n_stars=int(x.size))
+
+
+def _rings(
+    light: FloatArray, radius: FloatArray, aperture_px: float
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Return radii, medians and scatter of the light in rings, None if there is no light in the middle."""
+    # Hardly a pixel has its centre within a quarter of a pixel of the star's: the first two rings are one.
+    ring = np.maximum(np.rint(radius / _RING_PX).astype(np.int64), 1)
+    radii: list[float] = []
+    shares: list[float] = []
+    scatters: list[float] = []
+    for number in range(1, int(_REACH * aperture_px / _RING_PX) + 1):
         here = (ring == number) & np.isfinite(light)
         if here.any():
             share = float(np.median(light[here]))
@@ -110,14 +137,8 @@ def star_profile(
             shares.append(max(share, 0.0))
             scatters.append(SIGMA_PER_MAD * float(np.median(np.abs(light[here] - share))))
     if not radii or not shares[0] > 0.0:
-        return StarProfile.assumed(aperture_px)
-    return StarProfile(
-        radius_px=np.array(radii),
-        share=np.array(shares),
-        scatter=np.array(scatters),
-        shape_matrix=matrix,
-        n_stars=int(x.size),
-    )
+        return None
+    return np.array(radii), np.minimum.accumulate(shares), np.array(scatters)
 
 
 def _shape_matrix(light: FloatArray, dx: FloatArray, dy: FloatArray, aperture_px: float) -> FloatArray:
