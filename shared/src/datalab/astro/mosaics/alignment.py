@@ -16,6 +16,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from datalab.astro.catalogues.columns import floats, has_numbers
+from datalab.astro.catalogues.star_selection import star_like
 from datalab.astro.catalogues.transformed import counted_from_one, moved
 from datalab.astro.mosaics.resampling import resample
 from datalab.astro.pixels.combine import median_dtype
@@ -39,8 +40,6 @@ UNKNOWN_SCALES = (0.4, 2.5)
 #: So many times as wide as its own may be the pixels an image is put on: what was an image is a smudge then.
 MOST_NARROWER = 20.0
 
-#: What detectors make of single electrons and cosmic rays is narrower than any star, in pixels.
-_LEAST_FWHM_PX = 1.0
 _GRID_POINTS = 17
 
 
@@ -78,7 +77,7 @@ class Placement:
 def star_positions(catalogue: Table | None) -> FloatArray:
     """Return x and y of the stars of a CAT table, 0-based, shape (n, 2), brightest first; empty if it cannot tell.
 
-    Needs the columns flux, and xwin and ywin, else x and y. Without stars narrower than one pixel, if it knows fwhm.
+    Needs the columns flux, and xwin and ywin, else x and y. Without what cannot be a star (see `star_like`).
     """
     if catalogue is None or not has_numbers(catalogue, ["flux"]):
         return np.empty((0, 2))
@@ -86,9 +85,7 @@ def star_positions(catalogue: Table | None) -> FloatArray:
     if positions is None:
         return np.empty((0, 2))
     x, y, flux = (floats(catalogue, name) for name in (*positions, "flux"))
-    usable = np.isfinite(x) & np.isfinite(y) & (flux > 0)
-    if "fwhm" in catalogue.colnames:
-        usable &= ~(floats(catalogue, "fwhm") < _LEAST_FWHM_PX)
+    usable = np.isfinite(x) & np.isfinite(y) & (flux > 0) & star_like(catalogue)
     order = np.flatnonzero(usable)[np.argsort(-flux[usable], kind="stable")]
     return np.column_stack([x[order] - 1, y[order] - 1])
 

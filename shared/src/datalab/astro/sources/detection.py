@@ -47,6 +47,8 @@ _WIDEST_FILTER_PX = 10.0
 #: Room in sep for pixels above the threshold, as a share of the image, and for the parts of one blend.
 _STACK_SHARE, _LEAST_STACK = 0.25, 300_000
 _MOST_PARTS = 16_384
+#: A star of 1.2 px FWHM has 0.5 of its light in its brightest pixel, and up to 0.6 of what is seen above the threshold.
+_MOST_IN_ONE_PIXEL = 0.75
 #: What sep says when that is not enough.
 _OVERFLOWS = ("pixel buffer full", "overflow")
 
@@ -244,6 +246,12 @@ def detect(frame: Frame, settings: DetectionSettings, *, fwhm_px: float) -> Dete
             raise ExtractionError("too much of it lies above the threshold; a higher one may help") from error
         raise
     return Detections(objects=objects, segments=segments)
+
+
+def is_single_pixel(objects: NDArray[np.void]) -> Mask:
+    """Tell which objects of sep have nearly all their light in one pixel, as hot pixels and some cosmic rays have."""
+    single: Mask = objects["peak"] > _MOST_IN_ONE_PIXEL * objects["flux"]
+    return single
 
 
 def _gaussian(fwhm_px: float) -> NDArray[np.float32]:

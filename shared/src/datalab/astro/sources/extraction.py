@@ -26,6 +26,7 @@ from datalab.astro.sources.detection import (
     DetectionSettings,
     Frame,
     detect,
+    is_single_pixel,
     prepared,
     refine_sky,
     without_sky,
@@ -220,7 +221,7 @@ def _exemplary(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector
     """Tell which objects show how wide a star is: the brightest that are round, clean and not saturated."""
     bright = objects["flux"] > _EXEMPLARY_SIGNAL_TO_NOISE * frame.sky_noise * np.sqrt(objects["npix"])
     is_round = objects["b"] >= (1.0 - _EXEMPLARY_ELLIPTICITY) * objects["a"]
-    clean = (objects["flag"] == 0) & (_peaks(pixels, objects) < detector.saturation_adu)
+    clean = (objects["flag"] == 0) & (_peaks(pixels, objects) < detector.saturation_adu) & ~is_single_pixel(objects)
     by_flux = np.argsort(-objects["flux"], kind="stable")
     best = by_flux[(bright & is_round & clean)[by_flux]][:_EXEMPLARY_STARS]
     chosen = np.zeros(len(objects), dtype=bool)
