@@ -217,12 +217,20 @@ class TestHeaders:
             non_sidereal(files, tmp_path)
         assert "tst0m4-sq01-20260314-0000-e91" in str(caught.value)
 
-    def test_a_frame_that_does_not_say_where_the_target_is_fails_the_run(self, tmp_path):
-        series = drifting([14.5] * 3)
+    def test_a_frame_that_does_not_say_where_the_target_is_costs_only_itself(self, tmp_path):
+        series = drifting([14.5] * 4)
         good = series.write(tmp_path, [1, 2])
         series.cards = {"CAT-RA": "N/A"}
+        bad = series.write(tmp_path, [0])
+        series.cards = {"SRCTYPE": "EXTRASOLAR"}
+        fixed = series.write(tmp_path, [3])
+        content = non_sidereal([*good, *bad, *fixed], tmp_path).content
+        assert np.isfinite(magnitudes(content)).tolist() == [True, True]
+        assert note(content, "Skipped tst0m4-sq01-20260314-0000-e91: it does not say where its target is")
+        assert note(content, "Skipped tst0m4-sq01-20260314-0003-e91: it is not an image of a non-sidereal target")
+        assert content["notes"] == content["pipeline_diagnostics"]
         with pytest.raises(UsageError, match=r"0000-e91 does not say where its target is: .*CAT-RA and CAT-DEC"):
-            non_sidereal([*good, *series.write(tmp_path, [0])], tmp_path)
+            non_sidereal(bad, tmp_path / "alone")
 
     def test_headers_that_stay_the_same_are_named(self, tmp_path):
         still = crossing([14.5] * 3, rate_arcsec=0.0)

@@ -23,6 +23,8 @@ LOST_LIGHT_ERROR = 0.1
 _HIT_SIGMA, _BESIDE_SIGMA = 6.0, 3.0
 #: What the profile may be wrong by: of a pixel's light, and of that of the brightest.
 _PROFILE_ERROR, _PEAK_ERROR = 0.05, 0.01
+#: From a pixel that is surely hit, a track is followed so far.
+_LONGEST_TRACK_PX = 8
 #: A hit is so much steeper than a star: two opposite neighbours have less than this of what a star's would have.
 _STEEPNESS = 0.5
 #: Narrower stars are as sharp as hits. Fewer stars do not tell what a star looks like.
@@ -221,14 +223,21 @@ def _hits(stars: _Stars, profile: StarProfile, radius_px: float) -> Mask:
         offset = np.array([[float(column)], [0.0]])
         of_a_star = float(profile.at(offset, np.array([[float(row)], [0.0]]))[0, 0]) / float(profile.share[0])
         steep |= 0.5 * opposite < _STEEPNESS * of_a_star * excess
-    hit = (excess > _HIT_SIGMA * sigma) & steep
-    beside = np.pad(hit, ((0, 0), (1, 1), (1, 1)))
-    near = np.zeros_like(hit)
-    for row in (0, 1, 2):
-        for column in (0, 1, 2):
-            near |= beside[:, row : row + side, column : column + side]
-    wide: Mask = hit | (near & (excess > _BESIDE_SIGMA * sigma))
-    return wide
+    hit: Mask = (excess > _HIT_SIGMA * sigma) & steep
+    if not hit.any():
+        return hit
+    may_be = excess > _BESIDE_SIGMA * sigma
+    for _ in range(_LONGEST_TRACK_PX):
+        beside = np.pad(hit, ((0, 0), (1, 1), (1, 1)))
+        near = np.zeros_like(hit)
+        for row in (0, 1, 2):
+            for column in (0, 1, 2):
+                near |= beside[:, row : row + side, column : column + side]
+        more = near & may_be & ~hit
+        if not more.any():
+            break
+        hit |= more
+    return hit
 
 
 def _sigma(stars: _Stars, shares: FloatArray, net: FloatArray, profile: StarProfile) -> FloatArray:

@@ -126,19 +126,19 @@ def _rings(
     """Return radii, medians and scatter of the light in rings, None if there is no light in the middle."""
     # Hardly a pixel has its centre within a quarter of a pixel of the star's: the first two rings are one.
     ring = np.maximum(np.rint(radius / _RING_PX).astype(np.int64), 1)
-    radii: list[float] = []
-    shares: list[float] = []
-    scatters: list[float] = []
-    for number in range(1, int(_REACH * aperture_px / _RING_PX) + 1):
-        here = (ring == number) & np.isfinite(light)
-        if here.any():
-            share = float(np.median(light[here]))
-            radii.append(float(np.median(radius[here])))
-            shares.append(max(share, 0.0))
-            scatters.append(SIGMA_PER_MAD * float(np.median(np.abs(light[here] - share))))
-    if not radii or not shares[0] > 0.0:
+    known = np.isfinite(light)
+    rings = [known & (ring == number) for number in range(1, int(_REACH * aperture_px / _RING_PX) + 1)]
+    rings = [here for here in rings if here.any()]
+    if not rings:
         return None
-    return np.array(radii), np.minimum.accumulate(shares), np.array(scatters)
+    radii = np.array([np.median(radius[here]) for here in rings])
+    shares = np.minimum.accumulate([max(float(np.median(light[here])), 0.0) for here in rings])
+    if not shares[0] > 0.0:
+        return None
+    # From the profile between the rings: within one it falls by more than stars differ.
+    off = np.abs(light - np.interp(radius, radii, shares, right=0.0))
+    scatters = SIGMA_PER_MAD * np.array([np.median(off[here]) for here in rings])
+    return radii, shares, scatters
 
 
 def _shape_matrix(light: FloatArray, dx: FloatArray, dy: FloatArray, aperture_px: float) -> FloatArray:
