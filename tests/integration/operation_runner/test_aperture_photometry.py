@@ -12,7 +12,7 @@ from datalab.simulation.observatory import VARIABLE_STAR, NightPlan, SimulatedOb
 from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.aperture_photometry import AperturePhotometry
 from operation_runner.sdk import UsageError
-from support.aperture_field import RADII, TARGET, add_star, field_frame, write_field
+from support.aperture_field import RADII, STARS_XY, TARGET, TARGET_XY, add_star, field_frame, write_field
 from support.operations import run
 
 INVALID = "Operation Aperture Photometry received invalid input:"
@@ -373,3 +373,103 @@ def test_one_image_is_in_memory_and_each_is_read_twice(field, tmp_path, monkeypa
     measured(field[0], tmp_path)
     assert sorted(reads) == sorted([*GOLDEN, *GOLDEN])
     assert max(most) == 1
+
+
+def bad_frame(kind):
+    """Return a change that spoils the second of eight frames."""
+
+    def change(number, frame):
+        if number != 1:
+            return
+        match kind:
+            case "zero":
+                frame.pixels[:] = 0.0
+            case "blank":
+                frame.pixels[:] = np.nan
+            case "saturated":
+                frame.pixels[:] = 65535.0
+                frame.pixels[::7, ::5] = 60000.0
+                frame.cards["SATURATE"] = 65000.0
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("zero", "all of its pixels are 0"), ("blank", "are blank"), ("saturated", "are saturated")]
+)
+def test_one_bad_frame_of_eight_costs_only_itself(tmp_path, kind, reason):
+    content = measured(write_field(tmp_path / "frames", 8, change=bad_frame(kind)), tmp_path).content
+    assert [row["mag"] is None for row in content["light_curve"]] == [False] * 7
+    (note,) = content["pipeline_diagnostics"]
+    assert note.startswith("Skipped frame-2: ")
+    assert reason in note
+
+
+def test_one_blank_pixel_in_each_of_the_stars_costs_nothing(tmp_path):
+    def change(number, frame):
+        if number == 1:
+            for x, y in STARS_XY:
+                frame.pixels[int(y) + 2, int(x) + 2] = np.nan
+
+    clean = measured(write_field(tmp_path / "clean", 4), tmp_path, name="clean").content
+    content = measured(write_field(tmp_path / "frames", 4, change=change), tmp_path).content
+    mags, expected = ([row["mag"] for row in found["light_curve"]] for found in (content, clean))
+    assert mags == pytest.approx(expected, abs=2e-3)
+    (row,) = [row for row in content["light_curve"] if row["fits_path"] == "frame-2"]
+    assert any("comparison star(s): blank pixels or cosmic rays were filled in" in note for note in row["notes"])
+
+
+def test_a_target_that_is_not_seen_has_a_limit(tmp_path):
+    rng = np.random.default_rng(2)
+
+    def change(_, frame):
+        frame.pixels[:] = rng.poisson(frame.pixels * 1.7) / 1.7
+
+    content = measured(write_field(tmp_path / "frames", 4, change=change, target_flux=0.0), tmp_path).content
+    for row in content["light_curve"]:
+        assert row["mag"] is None
+        assert 16.0 < row["target_magnitude_limit"] < 19.0
+        assert row["target_signal_to_noise"] is None or row["target_signal_to_noise"] < 3.0
+        assert any("fainter than" in note for note in row["notes"])
+    assert any("below 3 sigma on 4 of 4 frames" in note for note in content["notes"])
+
+
+def test_a_position_on_no_frame_is_refused_with_a_hint(field, tmp_path):
+    with pytest.raises(UsageError, match=r"None of the 3 images shows the target: .* given in hours") as refused:
+        measured(field[0], tmp_path, source={"ra": TARGET["ra"] / 15.0, "dec": TARGET["dec"]})
+    assert "degrees from the centre" in str(refused.value)
+
+
+def test_filters_are_not_mixed(tmp_path):
+    def change(number, frame):
+        frame.cards["FILTER"] = "gp" if number else "rp"
+
+    with pytest.raises(UsageError, match=r"Aperture Photometry requires images of one filter, .* gp, rp"):
+        measured(write_field(tmp_path / "frames", change=change), tmp_path)
+
+
+def test_a_setting_of_the_camera_is_no_gain_and_said_so(tmp_path):
+    def change(_, frame):
+        frame.cards["GAIN"] = 360
+
+    content = measured(write_field(tmp_path / "frames", change=change), tmp_path).content
+    assert any(note.startswith("GAIN: 360 is a setting of the camera") for note in content["notes"])
+    assert any("is not known of 3 of 3 frames" in note for note in content["notes"])
+
+
+def test_a_blended_target_is_flagged(tmp_path):
+    """The catalogue has both: 4 arcsec apart, in one aperture."""
+
+    def change(_, frame):
+        x, y = TARGET_XY[0] + 4.0, TARGET_XY[1]
+        add_star(frame.pixels, x, y, 4000)
+        for name, target, neighbour in (
+            ("ra", TARGET["ra"], 100 + x / 3600), ("dec", TARGET["dec"], 20 + y / 3600), ("flux", 8000.0, 4000.0),
+            ("mag", 12.85, 13.6), ("id", "target", "near"),
+        ):  # fmt: skip
+            frame.columns[name] = [*frame.columns[name], target, neighbour]
+
+    content = measured(write_field(tmp_path / "frames", change=change), tmp_path).content
+    assert all(row["mag"] is not None for row in content["light_curve"])
+    assert all(any("catalogued neighbour" in note for note in row["notes"]) for row in content["light_curve"])
+    assert any("neighbour's light in its aperture on 3 of 3 frames" in note for note in content["pipeline_diagnostics"])

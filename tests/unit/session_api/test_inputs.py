@@ -162,6 +162,21 @@ def offer_of(wizard, properties, name="Toy"):
     return Offer.from_description(described(name, wizard).model_copy(update={"parameters_schema": schema}))
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7.64", 7.64), (" 5 ", 5), ("-1e-3", -0.001), ("10.0", 10.0), ("7,5", "7,5"), ("wide", "wide"), ("", ""), (5, 5)],
+)
+def test_a_number_may_come_as_text_where_only_numbers_are_taken(text, number):
+    wizard = {key: {"name": key, "type": kind} for key, kind in (("radius", "float"), ("label", "string"))}
+    properties = {
+        "radius": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        "label": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+    }
+    clean = clean_inputs(offer_of(wizard, properties), {"radius": text, "label": "12"})
+    assert clean.parameters == clean.shown == {"radius": number, "label": "12"}
+    assert type(clean.parameters["radius"]) is type(number)
+
+
 def test_an_entry_without_a_file_is_told_by_its_place():
     items = [archive("f2"), {"color": {"r": 1}}, archive("f1")]
     assert refused(clean_inputs, median, {"input_files": items}) == (

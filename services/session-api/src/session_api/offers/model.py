@@ -84,6 +84,13 @@ class Offer:
         lists = [schema, *schema.get("anyOf", ())]  # an optional list is a list or null
         return frozenset(name for each in lists for name in self._resolved(each.get("items", {})).get("properties", {}))
 
+    def takes_numbers(self, key: str) -> bool:
+        """Tell whether an input must be a number, if it is given, and cannot be a text."""
+        schema = self._property(key)
+        declared = [each.get("type") for each in [schema, *schema.get("anyOf", ())]]
+        types = {name for each in declared for name in (each if isinstance(each, list) else [each])}
+        return not types.isdisjoint({"number", "integer"}) and "string" not in types
+
     def refusals(self, key: str) -> dict[str, str]:
         """Return what users are told when an input breaks its schema, by keyword of JSON schema; "*" is any other.
 

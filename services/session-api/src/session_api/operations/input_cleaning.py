@@ -6,6 +6,7 @@ of it may reach the runners (equal requests would look different) or the store (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ SHOWN_ITEM_KEYS = frozenset(
 )  # fmt: skip
 _IDENTITY_KEYS = frozenset({"basename", "source"})
 _LONGEST_BASENAME = 256
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 _NO_FILE = 'entry {number} has no image: choose one (its "basename") or remove the entry.'
 
 
@@ -83,7 +86,7 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     clean = CleanInputs(shown={}, parameters={}, files={})
     for key, value in given.items():
         if key not in file_inputs:
-            clean.shown[key] = clean.parameters[key] = value
+            clean.shown[key] = clean.parameters[key] = _as_number(value) if offer.takes_numbers(key) else value
     for key, wizard_input in file_inputs.items():
         meaningful = offer.item_keys(key) | _IDENTITY_KEYS
         no_file = offer.refusals(key).get("noFile", f"{wizard_input.name}: {_NO_FILE}")
@@ -93,6 +96,14 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
             clean.parameters[key] = [_only(item.shown, meaningful) for item in items]
             clean.shown[key] = [item.shown for item in items]
     return clean
+
+
+def _as_number(value: JsonValue) -> JsonValue:
+    """Return the number that a text is, as forms send it; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() and _WHOLE.fullmatch(value.strip()) else number
 
 
 def _objects(wizard_input: WizardInput, value: JsonValue, *, no_file: str) -> list[JsonObject]:

@@ -160,10 +160,10 @@ def measure_frame(
     if stars_trail.half_length_px:
         profile = StarProfile.assumed(geometry.radii_px.aperture)
         found = frame.measured(x[at], y[at], stars_trail)
-    found = frame.mended(found, profile, stars_trail)
+    found = frame.mended(found, profile, stars_trail, with_hits=trailed is None)
     if wanted[0] and target_trail != stars_trail:
         alone = frame.measured(x[:1], y[:1], target_trail)
-        found = found.with_first(frame.mended(alone, profile, target_trail))
+        found = found.with_first(frame.mended(alone, profile, target_trail, with_hits=False))
 
     good = (at == 0) | (found.centred & ~found.saturated)
     result = np.full((4, x.size), np.nan)
@@ -290,7 +290,7 @@ class _Frame:
             aperture_px=self._radii.aperture,
         )
 
-    def mended(self, found: _Found, profile: StarProfile, trail: Trail) -> _Found:
+    def mended(self, found: _Found, profile: StarProfile, trail: Trail, *, with_hits: bool) -> _Found:
         """Return the same, but what little of a star is blank or hit is filled in."""
         usual = np.array(
             [np.median((there - wcs)[found.centred]) if found.centred.any() else 0.0 for there, wcs in
@@ -308,6 +308,7 @@ class _Frame:
             radius_px=self._radii.aperture,
             profile=profile,
             trail=trail,
+            with_hits=with_hits,
         )
         at = np.flatnonzero(damaged.touched)
         if not at.size:

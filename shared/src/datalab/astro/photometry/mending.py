@@ -100,6 +100,7 @@ def damage(
     radius_px: float,
     profile: StarProfile,
     trail: Trail = NO_TRAIL,
+    with_hits: bool = True,
 ) -> Damage:
     """Find blank pixels and cosmic rays on stars.
 
@@ -119,9 +120,11 @@ def damage(
         radius_px: of the aperture.
         profile: of the frame's stars.
         trail: of all these stars.
+        with_hits: whether to look for cosmic rays: what is trailed in a circle looks like one.
     """
     half = int(np.ceil(radius_px + trail.half_length_px)) + 2
-    looks_for_hits = profile.n_stars >= _LEAST_STARS and profile.fwhm_px >= _LEAST_FWHM_PX and not trail.half_length_px
+    known = profile.n_stars >= _LEAST_STARS and profile.fwhm_px >= _LEAST_FWHM_PX
+    looks_for_hits = with_hits and known and not trail.half_length_px
     touched = np.zeros(x.size, np.bool_)
     lost, blank, hit = np.zeros(x.size), np.zeros(x.size, np.int64), np.zeros(x.size, np.int64)
     rows, columns, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
