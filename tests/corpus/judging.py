@@ -17,6 +17,7 @@ from corpus.readings import Reading
 
 #: Header numbers are doubles; decimal degrees have nine digits at the least.
 _NUMBER_WITHIN = 1e-6
+_ROUNDING = 1e-3
 
 
 class Fault(StrEnum):
@@ -168,10 +169,9 @@ def _pixels(right: Right, found: np.ndarray) -> Iterator[Finding]:
     elif expected.dtype.kind in "iu" and found.dtype.kind in "iu":
         differing = found != expected
     else:
-        a, b = found.astype(np.float64), expected.astype(np.float64)
-        within = right.pixels_within * np.maximum(1.0, np.abs(b)) if right.pixels_within < 1e-3 else right.pixels_within
-        with np.errstate(invalid="ignore"):
-            differing = ~((np.abs(a - b) <= within) | (a == b) | (np.isnan(a) & np.isnan(b)))
+        with np.errstate(invalid="ignore"):  # of signalling NaNs
+            one, other = found.astype(np.float64), expected.astype(np.float64)
+        differing = ~_close(one, other, right.pixels_within)
     if differing.any():
         place = int(np.flatnonzero(differing)[0])
         yield Finding(
@@ -179,6 +179,14 @@ def _pixels(right: Right, found: np.ndarray) -> Iterator[Finding]:
             "pixels",
             f"{int(differing.sum())} differ, the first is {found.flat[place]}, not {expected.flat[place]}",
         )
+
+
+def _close(found: np.ndarray, expected: np.ndarray, within: float) -> np.ndarray:
+    """Tell which pixels are the same: to a relative error, or to an absolute one if that is more than rounding."""
+    with np.errstate(invalid="ignore"):  # of infinite pixels
+        size = np.maximum(1.0, np.abs(expected)) if within < _ROUNDING else 1.0
+        near = np.abs(found - expected) <= within * size if within else np.zeros(found.shape, bool)
+    return near | (found == expected) | (np.isnan(found) & np.isnan(expected))
 
 
 def _notes(right: Right, reading: Reading) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ class Right:
     airmass: float | Unasked | None = 1.21
     shape: tuple[int, int] | Unasked = SHAPE
     pixels: Any = field(default_factory=lambda: PIXELS)
+    #: Below 0.001 of the value, for what is rounded; else in units of the pixels.
     pixels_within: float = 0.0
     sky: Sky | Unasked | None = None
     sky_within_arcsec: float = 0.02
