@@ -15,6 +15,7 @@ from datalab.astro.headers.detector import Detector
 from datalab.astro.headers.exposure_times import JD_OF_MJD_ZERO, midpoint, modified_julian_date
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
 from datalab.astro.photometry.comparison_stars import CatalogueSources
+from operation_runner.recipes.shown_frames import filters_alike, skipped
 from operation_runner.sdk import FitsFile, Image, Inputs, Progress, UsageError
 
 Result = TypeVar("Result")
@@ -158,24 +159,6 @@ def one_filter(frames: Sequence[Frame], operation: str) -> list[str]:
     return filters_alike([(frame.basename, frame.image.description.filter_name) for frame in frames], operation)
 
 
-def filters_alike(filters: Sequence[tuple[str, str | None]], operation: str) -> list[str]:
-    """Return a remark on files whose filter is not known, given names and filters.
-
-    Raises:
-        UsageError: there are several filters: their magnitudes cannot be compared.
-    """
-    names = sorted({name for _, name in filters if name})
-    if len(names) > 1:
-        raise UsageError(
-            f"Operation {operation} requires images of one filter, but the images are of {', '.join(names)}: "
-            "magnitudes of different filters cannot be compared."
-        )
-    unknown = [basename for basename, name in filters if not name]
-    if unknown and names:
-        return [f"The filter of {', '.join(unknown)} is not known; {names[0]} was assumed."]
-    return []
-
-
 def _checked(radii_arcsec: Radii, image: Image) -> ExposureTimes | str:
     """Return the times of a frame, or why it cannot be used."""
     try:
@@ -185,8 +168,3 @@ def _checked(radii_arcsec: Radii, image: Image) -> ExposureTimes | str:
     except (UsageError, ValueError) as error:
         return skipped(image.basename, error)
     return times
-
-
-def skipped(basename: str, error: Exception) -> str:
-    """Return the remark on a frame that cannot be used."""
-    return f"Skipped {basename}: {str(error).rstrip('.')}."

@@ -42,12 +42,12 @@ from operation_runner.recipes.aperture_frames import (
     Frames,
     one_filter,
     open_images,
-    skipped,
     usable_frames,
 )
 from operation_runner.recipes.aperture_notes import detector_notes, target_notes, without_flawed
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
 from operation_runner.recipes.aperture_parameters import ApertureParameters
+from operation_runner.recipes.shown_frames import skipped
 from operation_runner.sdk import (
     DataProduct,
     DiagnosticPicture,

@@ -9,8 +9,7 @@ from typing import Any
 
 from datalab.astro.catalogues.lookup import catalogue_magnitude
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
-from operation_runner.recipes.aperture_frames import filters_alike, skipped
-from operation_runner.recipes.shown_frames import shown_filter, shown_path
+from operation_runner.recipes.shown_frames import filters_alike, shown_filter, shown_path, skipped
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
 
 

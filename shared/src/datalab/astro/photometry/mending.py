@@ -122,7 +122,7 @@ def damage(
         trail: of all these stars.
         with_hits: whether to look for cosmic rays: what is trailed in a circle looks like one.
     """
-    half = int(np.ceil(radius_px + trail.half_length_px)) + 2
+    half = int(np.ceil(radius_px + trail.half_length_px)) + 3
     known = profile.n_stars >= _LEAST_STARS and profile.fwhm_px >= _LEAST_FWHM_PX
     looks_for_hits = with_hits and known and not trail.half_length_px
     touched = np.zeros(x.size, np.bool_)
@@ -226,6 +226,8 @@ def _hits(stars: _Stars, profile: StarProfile, radius_px: float) -> Mask:
         offset = np.array([[float(column)], [0.0]])
         of_a_star = float(profile.at(offset, np.array([[float(row)], [0.0]]))[0, 0]) / float(profile.share[0])
         steep |= 0.5 * opposite < _STEEPNESS * of_a_star * excess
+    # At the border of the box half of what lies beside a pixel is not seen: a star beyond would look steep.
+    steep[:, [0, -1], :] = steep[:, :, [0, -1]] = False
     hit: Mask = (excess > _HIT_SIGMA * sigma) & steep
     if not hit.any():
         return hit
