@@ -12,7 +12,7 @@ import numpy as np
 from datalab.astro.photometry.aperture import overlap_fractions
 from datalab.astro.photometry.neighbourhoods import NO_TRAIL, Trail, batches, boxes
 from datalab.astro.photometry.star_profile import StarProfile
-from datalab.astro.robust import over_known
+from datalab.astro.robust import medians_of_known
 from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
 #: Of a star's light, as the profile has it: with more of it blank or hit, the star is not measured.
@@ -204,11 +204,11 @@ def _model(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the share of each star's light per pixel, and its counts by its core: NaN where nothing is known of it."""
     shares = profile.at(stars.dx, stars.dy, trail)
-    inside = overlap_fractions(stars.dx, stars.dy, radius_px, trail)
+    inside = trail.distances(stars.dx, stars.dy) <= radius_px
     shares = shares / np.maximum((inside * shares).sum(axis=(1, 2), keepdims=True), 1e-9)
     core = (shares >= _CORE * shares.max(axis=(1, 2), keepdims=True)) & np.isfinite(stars.light)
     by_pixel = np.where(core, stars.light / np.maximum(shares, 1e-12), np.nan).reshape(len(shares), -1)
-    net = _each(np.maximum(over_known(np.nanmedian, by_pixel, axis=1), 0.0))
+    net = _each(np.maximum(medians_of_known(by_pixel), 0.0))
     return shares, net
 
 

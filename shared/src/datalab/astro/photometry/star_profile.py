@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datalab.astro.photometry.neighbourhoods import NO_TRAIL, Trail, offsets_between, pixels_around
-from datalab.astro.robust import SIGMA_PER_MAD, over_known
+from datalab.astro.robust import SIGMA_PER_MAD, medians_of_known
 from datalab.astro.types import FloatArray, Pixels
 
 #: Width of the rings the profile is taken in; less would leave rings of a few stars empty.
@@ -115,7 +115,7 @@ def star_profile(
         core = (share >= _CORE * shares[0]) & np.isfinite(light)
         by_pixel = np.where(core, light / np.maximum(share, 1e-12), np.nan)
         # In units of the profile as it is, so that its sum becomes 1.
-        anew = over_known(np.nanmedian, by_pixel, axis=1)[:, np.newaxis] * whole
+        anew = medians_of_known(by_pixel)[:, np.newaxis] * whole
         scale = np.where(anew > 0.0, anew, scale)
     return StarProfile(radius_px=radii, share=shares, scatter=scatters, shape_matrix=matrix, n_stars=int(x.size))
 
