@@ -448,6 +448,17 @@ def test_filters_are_not_mixed(tmp_path):
         measured(write_field(tmp_path / "frames", change=change), tmp_path)
 
 
+def test_frames_of_two_telescopes_and_twice_the_same_are_named(tmp_path):
+    def change(number, frame):
+        frame.cards |= {"TELID": f"0m4{'ab'[number // 2]}", "INSTRUME": "sq01", "EXPTIME": 30.0}
+        if number == 1:
+            frame.cards["DATE-OBS"] = "2025-01-01T00:00:03"  # of the first
+
+    notes = measured(write_field(tmp_path / "frames", change=change), tmp_path).content["notes"]
+    assert any("may be one exposure" in note for note in notes)
+    assert any(note.startswith("The telescopes differ") for note in notes)
+
+
 def test_a_setting_of_the_camera_is_no_gain_and_said_so(tmp_path):
     def change(_, frame):
         frame.cards["GAIN"] = 360

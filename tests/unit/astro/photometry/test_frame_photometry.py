@@ -206,7 +206,7 @@ def test_a_blank_pixel_is_filled_in_without_stars_to_learn_from(geometry):
 def test_a_neighbour_is_no_cosmic_ray_and_is_noted(geometry, frame):
     beside = frame + image([(125.5, 100.7, 6_000)], sky=0.0)
     found = in_field(beside, geometry)
-    assert set(about(found)) == {About.NEIGHBOUR}
+    assert set(about(found)) == {About.NO_POINT}
     assert found.net[0] > 24_000
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from datalab.astro.display.overlays import overlay
+from datalab.astro.headers.likeness import Trait
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
 from datalab.astro.photometry.comparison_stars import Candidates, CatalogueSources, StarClusters
 from datalab.astro.photometry.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
@@ -47,6 +48,7 @@ from operation_runner.recipes.aperture_frames import (
 from operation_runner.recipes.aperture_notes import detector_notes, target_notes, without_flawed
 from operation_runner.recipes.aperture_output import LightCurveOutput, output_item
 from operation_runner.recipes.aperture_parameters import ApertureParameters
+from operation_runner.recipes.likeness import likeness_notes
 from operation_runner.recipes.shown_frames import skipped
 from operation_runner.sdk import (
     DataProduct,
@@ -63,6 +65,10 @@ _NO_FRAMES = "Aperture photometry requires at least 1 valid input file with SCI 
 #: Of the light in the target's aperture, what neighbours must have to be worth a note; and what a star may have that a
 #: moving target passes: more is 0.05 mag of variation that is none.
 _LEAST_NEIGHBOUR_SHARE, _MOST_PASSING_SHARE = 0.01, 0.05
+#: Frames that must list a star for it to be one that a target passes.
+_LEAST_SIGHTINGS = 2
+#: What makes no difference to the ratio of a target to stars of the same frame; filters have a check of their own.
+_MAY_DIFFER = frozenset(Trait) - {Trait.DUPLICATE, Trait.KIND, Trait.CAMERA, Trait.TELESCOPE, Trait.CORRECTION}
 #: A frame this near would show the target: hints are given then.
 _HINT_DEG = 2.0
 _FALLBACK_NOTE = "No comparison ensemble spans every frame: each frame was calibrated with its own stars."
@@ -98,9 +104,8 @@ class TargetTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Surroundings:
-    """Of one frame: the stars that suit for comparison, where the target is, and what its catalogue has near it."""
+    """Of one frame: where the target is, in pixels, and what its catalogue has near it."""
 
-    stars: CatalogueSources
     target_x: float
     target_y: float
     neighbours: Neighbours
@@ -142,6 +147,7 @@ def aperture_light_curve(
     if not usable:
         raise UsageError(_NO_FRAMES)
     filters = one_filter(usable, parameters.operation)
+    likeness = likeness_notes([frame.image for frame in usable], ignored=_MAY_DIFFER)
     building = "Building comparison star catalog"
     frames = Frames(usable, inputs=inputs, progress=_phase(progress, 0.3, 0.35, building))
     track = locate(frames)
@@ -150,9 +156,16 @@ def aperture_light_curve(
     frames, track = frames.only(placed), track.only(placed)
 
     surveying = _phase(progress, 0.35, 0.45, building)
-    around = list(inputs.parallel(partial(_surroundings, frames, track), range(len(frames)), progress=surveying))
+    clusters, around = StarClusters(), list[_Surroundings]()
+    survey = partial(_surroundings, frames, track)
+    for stars, surroundings in inputs.parallel(survey, range(len(frames)), progress=surveying):
+        clusters.add(stars)  # one frame's at a time: a thousand of them would fill the memory
+        around.append(surroundings)
     _require_target(frames, track, around)
-    candidates = _candidates(around, radii_arcsec, moving=moving)
+    candidates = clusters.candidates(
+        merged_within_arcsec=radii_arcsec.aperture,
+        least_frames=1 if moving else math.ceil(_LEAST_COVERAGE * len(frames)),
+    )
 
     measuring = _phase(progress, 0.45, 0.6, "Measuring source and comparison stars")
     measurement = _Measurement(
@@ -202,6 +215,7 @@ def aperture_light_curve(
             *unplaced,
             *damaged,
             *filters,
+            *(f"{note}." for note in likeness),
             *detector_notes(frames, names),
             *track.notes,
             *([candidates.note] if candidates.note else []),
@@ -219,7 +233,8 @@ def _phase(progress: Progress, start: float, end: float, text: str) -> Progress:
     return Progress(lambda fraction, _: part(fraction, f"{text}: {100 * fraction:.0f}%"))
 
 
-def _surroundings(frames: Frames, track: TargetTrack, number: int) -> _Surroundings:
+def _surroundings(frames: Frames, track: TargetTrack, number: int) -> tuple[CatalogueSources, _Surroundings]:
+    """Return the stars of a frame that suit for comparison, and what is around the target."""
     geometry, sources = frames[number].geometry(), frames[number].sources()
     x, y = geometry.positions(sources.ra_deg, sources.dec_deg)
     (target_x,), (target_y,) = geometry.positions(*(np.array([angle]) for angle in track.place(number)))
@@ -230,7 +245,7 @@ def _surroundings(frames: Frames, track: TargetTrack, number: int) -> _Surroundi
         near[np.nanargmin(distance)] = False  # the target itself
     neighbours = Neighbours(ra_deg=sources.ra_deg[near], dec_deg=sources.dec_deg[near], mag=sources.mag[near])
     stars = sources.where(geometry.suits_comparison(x, y, target_x, target_y))
-    return _Surroundings(stars=stars, target_x=float(target_x), target_y=float(target_y), neighbours=neighbours)
+    return stars, _Surroundings(target_x=float(target_x), target_y=float(target_y), neighbours=neighbours)
 
 
 def _require_target(frames: Frames, track: TargetTrack, around: Sequence[_Surroundings]) -> None:
@@ -256,17 +271,6 @@ def _degrees_away(frame: Frame, ra_deg: float, dec_deg: float) -> float:
     rows, columns = frame.image.shape
     centre = frame.wcs().pixel_to_world((columns - 1) / 2, (rows - 1) / 2).icrs
     return float(separations_arcsec(centre.ra.deg, centre.dec.deg, ra_deg, dec_deg)) / 3600.0
-
-
-def _candidates(around: Sequence[_Surroundings], radii_arcsec: Radii, *, moving: bool) -> Candidates:
-    """Find the stars of all frames' catalogues that the target can be compared with."""
-    clusters = StarClusters()
-    for each in around:
-        clusters.add(each.stars)
-    return clusters.candidates(
-        merged_within_arcsec=radii_arcsec.aperture,
-        least_frames=1 if moving else math.ceil(_LEAST_COVERAGE * len(around)),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +307,7 @@ class _Measurement:
         remark = _neighbour_remark(photometry, geometry, self.candidates, self.neighbours[number], moving=self.moving)
         if remark is None:
             return photometry
-        others = [each for each in photometry.target_remarks if each.about != About.NEIGHBOUR]
+        others = [each for each in photometry.target_remarks if each.about != About.NO_POINT]
         return replace(photometry, target_remarks=(*others, remark))
 
 
@@ -322,15 +326,13 @@ def _neighbour_remark(
     mag = np.append(neighbours.mag, candidates.reference_mag)
     x, y = geometry.positions(ra, dec)
     near = near_target(x, y, photometry.x[0], photometry.y[0], radius_px=geometry.radii_px.aperture)
-    listed, known = (
-        np.flatnonzero(near[: neighbours.mag.size]),
-        neighbours.mag.size + np.flatnonzero(near[neighbours.mag.size :]),
-    )
-    for star in known:  # stars that the frame lists itself count once
-        if (
-            not listed.size
-            or separations_arcsec(ra[listed], dec[listed], ra[star], dec[star]).min() > SAME_SOURCE_ARCSEC
-        ):
+    # A source that only one frame lists may be a cosmic ray or a mover.
+    sightings = np.count_nonzero(candidates.row, axis=0)
+    near[neighbours.mag.size :] &= sightings >= min(_LEAST_SIGHTINGS, len(candidates.row))
+    listed = np.flatnonzero(near[: neighbours.mag.size])
+    for star in neighbours.mag.size + np.flatnonzero(near[neighbours.mag.size :]):  # what the frame lists counts once
+        apart = separations_arcsec(ra[listed], dec[listed], ra[star], dec[star])
+        if not (apart <= SAME_SOURCE_ARCSEC).any():
             listed = np.append(listed, star)
     counts = counts_per_unit_flux(photometry.net[1:], candidates.reference_mag) * 10.0 ** (-0.4 * mag[listed])
     light = counts_in_aperture(

@@ -63,6 +63,7 @@ class About(StrEnum):
     LOST = "has too many blank or cosmic-ray pixels in its aperture"
     TRAILED = "or the stars are trailed"
     NEIGHBOUR = "has a neighbour's light in its aperture"
+    NO_POINT = "has more light in its aperture than its core explains (an uncatalogued neighbour, or it is no point)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def measure_frame(
         remarks = [*_target_remarks(found, detector), *([trailed] if trailed else [])]
         neighbour = None if trailed else frame.light_beside(found, profile)
         if neighbour:
-            remarks.append(Remark(about=About.NEIGHBOUR, text=neighbour))
+            remarks.append(Remark(about=About.NO_POINT, text=neighbour))
     return FramePhotometry(
         x=result[0],
         y=result[1],
