@@ -17,7 +17,7 @@ import numpy as np
 
 from datalab.astro.display.overlays import overlay
 from datalab.astro.headers.likeness import Trait
-from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
+from datalab.astro.photometry.aperture_geometry import ApertureGeometry
 from datalab.astro.photometry.comparison_stars import Candidates, CatalogueSources, StarClusters
 from datalab.astro.photometry.differential import Calibrated, Counts, EnsembleError, calibrate_with_shared_ensemble
 from datalab.astro.photometry.evolving_ensemble import calibrate_with_evolving_ensemble
