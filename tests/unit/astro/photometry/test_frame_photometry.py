@@ -280,6 +280,9 @@ def test_a_slow_target_is_no_trail(geometry, frame):
     found = in_field(frame, geometry, target_at_end=(float(ra[0]), float(dec[0])))
     assert found.target_remarks == ()
     assert found.net == pytest.approx(in_field(frame, geometry).net)
+    pill = in_field(frame, geometry, target_at_end=(float(ra[0]), float(dec[0])), shape="pill")
+    assert set(about(pill)) == {About.TRAILED}
+    assert pill.net[0] == pytest.approx(found.net[0], abs=found.sigma[0])
 
 
 def test_an_unknown_gain_is_seen_in_the_sky(geometry):

@@ -395,7 +395,7 @@ def _trails(
     """Return the trails of the stars' apertures and of the target's, and a remark if there are any."""
     radius = geometry.radii_px.aperture
     lost = _lost_by_trail(trail, radius, profile)
-    if lost < _LEAST_TRAIL_LOSS:
+    if lost < _LEAST_TRAIL_LOSS and not (shape == "pill" and trail.half_length_px):
         return NO_TRAIL, NO_TRAIL, None
     length = 2.0 * trail.half_length_px
     along, across = profile.widths_px(trail.half_x_px / trail.half_length_px, trail.half_y_px / trail.half_length_px)
