@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ def followed_by_no_fits(number: int) -> str:
 
 def layout_of(text: str, offset: int, *, number: int) -> HduLayout:
     """Return the HDU whose header begins at a place. Raises `UsageError` if it declares what cannot be."""
-    header = fits.Header.fromstring(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy warns of keywords, and the notes on a header tell of them
+        header = fits.Header.fromstring(text)
     return HduLayout(header, text, offset, offset + len(text), data_bytes(header, number))
 
 
