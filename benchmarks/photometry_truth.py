@@ -8,7 +8,8 @@ and ours on the same frames without damage. The noise limit is that of the truth
 the apertures, read noise, and the noise of the annulus.
 
 Figures: `ratio_to_limit`, the scatter of ours over the noise limit (the median over the series; required: 1.15),
-`ratio_plain`, that of photutils; `ratio_undamaged`; `frames_without`, the share of frames without a magnitude;
+`ratio_plain`, that of photutils; `ratio_undamaged`; `ratio_to_undamaged`, ours with damage over without;
+`frames_without`, the share of frames without a magnitude;
 `error_ratio`, scatter over quoted errors; `worst_sigma`, the largest deviation of a frame in its quoted errors.
 """
 
@@ -76,6 +77,7 @@ def main() -> None:
             "ratio_to_limit": round(float(np.median(ours)), 3),
             "worst_ratio": round(float(np.max(ours)), 3),
             "ratio_undamaged": round(float(np.median(undamaged)), 3),
+            "ratio_to_undamaged": round(float(np.median(np.divide(ours, undamaged))), 3),
             "ratio_plain": round(float(np.median(plain)), 2),
             "frames_without": round(float(np.mean(without)), 4),
             "error_ratio": round(float(np.median(errors)), 3),
