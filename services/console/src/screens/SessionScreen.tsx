@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { answered, api } from "../api/client";
 import { ENDED, imagesOf, type Operation, type OutputFile, type Session } from "../api/sessions";
+import { Results } from "../results/Results";
 import { Picture } from "../parts/Picture";
 import { problemOf, utc } from "../words";
 import { LiveSession } from "./liveSession";
@@ -135,6 +136,7 @@ interface CardProps {
 
 function OperationCard({ session, operation, changed }: CardProps) {
   const [problem, setProblem] = useState("");
+  const [, go] = useLocation();
   const params = { path: { session_id: session, operation_id: operation.id } };
 
   async function done(request: Promise<unknown>) {
@@ -170,7 +172,9 @@ function OperationCard({ session, operation, changed }: CardProps) {
       {operation.message !== "" && <p class={operation.state === "FAILED" ? "problem" : "detail"}>{operation.message}</p>}
       <p class="problem" role="alert">{problem}</p>
       <Outputs files={operation.output?.output_files ?? []} />
-      <Numbers data={operation.output?.output_data ?? []} />
+      {(operation.output?.output_data ?? []).map((output, place) => (
+        <Results key={place} output={output} open={(frame) => go(`/image/archive/${encodeURIComponent(frame)}`)} />
+      ))}
     </li>
   );
 }
@@ -200,27 +204,5 @@ function Outputs({ files }: { files: readonly OutputFile[] }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-/** What is no image: notes first, then the numbers as they are. */
-function Numbers({ data }: { data: readonly unknown[] }) {
-  return (
-    <>
-      {data.map((each, place) => {
-        const notes = typeof each === "object" && each !== null ? (each as { notes?: unknown }).notes : undefined;
-        const lines = Array.isArray(notes) ? notes.filter((note): note is string => typeof note === "string") : [];
-        const text = JSON.stringify(each, null, 1);
-        return (
-          <div key={place}>
-            {lines.length > 0 && <ul class="notes">{lines.map((note) => <li key={note}>{note}</li>)}</ul>}
-            <details>
-              <summary>Numbers</summary>
-              <pre>{text.length > 20_000 ? `${text.slice(0, 20_000)} …` : text}</pre>
-            </details>
-          </div>
-        );
-      })}
-    </>
   );
 }

@@ -14,7 +14,7 @@ from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.cards import header_cards, readable
 from datalab.astro.sky.wcs_header import PIXEL_REGION, is_of_coordinates
 from datalab.fits.amplifiers import Placed
-from datalab.fits.science import PLANES, Plane, ScienceImage, add_primary_cards
+from datalab.fits.science import Plane, ScienceImage, add_primary_cards, plane_number
 
 _OF_FURTHER_AXES: Final = re.compile(
     r"NAXIS[3-9]|(?:CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CRDER|CSYER|CNAME)[3-9][A-Z]?|CROTA[3-9]|"
@@ -88,7 +88,7 @@ def _of_two_axes(image: ScienceImage, header: fits.Header, notes: list[str]) -> 
 def _described(plane: Plane, header: fits.Header) -> str:
     if plane == "luminance":
         return "the mean of all (luminance)"
-    number = PLANES.index(plane) + 1
+    number = plane_number(plane, header) + 1
     name = readable(header, f"PLANE{number}", None)
     return f"number {number} ({name if isinstance(name, str) and name.strip() else plane})"
 
