@@ -435,7 +435,7 @@ def test_a_target_that_is_not_seen_has_a_limit(tmp_path):
 
 
 def test_a_position_on_no_frame_is_refused_with_a_hint(field, tmp_path):
-    with pytest.raises(UsageError, match=r"None of the 3 images shows the target: .* given in hours") as refused:
+    with pytest.raises(UsageError, match=r"No image shows the target: .* given in hours") as refused:
         measured(field[0], tmp_path, source={"ra": TARGET["ra"] / 15.0, "dec": TARGET["dec"]})
     assert "degrees from the centre" in str(refused.value)
 

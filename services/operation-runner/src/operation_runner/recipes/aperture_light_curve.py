@@ -261,7 +261,7 @@ def _require_target(frames: Frames, track: TargetTrack, around: Sequence[_Surrou
     if _degrees_away(frames[nearest], 15.0 * ra, dec) < _HINT_DEG:
         hint = " It would be if the right ascension was given in hours; it must be in degrees."
     raise UsageError(
-        f"None of the {len(frames)} images shows the target: on the nearest, {frames[nearest].basename}, it is "
+        f"No image shows the target: on the nearest of {len(frames)}, {frames[nearest].basename}, it is "
         f"expected at RA {ra:.5f}, Dec {dec:+.5f}, {away[nearest]:.3g} degrees from the centre.{hint} "
         "Check the position, and the times if there are any."
     )

@@ -128,7 +128,7 @@ def damage(
     touched = np.zeros(x.size, np.bool_)
     lost, blank, hit = np.zeros(x.size), np.zeros(x.size, np.int64), np.zeros(x.size, np.int64)
     rows, columns, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-    for part in batches(x.size, (2 * half + 1) ** 2):
+    for part in batches(x.size, (2 * half + 1) ** 2) if x.size else ():
         centre = np.stack([x[part], y[part]], axis=1)
         first = np.floor(centre).astype(np.int64) - half
         light, dx, dy = boxes(pixels, first, 2 * half, centre)
@@ -180,7 +180,7 @@ def core_counts(
     """Return the counts of stars by their cores alone, shape (stars,): what lies beside them has no say."""
     half = int(np.ceil(radius_px)) + 2
     found = np.full(x.size, np.nan)
-    for part in batches(x.size, (2 * half + 1) ** 2):
+    for part in batches(x.size, (2 * half + 1) ** 2) if x.size else ():
         centre = np.stack([x[part], y[part]], axis=1)
         light, dx, dy = boxes(pixels, np.floor(centre).astype(np.int64) - half, 2 * half, centre)
         one = np.ones((len(centre), 1, 1))

@@ -37,7 +37,7 @@ _BETWEEN = np.linspace(-0.8, 0.8, 9)
 #: Scuti stars are below.
 _FREQUENCY_OF_STARS = 20.0
 #: Of one search; a hundredth of a second for each 10,000.
-_MOST_FREQUENCIES = 500_000
+_MOST_FREQUENCIES = 200_000
 #: Chi-squared by which one period must fit better than another to be told from it: 5 sigma.
 _TELLING_CHI2 = 25.0
 #: The window's power from which it makes aliases worth a look, how many of its peaks are looked at, and how many
@@ -302,7 +302,7 @@ class _Periodogram:
 def _powers(periodogram: LombScargle, frequency: FloatArray, method: str) -> FloatArray:
     with np.errstate(all="ignore"):  # of times so uneven that some frequencies cannot be told from a constant
         power = periodogram.power(frequency, method=method, assume_regular_frequency=True)
-    known: FloatArray = np.where(np.isfinite(power), np.minimum(power, 1.0), 0.0)  # of rounding, above 1
+    known: FloatArray = np.where(np.isfinite(power), np.clip(power, 0.0, 1.0), 0.0)  # rounding goes beyond
     return known
 
 

@@ -20,6 +20,8 @@ _RING_PX = 0.5
 _REACH = 1.5
 #: Sigma, in radii of the aperture, assumed where no star shows it: apertures hold nearly all of a star's light.
 _ASSUMED_SIGMA = 1 / 3
+#: Smaller apertures hold a part of one pixel.
+_LEAST_APERTURE_PX = 0.5
 #: How often stars are scaled by the profile and the profile found from them; pixels with more than this share of the
 #: brightest one's light scale a star.
 _PASSES, _CORE = 3, 0.2
@@ -45,6 +47,7 @@ class StarProfile:
     @classmethod
     def assumed(cls, aperture_px: float) -> StarProfile:
         """Return a round Gaussian that fits into an aperture."""
+        aperture_px = max(aperture_px, _LEAST_APERTURE_PX)
         sigma = _ASSUMED_SIGMA * aperture_px
         radius = np.arange(0.0, _REACH * aperture_px + _RING_PX, _RING_PX)
         share = np.exp(-0.5 * (radius / sigma) ** 2) / (2 * math.pi * sigma**2)
@@ -98,6 +101,7 @@ def star_profile(
     """
     if x.size == 0:
         return StarProfile.assumed(aperture_px)
+    aperture_px = max(aperture_px, _LEAST_APERTURE_PX)
     values, dx, dy = pixels_around(pixels, x, y, offsets_between(0.0, _REACH * aperture_px))
     light = values - level[:, np.newaxis]
     scale = counts[:, np.newaxis]
