@@ -11,9 +11,6 @@ import numpy as np
 from pydantic import Field
 
 from datalab.astro.mosaics.alignment import (
-    AlignmentError,
-    Frame,
-    Placement,
     align_by_stars,
     align_by_wcs,
     aligned_catalogue,
@@ -21,6 +18,7 @@ from datalab.astro.mosaics.alignment import (
     aligned_pixels,
     unmoved,
 )
+from datalab.astro.mosaics.placement import AlignmentError, Frame, Placement
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (

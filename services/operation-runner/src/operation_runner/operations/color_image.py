@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
 from datalab.astro.mosaics.alignment import (
-    AlignmentError,
-    Placement,
     align,
     aligned_levels,
     aligned_type,
     reference_frame,
     unmoved,
 )
+from datalab.astro.mosaics.placement import AlignmentError, Placement
 from datalab.astro.types import Pixels
 from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.star_lists import frame_of
