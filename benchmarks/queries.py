@@ -55,8 +55,8 @@ FRAMES = int(os.environ.get("FRAMES", "1000000"))
 QUESTIONS = 300
 _NOT_TIMED = 20
 _ASKED = QUESTIONS + _NOT_TIMED
-#: The indexes of ten million frames take many minutes, and more with less memory to sort in.
-_PATIENCE_S = 1200.0
+#: The indexes of ten million frames take an hour, and more on a busy machine or with less memory to sort in.
+_PATIENCE_S = 6 * 3600.0
 _INDEXING_MB = 1000
 #: The API reads the tallies now and then.
 _API_READS_TALLIES_S = 35.0

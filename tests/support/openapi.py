@@ -13,6 +13,8 @@ from session_api.web.photon_ranch import split_stage
 
 #: Routes for whoever looks after the process: no client of the API calls them.
 UNDESCRIBED = {"/healthz", "/readyz", "/metrics", "/api/openapi.json"}
+#: What pages load, as it is.
+FILES = "/console/"
 _BARE_TEXT = {"type": "string"}
 _BINARY = {**_BARE_TEXT, "format": "binary"}
 _DETAIL = {"$ref": "#/components/schemas/Detail"}
@@ -37,7 +39,7 @@ class OpenApiContract:
         await response.aread()
         path = self._described_path(canonical_path(response.request.url.path))
         method = response.request.method
-        if path in UNDESCRIBED or (method == "OPTIONS" and response.status_code == 200):
+        if path in UNDESCRIBED or path.startswith(FILES) or (method == "OPTIONS" and response.status_code == 200):
             return
         about = f"{method} {path} answers {response.status_code}: {response.content[:200]!r}"
         described = [found for template, found in self._templates if template.fullmatch(path)]

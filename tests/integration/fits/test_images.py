@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from datalab.errors import UsageError
 from datalab.fits import image as fits_images
 from datalab.fits.image import FitsImage
+from datalab.fits.stored import StoredImage
 from support.runner import write_fits
 
 ROWS, COLUMNS = 45, 70
@@ -76,7 +77,7 @@ def test_plain_images_of_every_type(tmp_path, dtype):
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4"])
 def test_rice_rows_are_read_without_astropy_and_like_it(tmp_path, dtype, monkeypatch):
     path = write_fits(tmp_path / "a.fits.fz", image_pixels(dtype), compression="RICE_1")
-    monkeypatch.setattr(fits_images, "_native", None)  # only what astropy read goes through it
+    monkeypatch.setattr(StoredImage, "__init__", None)  # all other images go through it
     np.testing.assert_array_equal(assert_reads_like_astropy(path, tmp_path), image_pixels(dtype))
 
 
@@ -243,7 +244,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, kind):
             table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0])])
             fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
         case "three dimensions":
-            write_fits(path, np.zeros((3, 10, 10), "f4"))
+            write_fits(path, np.zeros((5, 10, 10), "f4"))
         case "gzip with a wrong byte":
             content = bytearray(gzip.compress(write_fits(path, image_pixels("f8")).read_bytes()))
             content[len(content) // 2] ^= 0xFF
@@ -315,6 +316,6 @@ def test_no_room_to_unpack_into_is_not_the_files_fault(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
     full = tmp_path / "work"
     full.mkdir()
-    (full / f"{path.name}.pixels").symlink_to("/dev/full")
+    (full / f"{path.name}.2880.pixels").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         FitsImage("tile", path, work_dir=full)

@@ -12,6 +12,7 @@ from session_api.accounts import assembly as accounts_assembly
 from session_api.analysis import assembly as analysis_assembly
 from session_api.archive import assembly as archive_assembly
 from session_api.archive.repository import FrameReader
+from session_api.console import assembly as console_assembly
 from session_api.control_rooms import assembly as control_rooms_assembly
 from session_api.dead_letters import assembly as dead_letters_assembly
 from session_api.downloads import assembly as downloads_assembly
@@ -133,6 +134,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         site_logs,
         status,
         sites,
+        console_assembly.build(store=settings),
     ]
     web = web_assembly.build(
         core,

@@ -72,6 +72,12 @@ def token(
 
 
 @app.command()
+def link(name: str) -> None:
+    """Print an address that logs a user in, in a browser. It is good once, for a quarter of an hour."""
+    typer.echo(ask(lambda api: api.login_link(name), as_admin=True))
+
+
+@app.command()
 def password(
     name: Annotated[str | None, typer.Argument(help="whose; your own if not given")] = None,
 ) -> None:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
+from functools import lru_cache
 from urllib.parse import quote
 
 from datalab.errors import UsageError
@@ -24,6 +25,8 @@ FITS_COMPRESSIONS = ("", "fz", "bz2", "gz")
 
 _PHOTON_RANCH_GRAMMAR = "{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}"
 _PHOTON_RANCH_EXAMPLE = "tst-cam01-20260504-00000042-EX00.fits.fz"
+#: A file's name is asked for some times while it is taken in, and with the others of its page when it is looked for.
+_NAMES_REMEMBERED = 4096
 #: ptr-observatory uploads one of these when its night is over; it is a sign, not data.
 _END_OF_NIGHT = ".token"
 #: As much of a name as tells that its author meant the Photon Ranch grammar.
@@ -120,6 +123,7 @@ def frame_file_name(key: str) -> str | None:
     return None if name.endswith(_END_OF_NIGHT) else name
 
 
+@lru_cache(maxsize=_NAMES_REMEMBERED)
 def parse_file_name(name: str) -> FileName:
     """Return what a file name says. Raises `UsageError` saying what is wrong and what would be right."""
     _check_length(name)

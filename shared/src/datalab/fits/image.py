@@ -7,11 +7,10 @@ read by rows is unpacked once into the work folder.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,22 @@ from astropy.io import fits
 from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyWarning
 
+from datalab.astro.headers.cards import readable
 from datalab.astro.headers.description import FrameDescription, describe_header
+from datalab.astro.headers.detector import Detector
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
-from datalab.fits.files import BLOCK_BYTES, as_bytes, opened, packing, unpacked_stream
+from datalab.fits.amplifiers import Placed
+from datalab.fits.checksums import damaged_sums
+from datalab.fits.files import opened, packing, unpacked_stream
+from datalab.fits.layout import HduLayout, hdu_name, read_layout
+from datalab.fits.parts_together import mask_of, put_together
 from datalab.fits.raw_frame import read_raw_frame
-from datalab.fits.rice import RiceRows
-from datalab.fits.science import CATALOGUE, add_primary_cards, science_hdu
+from datalab.fits.science import CATALOGUE, DEFAULT_PLANE, Plane, add_primary_cards, science_image
+from datalab.fits.science_header import science_header, standard_notes
+from datalab.fits.stored import ReadRows, StoredImage, require_room
 from datalab.fits.tables import plain_table
 
-_ReadRows = Callable[[int, int], Pixels]
-
-#: A compressed tile of more rows than this is unpacked once: reading it by bands would decode it again and again.
-_MOST_TILE_ROWS = 16
-#: No codec of the standard packs denser: PLIO writes a run of 4095 pixels of 4 bytes as one word of 2 bytes.
-_DENSEST_PACKING = 8190
 #: All headers are read at once, and pixels when asked for.
 _OPTIONS = {"memmap": False, "lazy_load_hdus": False}
 #: What the operating system says when asked for something a damaged file asked for.
@@ -45,16 +45,28 @@ _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 class FitsImage:
     """The science image of one FITS file. Reads from disk; holds no pixels."""
 
-    def __init__(self, basename: str, path: Path, *, work_dir: Path) -> None:
-        """Open the image. Raises `UsageError` if the file is damaged or has no science image."""
+    def __init__(self, basename: str, path: Path, *, work_dir: Path, plane: Plane | None = None) -> None:
+        """Open the image, of a colour image the `plane`, which is green if it is not given.
+
+        Raises `UsageError` if the file is damaged, has no science image, or no such plane.
+        """
         self.basename = basename
         self.shape: tuple[int, int]
-        self._read: _ReadRows
-        #: By process: a forked one must not share a file position.
-        self._opened: dict[int, tuple[ExitStack, fits.HDUList]] = {}
+        self.header: fits.Header
+        self.dtype: np.dtype[Any]
+        self._read: ReadRows
+        self._masks: tuple[tuple[HduLayout, ...], ...] = ()
+        self._parts: tuple[Placed, ...] = ()
+        self._odd: tuple[str, ...] = ()
+        self._indexes: tuple[int, ...] = ()
+        self._catalogue_offset: int | None = None
+        self._stored: list[StoredImage] = []
+        #: What the image is of, by the name of its HDUs; None if that has to be read.
+        self._hdus: list[tuple[str, HduLayout]] | None = None
         with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
-            self._open(work_dir)
+            if plane is not None or not self._open_raw_frame():
+                self._open(plane, work_dir)
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`, shape (stop - start, columns), native byte order, NaN where blank."""
@@ -65,10 +77,30 @@ class FitsImage:
         """Return all rows."""
         return self.rows(0, self.shape[0])
 
+    def mask(self) -> Pixels | None:
+        """Return where pixels are bad by the masks of the file, bool, shape `shape`; None if it has no mask.
+
+        Masks are extensions with names such as BPM, MASK or DQ, of the size of the image; whatever is not 0 in one of
+        them is bad. Of masks whose bits have names (MP_..., as those of LSST), what was only detected is not. Raises
+        `UsageError` if a mask cannot be read.
+        """
+        bad = None
+        for hdus in self._masks:
+            with damage_reported(f"A mask of {self.basename} cannot be read"):
+                found = mask_of(self._path, hdus, self._parts, self.shape)
+            bad = found if bad is None else bad | found
+        return bad
+
     @cached_property
     def description(self) -> FrameDescription:
         """What the header says."""
         return describe_header(self.header)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
+        hdus = self._used(read_layout(self._path)) if self._hdus is None else self._hdus
+        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.problems)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
@@ -80,29 +112,57 @@ class FitsImage:
 
     def close(self) -> None:
         """Close what this process has open."""
-        if os.getpid() in self._opened:
-            self._opened.pop(os.getpid())[0].close()
+        for stored in self._stored:
+            stored.close()
 
-    def _open(self, work_dir: Path) -> None:
+    def _open_raw_frame(self) -> bool:
+        """Open a raw frame in its usual form, or return False."""
         frame = read_raw_frame(self._path)
-        if frame is not None:
-            self.header, self.shape = frame.header, frame.shape
-            add_primary_cards(self.header, frame.primary)
-            self._check_pixel_bytes(frame.rows.dtype.itemsize)
-            self._catalogue_offset = frame.catalogue_offset
-            self._read, self.dtype = frame.rows.read, frame.rows.dtype
-            return
-        with opened(self._path, **_OPTIONS) as hdus:
-            index = science_hdu([hdu.header for hdu in hdus])
-            hdu = hdus[index]
-            self.header = hdu.header.copy()
-            if index:
-                add_primary_cards(self.header, hdus[0].header)
-            self.shape = (int(hdu.shape[0]), int(hdu.shape[1]))
-            self._check_size(hdu)
-            catalogues = [each for each in hdus if isinstance(each, fits.BinTableHDU) and each.name == CATALOGUE]
-            self._catalogue_offset = catalogues[0].fileinfo()["hdrLoc"] if catalogues else None
-            self._read, self.dtype = self._reader(hdu, index, work_dir)
+        if frame is None:
+            return False
+        self.header, self.shape = frame.header, frame.shape
+        add_primary_cards(self.header, frame.primary)
+        require_room(self.shape, frame.rows.dtype, self._path)
+        self._catalogue_offset = frame.catalogue_offset
+        self._read, self.dtype = frame.rows.read, frame.rows.dtype
+        self._indexes = (frame.index,)
+        return True
+
+    def _open(self, wanted: Plane | None, work_dir: Path) -> None:
+        hdus = read_layout(self._path)
+        found = science_image([hdu.header for hdu in hdus])
+        if wanted is not None and (found.colours is None or found.colours.planes == 1):
+            raise UsageError(f"it is no colour image, and has no plane {wanted}")
+        plane = wanted or DEFAULT_PLANE
+        self._indexes = found.hdus
+        self._stored = [StoredImage(self._path, hdus[index]) for index in found.hdus]
+        self.header, noted = science_header(
+            found, [stored.header for stored in self._stored], hdus[0].header if found.hdus[0] else None, plane=plane
+        )
+        self.shape, self._parts = found.shape, found.parts
+        self._masks = tuple(tuple(hdus[index] for index in mask) for mask in found.masks)
+        self._catalogue_offset = next((hdu.header_offset for hdu in hdus if _is_catalogue(hdu.header)), None)
+        self._hdus = self._used(hdus)
+        scaled = dict.fromkeys(note for stored in self._stored for note in stored.scaling.notes)
+        self._odd = (*standard_notes(hdus[0].header), *noted, *scaled)
+        if found.mosaic is not None:
+            self._read, self.dtype = put_together(self._stored, found, work_dir=work_dir)
+        else:
+            self._read, self.dtype = self._stored[0].reader(
+                found.shape,
+                colours=found.colours,
+                plane=plane,
+                saturation=Detector.of(self.header).saturation_adu,
+                work_dir=work_dir,
+            )
+
+    def _used(self, hdus: list[HduLayout]) -> list[tuple[str, HduLayout]]:
+        """Return the HDUs of the image and of the catalogue, with their names."""
+        return [
+            (hdu_name(index, hdu.header), hdu)
+            for index, hdu in enumerate(hdus)
+            if index in self._indexes or hdu.header_offset == self._catalogue_offset
+        ]
 
     def _catalogue_by_astropy(self) -> Table:
         with opened(self._path, **_OPTIONS) as hdus:
@@ -112,41 +172,11 @@ class FitsImage:
                 [Column(_native(rows[column.name]), column.name.lower(), unit=column.unit) for column in columns]
             )
 
-    def _reader(self, hdu: Any, index: int, work_dir: Path) -> tuple[_ReadRows, np.dtype[Any]]:
-        if isinstance(hdu, fits.CompImageHDU):
-            fast = RiceRows.of(self._path, hdu)
-            if fast is not None:
-                return fast.read, fast.dtype
-            if hdu.tile_shape[0] > _MOST_TILE_ROWS:
-                return _unpacked_pixels(hdu, work_dir / f"{self._path.name}.pixels")
-        return self._reopened(index), _native(hdu.section[0:1, :]).dtype
 
-    def _check_size(self, hdu: Any) -> None:
-        """Raise `ValueError` if the file is too short for its header: nobody must allocate what is not there."""
-        size = self._path.stat().st_size
-        place = hdu.fileinfo()
-        if size <= place["datLoc"] + place["datSpan"] - BLOCK_BYTES:
-            raise ValueError("the file ends before its image does")
-        self._check_pixel_bytes(abs(hdu.header["BITPIX"]) // 8)
-
-    def _check_pixel_bytes(self, pixel_bytes: int) -> None:
-        """Raise `ValueError` if no codec packs so many pixels into the file."""
-        rows, columns = self.shape
-        size = self._path.stat().st_size
-        if rows * columns * pixel_bytes > size * _DENSEST_PACKING:
-            raise ValueError(f"{rows} x {columns} pixels cannot be in a file of {size} bytes")
-
-    def _reopened(self, index: int) -> _ReadRows:
-        """Read through astropy from a handle that stays open: a thousand headers must not be read for each band."""
-
-        def read(start: int, stop: int) -> Pixels:
-            if os.getpid() not in self._opened:
-                stack = ExitStack()
-                self._opened[os.getpid()] = stack, stack.enter_context(opened(self._path, **_OPTIONS))
-            _, hdus = self._opened[os.getpid()]
-            return _native(hdus[index].section[start:stop, :])
-
-        return read
+def _is_catalogue(header: fits.Header) -> bool:
+    kind = str(readable(header, "XTENSION", "")).strip().upper()
+    name = str(readable(header, "EXTNAME", "")).strip().upper()
+    return (kind, name) == ("BINTABLE", CATALOGUE) and readable(header, "ZIMAGE", None) is not True
 
 
 @contextmanager
@@ -156,6 +186,8 @@ def damage_reported(what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error here
             yield
+    except UsageError as error:
+        raise UsageError(f"{what}: {error.message}") from error
     except (DatalabError, MemoryError):
         raise
     except Exception as error:
@@ -173,19 +205,6 @@ def _unpacked(path: Path, work_dir: Path) -> Path:
     with unpacked_stream(path, packed) as source, target.open("wb") as unpacked:
         shutil.copyfileobj(source, unpacked, 1024**2)
     return target
-
-
-def _unpacked_pixels(hdu: Any, target: Path) -> tuple[_ReadRows, np.dtype[Any]]:
-    pixels = _native(hdu.data)
-    shape, dtype = pixels.shape, pixels.dtype
-    target.write_bytes(as_bytes(pixels))
-
-    def read(start: int, stop: int) -> Pixels:
-        count = (stop - start) * shape[1]
-        offset = start * shape[1] * dtype.itemsize
-        return np.fromfile(target, dtype=dtype, count=count, offset=offset).reshape(stop - start, shape[1])
-
-    return read, dtype
 
 
 def _native(pixels: Pixels) -> Pixels:

@@ -21,15 +21,18 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from datalab.astro.headers.cards import image_axes, parse_header_text, readable
+from datalab.astro.headers.cards import image_axes, parse_header_text
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
 from datalab.fits.files import BLOCK_BYTES, MAGIC, read_header
 from datalab.fits.image import damage_reported
+from datalab.fits.layout import HduLayout, layout_of
 from datalab.fits.rice import RiceRows
-from datalab.fits.science import SCIENCE, add_primary_cards, science_hdu
-from datalab.fits.structure import data_bytes
+from datalab.fits.scaling import Scaling
+from datalab.fits.science import DEFAULT_PLANE, science_image
+from datalab.fits.science_header import science_header
+from datalab.fits.stored import scaling_of, tidy_header
 
 #: Read at once where headers are: those of LCO's frames have 25 KB.
 _HEADER_CHUNK_BYTES: Final = 64 * 1024
@@ -44,8 +47,7 @@ _LARGEST_TILE_PIXELS: Final = 16 * 1024**2
 #: The seeds of subtractive dithering go round after so many tiles (FITS Standard 4.0, section 10.2).
 _DITHER_SEEDS: Final = 10_000
 
-#: Cards that say how the pixels of an image, and of one in a table, are stored.
-_OF_PIXELS: Final = ("BSCALE", "BZERO", "BLANK")
+#: Cards that say how the pixels of an image in a table are stored.
 _OF_TILES: Final = re.compile(
     r"BSCALE|BZERO|BLANK|TFIELDS|T(?:TYPE|FORM|UNIT|NULL|SCAL|ZERO|DIM)[1-9]\d*|"
     r"Z(?:IMAGE|CMPTYPE|BITPIX|NAXIS\d*|TILE\d+|NAME\d+|VAL\d+|QUANTIZ|DITHER0|BLANK|SCALE|ZERO|MASKCMP)"
@@ -74,14 +76,6 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Hdu:
-    header: fits.Header
-    text: str
-    data_offset: int
-    data_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Column:
     """A column of descriptors: where in a row, how stored, and the size of what is described."""
 
@@ -100,13 +94,18 @@ class PartialImage:
         self._source = source
         with damage_reported(f"The input file {basename} cannot be read"):
             hdus = list(self._hdus())
-            hdu = hdus[science_hdu([each.header for each in hdus])]
-            self.shape = _shape(hdu.header)
-            self._header = _image_header(hdu)
-            if hdu is not hdus[0]:
-                add_primary_cards(self._header, hdus[0].header)
+            found = science_image([each.header for each in hdus])
+            if not found.is_plain:
+                raise NotInPartsError
+            (index,) = found.hdus
+            hdu, self.shape = hdus[index], found.shape
+            scaling = scaling_of(hdu)
+            self._header, _ = science_header(
+                found, [_image_header(hdu, scaling)], hdus[0].header if index else None, plane=DEFAULT_PLANE
+            )
             self._pixels: _Rows | _Tiles
-            self._pixels = _Tiles(hdu, source) if hdu.header.get("ZIMAGE") is True else _Rows(hdu, source)
+            is_compressed = hdu.header.get("ZIMAGE") is True
+            self._pixels = (_Tiles if is_compressed else _Rows)(hdu, scaling, source)
 
     def reading_from(self, source: Source) -> None:
         """Read on from another connection to the same file."""
@@ -133,8 +132,8 @@ class PartialImage:
     def _wcs(self) -> WCS | None:
         return celestial_wcs(self._header, self.shape)
 
-    def _hdus(self) -> Iterator[_Hdu]:
-        """Yield the HDUs up to the science image if it is named, else all of them."""
+    def _hdus(self) -> Iterator[HduLayout]:
+        """Yield the HDUs: which image is the science image, and whether it is one of several, all together tell."""
         read = _Buffered(self._source)
         offset = number = 0
         while offset < self._source.size_bytes:
@@ -149,15 +148,12 @@ class PartialImage:
                     return  # what follows is no FITS
                 raise UsageError("it does not begin with the card SIMPLE")
             text = read_header(read, hdu=f"HDU {number}", start=start)
-            header = fits.Header.fromstring(text)
-            hdu = _Hdu(header, text, offset + len(text), data_bytes(header, number))
+            hdu = layout_of(text, offset, number=number)
             if hdu.data_offset + hdu.data_bytes > self._source.size_bytes:
                 raise UsageError(f"the file ends before the data of HDU {number} do")
             yield hdu
             number += 1
-            if str(readable(header, "EXTNAME", "")).strip().upper() == SCIENCE and len(image_axes(header)) == 2:
-                return
-            offset = hdu.data_offset + math.ceil(hdu.data_bytes / BLOCK_BYTES) * BLOCK_BYTES
+            offset = hdu.end
 
 
 class _Buffered:
@@ -183,9 +179,10 @@ class _Buffered:
 class _Rows:
     """The pixels of an image that is not compressed."""
 
-    def __init__(self, hdu: _Hdu, source: Source) -> None:
+    def __init__(self, hdu: HduLayout, scaling: Scaling, source: Source) -> None:
         self.source = source
         self._hdu = hdu
+        self._scaling = scaling
         self._columns = _shape(hdu.header)[1]
         self._row_bytes = self._columns * abs(hdu.header["BITPIX"]) // 8
 
@@ -195,23 +192,17 @@ class _Rows:
         if length > _MOST_BYTES:
             raise NotInPartsError
         stored = self.source.read(self._hdu.data_offset + start * self._row_bytes, length)
-        header = fits.Header()
-        header["SIMPLE"], header["BITPIX"] = True, self._hdu.header["BITPIX"]
-        header["NAXIS"], header["NAXIS1"], header["NAXIS2"] = 2, self._columns, stop - start
-        for keyword in _OF_PIXELS:
-            if keyword in self._hdu.header:
-                header[keyword] = self._hdu.header[keyword]
-        with fits.open(BytesIO(_as_hdu(header, stored)), memmap=False) as hdus:
-            pixels: Pixels = hdus[0].data[:, columns[0] : columns[1]].copy()
-        return pixels
+        found = np.frombuffer(stored, self._scaling.stored.newbyteorder(">")).reshape(stop - start, self._columns)
+        return self._scaling.meant(found[:, columns[0] : columns[1]])
 
 
 class _Tiles:
     """The pixels of a tile-compressed image."""
 
-    def __init__(self, hdu: _Hdu, source: Source) -> None:
+    def __init__(self, hdu: HduLayout, scaling: Scaling, source: Source) -> None:
         self.source = source
         self._hdu = hdu
+        self._scaling = scaling
         header = hdu.header
         rows, columns = _shape(header)
         self._shape = rows, columns
@@ -252,13 +243,13 @@ class _Tiles:
         rows = np.frombuffer(bytearray(table), np.uint8).reshape(count, self._row_bytes)
         for column, places in zip(self._columns, moved, strict=True):
             described = places // (column.element_bytes, 1)
-            stored = described.astype(column.stored).view(np.uint8).reshape(count, -1)
-            rows[:, column.offset : column.offset + stored.shape[1]] = stored
+            moved_there = described.astype(column.stored).view(np.uint8).reshape(count, -1)
+            rows[:, column.offset : column.offset + moved_there.shape[1]] = moved_there
         header = self._small_header(first, grid, heap_bytes=len(heap))
         file = _as_hdu(fits.PrimaryHDU().header) + _as_hdu(header, rows.tobytes() + heap)
-        with fits.open(BytesIO(file), memmap=False) as hdus:
-            pixels: Pixels = hdus[1].data
-        return pixels
+        with fits.open(BytesIO(file), memmap=False, do_not_scale_image_data=True) as hdus:
+            stored: Pixels = hdus[1].data
+        return self._scaling.meant(stored)
 
     def _rows_of_table(self, first: int, count: int) -> bytes:
         start, length = first * self._row_bytes, count * self._row_bytes
@@ -301,7 +292,8 @@ class _Tiles:
         header["XTENSION"], header["BITPIX"], header["NAXIS"] = "BINTABLE", 8, 2
         header["NAXIS1"], header["NAXIS2"] = self._row_bytes, count
         header["PCOUNT"], header["GCOUNT"] = heap_bytes, 1
-        kept = [copy(card) for card in self._hdu.header.cards if _OF_TILES.fullmatch(card.keyword)]
+        tidy = fits.Header.fromstring(tidy_header(self._hdu.text, self._scaling))
+        kept = [copy(card) for card in tidy.cards if _OF_TILES.fullmatch(card.keyword)]
         header.extend(kept, strip=False)
         header["ZNAXIS1"] = min(columns - column * self._tile[1], across * self._tile[1])
         header["ZNAXIS2"] = min(rows - row * self._tile[0], grid[0] * self._tile[0])
@@ -314,16 +306,14 @@ class _Tiles:
 
 def _shape(header: fits.Header) -> tuple[int, int]:
     columns, rows = image_axes(header)
-    if min(columns, rows) < 1:
-        raise UsageError("the image has no pixels")
     return rows, columns
 
 
-def _image_header(hdu: _Hdu) -> fits.Header:
+def _image_header(hdu: HduLayout, scaling: Scaling) -> fits.Header:
     """Return the header of an image, made from that of its table if it is in one."""
     if hdu.header.get("ZIMAGE") is not True:
         return hdu.header.copy()
-    table = hdu.header.copy()
+    table = fits.Header.fromstring(tidy_header(hdu.text, scaling))
     table["NAXIS2"] = table["PCOUNT"] = 0
     with fits.open(BytesIO(_as_hdu(fits.PrimaryHDU().header) + _as_hdu(table)), memmap=False) as hdus:
         header: fits.Header = hdus[1].header.copy()

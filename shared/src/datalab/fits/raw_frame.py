@@ -20,7 +20,7 @@ from datalab.astro.headers.cards import COMMENTARY, HeaderValue, parse_header_te
 from datalab.errors import UsageError
 from datalab.fits.files import BLOCK_BYTES, read_header
 from datalab.fits.rice import RiceRows
-from datalab.fits.science import CATALOGUE, SCIENCE
+from datalab.fits.science import CATALOGUE, SCIENCE, shows_the_sky
 
 _CARD = 80
 #: Cards that describe the table an image is stored in, and those of an image that its table has under another name.
@@ -115,6 +115,8 @@ def _frame(path: Path, primary: _Hdu, tables: list[_Hdu]) -> RawFrame | None:
     image = images[0]
     rows = RiceRows.of_cards(path, image.stored, table_offset=image.data_offset)
     if rows is None or image.name == _NO_NAME or image.stored.get("ZTENSION", "IMAGE") != "IMAGE":
+        return None
+    if primary.stored.get("SIMPLE") is not True or not shows_the_sky(image.name):
         return None
     catalogues = [table.header_offset for table in tables if table.name == CATALOGUE]
     return RawFrame(

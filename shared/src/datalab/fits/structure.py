@@ -6,29 +6,31 @@ read once, front to back, so that a compressed file needs no room for its expand
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import readable
 from datalab.errors import UsageError
+from datalab.fits.checksums import Checksum, has_sums, sum_notes
 from datalab.fits.files import BLOCK_BYTES, read_header
+from datalab.fits.layout import MOST_HDUS, HduLayout, hdu_name, layout_of
 
-_BITPIX = (8, 16, 32, 64, -32, -64)
-_MOST_AXES = 999
-#: Multi-extension files of mosaic cameras have about 100.
-_MOST_HDUS = 1000
+#: A whole number of words of four bytes.
 _READ_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class FitsStructure:
-    """The headers of a file's HDUs, and what is odd about the file although it can be used."""
+    """The HDUs of a file, and what is odd about the file although it can be used."""
 
-    headers: tuple[fits.Header, ...]
-    problems: tuple[str, ...]
+    hdus: tuple[HduLayout, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def headers(self) -> tuple[fits.Header, ...]:
+        """The headers of the HDUs."""
+        return tuple(hdu.header for hdu in self.hdus)
 
 
 def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
@@ -39,30 +41,27 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
         EOFError, OSError, zlib.error: from the stream, if that decompresses and finds damage.
     """
     source = _Source(stream, max_bytes)
-    headers: list[fits.Header] = []
-    problems: list[str] = []
+    hdus: list[HduLayout] = []
+    notes: list[str] = []
+    offset = 0
     block = source.read(BLOCK_BYTES)
     if not block.startswith(b"SIMPLE  ="):
         raise UsageError("not a FITS file: it does not begin with the card SIMPLE")
     while block:
-        if headers and not block.startswith(b"XTENSION"):
+        if hdus and not block.startswith(b"XTENSION"):
             if block.strip(b"\0 "):
-                problems.append(f"what follows HDU {len(headers) - 1} is not FITS")
+                notes.append(f"what follows HDU {len(hdus) - 1} is not FITS")
             source.skip_to_end()
             break
-        if len(headers) == _MOST_HDUS:
-            raise UsageError(f"the file has more than {_MOST_HDUS} HDUs")
-        header = fits.Header.fromstring(read_header(source.read, hdu=f"HDU {len(headers)}", start=block))
-        headers.append(header)
-        _skip_data(source, header, hdu=len(headers) - 1, problems=problems)
+        if len(hdus) == MOST_HDUS:
+            raise UsageError(f"the file has more than {MOST_HDUS} HDUs")
+        number = len(hdus)
+        hdu = layout_of(read_header(source.read, hdu=f"HDU {number}", start=block), offset, number=number)
+        hdus.append(hdu)
+        _skip_data(source, hdu, number, notes)
+        offset = hdu.end
         block = source.read(BLOCK_BYTES)
-    return FitsStructure(headers=tuple(headers), problems=tuple(problems))
-
-
-def hdu_name(index: int, header: fits.Header) -> str:
-    """Return how messages call an HDU: its number, and its name if it has one."""
-    name = readable(header, "EXTNAME", None)
-    return f"HDU {index} ({name.strip()})" if isinstance(name, str) and name.strip() else f"HDU {index}"
+    return FitsStructure(hdus=tuple(hdus), notes=tuple(notes))
 
 
 class _Source:
@@ -80,11 +79,13 @@ class _Source:
             raise UsageError(f"the file has more than {self._max_bytes} bytes when expanded")
         return data
 
-    def skip(self, size: int) -> int:
-        """Read past `size` bytes; return how many there were."""
+    def skip(self, size: int, summed: Checksum | None) -> int:
+        """Read past `size` bytes, which are summed; return how many there were."""
         skipped = 0
         while skipped < size and (data := self.read(min(size - skipped, _READ_BYTES))):
             skipped += len(data)
+            if summed is not None:
+                summed.add(data)
         return skipped
 
     def skip_to_end(self) -> None:
@@ -93,45 +94,14 @@ class _Source:
             pass
 
 
-def _skip_data(source: _Source, header: fits.Header, *, hdu: int, problems: list[str]) -> None:
-    declared = data_bytes(header, hdu)
-    padded = math.ceil(declared / BLOCK_BYTES) * BLOCK_BYTES
-    present = source.skip(padded)
-    if present < declared:
-        raise UsageError(
-            f"{hdu_name(hdu, header)} declares {declared} bytes of data, the file ends after {present} of them"
-        )
+def _skip_data(source: _Source, hdu: HduLayout, number: int, notes: list[str]) -> None:
+    summed = Checksum() if has_sums(hdu.header) else None
+    padded = hdu.end - hdu.data_offset
+    present = source.skip(padded, summed)
+    name = hdu_name(number, hdu.header)
+    if present < hdu.data_bytes:
+        raise UsageError(f"{name} declares {hdu.data_bytes} bytes of data, the file ends after {present} of them")
     if present < padded:
-        problems.append(f"the last block of HDU {hdu} is not filled up")
-
-
-def data_bytes(header: fits.Header, hdu: int) -> int:
-    """Return how many bytes of data a header declares, without what fills the last block. Raises `UsageError`."""
-    bits = _integer(header, "BITPIX", hdu)
-    if bits not in _BITPIX:
-        raise UsageError(f"HDU {hdu}: BITPIX is {bits}, should be one of {', '.join(map(str, _BITPIX))}")
-    axes = [_count(header, f"NAXIS{axis}", hdu) for axis in range(1, _count(header, "NAXIS", hdu, _MOST_AXES) + 1)]
-    if not axes:
-        return 0
-    if axes[0] == 0 and header.get("GROUPS") is True:
-        axes = axes[1:]
-    groups = _count(header, "GCOUNT", hdu) if "GCOUNT" in header else 1
-    parameters = _count(header, "PCOUNT", hdu) if "PCOUNT" in header else 0
-    return abs(bits) // 8 * groups * (parameters + math.prod(axes))
-
-
-def _count(header: fits.Header, keyword: str, hdu: int, most: int | None = None) -> int:
-    value = _integer(header, keyword, hdu)
-    if value < 0 or (most is not None and value > most):
-        raise UsageError(f"HDU {hdu}: {keyword} is {value}, which cannot be")
-    return value
-
-
-def _integer(header: fits.Header, keyword: str, hdu: int) -> int:
-    try:
-        value = header.get(keyword)
-    except fits.VerifyError:
-        raise UsageError(f"HDU {hdu}: the card {keyword} cannot be read") from None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"HDU {hdu}: {keyword} is {'missing' if value is None else 'not an integer'}")
-    return value
+        notes.append(f"the last block of HDU {number} is not filled up")
+    if summed is not None:
+        notes += sum_notes(name, hdu.header, hdu.text, summed)

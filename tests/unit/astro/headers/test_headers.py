@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datalab.astro.headers.cards import header_cards, image_axes, parse_header_text
 from datalab.astro.headers.description import FrameDescription, describe
 from datalab.astro.sky.wcs import footprint
-from datalab.fits.science import science_hdu
+from datalab.fits.science import science_image
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
 keywords = st.from_regex(r"[A-Z][A-Z0-9_-]{0,7}", fullmatch=True).filter(
@@ -183,7 +183,7 @@ TABLE = fits.Header({"XTENSION": "BINTABLE", "NAXIS": 2, "NAXIS1": 8, "NAXIS2": 
     ],
 )
 def test_the_science_image_is_the_one_named_so_or_the_first(headers, expected):
-    assert science_hdu(headers) == expected
+    assert science_image(headers).hdus == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -191,15 +191,15 @@ def test_the_science_image_is_the_one_named_so_or_the_first(headers, expected):
     [
         ([], "no image"),
         ([EMPTY, TABLE], "no image"),
-        ([EMPTY, image(4, 5, 3)], "3 dimensions"),
-        ([image(20, 10), image(4, 5, 3, XTENSION="IMAGE", EXTNAME="SCI")], "3 dimensions"),
+        ([EMPTY, image(4, 5, 6)], "3 dimensions"),
+        ([image(20, 10), image(4, 5, 6, XTENSION="IMAGE", EXTNAME="SCI")], "3 dimensions"),
         ([image(20, 10), image(EXTNAME="SCI")], "SCI has no image"),
         ([fits.Header({"NAXIS": "two"})], "no image"),
     ],
 )
 def test_files_without_a_two_dimensional_image_are_refused(headers, text):
     with pytest.raises(ValueError, match=text):
-        science_hdu(headers)
+        science_image(headers)
 
 
 def test_axes_are_those_of_the_image_not_of_its_compressed_table():
@@ -426,4 +426,4 @@ def test_an_image_whose_name_cannot_be_read_is_an_image_without_name():
             )
         )
     )
-    assert science_hdu([header]) == 0
+    assert science_image([header]).hdus == (0,)

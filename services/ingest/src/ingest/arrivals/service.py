@@ -65,6 +65,8 @@ _NOTHING_NEW = {
 }
 #: Header texts have some 10 kB, JPEGs some 100 kB: they are read into memory, by the request that asks for them.
 _SMALL_BYTES = 1024**2
+#: In less, nobody sees a frame and has it removed.
+_A_MOMENT_S = 1.0
 #: The store tells of a file at once; the site may say a little later on which channel it is to be shown.
 _CHANNEL_PATIENCE = timedelta(seconds=180)
 
@@ -343,12 +345,15 @@ class Ingestion:
         if arrival.recorded is not None and arrival.recorded.record is not None:
             inspection = recorded_inspection(inspection, arrival.recorded.record)
         known = frame
+        # Removal takes the objects before the frame. Where there was none, and this file since, no frame took it along,
+        # unless one came and went meanwhile.
+        was_seen_alone = frame is None
 
         async def save(turn: Turn) -> Outcome:
-            nonlocal known
+            nonlocal known, was_seen_alone
             if known is None and arrival.recorded is not None and arrival.recorded.record is None:
                 raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
-            if known is None:
+            if known is None and not (was_seen_alone and monotonic() - asked_at < _A_MOMENT_S):
                 await self._require_still_stored(read)
             now = utc_now()
             before = known or new_frame(
@@ -383,7 +388,7 @@ class Ingestion:
             try:
                 await self._frames.save(after, events, before=known, header=header)
             except LostRaceError:
-                known = await self._find_frame(name.basename, site)
+                known, was_seen_alone = await self._find_frame(name.basename, site), False
                 raise
             turn.wrote(after)
             return Outcome.INGESTED if news else Outcome.UNCHANGED

@@ -71,5 +71,9 @@ class RecentFrames:
             self._forget_the_oldest()
 
     def _forget_the_oldest(self) -> None:
-        for basename in [name for name, turn in self._turns.items() if not turn.waiting][:-_MOST]:
-            del self._turns[basename]
+        if len(self._turns) <= _MOST:
+            return
+        # Those in use are among the oldest only while they are in use, and come to the end of the row afterwards.
+        oldest = next((name for name, turn in self._turns.items() if not turn.waiting), None)
+        if oldest is not None:
+            del self._turns[oldest]

@@ -21,10 +21,13 @@ from datalab.astro.sky.wcs import footprint, says_where
 from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
-from datalab.fits.decodable import decodable_header
+from datalab.fits.decodable import decodable_headers
 from datalab.fits.files import MOST_HEADER_BYTES, Packing, packing, unpacked_stream
-from datalab.fits.science import is_of_the_exposure, science_hdu
-from datalab.fits.structure import hdu_name, read_structure
+from datalab.fits.layout import hdu_name
+from datalab.fits.science import DEFAULT_PLANE, add_primary_cards, is_of_the_exposure, science_image
+from datalab.fits.science_header import science_header, standard_notes
+from datalab.fits.stored import scaling_of
+from datalab.fits.structure import read_structure
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.inspection.plain import inspect_plain, is_plain
 
@@ -62,22 +65,26 @@ def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Insp
     with _damage_is_the_files(packed), unpacked_stream(path, packed) as stream:
         structure = read_structure(stream, max_bytes=max_expanded_bytes)
     try:
-        index = science_hdu(structure.headers)
+        found = science_image(structure.headers)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    image = structure.headers[index]
-    if readable(image, "ZIMAGE", None) is True:
-        name = hdu_name(index, image)
-        if packed:
-            raise UsageError(f"{name} is a compressed image in a .{packed} file; store it as .fits.fz")
-        image = decodable_header(path, index, hdu=name)
+    used = [structure.hdus[index] for index in found.hdus]
+    compressed = [hdu for hdu in used if readable(hdu.header, "ZIMAGE", None) is True]
+    if compressed and packed:
+        name = hdu_name(structure.hdus.index(compressed[0]), compressed[0].header)
+        raise UsageError(f"{name} is a compressed image in a .{packed} file; store it as .fits.fz")
+    scaled = dict.fromkeys(note for hdu in used for note in scaling_of(hdu).notes)
+    headers = decodable_headers(path, structure.hdus, found)
+    primary = structure.headers[0]
+    image, noted = science_header(found, headers, None, plane=DEFAULT_PLANE)
     cards = header_cards(image)
-    if index > 0:
-        primary = header_cards(structure.headers[0])
-        cards = {name: value for name, value in primary.items() if is_of_the_exposure(name)} | cards
+    if found.hdus[0] > 0:
+        add_primary_cards(image, primary)
+        cards = {name: value for name, value in header_cards(primary).items() if is_of_the_exposure(name)} | cards
+    notes = (*standard_notes(primary), *structure.notes, *noted, *scaled)
     return Inspection(
         media_type=_FITS_MEDIA_TYPES[compression],
-        header=_described("fits", cards, image, structure.problems),
+        header=_described("fits", cards, image, notes),
     )
 
 

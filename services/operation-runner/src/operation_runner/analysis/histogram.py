@@ -23,7 +23,10 @@ class Histogram(Analysis):
         low, high = parameters.minimum, parameters.maximum
         if low is not None and high is not None and not low < high:
             raise UsageError(f"minimum {low:g} is not below maximum {high:g}.")
-        counted = even_histogram(image.pixels, bins=parameters.bins, low=low, high=high)
+        try:
+            counted = even_histogram(image.pixels, bins=parameters.bins, low=low, high=high)
+        except ValueError as error:
+            raise UsageError(f"{error}.".capitalize()) from error
         return {
             "edges": counted.edges,
             "counts": counted.counts,

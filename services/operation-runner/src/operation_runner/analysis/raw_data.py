@@ -15,6 +15,8 @@ from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParam
 #: Beyond, float32 has no more digits to round.
 _MOST_DIGITS = 12
 _LARGEST_WHOLE = 2**31
+#: Beyond, not every whole number is a float; JSON readers have no others.
+_LARGEST_EXACT = 2**53
 
 
 class RawData(Analysis):
@@ -41,7 +43,7 @@ class RawData(Analysis):
             "width": side,
             "histogram": histogram.log_counts,
             "bins": histogram.middles,
-            "zmin": _level(round(float(np.median(samples)) / step), step),
+            "zmin": _level(round(_middle(samples) / step), step),
             "zmax": _level(math.ceil(highest_shown / step), step),
             "step": step,
             "bitdepth": bits,
@@ -67,6 +69,13 @@ def shown_levels(data: NDArray[np.floating]) -> NDArray[np.generic]:
     return np.round(levels, digits)
 
 
+def _middle(ordered: NDArray[np.float64]) -> float:
+    """Return the median of values in rising order; halved before they are added, which may be too much for a float."""
+    return float(ordered[(ordered.size - 1) // 2]) / 2 + float(ordered[ordered.size // 2]) / 2
+
+
 def _level(steps: int, step: float) -> float:
     """Return a whole number of steps in units of the image: itself a whole number if the step is one."""
+    if abs(steps) > _LARGEST_EXACT:
+        return float(steps) * step
     return steps if step == 1.0 else round(steps * step, step_digits(step))

@@ -9,14 +9,16 @@ from pydantic import Field
 from datalab.astro.pixels.region_statistics import EmptyRegionError, region_statistics
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, Coordinate, DisplayParameters, UsageError
 
-#: Half a gigabyte while they are sorted.
-_MOST_PIXELS = 32 * 1024**2
+#: What is sorted; integers of up to 16 bits are not.
+_MOST_BYTES = 512 * 1024**2
+_COUNTED_BYTES = 2
 
 
 class Statistics(Analysis):
     name = "statistics"
     description = (
-        "Mean, median, scatter and extremes of a rectangle, x columns and y rows from the bottom; of all without one."
+        "Mean, median, scatter and extremes of a rectangle, x columns and y rows from the bottom; of all without one; "
+        "of whole columns or rows with x1 and x2, or y1 and y2, only."
     )
 
     class Parameters(DisplayParameters):
@@ -27,13 +29,20 @@ class Statistics(Analysis):
         clip_sigma: Annotated[float, Field(ge=1, le=100, description="limit of the clipped values, in sigma")] = 3.0
 
     def analyse(self, image: AnalysedImage, parameters: Parameters) -> dict[str, Any]:
+        for one, other in (("x1", "x2"), ("y1", "y2")):
+            if (getattr(parameters, one) is None) != (getattr(parameters, other) is None):
+                raise UsageError(f"A region has both {one} and {other}, or neither of them.")
         scale = parameters.scale(image)
         rows, columns = image.pixels.shape
         first_column, last_column = _covered(parameters.x1, parameters.x2, scale.x, columns)
         first_row, last_row = _covered(parameters.y1, parameters.y2, scale.y, rows)
         region = image.pixels[first_row:last_row, first_column:last_column]
-        if region.size > _MOST_PIXELS:
-            raise UsageError(f"The region has {region.size} pixels; at most {_MOST_PIXELS} can be described at once.")
+        pixel_bytes = region.dtype.itemsize
+        if pixel_bytes > _COUNTED_BYTES and region.nbytes > _MOST_BYTES:
+            raise UsageError(
+                f"The region has {region.size} pixels of {pixel_bytes} bytes; at most {_MOST_BYTES // pixel_bytes} of "
+                "them can be described at once."
+            )
         try:
             described = asdict(region_statistics(region, clip_sigma=parameters.clip_sigma))
         except EmptyRegionError:

@@ -64,6 +64,10 @@ class DerivedImage:
         """Return all rows."""
         return self.rows(0, self.shape[0])
 
+    def mask(self) -> Pixels | None:
+        """Return None: whoever made these pixels knows which of them are bad."""
+        return None
+
     def catalogue(self) -> Table | None:
         """Return None: what was measured in other pixels may not hold for these."""
         return None
@@ -146,7 +150,8 @@ class FitsInputs:
         return image
 
     def _opened(self, file: FitsFile) -> FitsImage:
-        return FitsImage(file.basename, self._paths[file.source, file.basename], work_dir=self._work_dir)
+        path = self._paths[file.source, file.basename]
+        return FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
 
     def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
         """Return images, or those of files, as one stack. Raises `UsageError`."""

@@ -110,6 +110,10 @@ class CorrectedImage:
         """What the header says."""
         return self.raw.description
 
+    def mask(self) -> Pixels | None:
+        """Return where pixels are bad; see `operation_runner.sdk.Image`."""
+        return self.raw.mask()
+
     def rows(self, start: int, stop: int) -> Pixels:
         """Return corrected rows; see `operation_runner.sdk.Image`."""
         raw = self.raw.rows(start, stop)

@@ -76,6 +76,13 @@ class Image(Protocol):
         """Return all rows: an array of its own in memory, which the caller may change."""
         ...
 
+    def mask(self) -> Pixels | None:
+        """Return where pixels are bad by the masks of the file (BPM, MASK, DQ ...), bool, shape `shape`; None if none.
+
+        Raises `UsageError` if a mask cannot be read.
+        """
+        ...
+
     def catalogue(self) -> Table | None:
         """Return the sources of the CAT extension, one row each, column names in lower case; None if there is none.
 

@@ -8,21 +8,42 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticUndefined
 
 from datalab.events.operations import InputSource
 
+#: Of a colour image: one of its planes, or the mean of all; see `datalab.fits.science`.
+ColourPlane = Literal["red", "green", "blue", "luminance"]
+
 
 class FitsFile(BaseModel):
-    """A FITS file the user chose as input."""
+    """A FITS file the user chose as input, and which plane of it if it is a colour image: green, unless it is said."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     source: InputSource
     basename: str = Field(min_length=1, max_length=256)
+    plane: ColourPlane | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_plane(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields; no plane is left out: parameters are part of a result's identity."""
+        fields: dict[str, Any] = handler(self)
+        if fields.get("plane") is None:
+            fields.pop("plane", None)
+        return fields
 
 
 class SkyPosition(BaseModel):
@@ -101,7 +122,7 @@ class OperationParameters(BaseModel):
     def _sort_files(cls, value: Any) -> Any:
         """Sort lists of files by name: the order in which they were chosen must not make another result."""
         if isinstance(value, list) and value and all(isinstance(item, FitsFile) for item in value):
-            return sorted(value, key=lambda file: (file.basename, file.source))
+            return sorted(value, key=lambda file: (file.basename, file.source, file.plane or ""))
         return value
 
     def files(self) -> list[FitsFile]:

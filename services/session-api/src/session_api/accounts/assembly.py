@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from datalab.platform.assembly import Capability, Part
 from datalab.platform.documents.core import DocumentCore
-from session_api.accounts import audit_http, http, portal_http, profile_http
+from session_api.accounts import audit_http, browser_http, http, portal_http, profile_http
 from session_api.accounts.audit import AuditRepository, AuditService
 from session_api.accounts.authentication import Authenticator
 from session_api.accounts.login import LoginService
+from session_api.accounts.login_codes import LoginCodeRepository
 from session_api.accounts.login_tries import LoginTriesRepository
 from session_api.accounts.passwords import PasswordHashes
 from session_api.accounts.portal import ObservationPortal
@@ -45,12 +46,14 @@ def build(
         elsewhere=from_portal,
     )
     tries = LoginTriesRepository(core.documents.database, tries=settings.login_tries, lock_s=settings.login_lock_s)
+    codes = LoginCodeRepository(core.documents.database)
     hashes = PasswordHashes()
     login = LoginService(
         users=users,
         authenticator=authenticator,
         tries=tries,
         hashes=hashes,
+        codes=codes,
         address_tries_per_minute=settings.login_address_tries_per_minute,
         lifetime=timedelta(days=settings.login_days),
     )
@@ -60,6 +63,7 @@ def build(
     capability = Capability(
         routes=[
             *http.router.routes,
+            *browser_http.router.routes,
             *audit_http.router.routes,
             *profile_http.router.routes,
             *profile_http.own.routes,
@@ -68,7 +72,7 @@ def build(
         ],
         services=[service, authenticator, login, from_portal, audit],
         resources=[hashes, *keys, *([] if portal is None else [portal])],
-        indexes=[users.ensure_indexes, tries.ensure_indexes, entries.ensure_indexes],
+        indexes=[users.ensure_indexes, tries.ensure_indexes, codes.ensure_indexes, entries.ensure_indexes],
     )
     return capability, authenticator, users, audit
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from datalab.events import site_codes
 from datalab.events.spelling import Spelled
 from session_api.accounts.login import LoginService
+from session_api.accounts.login_codes import LIFETIME
 from session_api.accounts.model import Scope
 from session_api.accounts.service import UserService
-from session_api.accounts.views import TokenView, UserView, user_view
+from session_api.accounts.views import LoginCodeView, TokenView, UserView, user_view
 from session_api.web.access import Access, access
 from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, Page
 from session_api.web.dependencies import provided
@@ -135,6 +136,19 @@ async def delete_user(username: str, users: Users) -> Response:
 async def set_password(username: str, form: NewPassword, logins: Logins) -> Response:
     await logins.set_password(username, form.password)
     return empty_reply()
+
+
+@router.post(
+    "/{username}/login-code",
+    status_code=201,
+    response_model=LoginCodeView,
+    responses=NOT_FOUND,
+    summary="Make a code that logs a user in once, in a browser",
+)
+@access(Access.SUPERUSER)
+async def add_login_code(username: str, logins: Logins) -> Response:
+    code = await logins.new_code(username)
+    return JsonReply(LoginCodeView(username=username, code=code, lifetime_s=LIFETIME.total_seconds()), 201)
 
 
 @router.post(

@@ -10,6 +10,7 @@ from datalab.events.envelope import utc_now
 from datalab.platform.allowance import Allowance
 from datalab.platform.logging import get_logger
 from session_api.accounts.authentication import Authenticator, token_hash
+from session_api.accounts.login_codes import LoginCodeRepository
 from session_api.accounts.login_tries import LoginTriesRepository
 from session_api.accounts.model import Account, Origin, Password, Purpose, Token
 from session_api.accounts.passwords import PasswordHashes, check_password
@@ -52,6 +53,7 @@ class LoginService:
         authenticator: Authenticator,
         tries: LoginTriesRepository,
         hashes: PasswordHashes,
+        codes: LoginCodeRepository,
         address_tries_per_minute: int,
         lifetime: timedelta,
     ) -> None:
@@ -59,8 +61,9 @@ class LoginService:
         self._authenticator = authenticator
         self._tries = tries
         self._hashes = hashes
+        self._codes = codes
         self._addresses = Allowance(per_s=address_tries_per_minute / _MINUTE_S, burst_s=_MINUTE_S)
-        self._lifetime = lifetime
+        self.lifetime = lifetime
 
     async def log_in(self, username: str, password: str, *, address: str) -> str:
         """Return a token of the user; if they gave one in the password's place, that.
@@ -81,6 +84,40 @@ class LoginService:
             raise AuthenticationError(_UNABLE)
         _log.info("accounts.logged_in", user=username, address=address)
         return token
+
+    async def new_code(self, username: str) -> str:
+        """Return a code that logs a user in once.
+
+        Raises `UserNotFoundError`, `RefusedError` for somebody who is shut out, or known elsewhere.
+        """
+        account = await self._users.find_any(username)
+        if account is None:
+            raise UserNotFoundError
+        if not _may_log_in(account):
+            raise RefusedError(f"{username} cannot log in here.")
+        return await self._codes.new(username, now=utc_now())
+
+    async def log_in_by_code(self, code: str, *, address: str) -> str:
+        """Return a token of the user whom a code was made for. Raises `AuthenticationError`, `TooManyError`."""
+        self._take_try(address)
+        username = await self._codes.take(code, now=utc_now())
+        if username is None or not _may_log_in(await self._users.find_any(username)):
+            _log.info("accounts.login_refused", address=address)
+            raise AuthenticationError("The link was used before, or is too old: ask for another one.")
+        token = await self._login_token(username)
+        await self._users.trim_logins(username, most=_MOST_LOGINS)
+        _log.info("accounts.logged_in", user=username, address=address)
+        return token
+
+    async def log_in_by_token(self, token: str, *, address: str) -> str:
+        """Return a token that somebody was given, if it is good. Raises `AuthenticationError`, `TooManyError`."""
+        self._take_try(address)
+        await self._authenticator.authenticate(token)
+        return token
+
+    async def log_out(self, token: str) -> None:
+        """Make a token invalid that somebody has by logging in; one that they were given stays as it is."""
+        await self._users.remove_login(token_hash(token))
 
     async def set_password(self, username: str, password: str) -> None:
         """Give a user a password, for a superuser. Who is logged in with the former one is not any more.
@@ -150,21 +187,26 @@ class LoginService:
 
         Who sets a password stores it, and then takes the tokens away: it is seen here, or this one is among them.
         """
-        username, token, now = known.username, new_token(), utc_now()
+        username = known.username
+        token = await self._login_token(username)
+        present = await self._users.password_of(username)
+        if present is None or present.changed != known.changed:
+            await self._users.remove_token_hash(token_hash(token))
+            return None
+        await self._users.trim_logins(username, most=_MOST_LOGINS)
+        return token
+
+    async def _login_token(self, username: str) -> str:
+        token, now = new_token(), utc_now()
         await self._users.add_token(
             Token(
                 token_hash=token_hash(token),
                 username=username,
                 created=now,
                 purpose=Purpose.LOGIN,
-                expires_at=now + self._lifetime,
+                expires_at=now + self.lifetime,
             )
         )
-        present = await self._users.password_of(username)
-        if present is None or present.changed != known.changed:
-            await self._users.remove_token_hash(token_hash(token))
-            return None
-        await self._users.trim_logins(username, most=_MOST_LOGINS)
         return token
 
 

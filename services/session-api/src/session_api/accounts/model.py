@@ -97,6 +97,14 @@ class Grant:
     scopes: tuple[Scope, ...] | None = None
 
 
+class LoginCode(StoredDocument):
+    """A code that logs a user in once, known by its hash only."""
+
+    code_hash: str = Field(alias="_id")
+    username: str
+    expires_at: UtcDatetime
+
+
 class Password(StoredDocument):
     """What a password is known by: Argon2id, with its salt and parameters (RFC 9106)."""
 

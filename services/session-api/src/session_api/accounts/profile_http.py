@@ -79,6 +79,8 @@ class ProfileView(TypedDict):
     proposals: list[ProposalView]
     is_staff: bool
     is_superuser: bool
+    is_operator: bool
+    ingested_sites: list[str]
 
 
 @router.post(
@@ -113,6 +115,8 @@ async def get_profile(caller: Caller) -> Response:
             proposals=[ProposalView(id=each, title=each, current=True) for each in sorted(caller.proposals)],
             is_staff=caller.superuser,
             is_superuser=caller.superuser,
+            is_operator=caller.operates,
+            ingested_sites=sorted(caller.ingested_sites),
         )
     )
 

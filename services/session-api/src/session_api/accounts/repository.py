@@ -171,6 +171,11 @@ class AccountRepository:
         with self._known.forgotten():
             await self._tokens.delete({"_id": token_hash})
 
+    async def remove_login(self, token_hash: str) -> None:
+        """Make one token invalid, if somebody has it by logging in."""
+        with self._known.forgotten():
+            await self._tokens.delete({"_id": token_hash, "purpose": Purpose.LOGIN})
+
     async def _remove_credentials(self, username: str) -> None:
         await self._passwords.delete({"_id": username})
         await self.remove_token_hashes(username)

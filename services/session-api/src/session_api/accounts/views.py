@@ -29,6 +29,14 @@ class TokenView(TypedDict):
     token: str
 
 
+class LoginCodeView(TypedDict):
+    """A code that logs its user in once: `/#code=<code>` of this server, opened in a browser."""
+
+    username: str
+    code: str
+    lifetime_s: float
+
+
 def user_view(account: Account) -> UserView:
     """Return what an administrator sees of a user."""
     return UserView(

@@ -17,6 +17,7 @@ from session_api.feed.model import ClientGoneError, FeedClosedError
 from session_api.feed.server import FRAME
 from session_api.web.access import Access, access
 from session_api.web.authentication import LINK_HEADER
+from session_api.web.browser import token_in_handshake
 from session_api.web.dependencies import provided
 
 #: Time to hand the connection a close frame, in seconds; a client that does not read never takes it.
@@ -37,9 +38,9 @@ async def feed(websocket: WebSocket, admission: Annotated[FeedAdmission, provide
     channel = WebSocketChannel(websocket)
     try:
         headers = websocket.headers
-        await admission.converse(
-            channel, headers.get("authorization"), address=_address(websocket), link=headers.get(LINK_HEADER)
-        )
+        in_browser = token_in_handshake(headers)
+        authorization = headers.get("authorization") or (in_browser and f"Token {in_browser}")
+        await admission.converse(channel, authorization, address=_address(websocket), link=headers.get(LINK_HEADER))
     except FeedClosedError as closing:
         await channel.close(closing)
     except ClientGoneError:

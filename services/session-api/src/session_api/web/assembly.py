@@ -48,7 +48,6 @@ def build(
             routes=[
                 *http.process_routes(core.health(others), core.registry, observed_from=core.observed_from),
                 *http.router.routes,
-                *http.greeting.routes,
             ],
             services=[Paging(page_size=settings.page_size, max_page_size=settings.max_page_size)],
         ),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.errors import TransientError
 from session_api.web.access import Access, RouteRules, is_write, rules_for
+from session_api.web.browser import PAGE_HEADER, SAFE_METHODS, token_in_cookie
 from session_api.web.failures import AuthenticationError, ForbiddenError
 from session_api.web.replies import JsonReply, transient_reply, usage_reply
 from session_api.web.user import NOBODY, User
@@ -61,7 +62,9 @@ class Authentication:
         without_token = needed is Access.PUBLIC or (needed is Access.READER and link is not None)
         user: User | None = None
         try:
-            if needed is not Access.OWN_CHECK and (authorization is not None or not without_token):
+            if authorization is None and needed is not Access.OWN_CHECK:
+                user = await self._in_browser(headers, scope, may_be_nobody=without_token)
+            if user is None and needed is not Access.OWN_CHECK and (authorization is not None or not without_token):
                 user = await user_in_header(authorization, self._identities)
             if needed is not Access.OWN_CHECK and link is not None:
                 user = replace(user or NOBODY, link_hash=await self._open_link(link))
@@ -78,6 +81,24 @@ class Authentication:
             return
         scope["state"]["user"] = user
         await self._app(scope, receive, send)
+
+    async def _in_browser(self, headers: Headers, scope: Scope, *, may_be_nobody: bool) -> User | None:
+        """Return who is logged in in the browser that asks, None for nobody.
+
+        Raises `AuthenticationError` for a login that has ended, where somebody has to be known; `TransientError`.
+        """
+        changes = is_write(scope) or scope["method"] not in SAFE_METHODS
+        if may_be_nobody and changes and PAGE_HEADER not in headers:
+            return None  # as who is logged in nowhere
+        token = token_in_cookie(headers, changes=changes)
+        if token is None:
+            return None
+        try:
+            return await self._identities.authenticate(token)
+        except AuthenticationError:
+            if may_be_nobody:
+                return None
+            raise
 
 
 def _may_call(user: User | None, needed: Access) -> bool:

@@ -16,7 +16,6 @@ from datalab.platform.health import Health, health_routes
 from datalab.platform.observers import ObservedFrom
 from session_api.web.access import Access, access
 from session_api.web.bodies import ANY_ROUTE
-from session_api.web.photon_ranch import TEXT, TextReply, photon_ranch_router
 from session_api.web.replies import JsonReply
 
 router = APIRouter(prefix="/api", tags=["documents"], responses=ANY_ROUTE)
@@ -34,15 +33,6 @@ router.routes.append(Route("/api/openapi.json", openapi))
 @access(Access.PUBLIC)
 async def asyncapi() -> Response:
     return JsonReply(document())
-
-
-greeting = photon_ranch_router(tag="documents")
-
-
-@greeting.get("/", responses={200: TEXT}, summary="Be greeted")
-@access(Access.PUBLIC)
-async def greet() -> Response:
-    return TextReply("New photon ranch API")
 
 
 def process_routes(health: Health, registry: CollectorRegistry, *, observed_from: ObservedFrom) -> Sequence[BaseRoute]:

@@ -23,6 +23,11 @@ PIXEL_REGION = re.compile(r"(?:DATA|TRIM|CCD|BIAS|DET|AMP)SEC\d*")
 _REFERENCE_PIXEL = re.compile(r"CRPIX(?P<axis>[12])[A-Z]?")
 
 
+def is_of_coordinates(keyword: str) -> bool:
+    """Tell whether a card belongs to the world coordinates of an image."""
+    return _WCS_KEYWORD.fullmatch(keyword) is not None
+
+
 def wcs_cards(wcs: WCS) -> list[fits.Card]:
     """Return the cards of a WCS, with the CD matrix that most readers know best, and nothing but the WCS."""
     header = wcs.to_header(relax=True)  # with SIP

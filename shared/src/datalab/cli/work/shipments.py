@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -22,14 +21,12 @@ from datalab.cli.work.archive import fits_role, frame_name
 from datalab.cli.work.demonstration import DemoFailedError
 from datalab.cli.work.fits_folder import fits_files
 from datalab.events.object_keys import data_key
-from datalab.fits.science import science_hdu
+from datalab.fits.image import FitsImage
 from datalab.simulation.observatory import NightFile, NightPlan, SimulatedObservatory, play
 
 _SITE: Final = "demo"
 _NIGHT_EXPOSURES: Final = 12
 _LAS_CUMBRES_NAME: Final = re.compile(r"([a-z]{3})\w+-\w+-\d{8}-\d{4}-[a-z]\d\d")
-#: By the first bytes of a packed file; astropy unpacks only files on disk.
-_UNPACKERS: Final = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress}
 #: Relative distance of neighbouring float32 numbers.
 _FLOAT32_STEP: Final = 2.0**-23
 
@@ -162,9 +159,8 @@ def _site_of(name: str) -> str:
 
 
 def _science(content: bytes) -> tuple[fits.Header, Pixels]:
-    for magic, unpack in _UNPACKERS.items():
-        if content.startswith(magic):
-            content = unpack(content)
-    with fits.open(BytesIO(content)) as hdus:
-        hdu = hdus[science_hdu([hdu.header for hdu in hdus])]
-        return hdu.header.copy(), np.array(hdu.data)
+    with TemporaryDirectory(prefix="datalab-") as folder:
+        path = Path(folder) / "image.fits"
+        path.write_bytes(content)
+        with closing(FitsImage("image", path, work_dir=Path(folder))) as image:
+            return image.header, image.pixels()

@@ -19,6 +19,7 @@ from rich.table import Table
 from datalab.cli.connection import DATA_DIR, CommandError
 from datalab.cli.work.demonstration import DEMO_USER, DemoFailedError, Figures
 from datalab.cli.work.fits_folder import fits_files
+from datalab.client.rest import Datalab
 from datalab.errors import DatalabError
 from datalab.local.binaries import BinaryUnavailableError
 from datalab.local.interrupt import stopped_by_signal
@@ -45,7 +46,8 @@ def keep_running(data_dir: Path, *, runners: int, reach: Reach, demo: bool, data
         ) as system:
             if demo:
                 await _shown_demonstration(system, data, data_dir, say=view.note)
-            view.note(_where_to_look(system, data_dir))
+            link = f"{await _login_link(system)}   (logs you in, once)" if demo else f"{system.api_url}/"
+            view.note(_where_to_look(system, data_dir, console=link))
             await asyncio.Event().wait()
 
     with status_view() as view:
@@ -122,13 +124,19 @@ def _how_to_have(figures: Figures, data_dir: Path) -> Iterator[str]:
         yield f"the result     {_command(f'ops download {result.operation_id}', data_dir)}"
 
 
-def _where_to_look(system: System, data_dir: Path) -> str:
-    lines = [f"API            {system.api_url}/api/   (OpenAPI: {system.api_url}/api/openapi.json)"]
+async def _login_link(system: System) -> str:
+    async with Datalab(system.api_url, system.admin_token) as admin:
+        return await admin.login_link(DEMO_USER)
+
+
+def _where_to_look(system: System, data_dir: Path, *, console: str) -> str:
+    lines = [f"console        {console}"]
+    lines += [f"API            {system.api_url}/api/   (OpenAPI: {system.api_url}/api/openapi.json)"]
     if system.others_url:
         lines.append(f"for others     {system.others_url}/api/   (files at {system.addresses.s3_public_url})")
     lines += [
         f"feed           {system.api_url.replace('http', 'ws', 1)}/api/feed",
-        f"a user         {_command('users add NAME', data_dir)}",
+        f"a user         {_command('users add NAME', data_dir)}; {_command('users link NAME', data_dir)} for a browser",
         f"logs           {data_dir}/logs/",
         "stop           Ctrl-C",
     ]

@@ -1,0 +1,36 @@
+import { Link, Route, Router, Switch } from "wouter-preact";
+import { useHashLocation } from "wouter-preact/use-hash-location";
+import { connected } from "./feed/feed";
+import { logOut, me } from "./login";
+import { LoginScreen } from "./screens/LoginScreen";
+import { NightScreen } from "./screens/NightScreen";
+
+/** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
+export function Console() {
+  const somebody = me.value;
+  if (somebody === undefined) return <p class="waiting" role="status">Asking who you are …</p>;
+  if (somebody === null) return <LoginScreen />;
+  return (
+    <Router hook={useHashLocation}>
+      <header class="bar">
+        <a class="skip" href="#main">Skip to content</a>
+        <strong class="name">Datalab</strong>
+        <nav aria-label="Screens">
+          <Link href="/" class="here">Night</Link>
+        </nav>
+        <span class="grow" />
+        <span role="status" class={connected.value ? "live" : "live away"}>{connected.value ? "live" : "connecting …"}</span>
+        <span>{somebody.username}</span>
+        <button type="button" onClick={() => void logOut()}>Log out</button>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Switch>
+          <Route path="/" component={NightScreen} />
+          <Route>
+            <p>There is no such screen. <Link href="/">Go to the night.</Link></p>
+          </Route>
+        </Switch>
+      </main>
+    </Router>
+  );
+}

@@ -1,0 +1,1 @@
+"""The pages of the console, as `services/console` builds them."""
