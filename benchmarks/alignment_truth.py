@@ -16,8 +16,8 @@ from statistics import median
 
 import numpy as np
 
-from datalab.astro.mosaics.alignment import align_by_stars
 from datalab.astro.catalogues.star_selection import star_positions
+from datalab.astro.mosaics.alignment import align_by_stars
 from datalab.astro.mosaics.placement import AlignmentError, Frame
 from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, match_stars
 from datalab.astro.sky.wcs import PixelMapping, celestial_wcs

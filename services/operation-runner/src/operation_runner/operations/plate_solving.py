@@ -10,9 +10,9 @@ from typing import Annotated
 from astropy.table import Table
 from pydantic import Field
 
+from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.plate_solving import (
     CatalogueStars,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from astropy.table import Table
 
-from datalab.astro.headers.detector import Detector
 from datalab.astro.catalogues.star_selection import star_positions
+from datalab.astro.headers.detector import Detector
 from datalab.astro.mosaics.placement import Frame
 from datalab.astro.sky.star_matching import LEAST_COMMON_STARS
 from datalab.astro.sky.wcs import celestial_wcs

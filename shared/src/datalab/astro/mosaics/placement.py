@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from astropy.wcs import WCS
 
 from datalab.astro.sky.wcs import PixelMapping
 from datalab.astro.types import FloatArray
+
 
 class AlignmentError(ValueError):
     """An image cannot be put on the grid of another; the text says why, as the end of a sentence."""

@@ -243,7 +243,7 @@ def _false_alarms(
 
     As many of the pairs as determine the map prove nothing.
     """
-    determining = found.parameters / 2
+    determining = found.parameters // 2
     radii = [radius * unit for radius in _RADII_PX]
     expected = [math.inf]
     for radius in radii:
