@@ -22,7 +22,7 @@ from datalab.astro.mosaics.star_alignment import checked_by_stars, placed_by_sta
 from datalab.astro.pixels.combine import median_dtype
 from datalab.astro.sky.tangent_fit import fit_tangent_wcs
 from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec
-from datalab.astro.sky.wcs_header import with_wcs
+from datalab.astro.sky.wcs_header import resampled_header
 from datalab.astro.types import FloatArray, PixelRows, Pixels
 
 #: Images that are closer than this on the whole grid are left as they are: half of the accuracy asked for, and smaller
@@ -149,7 +149,7 @@ def aligned_header(header: fits.Header, image: Frame, reference: Frame, placemen
     If the reference has none, those of the image are kept: a TAN projection fitted to where its pixels are now.
     """
     if reference.wcs is not None:
-        changed = with_wcs(header, reference.wcs, placement.shape)
+        changed = resampled_header(header, reference.wcs, placement.shape)
         if "PIXSCALE" in changed:
             changed["PIXSCALE"] = pixel_scale_arcsec(reference.wcs)
         return changed
@@ -157,7 +157,7 @@ def aligned_header(header: fits.Header, image: Frame, reference: Frame, placemen
         return header
     x, y = _grid(placement.shape)
     sky = image.wcs.pixel_to_world(*placement.to_image(x, y)).icrs
-    return with_wcs(header, fit_tangent_wcs(x, y, sky.ra.deg, sky.dec.deg, placement.shape), placement.shape)
+    return resampled_header(header, fit_tangent_wcs(x, y, sky.ra.deg, sky.dec.deg, placement.shape), placement.shape)
 
 
 def _placement(
