@@ -38,14 +38,18 @@ Method = Literal["stars", "wcs"]
 
 
 class Alignment(Operation):
-    """Pixels of the grid that an image does not cover are blank (NaN). The light of each star is conserved."""
+    """Pixels of the grid that an image does not cover are blank (NaN). The light of each star is conserved.
+
+    Images may be turned, mirrored, binned, of another scale, of pixels that are not square, and distorted. By whichever
+    method, stars and world coordinates are compared, and what is in doubt is noted.
+    """
 
     name = "Alignment"
     description = (
-        "The alignment operation shifts, rotates and scales images so that each star lies on the same pixel as in the "
-        "reference image. Images that are aligned already stay as they are."
+        "The alignment operation shifts, rotates, scales and, where needed, mirrors and straightens images so that "
+        "each star lies on the same pixel as in the reference image. Images that are aligned already stay as they are."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -86,8 +90,7 @@ class Reference:
 
     @classmethod
     def of(cls, image: Image, *, method: Method) -> Reference:
-        """Look at an image the way the method needs."""
-        return cls(image, frame_of(image, with_stars=method == "stars"), method)
+        return cls(image, frame_of(image), method)
 
 
 def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
@@ -95,7 +98,7 @@ def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
     if image is reference.image:
         frame, placement = reference.frame, unmoved(image.shape)
     else:
-        frame = frame_of(image, with_stars=reference.method == "stars")
+        frame = frame_of(image)
         placement = found_placement(image, frame, reference)
     pixels = aligned_pixels(image, placement)
     if placement.to_image is not None and not np.isfinite(pixels).any():
@@ -112,6 +115,7 @@ def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
         ),
         inputs=[image, reference.image],
         catalogue=None if catalogue is None else aligned_catalogue(catalogue, placement),
+        notes=placement.notes,
     )
 
 
@@ -122,9 +126,18 @@ def found_placement(image: Image, frame: Frame, reference: Reference) -> Placeme
             return align_by_wcs(frame, reference.frame)
         return align_by_stars(frame, reference.frame)
     except AlignmentError as error:
-        have_wcs = frame.wcs is not None and reference.frame.wcs is not None
-        advice = ' Their headers have world coordinates: the method "wcs" uses those.' if have_wcs else ""
+        advice = f" {about_wcs(frame, reference.frame)}" if reference.method == "stars" else ""
         raise UsageError(
-            f"{image.basename} cannot be aligned to {reference.image.basename}: {error}."
-            f"{advice if reference.method == 'stars' else ''}"
+            f"{image.basename} cannot be aligned to {reference.image.basename}: {error}.{advice}".rstrip()
         ) from None
+
+
+def about_wcs(frame: Frame, reference: Frame) -> str:
+    """Return whether world coordinates help where stars do not, as a sentence; nothing if there are none."""
+    if frame.wcs is None or reference.wcs is None:
+        return ""
+    try:
+        align_by_wcs(frame, reference)
+    except AlignmentError as error:
+        return f'Nor does the method "wcs" help: {error}.'
+    return 'Their headers have world coordinates: the method "wcs" uses those.'

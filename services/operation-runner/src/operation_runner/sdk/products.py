@@ -35,6 +35,7 @@ class ImageProduct:
     inputs: Sequence[Image] | None = None
     catalogue: Table | None = None
     extensions: Mapping[str, Pixels] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class PictureProduct:
     planes: Mapping[str, Pixels]
     header: fits.Header
     comment: str
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

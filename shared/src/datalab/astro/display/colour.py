@@ -40,8 +40,8 @@ class ColourLayer:
 def display_limits(pixels: Pixels, *, black: float | None, white: float | None) -> tuple[float, float]:
     """Return black and white for an image: as given, else the automatic ones, and never the other way round.
 
-    Equal limits are moved apart by one each way, as users of the archive know it; but upwards only if they are automatic
-    or the image is the same everywhere: what does not stand out is dark.
+    Equal limits are moved apart by one each way, as users of the archive know it; but upwards only if they are
+    automatic, or the image is the same everywhere: what does not stand out is dark.
     """
     if black is None or white is None:
         automatic = auto_stretch(pixels)
