@@ -58,9 +58,13 @@ def display_limits(pixels: Pixels, *, black: float | None, white: float | None) 
 
 def shows_nothing(pixels: Pixels) -> bool:
     """Tell whether an image has no values, or the same everywhere."""
-    values = (part[np.isfinite(part)] for part in (pixels[a:b] for a, b in bands(pixels.shape[0], _BAND_ROWS)))
-    extremes = [(part.min(), part.max()) for part in values if part.size]
-    return not extremes or min(low for low, _ in extremes) == max(high for _, high in extremes)
+    known: set[float] = set()
+    for start, stop in bands(pixels.shape[0], _BAND_ROWS):
+        values = pixels[start:stop][np.isfinite(pixels[start:stop])]
+        known |= {float(values.min()), float(values.max())} if values.size else set()
+        if len(known) > 1:
+            return False
+    return True
 
 
 def _margin(level: float) -> float:

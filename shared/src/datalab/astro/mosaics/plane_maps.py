@@ -52,9 +52,8 @@ class PlaneMap:
     def __call__(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the new coordinates, of the common shape of `x` and `y`."""
         u, v = self._normalised(x, y)
-        if self.order == 1:
-            new_x, new_y = self._evaluated(u, v)
-            return new_x, new_y
+        if self.order == 1 or bool(np.all((np.abs(u) <= 1.0) & (np.abs(v) <= 1.0))):
+            return self._evaluated(u, v)
         in_u, in_v = np.clip(u, -1.0, 1.0), np.clip(v, -1.0, 1.0)
         (x_u, y_u), (x_v, y_v) = self._slopes(in_u, in_v)
         new_x, new_y = self._evaluated(in_u, in_v)

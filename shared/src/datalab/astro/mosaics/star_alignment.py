@@ -127,17 +127,18 @@ def checked_by_stars(image: Frame, reference: Frame) -> tuple[str, ...]:
         return ()
     if min(len(image.stars), len(reference.stars)) < LEAST_COMMON_STARS:
         return ("There are not enough stars to check the world coordinates with.",)
-    fit = _fit_along_wcs(image, reference, base, [])
-    if fit is not None:
-        apart_px = _largest_move_px(fit, image, reference, base)
+    fit, found_along = _fit_along_wcs(image, reference, base, []), base
+    if fit is None:
+        lists = _lists(image, reference, _PIXELS)
+        fit, found_along = searched_fit(lists, QUICK + BINNED_ONE_WAY, scale_range=UNKNOWN_SCALES)[0], _PIXELS
+    if fit is not None and (found_along.is_wcs or fit.false_alarms <= _AGAINST_WCS_FALSE_ALARMS):
+        apart_px = _apart_px(_along(fit, found_along), base.to_image, image, reference)
         if apart_px > max(WRONG_PX, _SURELY_APART * fit.uncertain_px):
-            raise AlignmentError(
-                f"the world coordinates (WCS) do not agree with the stars, which lie up to {apart_px:.1f} pixels "
-                f"elsewhere"
-            )
-        return (
-            (f"World coordinates and stars are up to {apart_px:.1f} pixels apart.",) if apart_px > AGREEING_PX else ()
-        )
+            elsewhere = f"which lie up to {apart_px:.1f} pixels elsewhere" if math.isfinite(apart_px) else "not at all"
+            raise AlignmentError(f"the world coordinates (WCS) do not agree with the stars, {elsewhere}")
+        if apart_px > AGREEING_PX:
+            return (f"World coordinates and stars are up to {apart_px:.1f} pixels apart.",)
+        return ()
     of_both = _within(image, reference, base)
     if min(map(len, of_both)) >= _ENOUGH_TO_CONTRADICT:
         raise AlignmentError(
@@ -245,8 +246,7 @@ def _beside_fixed_pattern(image: Frame, reference: Frame, fit: StarFit, base: _B
 
 
 def _found(image: Frame, reference: Frame, fit: StarFit, base: _Base, *, fixed: int = 0) -> FoundPlace:
-    def to_image(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return base.to_image(*fit.to_image(x, y))
+    to_image = _along(fit, base)
 
     def to_reference(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         return fit.to_image.inverse(*base.from_image(x, y))
@@ -299,11 +299,13 @@ def _apart_px(one: PixelMapping, other: PixelMapping, image: Frame, reference: F
     return float(apart.max()) if apart.size and np.isfinite(apart).all() else math.inf
 
 
-def _largest_move_px(fit: StarFit, image: Frame, reference: Frame, base: _Base) -> float:
+def _along(fit: StarFit, base: _Base) -> PixelMapping:
+    """Return the mapping of a fit from the pixels of the reference to those of the image."""
+
     def to_image(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         return base.to_image(*fit.to_image(x, y))
 
-    return _apart_px(to_image, base.to_image, image, reference)
+    return to_image
 
 
 def _why_not(image: Frame, reference: Frame, doubtful: list[StarFit]) -> str:

@@ -29,6 +29,8 @@ _LEAST_STARS = {0: 4, 1: 5, 2: 12, 3: 20}
 _BY_CHANCE = 1e-4
 #: Or if it fits so many times as many, and no worse.
 _MANY_MORE = 1.15
+#: Distances of stars strewn at random are 0.7 of the tolerance (rms); those of a fit that is right are far smaller.
+_STREWN = 0.62
 _CLIP_SIGMA = 4.0
 _CLIP_PASSES = 4
 #: Least standard deviation (pixels) assumed when outliers are clipped: exact copies lose no star.
@@ -108,6 +110,8 @@ def grown_fit(lists: StarLists, guess: PlaneMap, *, tests: float, expected: Plan
         if fitted is None:
             break
         found, within = fitted[0], TOLERANCE_PX * unit
+        if order == 1 and _rms(lists, *fitted) > _STREWN * TOLERANCE_PX * unit:
+            return None
     pairs = _pairs(found, lists, tree, TOLERANCE_PX * unit)
     simplest = _simplest(lists, pairs, unit=unit, mirrored=mirrored, expected=expected)
     if simplest is None:
