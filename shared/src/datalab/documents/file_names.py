@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import Enum, StrEnum
 from functools import lru_cache
 from urllib.parse import quote
@@ -329,6 +329,6 @@ def _fits_compression(name: str, rest: str | None) -> str:
 
 def _day(name: str, digits: str) -> date:
     try:
-        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - a calendar day has no time zone
+        return date.fromisoformat(digits)
     except ValueError:
         raise UsageError(f"the file name {shown(name)} has the date {digits}, which is not a day (YYYYMMDD)") from None

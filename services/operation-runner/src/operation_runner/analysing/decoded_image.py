@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import shutil
 from functools import cached_property
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 
 from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
+from datalab.astro.display.tiles import Coding, coding_of, halved
 from datalab.astro.headers.cards import HeaderValue, header_cards, readable
 from datalab.astro.pixels.geometry import bands
+from datalab.astro.pixels.noise import array_noise
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
@@ -42,6 +45,8 @@ class DecodedImage:
         self.sha256 = file.sha256
         self.path = path
         self.pixels: Pixels = np.load(folder / _PIXELS, mmap_mode="r")
+        self._folder = folder
+        self._levels: list[Pixels] = [self.pixels]
         self._resized: NDArray[np.floating] | None = None
         self._header: fits.Header
         self._catalogue: Table | UsageError | None
@@ -87,6 +92,31 @@ class DecodedImage:
     def wcs(self) -> WCS | None:
         """Return the celestial coordinates, or None."""
         return self._wcs
+
+    def level(self, number: int) -> Pixels:
+        """Return the image in half the size so many times; it is kept on disk, and mapped."""
+        while len(self._levels) <= number:
+            self._levels.append(self._half_of(self._levels[-1], len(self._levels)))
+        return self._levels[number]
+
+    def coding(self) -> Coding:
+        """Return how values become codes of tiles."""
+        return self._coding
+
+    def _half_of(self, larger: Pixels, number: int) -> Pixels:
+        path = self._folder / f"level-{number}.npy"
+        if not path.exists():
+            made = path.with_suffix(f".{os.getpid()}.part")  # of two processes that make it, the last one wins
+            with made.open("wb") as out:
+                npy.write_array(out, halved(larger), allow_pickle=False)
+            made.replace(path)
+        half: Pixels = np.load(path, mmap_mode="r")
+        return half
+
+    @cached_property
+    def _coding(self) -> Coding:
+        middle = float(np.median(self._sample)) if self._sample.size else 0.0
+        return coding_of(self.pixels, noise=array_noise(self.pixels), middle=middle)
 
     def sample(self) -> FloatArray:
         """Return about 2000 values, sorted. Raises `UsageError` if no pixel is defined."""

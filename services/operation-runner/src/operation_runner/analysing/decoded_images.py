@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -61,8 +62,7 @@ class DecodedImages:
                 try:
                     yield folder
                 finally:
-                    if not entry.size_bytes:
-                        entry.size_bytes = _made(folder)
+                    entry.size_bytes = _made(folder) if not entry.size_bytes else _size(folder)  # levels are added
         finally:
             entry.pins -= 1
             if not entry.pins and not entry.size_bytes:
@@ -87,4 +87,8 @@ def partial(folder: Path) -> Path:
 def _made(folder: Path) -> int:
     """Return the size of what was made, 0 if that was interrupted, whose remains go."""
     shutil.rmtree(partial(folder), ignore_errors=True)
-    return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
+    return _size(folder)
+
+
+def _size(folder: Path) -> int:
+    return sum(entry.stat().st_size for entry in os.scandir(folder)) if folder.exists() else 0

@@ -93,6 +93,9 @@ class Analyses:
                 file=request.file,
                 path=paths[request.file.source, request.file.basename],
             )
+            if action.shown:
+                part = await self._analyst.cut_whole(job, within_s=end - loop.time())
+                return AnalysisResult(body=part.body, media_type=part.media_type)
             return AnalysisResult(body=await self._analyst.analyse(job, within_s=end - loop.time()))
 
     async def start(self) -> None:

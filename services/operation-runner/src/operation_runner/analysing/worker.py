@@ -18,7 +18,7 @@ from datalab.processes.worker import Parent
 from operation_runner.analysing.decoded_image import DecodedImage, decode
 from operation_runner.analysing.model import BytesWanted, PartJob, Question
 from operation_runner.offers.loaded import analyses_of
-from operation_runner.sdk.analysis import Analysis, Cutting, Part, Rendering
+from operation_runner.sdk.analysis import Analysis, Cutting, Part, Rendering, Showing
 
 #: Images kept open; each costs its header and catalogue and what was shown of it last (16 MB at most); the pixels stay
 #: on disk.
@@ -59,6 +59,8 @@ def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, Deco
         return b"{}"
     if isinstance(action, Cutting):
         return action.cut(image, parameters)
+    if isinstance(action, Showing):
+        return action.show(image, parameters)
     return orjson.dumps(action.analyse(image, parameters), default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
 
 

@@ -24,11 +24,15 @@ class RenderingKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedAction:
-    """An analysis action; `rendering` if its result is a file, `in_parts` if it needs only a part of the image."""
+    """An analysis action; `rendering` if its result is a file that is kept, `in_parts` if it needs a part of the image.
+
+    One that is `shown` needs the whole image, and answers with bytes.
+    """
 
     name: str
     rendering: RenderingKind | None = None
     in_parts: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

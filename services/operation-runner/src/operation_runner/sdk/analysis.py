@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from datalab.astro.display.resizing import DisplayScale
+    from datalab.astro.display.tiles import Coding
     from datalab.astro.headers.cards import HeaderValue
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "ImageInParts",
     "Part",
     "Rendering",
+    "Showing",
     "UsageError",
 ]
 
@@ -140,6 +142,14 @@ class AnalysedImage(Protocol):
         """
         ...
 
+    def level(self, number: int) -> NDArray[Any]:
+        """Return the image in half the size so many times: see `datalab.astro.display.tiles`. Not to be written to."""
+        ...
+
+    def coding(self) -> Coding:
+        """Return how values of the image become codes of tiles."""
+        ...
+
     def sample(self) -> NDArray[np.float64]:
         """Return about 2000 values, sorted, none undefined: see `datalab.astro.display.stretch.sample`.
 
@@ -199,10 +209,22 @@ class Rendering(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a `Cutting` answers: a file, and what it is."""
+    """What a `Cutting` or `Showing` answers: a file, and what it is."""
 
     body: bytes
     media_type: str
+
+
+class Showing(Analysis):
+    """An action that needs the whole image; the answer is a file, and nothing is stored."""
+
+    @abstractmethod
+    def show(self, image: AnalysedImage, parameters: Any) -> Part:
+        """Return what is answered. Raises `UsageError` with a text for the user when the data cannot work."""
+
+    def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
+        """Not to be called: what is answered is a file."""
+        raise NotImplementedError
 
 
 class Cutting(Analysis):

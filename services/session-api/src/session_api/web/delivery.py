@@ -40,7 +40,7 @@ async def delivered(request: Request, reply: Response, *, tag: str | None = None
     reply.headers["ETag"] = tag = f'W/"{named}"'
     # Each user keeps his own, and asks whether it is still right.
     reply.headers["Cache-Control"] = "private, no-cache"
-    reply.headers["Vary"] = "Authorization, Accept-Encoding, X-Session-Link"
+    reply.headers["Vary"] = "Authorization, Cookie, Accept-Encoding, X-Session-Link"
     if _has(request, tag):
         kept = {name: reply.headers[name] for name in ("ETag", "Cache-Control", "Vary")}
         return Response(status_code=304, headers=kept)
