@@ -129,6 +129,28 @@ def test_world_coordinates_are_suggested_where_stars_fail(tmp_path):
         run(Alignment(), {"input_files": [frame(tmp_path, 0), blank]}, work_dir=tmp_path / "work")
 
 
+def test_a_binned_image_with_the_world_coordinates_of_the_unbinned_one_is_aligned_by_its_stars(tmp_path):
+    """It was refused, with the advice to believe these world coordinates."""
+    seen = VIEWS[1]
+    binned = star_frames.pixels(FIELD, seen, SHAPE, seed=1).reshape(120, 2, 130, 2).sum(axis=(1, 3))
+    path = star_frames.write(tmp_path / "binned.fits", binned, wcs=star_frames.sky_wcs(seen))
+    made = run(Alignment(), {"input_files": [frame(tmp_path, 0), path]}, work_dir=tmp_path / "work")
+    data, _, comment = opened(made.fits(1))
+    assert brightest_are_at(data, VIEWS[0])
+    assert comment.startswith("Datalab Alignment of binned to 0, known from ")
+    with pytest.raises(UsageError, match="do not agree with the stars"):
+        run(Alignment(), {"input_files": [tmp_path / "0.fits", path], "method": "wcs"}, work_dir=tmp_path / "wcs")
+
+
+def test_world_coordinates_that_do_not_help_are_not_advised(tmp_path):
+    other = Field.random(seed=77, side=260, stars_per_side2=60)
+    path = star_frames.write(
+        tmp_path / "other.fits", star_frames.pixels(other, VIEWS[0], SHAPE, seed=5), wcs=star_frames.sky_wcs(VIEWS[0])
+    )
+    with pytest.raises(UsageError, match=r'agree.*\. Nor does the method "wcs" help: the world coordinates'):
+        run(Alignment(), {"input_files": [frame(tmp_path, 0), path]}, work_dir=tmp_path / "work")
+
+
 def test_the_wizard_offers_what_can_be_chosen():
     described = Alignment.wizard()["inputs"]
     assert list(described) == ["input_files", "reference_file", "method"]

@@ -20,7 +20,7 @@ from operation_runner.sdk.analysis import AnalysisParameters, Cutting, ImageInPa
 
 #: A cutout is looked at as a whole; whoever wants more of an image downloads it.
 _LONGEST_SIDE_PX = 2048
-_VERSION = "1"
+_VERSION = "2"
 #: As that of pictures of whole images.
 _QUALITY = 95
 
