@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 
 from datalab.events.operations import InputSource
 from operation_runner.inputs.image_stack import FitsInputs
+from operation_runner.inputs.notes import InputNotes
 from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import Progress, UsageError
 from operation_runner.sdk.jobs import LocalData, LocalProduct
@@ -57,7 +58,8 @@ def run(operation, parameters, *, work_dir, processes=1, stars=None):
     files = [input_file(path) for path in paths.values()]
     checked = type(operation).Parameters.model_validate(as_json)
     the_job = job(operation.name, checked.model_dump(mode="json"), work_dir=work_dir, files=files)
-    writer = ProductWriter(operation=operation, job=the_job)
+    noted = InputNotes()
+    writer = ProductWriter(operation=operation, job=the_job, input_notes=noted.of)
     products, reports = [], []
     with FitsInputs(
         {(InputSource.ARCHIVE, name): path for name, path in paths.items()},
@@ -65,6 +67,7 @@ def run(operation, parameters, *, work_dir, processes=1, stars=None):
         processes=processes,
         write=writer.write,
         stars=stars or _no_stars,
+        noted=noted,
     ) as inputs:
         progress = Progress(lambda fraction, message: reports.append((fraction, message)))
         data = writer.collect(operation.compute(inputs, checked, progress), deliver=products.append)

@@ -244,7 +244,7 @@ def full_frame():
         header_terms=("EXPTIME=30", "NU\0L=x", "OBJECT=m31"),
         header_source="text",
         header_role="txt_00",
-        problems=("card 7 cannot be read",),
+        notes=("card 7 cannot be read",),
         footprint=((10.0, 41.0), (11.0, 41.0), (11.0, 42.0), (10.0, 42.0)),
         created=BEGINNING,
         modified=BEGINNING,

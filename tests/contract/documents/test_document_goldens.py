@@ -143,6 +143,16 @@ def test_a_frame_with_its_header_in_it_keeps_what_lists_show():
     assert "header" not in frame.stored()
 
 
+@pytest.mark.parametrize("name", ["frame.former", "frame.with_problems"])
+def test_a_frame_from_before_it_had_notes_has_its_problems_as_notes(name):
+    stored = json_util.loads((DATA / f"documents/{name}.json").read_text(encoding="utf-8"), json_options=READ)
+    frame = FrameDocument.read(stored)
+    assert frame.notes == ("card 7 cannot be read",)
+    # A change of the frame sets `notes` beside what is stored already: these count from then on.
+    assert FrameDocument.read({**stored, "notes": []}).notes == ()
+    assert "problems" not in frame.stored()
+
+
 def test_a_session_from_before_it_could_be_shared_is_shared_with_nobody():
     stored = json_util.loads((DATA / "documents/session.former.json").read_text(encoding="utf-8"), json_options=READ)
     session = Session.read(stored)

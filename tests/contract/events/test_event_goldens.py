@@ -40,6 +40,7 @@ OUTPUT = operations.OutputFile(
     filter_name="rp",
     observation_date=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
     target_name="M 15",
+    notes=("fits_1: EXPTIME: 'long' is not a finite number: left out",),
 )
 FRAME = {
     "frame_id": 12,

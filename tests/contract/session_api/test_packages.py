@@ -8,11 +8,11 @@ import pytest
 from datalab.platform.objects.links import Links
 from datalab.platform.settings import S3Settings
 from session_api.archive.images import ImageService
-from session_api.archive.rows import row_of
+from session_api.archive.rows import notes_of, row_of
 from session_api.archive.service import FoundFrame
 from session_api.archive.views import FramePresenter
 from session_api.web.user import User
-from support.goldens import check_golden
+from support.goldens import DATA, check_golden
 from support.stored_documents import BEGINNING, bare_frame, full_frame
 
 #: Signed at one moment, so that links are always the same.
@@ -45,3 +45,10 @@ def test_an_image_package(name, update_goldens):
 def test_a_frame(name, update_goldens):
     view = FramePresenter(links=LINKS).frame(FoundFrame(row_of(picture_of(FRAMES[name])), [3]), with_thumbnails=True)
     check_golden(f"archive/frame.{name}.json", json.loads(json.dumps(view)), update=update_goldens)
+
+
+def test_frames_from_before_they_had_notes_show_their_problems_as_notes():
+    row = json.loads((DATA / "documents/frame.with_problems.json").read_text(encoding="utf-8"))
+    assert notes_of(row) == ["card 7 cannot be read"]
+    assert notes_of({**row, "notes": []}) == []
+    assert notes_of({}) == ()

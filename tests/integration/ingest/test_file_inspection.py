@@ -53,7 +53,7 @@ def test_the_header_of_the_science_image_describes_the_exposure(inspect, data, c
     ras, decs = zip(*header.footprint, strict=True)
     assert np.ptp(decs) == pytest.approx(32 * 2e-4, rel=1e-3)
     assert np.mean(ras) == pytest.approx(202.47, abs=1e-3)
-    assert header.problems == ()
+    assert header.notes == ()
 
 
 def test_a_packed_image_shows_its_own_header_not_that_of_its_table(inspect):
@@ -78,14 +78,14 @@ def test_a_header_text_says_the_same_as_the_image(inspect):
 def test_one_bad_card_costs_nothing_but_itself(inspect):
     header = inspect(header_text(EXPTIME="long"), Content.HEADER_TEXT).header
     assert (header.observation.exposure_time_s, header.observation.filter_name) == (None, "rp")
-    assert any("EXPTIME" in problem for problem in header.problems)
+    assert any("EXPTIME" in note for note in header.notes)
 
 
 def test_a_missing_fill_is_remarked_and_trailing_junk_too(inspect):
     whole = plain_fits()
-    assert inspect(whole[:-100]).header.problems == ("the last block of HDU 0 is not filled up",)
-    assert inspect(whole + b"junk").header.problems == ("what follows HDU 0 is not FITS",)
-    assert inspect(whole + bytes(2880)).header.problems == ()
+    assert inspect(whole[:-100]).header.notes == ("the last block of HDU 0 is not filled up",)
+    assert inspect(whole + b"junk").header.notes == ("what follows HDU 0 is not FITS",)
+    assert inspect(whole + bytes(2880)).header.notes == ()
 
 
 def cut(data, fraction):
@@ -194,7 +194,7 @@ def test_a_public_date_nobody_can_read_is_noted_as_one_that_was_stated(inspect, 
     header = inspect(make(L1PUBDAT=said), kind).header
     assert header.states_public_date
     assert header.observation.public_date is None
-    assert [problem.partition(":")[0] for problem in header.problems] == ["L1PUBDAT"]
+    assert [note.partition(":")[0] for note in header.notes] == ["L1PUBDAT"]
 
 
 @pytest.mark.parametrize("card", ["L1PUBDAT= '2099-01-01", "L1PUBDAT  2099-01-01", "L1PUBDAT=", "l1pubdat= 'x'"])

@@ -42,7 +42,7 @@ async def test_a_shuffled_night(settings_environment, tmp_path):
         for base, exposure in exposures.items():
             frame = await observatory.frame(base, files=3)
             header = exposure.header
-            assert (frame["header_source"], frame["problems"]) == ("text", [])
+            assert (frame["header_source"], frame["notes"]) == ("text", [])
             assert frame["exposure_time_s"] == header["EXPTIME"]
             assert frame["filter_name"] == header["FILTER"]
             assert frame["observation_date"].isoformat(timespec="milliseconds")[:23] == header["DATE-OBS"]

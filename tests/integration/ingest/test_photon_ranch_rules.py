@@ -84,7 +84,7 @@ def test_a_number_that_is_none_is_left_out_noted_and_kept_as_text(frame_of, valu
     frame = frame_of(("EX00.txt", card + text))
     assert frame.airmass is None
     assert term_of("AIRMASS", value) in frame.header_terms
-    assert any("AIRMASS" in problem for problem in frame.problems)
+    assert any("AIRMASS" in note for note in frame.notes)
     assert frame.filter_name == "rp"
 
 

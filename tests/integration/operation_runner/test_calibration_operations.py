@@ -212,8 +212,8 @@ def test_a_normalised_flat_is_used_as_it_is(bench):
     ("masters", "said"),
     [
         ({}, "Operation Calibration requires a bias, a dark or a flat frame."),
-        ({"bias_file": ("wide", {})}, "The bias wide has 6 x 4 pixels, image has 5 x 4"),
-        ({"bias_file": ("binned", {"CCDXBIN": 2})}, "The bias binned is binned 2 x 1, image 1 x 1"),
+        ({"bias_file": ("wide", {"EXPTIME": 0.0})}, "The bias wide has 6 x 4 pixels, image has 5 x 4"),
+        ({"bias_file": ("binned", {"CCDXBIN": 2, "EXPTIME": 0.0})}, "The bias binned is binned 2 x 1, image 1 x 1"),
         (
             {"flat_file": ("blue", {"FILTER": "B", "ZEROCOR": "x"})},
             "The flat blue was taken in the filter B, image in rp",
@@ -256,7 +256,8 @@ def test_nothing_is_corrected_twice(bench):
     ],
 )
 def test_frames_that_are_not_alike_are_refused_in_words(bench, kind, second, more, said):
-    files = [bench("one", 1000.0), bench("two", 1000.0, **second)]
+    exposed = {"EXPTIME": 0.0} if kind == "bias" else {}
+    files = [bench("one", 1000.0, **exposed), bench("two", 1000.0, **exposed | second)]
     given = {field: [bench.bias] for field in more}
     with pytest.raises(UsageError, match=said):
         run(MasterFrame(), {"input_files": files, "kind": kind} | given, work_dir=bench.folder / "w")

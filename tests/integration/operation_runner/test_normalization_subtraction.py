@@ -68,13 +68,22 @@ def test_a_product_names_only_the_inputs_it_was_made_of(tmp_path):
 
 @pytest.mark.parametrize(
     ("pixels", "said"),
-    [(np.zeros((4, 5), "f4"), "its median is 0"), (np.full((4, 5), np.nan, "f4"), "it has no defined pixel")],
+    [
+        (np.zeros((4, 5), "f4"), "its median is 0"),
+        (np.full((4, 5), np.nan, "f4"), "it has no defined pixel"),
+        (np.full((4, 5), -200, "f4"), "its median is -200, which would turn its signs"),
+    ],
 )
 def test_what_cannot_be_normalized_is_named(tmp_path, pixels, said):
-    good = write_fits(tmp_path / "good.fits", np.ones((4, 5), "f4"))
     bad = write_fits(tmp_path / "bad.fits", pixels)
     with pytest.raises(UsageError, match=f"bad cannot be normalized: {said}"):
-        run(Normalization(), {"input_files": [good, bad]}, work_dir=tmp_path / "work")
+        run(Normalization(), {"input_files": [bad]}, work_dir=tmp_path / "work")
+
+
+def test_a_scale_that_is_chance_is_noted(tmp_path):
+    path = write_fits(tmp_path / "sky.fits", np.random.default_rng(1).normal(0.2, 5.0, (40, 50)).astype("f4") + 0.5)
+    (product,) = run(Normalization(), {"input_files": [path]}, work_dir=tmp_path / "work").products
+    assert "is less than the noise of a pixel" in product.notes[0]
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -173,7 +173,8 @@ def test_every_image_has_files_of_its_own(tmp_path):
 def test_data_becomes_strict_json(tmp_path):
     content = {"mean": np.float32(1.5), "counts": np.arange(3), "none": np.nan, "far": [np.inf, (1, -np.inf)], 3: True}
     _, (data,) = collected(tmp_path, DataProduct(content=content))
-    assert data.content == {"mean": 1.5, "counts": [0, 1, 2], "none": None, "far": [None, [1, None]], "3": True}
+    expected = {"mean": 1.5, "counts": [0, 1, 2], "none": None, "far": [None, [1, None]], "3": True}
+    assert data.content == expected | {"notes": []}
     json.dumps(data.content, allow_nan=False)
     with pytest.raises(TypeError):
         collected(tmp_path, DataProduct(content={"path": Path()}))

@@ -96,7 +96,7 @@ def list_(  # noqa: PLR0917 - typer calls it by name
 
 @app.command()
 def show(frame: Word, as_json: JsonOption = False) -> None:
-    """Show a frame: what is known of it, and its files."""
+    """Show a frame: what is known of it, what of its header was left out or mended, and its files."""
     found = _one(frame)
     if as_json:
         print_json(found)
@@ -106,6 +106,7 @@ def show(frame: Word, as_json: JsonOption = False) -> None:
         for name, value in found.items()
         if name.islower() and isinstance(value, (str, int, float)) and value not in {"", None} and name != "url"
     ]
+    rows += [("note", text) for text in found.get("notes", ())]
     rows += [("file", _file_text(version)) for version in found["version_set"]]
     print_table(rows)
 

@@ -52,6 +52,7 @@ def _output_lines(operation: JsonObject) -> Iterator[str]:
         made_of = f"  of {printable(shortened(file['inputs'], most=3))}" if file.get("inputs") else ""
         about = printable(f"  {', '.join(known)}") if known else ""
         yield f"  @{operation['id']}.{number}  {stem}.{'fits' if file['type'] == 'fits' else 'tif'}{about}{made_of}"
+        yield from (printable(f"      note  {text}") for text in file.get("notes", ()))
     for item in output.get("output_data") or []:
         yield f"  data  {data_stem(operation)}.json: {printable(_gist(item))}"
     yield f"save them: datalab ops download {operation['id']}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, computed_field, field_serializer, model_validator
+from pydantic import AliasChoices, Field, JsonValue, computed_field, field_serializer, model_validator
 
 from datalab.documents.document import ASCENDING, DESCENDING, ON_SPHERE, Document, Index, StoredDocument
 from datalab.documents.frame_header import storable
@@ -190,7 +190,7 @@ class FrameDocument(StoredDocument, Observation):
     is what follows from all of them. At `expires_at` the frame goes; with a `removal` it is going.
     `header_id` names the header (see `frame_header`), of which `cards` are the `KEPT_KEYWORDS` and `header_terms` what
     it is searched by. `header` is the whole of it in frames as they were stored until 2026-11, which ingest changes one
-    by one.
+    by one. `notes` are what of the file was left out or mended, and why.
     """
 
     basename: str = Field(alias="_id")
@@ -205,7 +205,8 @@ class FrameDocument(StoredDocument, Observation):
     header_terms: tuple[str, ...] = ()
     header_source: HeaderSource | None = None
     header_role: str | None = None
-    problems: tuple[str, ...] = ()
+    #: Frames as they were stored until 2026-11 have them as `problems`.
+    notes: tuple[str, ...] = Field((), validation_alias=AliasChoices("notes", "problems"))
     public_dates: dict[str, UtcDatetime | None] = Field(default_factory=dict)
     footprint: tuple[tuple[float, float], ...] | None = None
     preview: PreviewState | None = None

@@ -78,6 +78,7 @@ class OutputFile(WireModel):
     observation_date: UtcDatetime | None = None
     target_name: str | None = None
     is_exposure: bool = True
+    notes: tuple[str, ...] = Field((), description="what was left out, mended or doubtful, also of the input files")
 
 
 class LinkedFile(WireModel):

@@ -100,7 +100,7 @@ class FitsImage:
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
         hdus = self._used(read_layout(self._path)) if self._hdus is None else self._hdus
-        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.problems)
+        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.notes)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""

@@ -62,7 +62,7 @@ class _Hdu:
         cards = [(card[:8].rstrip(), card) for card in _split(text)]
         storage = {keyword: card for keyword, card in cards if _OF_STORAGE.fullmatch(keyword)}
         parsed = parse_header_text("".join(storage.values()))
-        if parsed.problems or sum(keyword in storage for keyword, _ in cards) > len(storage):
+        if parsed.notes or sum(keyword in storage for keyword, _ in cards) > len(storage):
             raise ValueError("a card that cannot be read, or comes twice")
         return cls(cards, parsed.cards, offset, offset + len(text))
 

@@ -51,7 +51,7 @@ def test_text_written_by_astropy_reads_as_astropy_reads_it(values, history):
     expected = header_cards(fits.Header.fromstring(header.tostring()))
     for text in (header.tostring(), header.tostring(sep="\n", padding=False)):
         parsed = parse_header_text(text)
-        assert parsed.problems == ()
+        assert parsed.notes == ()
         assert parsed.cards == expected
         assert [type(value) for value in parsed.cards.values()] == [type(value) for value in expected.values()]
 
@@ -80,7 +80,7 @@ def test_values_have_the_types_of_the_standard():
             "HIERARCH ESO DET GAIN = 1.7 / long keyword",
         )
     )
-    assert parsed.problems == ()
+    assert parsed.notes == ()
     assert parsed.cards == {
         "SIMPLE": True,
         "FLAG": False,
@@ -104,7 +104,7 @@ def test_long_strings_and_commentary_are_joined():
         )
     )
     assert parsed.cards == {"LONG": "one two three", "HISTORY": "first\nsecond", "COMMENT": "only"}
-    assert parsed.problems == ()
+    assert parsed.notes == ()
 
 
 def test_bad_cards_are_named_and_cost_nothing_else():
@@ -120,7 +120,7 @@ def test_bad_cards_are_named_and_cost_nothing_else():
         )
     )
     assert parsed.cards == {"DATE-OBS": "2024-01-02T03:04:05", "HUGE": None, "TRAILING": "text", "EXPTIME": 12.5}
-    assert [problem.split(":")[0] for problem in parsed.problems] == [
+    assert [note.split(":")[0] for note in parsed.notes] == [
         "BROKEN", "card 2", "card 3", "DATE-OBS", "HUGE", "TRAILING",
     ]  # fmt: skip
 
@@ -272,9 +272,9 @@ def test_no_time_or_angle_is_too_strange(text):
 )  # fmt: skip
 def test_an_unusable_value_is_named_and_costs_nothing_else(keyword, value):
     found = describe({"OBJECT": "M 42", keyword: value})
-    assert len(found.problems) == 1
-    assert found.problems[0].startswith(f"{keyword}: ")
-    assert found == FrameDescription(target_name="M 42", problems=found.problems)
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith(f"{keyword}: ")
+    assert found == FrameDescription(target_name="M 42", notes=found.notes)
 
 
 @pytest.mark.parametrize(
@@ -291,13 +291,13 @@ def test_an_unusable_value_is_named_and_costs_nothing_else(keyword, value):
 def test_capture_times(cards, expected):
     found = describe(cards)
     assert found.capture_time.isoformat(timespec="milliseconds") == expected + "+00:00"
-    assert found.problems == ()
+    assert found.notes == ()
 
 
 def test_a_day_without_a_time_is_its_midnight_and_says_so():
     found = describe({"DATE-OBS": "2024-01-02", "TIME-OBS": "noon"})
     assert found.capture_time == datetime(2024, 1, 2, tzinfo=UTC)
-    assert [problem.split(":")[0] for problem in found.problems] == ["TIME-OBS", "DATE-OBS"]
+    assert [note.split(":")[0] for note in found.notes] == ["TIME-OBS", "DATE-OBS"]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_day_without_a_time_is_its_midnight_and_says_so():
 def test_positions(cards, expected):
     found = describe(cards)
     assert (found.right_ascension_deg, found.declination_deg) == pytest.approx(expected, abs=1e-6)
-    assert found.problems == ()
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize(

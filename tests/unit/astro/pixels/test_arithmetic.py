@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 
 
 @given(hnp.arrays(st.sampled_from(["u1", "u2", "i2", "i4", "f4", "f8"]), hnp.array_shapes(max_dims=2, max_side=9)))
@@ -48,13 +47,3 @@ def test_the_exact_type_holds_every_value_of_its_operands(dtypes, result):
 def test_complex_pixels_are_refused():
     with pytest.raises(TypeError, match="no numbers"):
         exact_dtype(np.dtype("c8"))
-
-
-def test_gain_and_saturation_follow_the_pixels():
-    header = fits.Header({"GAIN": 1.5, "SATURATE": 60_000, "RDNOISE": 5.0, "BUNIT": "adu", "OBJECT": "M 51"})
-    scaled = scaled_header(header, 0.01)
-    assert scaled["GAIN"] == pytest.approx(150)
-    assert scaled["SATURATE"] == pytest.approx(600)
-    assert (scaled["RDNOISE"], scaled["OBJECT"]) == (5.0, "M 51")
-    assert "BUNIT" not in scaled
-    assert header["GAIN"] == 1.5

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from datalab.astro.headers.frame_state import FrameState
 from datalab.astro.pixels.calibration import (
-    FrameState,
     corrected,
     is_normalised,
     largest_sensitivity,

@@ -97,3 +97,29 @@ def test_no_text_does_anything_but_arithmetic(text):
         return
     reduced = {each: each.of({"a": A, "b": B}[each.image]) for each in expression.reductions}
     assert expression.evaluate({"a": A, "b": B}, reduced).shape == A.shape
+
+
+@pytest.mark.parametrize(
+    ("text", "is_affine"),
+    [
+        ("a", True),
+        ("a / 30", True),
+        ("(a - b) / median(b)", True),
+        ("a - median(a)", True),
+        ("-a * b + c", True),
+        ("sqrt(b) * a", True),
+        ("a - a", True),  # of scale 0
+        ("b + c", True),
+        ("where(b > 3, a, 0)", False),
+        ("a * a", False),
+        ("1 / a", False),
+        ("a ** 2", False),
+        ("a % 7", False),
+        ("minimum(a, 100)", False),
+        ("abs(a)", False),
+        ("a > 3", False),
+        ("where(b > 1, b, c)", True),
+    ],
+)
+def test_a_formula_is_affine_in_an_image_or_not(text, is_affine):
+    assert parse(text, ["a", "b", "c"]).is_affine_in("a") is is_affine

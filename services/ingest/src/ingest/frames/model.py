@@ -39,7 +39,7 @@ class FrameHeader(WireModel):
     cards: dict[str, JsonValue]
     observation: Observation
     footprint: tuple[tuple[float, float], ...] | None = None
-    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     states_public_date: bool = False
 
 
@@ -153,7 +153,7 @@ def with_file(
             "header_terms": terms_of(header.cards),
             "header_source": header.source,
             "header_role": name.role,
-            "problems": header.problems,
+            "notes": header.notes,
             "footprint": header.footprint,
         }
     changes |= _openness(frame, role=name.role, header=header, open_site=open_site)

@@ -31,8 +31,8 @@ from datalab.fits.structure import read_structure
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.inspection.plain import inspect_plain, is_plain
 
-#: Of a file that is no header at all, every card is a problem; the first few tell as much.
-_MOST_PROBLEMS = 50
+#: Of a file that is no header at all, every card is noted; the first few tell as much.
+_MOST_NOTES = 50
 #: A stream may expand to this, or so many times its size: images do not, and what does would hold an inspector for long
 #: (16 GiB of zeros are 16 MB as .gz, and take 90 s).
 _MOST_EXPANSION = 200
@@ -47,7 +47,7 @@ def inspect_file(file: bytes | Path, content: Content, compression: str, *, max_
     Raises `UsageError` if the file is not what its name says, is cut short or damaged.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what matters of astropy's remarks is among the problems found
+        warnings.simplefilter("ignore")  # what matters of astropy's remarks is noted
         if content is Content.FITS:
             assert isinstance(file, Path), "FITS files are read where they are"
             return _inspect_fits(file, compression, max_expanded_bytes)
@@ -108,26 +108,26 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
     return Inspection(
-        media_type="text/plain", header=_described("text", parsed.cards, _as_header(parsed.cards), parsed.problems)
+        media_type="text/plain", header=_described("text", parsed.cards, _as_header(parsed.cards), parsed.notes)
     )
 
 
 def _described(
-    source: HeaderSource, cards: Mapping[str, HeaderValue], image: fits.Header, problems: tuple[str, ...]
+    source: HeaderSource, cards: Mapping[str, HeaderValue], image: fits.Header, notes: tuple[str, ...]
 ) -> FrameHeader:
     description = asdict(describe(cards))
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
     corners = footprint(image, shape) if all(shape) else None
-    noted = (*problems, *description["problems"])
+    noted = (*notes, *description["notes"])
     return FrameHeader(
         source=source,
         cards=dict(cards),
         observation=observation,
         footprint=None if corners is None else tuple(corners),
-        problems=noted[:_MOST_PROBLEMS],
+        notes=noted[:_MOST_NOTES],
         # Also a card too damaged to be among the cards: whoever wrote it wanted the frame closed until some day.
-        states_public_date=PUBLIC_DATE_KEYWORD in cards or any(PUBLIC_DATE_KEYWORD in problem for problem in noted),
+        states_public_date=PUBLIC_DATE_KEYWORD in cards or any(PUBLIC_DATE_KEYWORD in note for note in noted),
     )
 
 

@@ -13,6 +13,7 @@ from datalab.processes.limits import allow_many_files, keep_freed_memory, limit_
 from datalab.processes.worker import Parent
 from operation_runner.computing.model import StarsWanted
 from operation_runner.inputs.image_stack import FitsInputs
+from operation_runner.inputs.notes import InputNotes
 from operation_runner.offers.loaded import operations_of
 from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import Progress, SkyRegion
@@ -36,7 +37,8 @@ def computing(
 
     def compute(job: Job) -> Computed:
         operation = operations[job.operation]
-        writer = ProductWriter(operation=operation, job=job)
+        noted = InputNotes()
+        writer = ProductWriter(operation=operation, job=job, input_notes=noted.of)
         limit_memory(memory_bytes)
         began = perf_counter()
         parameters = operation.Parameters.model_validate(job.parameters)
@@ -46,6 +48,7 @@ def computing(
             processes=processes,
             write=writer.write,
             stars=_stars_from(parent, job.work_dir),
+            noted=noted,
         ) as inputs:
             data = writer.collect(operation.compute(inputs, parameters, _progress_to(parent)), deliver=parent.tell)
         return Computed(data=data, compute_s=perf_counter() - began)

@@ -22,7 +22,8 @@ from datalab.astro.types import Pixels
 from datalab.events.operations import InputSource
 from datalab.fits.image import FitsImage
 from datalab.processes.forked import call_each
-from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion
+from operation_runner.inputs.notes import InputNotes
+from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion, UsageError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -45,6 +46,7 @@ class DerivedImage:
     """An image made on the way: the name and header of an input, other pixels, no catalogue."""
 
     def __init__(self, image: Image, pixels: Pixels, header: fits.Header) -> None:
+        self._source = image
         self.basename = image.basename
         self.header = header
         self.shape: tuple[int, int] = (int(pixels.shape[0]), int(pixels.shape[1]))
@@ -55,6 +57,11 @@ class DerivedImage:
     def description(self) -> FrameDescription:
         """What the header says."""
         return describe_header(self.header)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noted on the image this one was made of."""
+        return self._source.notes
 
     def rows(self, start: int, stop: int) -> Pixels:
         """Return rows `start` to `stop`; see `operation_runner.sdk.Image`."""
@@ -127,14 +134,19 @@ class FitsInputs:
         processes: int,
         write: Callable[[Any], Any],
         stars: Callable[[SkyRegion], Table],
+        noted: InputNotes | None = None,
     ) -> None:
-        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue."""
+        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue.
+
+        What is noted on the images that are opened is kept in `noted`.
+        """
         self._paths = paths
         self._work_dir = work_dir
         self._processes = processes
         self._write = write
         self._arrays = 0
         self._images = ExitStack()
+        self._noted = InputNotes() if noted is None else noted
         self.stars = stars
 
     def __enter__(self) -> Self:
@@ -151,7 +163,9 @@ class FitsInputs:
 
     def _opened(self, file: FitsFile) -> FitsImage:
         path = self._paths[file.source, file.basename]
-        return FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
+        image = FitsImage(file.basename, path, work_dir=self._work_dir, plane=file.plane)
+        self._noted.add(image)
+        return image
 
     def stack(self, images: Sequence[FitsFile | Image]) -> FitsImageStack:
         """Return images, or those of files, as one stack. Raises `UsageError`."""
@@ -186,20 +200,33 @@ class FitsInputs:
         """Yield what a function returns for every item; see `operation_runner.sdk.Inputs`."""
 
         def call(item: Item) -> Any:
-            return self._written(function(item))
+            opened_before = len(self._noted)
+            answer = self._written(function(item))
+            return answer, self._noted.since(opened_before)
 
-        for number, answer in enumerate(call_each(call, items, processes=self._processes), start=1):
+        for number, (answer, noted) in enumerate(call_each(call, items, processes=self._processes), start=1):
+            self._noted.learn(noted)
             progress(number / len(items))
             yield answer
 
     def parallel_images(
-        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+        self,
+        function: Callable[[Image], Result],
+        files: Sequence[FitsFile],
+        *,
+        progress: Progress,
+        refused: Callable[[FitsFile, UsageError], Result] | None = None,
     ) -> Iterator[Result]:
         """Yield what a function returns for the image of every file; see `operation_runner.sdk.Inputs`."""
 
         def call(file: FitsFile) -> Any:
-            with closing(self._opened(file)) as image:
-                return self._written(function(image))
+            try:
+                with closing(self._opened(file)) as image:
+                    return self._written(function(image))
+            except UsageError as error:
+                if refused is None:
+                    raise
+                return refused(file, error)
 
         yield from self.parallel(call, files, progress=progress)
 

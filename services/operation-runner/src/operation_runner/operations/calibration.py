@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from operation_runner.recipes.corrected_image import CorrectedImage, Masters
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
@@ -36,7 +37,7 @@ class Calibration(Operation):
         "The calibration operation subtracts the bias and the dark current of the camera from each input image and "
         "divides it by a flat field. The frames can be single ones, or those the operation Master Frame makes."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -59,7 +60,7 @@ class Calibration(Operation):
             inputs, bias=parameters.bias_file, dark=parameters.dark_file, flat=parameters.flat_file
         )
         calibrate = partial(calibrated, masters=masters, scale_dark=parameters.scale_dark == "yes")
-        yield from inputs.parallel_images(calibrate, parameters.input_files, progress=progress)
+        yield from each_image(inputs, calibrate, parameters.input_files, progress=progress)
 
 
 def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduct:
@@ -72,4 +73,5 @@ def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduc
         comment=f"Datalab Calibration on {image.basename} with {', '.join(frame.basename for frame in used)}",
         inputs=[image, *used],
         catalogue=image.catalogue(),
+        notes=[*masters.notes, *image.doubts],
     )

@@ -15,6 +15,7 @@ from datalab.astro.mosaics.overlap import Box
 from datalab.astro.sky.wcs import celestial_wcs, pixel_sides_arcsec
 from datalab.astro.sky.wcs_header import cutout_header
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Hidden,
@@ -66,7 +67,7 @@ class Cropping(Operation):
         ] = None
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        yield from inputs.parallel_images(partial(cropped, parameters), parameters.input_files, progress=progress)
+        yield from each_image(inputs, partial(cropped, parameters), parameters.input_files, progress=progress)
 
 
 def cropped(parameters: Cropping.Parameters, image: Image) -> ImageProduct:

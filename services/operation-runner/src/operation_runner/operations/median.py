@@ -9,8 +9,9 @@ from pydantic import Field
 
 from datalab.astro.pixels.combine import median_dtype, median_rows
 from operation_runner.recipes.catalogues import stacked_catalogue
-from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
 from operation_runner.recipes.parameters import InputFiles
+from operation_runner.recipes.stack_headers import stack_header
 from operation_runner.sdk import (
     ImageProduct,
     Inputs,
@@ -30,21 +31,24 @@ class Median(Operation):
         "The median operation outputs the middle value of each pixel across all input images. "
         "Objects that move or flicker vanish, so it is commonly used to obtain background images."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
         input_files: Annotated[InputFiles, Field(min_length=2)]
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        stack = inputs.stack(parameters.input_files)
+        images, repeated = distinct_images([inputs.image(file) for file in parameters.input_files])
+        unlike = likeness_notes(images, refused=MUST_BE_ALIKE)
+        stack = inputs.stack(images)
         pixels = stack.combine(median_rows, dtype=median_dtype(stack.dtype), progress=progress)
         basenames = ", ".join(image.basename for image in stack.images)
-        first = stack.images[0]
+        header, left_out = stack_header(images, how="median")
         yield ImageProduct(
             pixels=pixels,
-            header=with_filters(first.header, stack.images),
+            header=header,
             is_exposure=False,
             comment=f"Datalab Median on {basenames}",
-            catalogue=stacked_catalogue(first, pixels, expected_scale=1.0),
+            catalogue=stacked_catalogue(images[0], pixels, expected_scale=1.0),
+            notes=[*repeated, *unlike, *left_out, *outlier_notes(len(images))],
         )

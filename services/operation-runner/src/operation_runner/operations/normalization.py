@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datalab.astro.pixels.arithmetic import exact_dtype, image_median, scaled_header
+from datalab.astro.pixels.arithmetic import exact_dtype, image_median
+from datalab.astro.pixels.count_cards import affine_header, saturation_of
+from datalab.astro.pixels.noise import array_noise
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Image,
@@ -31,31 +34,34 @@ class Normalization(Operation):
         "The normalization operation divides each input image by its own median, so that images of different exposure "
         "or sky brightness can be compared or combined."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
         input_files: InputFiles
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        yield from inputs.parallel_images(normalized, parameters.input_files, progress=progress)
+        yield from each_image(inputs, normalized, parameters.input_files, progress=progress)
 
 
 def normalized(image: Image) -> ImageProduct:
-    """Return an image divided by its median. Raises `UsageError` if that is zero or there is none."""
+    """Return an image divided by its median. Raises `UsageError` if that is not positive or there is none."""
     pixels = image.pixels()
     median = image_median(pixels)
-    if not math.isfinite(median) or median == 0:
+    if not (math.isfinite(median) and median > 0):
         raise UsageError(
             f"{image.basename} cannot be normalized: {unusable(median)}, and pixels are to be divided by the median."
         )
     return ImageProduct(
         pixels=np.divide(pixels, median, dtype=exact_dtype(image.dtype)),
-        header=scaled_header(image.header, 1 / median),
+        header=affine_header(
+            image.header, scale=1 / median, saturation=saturation_of(image.header, image.dtype) / median
+        ),
         is_exposure=False,
         comment=f"Datalab Normalization on file {image.basename}",
         inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),
+        notes=doubts(median, array_noise(pixels)),
     )
 
 
@@ -63,4 +69,13 @@ def unusable(median: float) -> str:
     """Return what is wrong with a median nothing can be divided by."""
     if math.isnan(median):
         return "it has no defined pixel"
-    return "half of its pixels are infinite" if math.isinf(median) else "its median is 0"
+    if math.isinf(median):
+        return "half of its pixels are infinite"
+    return f"its median is {median:g}, which would turn its signs" if median < 0 else "its median is 0"
+
+
+def doubts(median: float, noise: float) -> list[str]:
+    """Return a note if a median is that of noise, such as that of an image without its sky."""
+    if not noise > median:
+        return []
+    return [f"The median {median:g} is less than the noise of a pixel, {noise:.3g}: it is chance, and so is the scale"]

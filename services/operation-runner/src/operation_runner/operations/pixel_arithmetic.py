@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.catalogues.flux_ratio import flux_ratio
-from datalab.astro.catalogues.transformed import carried
 from datalab.astro.pixels.arithmetic import exact_dtype
-from datalab.astro.pixels.expression import Expression, ExpressionError, parse
+from datalab.astro.pixels.expression import Expression, ExpressionError, Reduction, parse
 from datalab.astro.pixels.geometry import bands, common_shape
-from datalab.astro.types import Pixels
-from operation_runner.recipes.catalogues import carried_catalogue
+from datalab.astro.types import FloatArray, Pixels
+from operation_runner.recipes.changed_counts import ChangedCounts, affine_counts, unknown_counts
 from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.each_image import each_image
+from operation_runner.recipes.likeness import pair_notes
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Hint,
@@ -31,9 +31,6 @@ from operation_runner.sdk import (
     UsageError,
     WizardKeys,
 )
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 #: Rows computed at once: the formula's intermediate results stay small, however large the images are.
 _BAND_ROWS = 256
@@ -57,7 +54,7 @@ class PixelArithmetic(Operation):
         "sqrt, exp, log, log10, sin, cos, floor, isnan, minimum(a, b), maximum(a, b), clip(a, low, high), "
         "where(condition, then, else), and of a whole image mean, median, std, sum, min and max."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -80,7 +77,7 @@ class PixelArithmetic(Operation):
         except ExpressionError as error:
             raise UsageError(f"Operation {self.name}: {error}.") from error
         compute = partial(computed, others=others, expression=expression)
-        yield from inputs.parallel_images(compute, parameters.a, progress=progress)
+        yield from each_image(inputs, compute, parameters.a, progress=progress)
 
 
 def computed(image: Image, *, others: Mapping[str, Image], expression: Expression) -> ImageProduct:
@@ -95,21 +92,32 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         pixels[start:stop] = expression.evaluate(band, reduced)
     if np.isnan(pixels).all():
         raise UsageError(f"The expression {expression.text} has no value in any pixel where a is {image.basename}.")
+    counts = counts_of(image, used, expression, reduced, pixels)
     return ImageProduct(
         pixels=pixels,
-        header=with_filters(image.header, used.values()),
+        header=with_filters(counts.header, used.values()),
         is_exposure=False,
         comment=f"Datalab Pixel Arithmetic: {expression.text} with "
         + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
         inputs=list(used.values()),
-        catalogue=_measured_anew(image, pixels),
+        catalogue=counts.catalogue,
+        notes=[*pair_notes(list(used.values())), *counts.notes],
     )
 
 
-def _measured_anew(image: Image, pixels: Pixels) -> Table | None:
-    """Return the catalogue of `image` with fluxes as they are in the result; None if no stars are left in it."""
-    catalogue = carried_catalogue(image, shape=pixels.shape)
-    if catalogue is None:
-        return None
-    ratio = flux_ratio(pixels, image.rows(0, pixels.shape[0])[:, : pixels.shape[1]], catalogue)
-    return None if ratio is None or ratio <= 0 else carried(catalogue, shape=pixels.shape, scale=ratio)
+def counts_of(
+    image: Image,
+    used: Mapping[str, Image],
+    expression: Expression,
+    reduced: Mapping[Reduction, float],
+    pixels: Pixels,
+) -> ChangedCounts:
+    """Return what header and catalogue say of the result, by what the formula does to `image`."""
+    if not expression.is_affine_in("a"):
+        return unknown_counts(image, f"{expression.text} is not a multiple of a, plus something")
+
+    def outcome(value: float, start: int, stop: int) -> FloatArray:
+        band = {name: each.rows(start, stop)[:, : pixels.shape[1]] for name, each in used.items()}
+        return expression.evaluate(band | {"a": np.full(band["a"].shape, value)}, reduced)
+
+    return affine_counts(image, pixels, outcome)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from datalab.astro.headers.likeness import Trait
 from datalab.astro.mosaics.overlap import SharedGrid
 from datalab.astro.pixels.combine import (
     RunningSum,
@@ -20,13 +21,14 @@ from datalab.astro.pixels.combine import (
     sum_rows,
 )
 from datalab.astro.pixels.noise import pixel_noise
-from datalab.astro.pixels.stacked_header import effective_images, stacked_header
+from datalab.astro.pixels.stacked_header import How
 from datalab.astro.sky.wcs_header import with_wcs
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
-from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.recipes.parameters import InputFiles
+from operation_runner.recipes.stack_headers import stack_header
 from operation_runner.sdk import (
     Combine,
     Image,
@@ -54,7 +56,7 @@ class Stacking(Operation):
         "in the mode reproject each is first moved to a common grid by the world coordinates in its header, and the "
         "result is the part of the sky that all images cover."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -95,33 +97,45 @@ class Stacking(Operation):
                 f"A median cannot be weighted by {parameters.weighting}: choose the weighting none, "
                 "or combine by sum, average or sigma-clipped."
             )
-        images = [inputs.image(file) for file in parameters.input_files]
+        images, notes = distinct_images([inputs.image(file) for file in parameters.input_files])
+        notes += likeness_of(images, parameters)
         weights = image_weights(parameters.weighting, inputs, images, progress=progress.part(0.0, 0.1))
         combining = progress.part(0.1, 0.9)
         is_sum = parameters.combine == "sum"
         if parameters.stacking_mode == "reproject":
             grid = mosaic_grid(images)
             pixels = reprojected(inputs, images, grid, parameters, weights, progress=combining)
-            header = with_wcs(images[0].header, grid.wcs, grid.shape)
-            mapping = grid.mapping_from(0)
+            placed, mapping = with_wcs(images[0].header, grid.wcs, grid.shape), grid.mapping_from(0)
         else:
             stack = inputs.stack(images)
             dtype = sum_dtype(stack.dtype, len(images)) if is_sum else median_dtype(stack.dtype)
             pixels = stack.combine(combination(parameters, weights), dtype=dtype, progress=combining)
-            header, mapping = images[0].header, None
+            placed, mapping = images[0].header, None
         basenames = ", ".join(image.basename for image in images)
+        header, left_out = stack_header(images, how=how_of(parameters), weights=weights, header=placed)
         yield ImageProduct(
             pixels=pixels,
-            header=stacked_header(
-                with_filters(header, images),
-                exposure_times_s=[image.description.exposure_time_s for image in images],
-                effective=effective_images(len(images), weights=weights, is_median=parameters.combine == "median"),
-                is_sum=is_sum,
-            ),
+            header=header,
             is_exposure=False,
             comment=f"Datalab Stacking on {basenames}",
             catalogue=stacked_catalogue(images[0], pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
+            notes=[*notes, *left_out],
         )
+
+
+def likeness_of(images: Sequence[Image], parameters: Stacking.Parameters) -> list[str]:
+    """Return notes on how images differ. Raises `UsageError` where their sum would mean nothing."""
+    notes = [] if parameters.combine in {"sum", "average"} else outlier_notes(len(images))
+    if parameters.stacking_mode == "reproject":
+        return (
+            likeness_notes(images, refused=MUST_BE_ALIKE - {Trait.BINNING}, ignored={Trait.SKY, Trait.REGION}) + notes
+        )
+    return likeness_notes(images, refused=MUST_BE_ALIKE, refused_if_gross={Trait.SKY}) + notes
+
+
+def how_of(parameters: Stacking.Parameters) -> How:
+    """Return what the header of the stack is to say of its pixels."""
+    return parameters.combine if parameters.combine in {"sum", "median"} else "average"
 
 
 def combination(parameters: Stacking.Parameters, weights: FloatArray | None) -> Combine:

@@ -10,11 +10,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from datalab.astro.headers.likeness import Trait
 from datalab.astro.pixels.arithmetic import exact_dtype
 from datalab.astro.pixels.geometry import common_shape
-from datalab.astro.types import Pixels
-from operation_runner.recipes.catalogues import carried_catalogue
+from datalab.astro.types import FloatArray, Pixels
+from operation_runner.recipes.changed_counts import affine_counts
 from operation_runner.recipes.combined_filters import with_filters
+from operation_runner.recipes.each_image import each_image
+from operation_runner.recipes.likeness import pair_notes
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
@@ -38,7 +41,7 @@ class Subtraction(Operation):
         "The subtraction operation takes the pixels of one image away from each input image, for instance to remove a "
         "background, or to show what has changed."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -57,7 +60,7 @@ class Subtraction(Operation):
         subtracted = inputs.image(parameters.subtraction_file[0])
         # Read once: every process has it as it is now.
         subtract = partial(difference, subtracted=Subtracted(image=subtracted, pixels=subtracted.pixels()))
-        yield from inputs.parallel_images(subtract, parameters.input_files, progress=progress)
+        yield from each_image(inputs, subtract, parameters.input_files, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +83,26 @@ def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:
         dtype=exact_dtype(image.dtype, subtracted.pixels.dtype),
     )
     if np.isnan(pixels[0, 0]) and np.isnan(pixels).all():
-        raise UsageError(
-            f"{subtracted.image.basename} cannot be subtracted from {image.basename}: no pixel has a value in both."
-        )
+        raise UsageError(f"{not_subtracted(image, subtracted)}: no pixel has a value in both.")
+    notes = pair_notes(
+        [image, subtracted.image], refused={Trait.UNIT, Trait.BINNING}, refusal=not_subtracted(image, subtracted)
+    )
+
+    def outcome(value: float, start: int, stop: int) -> FloatArray:
+        return value - np.asarray(subtracted.pixels[start:stop, :columns], np.float64)
+
+    counts = affine_counts(image, pixels, outcome)
     return ImageProduct(
         pixels=pixels,
-        header=with_filters(image.header, [image, subtracted.image]),
+        header=with_filters(counts.header, [image, subtracted.image]),
         is_exposure=False,
         comment=f"Datalab Subtraction of {subtracted.image.basename} subtracted from {image.basename}",
         inputs=[image, subtracted.image],
-        catalogue=carried_catalogue(image, shape=pixels.shape),
+        catalogue=counts.catalogue,
+        notes=[*notes, *counts.notes],
     )
+
+
+def not_subtracted(image: Image, subtracted: Subtracted) -> str:
+    """Return how a refusal begins."""
+    return f"{subtracted.image.basename} cannot be subtracted from {image.basename}"

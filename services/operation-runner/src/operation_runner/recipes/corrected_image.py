@@ -11,22 +11,21 @@ from astropy.io import fits
 from astropy.table import Table
 
 from datalab.astro.headers.description import FrameDescription
-from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.frame_state import BIAS_CARD, DARK_CARD, FLAT_CARD, FrameState
+from datalab.astro.headers.likeness import FrameKind
 from datalab.astro.pixels.arithmetic import exact_dtype
-from datalab.astro.pixels.calibration import (
-    BIAS_CARD,
-    DARK_CARD,
-    FLAT_CARD,
-    FrameState,
-    corrected,
-    saturation_after,
-)
+from datalab.astro.pixels.calibration import corrected, saturation_after
+from datalab.astro.pixels.count_cards import STATISTICS, is_saturated, remove, saturation_of
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import Pixels
+from operation_runner.recipes.calibration_checks import (
+    are_same_exposures,
+    check_same_camera,
+    exposure_s,
+    fit_notes,
+)
 from operation_runner.sdk import Image, UsageError
 
-#: Exposure times that differ by less than this part are the same.
-_SAME_EXPOSURE = 1e-3
 #: No shutter is as fast; what is multiplied by more than the ratio to a real exposure is noise.
 _SHORTEST_DARK_S = 1e-4
 BAND_ROWS = 256
@@ -37,7 +36,8 @@ class Masters:
     """The frames that calibrate images.
 
     `dark` has the counts of its own exposure time; with `dark_has_bias` it takes the bias off, too, and suits no other
-    exposure time. `flat` is relative to its median, NaN where it shows no light. The levels are medians.
+    exposure time. `flat` is relative to its median, NaN where it shows no light. The levels are medians. `notes` tell
+    what of the frames could not be used.
     """
 
     bias: Image | None = None
@@ -47,24 +47,35 @@ class Masters:
     bias_level: float = 0.0
     dark_level: float = 0.0
     largest_sensitivity: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 class CorrectedImage:
     """An input image without bias, dark current and uneven sensitivity, computed row by row when asked for.
 
     It is an `operation_runner.sdk.Image`. `divisor` is what the pixels are divided by at last; `saturation` is the
-    level from which on a result may be saturated.
+    level from which on a result may be saturated; with `blanks_saturated` such pixels are NaN. `doubts` are how the
+    calibration frames do not quite fit.
     """
 
-    def __init__(self, image: Image, masters: Masters, *, scale_dark: bool = True, divisor: float = 1.0) -> None:
+    def __init__(
+        self,
+        image: Image,
+        masters: Masters,
+        *,
+        scale_dark: bool = True,
+        divisor: float = 1.0,
+        blanks_saturated: bool = False,
+    ) -> None:
         """Raise `UsageError` if the image and the calibration frames do not fit together."""
-        _check_image(image, masters)
+        self.doubts = _check_image(image, masters)
         self.raw = image
         self.masters = masters
         self.dark_scale = _dark_scale(image, masters, scale_dark=scale_dark)
         self.divisor = divisor
         self._scale_dark = scale_dark
-        self._raw_saturation = Detector.of(image.header).saturation_adu
+        self._blanks_saturated = blanks_saturated
+        self._raw_saturation = saturation_of(image.header, image.dtype)
         level = saturation_after(
             self._raw_saturation,
             bias_adu=masters.bias_level,
@@ -85,7 +96,13 @@ class CorrectedImage:
 
     def divided_by(self, divisor: float) -> CorrectedImage:
         """Return the same image, with pixels divided by a number."""
-        return CorrectedImage(self.raw, self.masters, scale_dark=self._scale_dark, divisor=divisor)
+        return CorrectedImage(
+            self.raw,
+            self.masters,
+            scale_dark=self._scale_dark,
+            divisor=divisor,
+            blanks_saturated=self._blanks_saturated,
+        )
 
     @property
     def header(self) -> fits.Header:
@@ -103,12 +120,18 @@ class CorrectedImage:
             header[FLAT_CARD] = (flat.basename, "divided by flat")
         if math.isfinite(self.saturation):
             header["SATURATE"] = self.saturation
+        remove(header, *STATISTICS)
         return header
 
     @property
     def description(self) -> FrameDescription:
         """What the header says."""
         return self.raw.description
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noted on the image."""
+        return self.raw.notes
 
     def mask(self) -> Pixels | None:
         """Return where pixels are bad; see `operation_runner.sdk.Image`."""
@@ -125,7 +148,9 @@ class CorrectedImage:
             flat=_rows(self.masters.flat, start, stop),
         )
         result /= self.divisor
-        if math.isfinite(self.saturation):
+        if self._blanks_saturated:
+            result[is_saturated(raw, self._raw_saturation)] = np.nan
+        elif math.isfinite(self.saturation):
             # Where bias or sensitivity are higher than usual, a saturated pixel must not slip below the level that the
             # header announces.
             result[raw >= self._raw_saturation] = np.fmax(result[raw >= self._raw_saturation], self.saturation)
@@ -138,56 +163,36 @@ class CorrectedImage:
             result[start:stop] = self.rows(start, stop)
         return result
 
+    def saturated_share(self) -> float:
+        """Return what part of the raw pixels is saturated, 0 to 1."""
+        count = 0
+        for start, stop in bands(self.shape[0], BAND_ROWS):
+            count += int(np.count_nonzero(is_saturated(self.raw.rows(start, stop), self._raw_saturation)))
+        return count / (self.shape[0] * self.shape[1])
+
     def catalogue(self) -> Table | None:
         """Return the sources of the image: what it shows stays where it is."""
         return self.raw.catalogue()
 
 
-def check_same_camera(image: Image, other: Image, *, kind: str) -> None:
-    """Raise `UsageError` unless a calibration frame has the size and the binning of an image."""
-    sizes = [f"{columns} x {rows}" for rows, columns in (other.shape, image.shape)]
-    if image.shape != other.shape:
-        raise UsageError(
-            f"The {kind} {other.basename} has {sizes[0]} pixels, {image.basename} has {sizes[1]}: both must come from "
-            "the same camera, read out in the same way."
-        )
-    binnings = [FrameState.of(frame.header).binning for frame in (other, image)]
-    if None not in binnings and binnings[0] != binnings[1]:
-        words = [f"{binning[0]} x {binning[1]}" for binning in binnings if binning is not None]
-        raise UsageError(
-            f"The {kind} {other.basename} is binned {words[0]}, {image.basename} {words[1]}: both must be binned alike."
-        )
-
-
-def exposure_s(image: Image, *, needed_to: str) -> float:
-    """Return the exposure time. Raises `UsageError` if the header has none."""
-    time = image.description.exposure_time_s
-    if time is None:
-        raise UsageError(
-            f"{image.basename} does not state its exposure time (EXPTIME), which is needed to {needed_to}."
-        )
-    return time
-
-
-def are_same_exposures(times_s: Sequence[float]) -> bool:
-    """Tell whether exposure times are alike, as far as dark current is concerned."""
-    return max(times_s) - min(times_s) <= _SAME_EXPOSURE * max(times_s)
-
-
-def _check_image(image: Image, masters: Masters) -> None:
+def _check_image(image: Image, masters: Masters) -> list[str]:
+    """Return notes on how frames differ from an image. Raises `UsageError` if they do not fit together."""
+    notes = []
     state = FrameState.of(image.header)
-    for master, kind, done in (
+    steps: tuple[tuple[Image | None, FrameKind, bool], ...] = (
         (masters.bias, "bias", state.bias_removed),
         (masters.dark, "dark", state.dark_removed),
         (masters.flat, "flat", state.flat_removed),
-    ):
+    )
+    for master, kind, done in steps:
         if master is None:
             continue
         check_same_camera(image, master, kind=kind)
         if done:
             raise UsageError(f"{image.basename} has been corrected with a {kind} already, as its header says.")
+        notes += fit_notes(image, master, kind=kind)
     if masters.flat is None:
-        return
+        return notes
     filters = [frame.description.filter_name for frame in (masters.flat, image)]
     if None not in filters and filters[0] != filters[1]:
         raise UsageError(
@@ -198,6 +203,7 @@ def _check_image(image: Image, masters: Masters) -> None:
         raise UsageError(
             f"{image.basename} still contains the bias, which must not be divided by a flat: choose a bias frame too."
         )
+    return notes
 
 
 def _dark_scale(image: Image, masters: Masters, *, scale_dark: bool) -> float:

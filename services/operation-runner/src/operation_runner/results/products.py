@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,21 +29,31 @@ from operation_runner.sdk import (
 from operation_runner.sdk.jobs import Job, LocalData, LocalFile, LocalPicture, LocalProduct
 
 Value = TypeVar("Value")
+#: Tells what is noted on the input images of some names, or on all (None).
+InputNotesOf = Callable[[Collection[str] | None], Sequence[str]]
 
 #: Of pictures that belong to data, as existing clients know them.
 _DIAGNOSTIC_QUALITY = 90
+#: A thousand inputs may have several notes each, of which these say what is wrong with them.
+_MOST_NOTES = 500
 #: The card of an image that is none, or is made of one that is none.
 _IS_EXPOSURE = "DLABEXP"
 #: It says so also to those who cut or move what the header describes.
 _NO_EXPOSURE = fits.Card(_IS_EXPOSURE, value=False, comment="combined or rescaled, not one exposure")
 
 
+def _no_notes(_: Collection[str] | None) -> Sequence[str]:
+    return ()
+
+
 class ProductWriter:
     """Writes the products of one job into its work folder, in whichever process they are made."""
 
-    def __init__(self, *, operation: Operation, job: Job) -> None:
+    def __init__(self, *, operation: Operation, job: Job, input_notes: InputNotesOf = _no_notes) -> None:
+        """`input_notes` tells what is noted on the input images of some names, or on all (None)."""
         self._operation = operation
         self._job = job
+        self._input_notes = input_notes
         self._written = 0
 
     def write(self, value: Value) -> Value | WrittenProduct:
@@ -72,7 +82,8 @@ class ProductWriter:
                 case WrittenProduct(files=LocalPicture() as picture):
                     pictures.append(picture)
                 case DataProduct(content=content):
-                    data.append(LocalData(content=strict_json(dict(content)), pictures=tuple(pictures)))
+                    noted = {**content, "notes": self._notes(content.get("notes", ()), made_of=None)}
+                    data.append(LocalData(content=strict_json(noted), pictures=tuple(pictures)))
                     pictures = []
                 case other:
                     raise TypeError(f"{other!r} is no product")
@@ -89,33 +100,44 @@ class ProductWriter:
         fits_path, large, small = self._paths(".fits", "-large.jpg", "-small.jpg")
         save_large_and_small_jpeg(rendered(product.pixels, auto_stretch(product.pixels)), large, small)
         names = None if product.inputs is None else tuple(dict.fromkeys(image.basename for image in product.inputs))
+        notes = self._notes(product.notes, made_of=names)
         is_exposure = product.is_exposure and product.header.get(_IS_EXPOSURE) is not False
         write_image(
             fits_path,
             product.pixels,
             header=product.header,
             own=() if is_exposure else (_NO_EXPOSURE,),
-            cards=self._provenance(product.comment, made_of=names),
+            cards=self._provenance(product.comment, notes, made_of=names),
             extensions=product.extensions,
             catalogue=product.catalogue,
         )
         files = {"fits": fits_path, "large": large, "small": small}
-        return _described("fits", product.header, files, made_of=names, is_exposure=is_exposure)
+        return _described("fits", product.header, files, notes=notes, made_of=names, is_exposure=is_exposure)
 
     def _write_picture(self, product: PictureProduct) -> LocalProduct:
         fits_path, tif, large, small = self._paths(".fits", ".tif", "-large.jpg", "-small.jpg")
         save_tiff(product.pixels, tif)
         save_large_and_small_jpeg(product.pixels, large, small)
-        write_cube(fits_path, product.planes, header=product.header, cards=self._provenance(product.comment))
+        notes = self._notes(product.notes, made_of=None)
+        write_cube(fits_path, product.planes, header=product.header, cards=self._provenance(product.comment, notes))
         files = {"fits": fits_path, "tif": tif, "large": large, "small": small}
-        return _described("image", product.header, files, is_exposure=False)
+        return _described("image", product.header, files, notes=notes, is_exposure=False)
 
     def _write_diagnostic(self, product: DiagnosticPicture) -> LocalPicture:
         (path,) = self._paths("-diagnostic.jpg")
         save_jpeg(product.pixels, path, quality=_DIAGNOSTIC_QUALITY)
         return LocalPicture(field=product.field, name=product.name, file=LocalFile(path=path, media_type="image/jpeg"))
 
-    def _provenance(self, comment: str, *, made_of: Collection[str] | None = None) -> list[fits.Card]:
+    def _notes(self, own: Iterable[str], *, made_of: Collection[str] | None) -> tuple[str, ...]:
+        """Return the notes of a product, its own first, then those on what it was made of; each once."""
+        notes = tuple(dict.fromkeys((*own, *self._input_notes(made_of))))
+        if len(notes) <= _MOST_NOTES:
+            return notes
+        return (*notes[:_MOST_NOTES], f"... and {len(notes) - _MOST_NOTES} more notes on the inputs")
+
+    def _provenance(
+        self, comment: str, notes: Sequence[str], *, made_of: Collection[str] | None = None
+    ) -> list[fits.Card]:
         """Return the cards that tell what a product was made of: the inputs of these names, or all.
 
         A thousand images made of a thousand others must not each list all of them.
@@ -129,6 +151,7 @@ class ProductWriter:
             inputs=[(file.basename, file.sha256) for file in inputs],
             result_key=self._job.result_key,
             comment=comment,
+            notes=notes,
         )
 
 
@@ -140,6 +163,7 @@ def _described(
     header: fits.Header,
     files: Mapping[str, Path],
     *,
+    notes: tuple[str, ...],
     is_exposure: bool,
     made_of: tuple[str, ...] | None = None,
 ) -> LocalProduct:
@@ -154,6 +178,7 @@ def _described(
         observation_date=capture_time.isoformat() if capture_time else None,
         target_name=reader.text("OBJECT"),
         is_exposure=is_exposure,
+        notes=notes,
     )
 
 

@@ -38,6 +38,7 @@ from datalab.platform.objects.errors import ObjectNotFoundError
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.tasks import end_tasks
 from operation_runner.results.names import product_name
+from operation_runner.results.notes import with_few_notes
 from operation_runner.sdk.jobs import Computed, Job, LocalFile, LocalProduct
 
 _LARGEST_MANIFEST_BYTES = 16 * 1024**2
@@ -143,6 +144,7 @@ class StoredResult:
         """
         key = self._job.result_key
         pictures, files = await asyncio.gather(self._store_pictures(computed), asyncio.gather(*self._products))
+        files = with_few_notes(files)
         if len(files) == 1:
             files = [files[0].model_copy(update={"basename": files[0].basename.rpartition("-")[0]})]
         content = tuple(data.content for data in computed.data)
@@ -205,6 +207,7 @@ class StoredResult:
             observation_date=observation_date,
             target_name=product.target_name,
             is_exposure=product.is_exposure,
+            notes=product.notes,
         )
 
     async def _store_data(self, content: tuple[JsonValue, ...]) -> StoredFile | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from datalab.astro.sky.region import SkyRegion
+from datalab.errors import UsageError
 
 if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     import numpy as np
@@ -60,6 +61,11 @@ class Image(Protocol):
     @property
     def description(self) -> FrameDescription:
         """Filter, time, exposure, target ... as the header says."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the header, and of the pixels, was left out or mended, and why: a sentence each."""
         ...
 
     @property
@@ -144,11 +150,17 @@ class Inputs(Protocol):
         ...
 
     def parallel_images(
-        self, function: Callable[[Image], Result], files: Sequence[FitsFile], *, progress: Progress
+        self,
+        function: Callable[[Image], Result],
+        files: Sequence[FitsFile],
+        *,
+        progress: Progress,
+        refused: Callable[[FitsFile, UsageError], Result] | None = None,
     ) -> Iterator[Result]:
         """Call a function for the image of every file, as `parallel` does; each is opened where the function runs.
 
-        Raises `UsageError` if a file has no image, when its turn comes.
+        Raises `UsageError` if a file has no image, when its turn comes; with `refused` the answer for such a file, and
+        for one the function refuses, is what that returns (see `operation_runner.recipes.each_image`).
         """
         ...
 

@@ -35,7 +35,8 @@ class LocalFile:
 class LocalProduct:
     """One product before it is stored, its renderings by role (fits, large, small, tif).
 
-    `inputs` are the basenames of the input files it was made of, None for all there are.
+    `inputs` are the basenames of the input files it was made of, None for all there are. `notes` are those of the
+    product, then those of its inputs.
     """
 
     type: Literal["fits", "image"]
@@ -45,6 +46,7 @@ class LocalProduct:
     observation_date: str | None
     target_name: str | None
     is_exposure: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class ImageProduct:
     not given. `catalogue` becomes the CAT extension; `extensions` are further images of the same shape by extension
     name, such as a mask. `is_exposure` is whether it can be measured in the place of an exposure, as one that was
     corrected, cut or moved can: not what is combined of several or rescaled. Wizards begin with all exposures of a
-    filter.
+    filter. `notes` are sentences on what was left out, mended or is doubtful; those on the inputs come by themselves.
     """
 
     pixels: Pixels
@@ -43,7 +43,8 @@ class PictureProduct:
     """A colour picture to hand out: TIFF and JPEGs, and the images it was made of as a lossless FITS cube.
 
     `pixels` are 8-bit RGB as shown, shape (rows, columns, 3), top row first. `planes` are the images by name, each of
-    shape (rows, columns), first row at the bottom; `header` is that of the cube's two celestial axes.
+    shape (rows, columns), first row at the bottom; `header` is that of the cube's two celestial axes. `notes` as for
+    `ImageProduct`.
     """
 
     pixels: Pixels
@@ -67,7 +68,10 @@ class DiagnosticPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataProduct:
-    """A result that is not an image: a JSON object. NaN and infinity are shown as null."""
+    """A result that is not an image: a JSON object. NaN and infinity are shown as null.
+
+    `content["notes"]`, if given, is a list of sentences as of `ImageProduct`; those on the inputs are added to it.
+    """
 
     content: Mapping[str, Any] = field(default_factory=dict)
 

@@ -84,6 +84,7 @@ def _frame(operation: Operation, output: OutputFile, number: int) -> FrameDocume
         observation_date=output.observation_date,
         filter_name=output.filter_name if output.is_exposure else None,
         target_name=output.target_name,
+        notes=output.notes,
         created=made,
         modified=made,
     )

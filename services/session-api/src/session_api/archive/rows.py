@@ -66,6 +66,8 @@ class FrameRow(TypedDict):
     reduction_level: int | None
     configuration_type: str | None
     public_date: datetime | None
+    notes: NotRequired[Sequence[str]]
+    problems: NotRequired[Sequence[str]]
 
 
 _PICTURES = (*PICTURE_ROLES, *THUMBNAIL_ROLES)
@@ -74,7 +76,8 @@ FRAME_FIELDS: Document = {
     **dict.fromkeys(("frame_id", "capture_date", "observation_date", "observation_day", "public_date"), True),
     **dict.fromkeys(("site_id", "telescope_id", "instrument_id", "filter_name", "exposure_time_s"), True),
     **dict.fromkeys(("proposal_id", "observation_id", "request_id", "target_name", "configuration_type"), True),
-    **dict.fromkeys(("reduction_level", "footprint", "related", "former"), True),
+    # Frames as they were stored until 2026-11 have their notes as problems.
+    **dict.fromkeys(("reduction_level", "footprint", "related", "former", "notes", "problems"), True),
     **{f"files.{role}.{name}": True for role in SCIENCE_ROLES for name in FileRow.__annotations__},
     **{f"files.{role}.key": True for role in _PICTURES},
 }
@@ -93,6 +96,12 @@ IMAGE_FIELDS: Document = {
 def row_of(frame: FrameDocument) -> FrameRow:
     """Return a frame as lists read it."""
     return cast("FrameRow", frame.stored())
+
+
+def notes_of(row: FrameRow) -> Sequence[str]:
+    """Return what of a frame's file was left out or mended, and why."""
+    notes = row.get("notes")
+    return row.get("problems", ()) if notes is None else notes
 
 
 def cards_of(row: FrameRow) -> Mapping[str, JsonValue]:

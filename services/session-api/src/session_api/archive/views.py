@@ -14,7 +14,7 @@ from datalab.documents.frame import PICTURE_ROLES, THUMBNAIL_ROLES, FrameDocumen
 from datalab.documents.sky import ring
 from datalab.platform.objects.links import Links
 from session_api.archive.file_numbers import FIRST_THUMBNAIL, number_of, placed
-from session_api.archive.rows import FileRow, FrameRow, PictureRow, row_of
+from session_api.archive.rows import FileRow, FrameRow, PictureRow, notes_of, row_of
 from session_api.archive.service import FoundFrame
 from session_api.web.bodies import Page
 from session_api.web.replies import shown_datetime
@@ -47,7 +47,10 @@ class ThumbnailView(TypedDict):
 
 
 class FrameView(TypedDict):
-    """A frame; the names in capitals are the former ones of OCS archives."""
+    """A frame; the names in capitals are the former ones of OCS archives.
+
+    `notes` are what of its header and file was left out or mended, and why.
+    """
 
     id: int
     basename: str
@@ -65,6 +68,7 @@ class FrameView(TypedDict):
     configuration_type: str
     observation_id: int | str | None
     request_id: int | str | None
+    notes: list[str]
     version_set: list[VersionView]
     url: str
     filename: str
@@ -154,6 +158,7 @@ class FramePresenter:
             "configuration_type": configuration_type,
             "observation_id": observation_id,
             "request_id": request_id,
+            "notes": list(notes_of(row)),
             "version_set": versions,
             "url": versions[0]["url"] if versions else "",
             "filename": versions[0]["key"].rpartition("/")[2] if versions else row["_id"],

@@ -36,7 +36,7 @@ class OutputFileView(TypedDict):
     """A product of an operation. `id` is no frame's; links are signed when it is read.
 
     Clients start wizards with all images that have a `filter` in common: only what can be measured as an exposure can
-    has one here. Any other can be chosen all the same.
+    has one here. Any other can be chosen all the same. `notes` are what was left out, mended or is doubtful.
     """
 
     id: int
@@ -51,6 +51,7 @@ class OutputFileView(TypedDict):
     observation_date: NotRequired[str | None]
     target_name: NotRequired[str | None]
     inputs: NotRequired[list[str]]
+    notes: list[str]
 
 
 class OutputView(TypedDict):
@@ -146,7 +147,9 @@ class OperationPresenter:
         return shown
 
     def _output_file(self, output: OutputFile, number: int) -> OutputFileView:
-        shown = OutputFileView(id=number, basename=output.basename, source="datalab", type=output.type)
+        shown = OutputFileView(
+            id=number, basename=output.basename, source="datalab", type=output.type, notes=list(output.notes)
+        )
         for rendering, key, extension in _RENDERINGS:
             stored = output.files.get(rendering)
             if stored is not None:

@@ -27,11 +27,11 @@ _PLACEHOLDERS = frozenset({"", "N/A"})
 
 
 class CardReader:
-    """Returns usable values and None for the rest, noting in `problems` what could not be used and why."""
+    """Returns usable values and None for the rest, noting in `notes` what could not be used and why."""
 
     def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
         self._cards = cards
-        self.problems: list[str] = []
+        self.notes: list[str] = []
 
     @classmethod
     def of(cls, header: fits.Header) -> Self:
@@ -157,9 +157,9 @@ class CardReader:
         return None if is_placeholder else value
 
     def _refuse(self, keyword: str, reason: str) -> None:
-        problem = f"{keyword}: {self._cards[keyword]!r} {reason}"
-        if problem not in self.problems:
-            self.problems.append(problem)
+        note = f"{keyword}: {self._cards[keyword]!r} {reason}"
+        if note not in self.notes:
+            self.notes.append(note)
 
 
 def _as_number(value: HeaderValue) -> float | None:

@@ -36,7 +36,7 @@ class ParsedHeader:
     """The cards of a header by keyword, and what could not be read as the standard wants it."""
 
     cards: dict[str, HeaderValue]
-    problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def parse_header_text(text: str) -> ParsedHeader:
@@ -44,13 +44,13 @@ def parse_header_text(text: str) -> ParsedHeader:
 
     Strings lose their quotes and trailing blanks, long strings are joined over their CONTINUE cards, COMMENT and
     HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts. Values without a type
-    of the standard are kept as text and named in `problems`; cards without keyword or value are left out and named.
+    of the standard are kept as text and named in `notes`; cards without keyword or value are left out and named.
 
     References:
         FITS Standard 4.0, section 4.
     """
     cards: dict[str, HeaderValue] = {}
-    problems: list[str] = []
+    notes: list[str] = []
     continued: str | None = None
     for number, card in enumerate(_split_cards(text), start=1):
         keyword = card[:8].rstrip().upper()
@@ -62,21 +62,21 @@ def parse_header_text(text: str) -> ParsedHeader:
             if continued and isinstance(so_far, str) and so_far.endswith("&") and part:
                 cards[continued] = so_far[:-1] + _unquote(part)
             else:
-                problems.append(f"card {number}: CONTINUE continues nothing")
+                notes.append(f"card {number}: CONTINUE continues nothing")
         elif named := _KEYWORD.match(card):
             name = (named["long"] or named["short"]).strip().upper()
             try:
                 cards[name], remark = _parse_value(named["rest"])
             except ValueError as error:
-                problems.append(f"{name}: {error}")
+                notes.append(f"{name}: {error}")
                 continued = None
                 continue
             if remark:
-                problems.append(f"{name}: {remark}")
+                notes.append(f"{name}: {remark}")
             continued = name
         elif keyword:
-            problems.append(f"card {number}: no value in {card.rstrip()!r}")
-    return ParsedHeader(cards, tuple(problems))
+            notes.append(f"card {number}: no value in {card.rstrip()!r}")
+    return ParsedHeader(cards, tuple(notes))
 
 
 class HeaderCards(Mapping[str, HeaderValue]):

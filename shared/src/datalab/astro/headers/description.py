@@ -17,7 +17,7 @@ _LONGEST_EXPOSURE_S = 1e8
 
 @dataclass(frozen=True, slots=True)
 class FrameDescription:
-    """What a header says about an exposure; None where it says nothing usable, with the reason in `problems`."""
+    """What a header says about an exposure; None where it says nothing usable, with the reason in `notes`."""
 
     capture_time: datetime | None = None
     right_ascension_deg: float | None = None
@@ -40,7 +40,7 @@ class FrameDescription:
     reduction_level: int | None = None
     configuration_type: str | None = None
     public_date: datetime | None = None
-    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
@@ -73,7 +73,7 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
         reduction_level=reader.whole("RLEVEL"),
         configuration_type=reader.text("OBSTYPE"),
         public_date=reader.public_date(),
-        problems=tuple(reader.problems),
+        notes=tuple(reader.notes),
     )
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
-from datalab.astro.headers.cards import readable
 from datalab.astro.types import Pixels
 
 #: Integers of at most this many bytes are counted by value, which takes a third of the time of sorting them.
 _COUNTED_BYTES = 2
 #: `numpy.bincount` makes integers of 8 bytes of what it counts: so many fit a processor's cache.
 _COUNTED_AT_ONCE = 2**18
-
-#: Keyword -> power of the scale by which its value changes when pixels are scaled.
-_SCALED_BY = {"GAIN": -1, "EGAIN": -1, "SATURATE": 1, "MAXLIN": 1, "DATAMIN": 1, "DATAMAX": 1}
 
 
 def exact_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
@@ -54,36 +47,6 @@ def image_median(pixels: Pixels) -> float:
         median = float(np.median(pixels))
         # Of an even number the two in the middle are added up, and their sum may be beyond float32.
         return float(np.median(pixels.astype(np.float64))) if math.isinf(median) else median
-
-
-def scaled_header(header: fits.Header, scale: float) -> fits.Header:
-    """Return the header of an image whose pixels were multiplied by `scale`: gain, saturation and unit follow.
-
-    GAIN and EGAIN are electrons per pixel unit; SATURATE, MAXLIN and the like are pixel values.
-    """
-    scaled = header.copy()
-    with np.errstate(all="ignore"):
-        multiply_cards(scaled, {keyword: np.float64(scale) ** power for keyword, power in _SCALED_BY.items()})
-    scaled.remove("BUNIT", ignore_missing=True)  # they are counts no more
-    return scaled
-
-
-def multiply_cards(header: fits.Header, factors: Mapping[str, float]) -> None:
-    """Multiply the numbers in the cards of a header, in place; a card whose number would be none any more is removed.
-
-    Args:
-        header: what is missing in it, or no number, stays so.
-        factors: by keyword.
-    """
-    for keyword, factor in factors.items():
-        value = readable(header, keyword, None)
-        if not isinstance(value, Real) or isinstance(value, bool) or factor == 1:
-            continue
-        product = float(value) * float(factor)
-        if math.isfinite(product):
-            header[keyword] = product
-        else:
-            header.remove(keyword)
 
 
 def _median_by_counting(pixels: Pixels) -> float:

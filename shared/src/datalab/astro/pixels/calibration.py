@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from astropy.io import fits
 
-from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.types import Pixels
 
-#: What was done to an image, in words: the cards of IRAF's ccdred, which other reductions know too.
-BIAS_CARD, DARK_CARD, FLAT_CARD = "ZEROCOR", "DARKCOR", "FLATCOR"
-#: Names of the masters that Las Cumbres Observatory's pipeline used.
-_PIPELINE_CARDS = {BIAS_CARD: "L1IDBIAS", DARK_CARD: "L1IDDARK", FLAT_CARD: "L1IDFLAT"}
-_X_BINNING, _Y_BINNING = ("CCDXBIN", "XBINNING"), ("CCDYBIN", "YBINNING")
-
+#: Pixels of a flat with less of its median are dead, or in the shadow: what is divided by them is noise, tenfold.
+LEAST_SENSITIVITY = 0.1
 #: A flat in counts has hundreds of them at the least; one that was divided by its mean or median is near 1.
 _NORMALISED = (0.2, 5.0)
 #: The largest sensitivity, without the few pixels that are no part of it.
 _LARGEST_SENSITIVITY_PERCENT = 99.9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameState:
-    """What a header says was taken off an image already, and how its pixels were binned (None: unknown)."""
-
-    bias_removed: bool
-    dark_removed: bool
-    flat_removed: bool
-    binning: tuple[int, int] | None
-
-    @classmethod
-    def of(cls, header: fits.Header) -> Self:
-        """Read the cards of IRAF and of the pipeline of Las Cumbres Observatory."""
-        reader = CardReader.of(header)
-        done = {card: any(reader.text(keyword) for keyword in (card, other)) for card, other in _PIPELINE_CARDS.items()}
-        x, y = (reader.number(*names, lowest=1) for names in (_X_BINNING, _Y_BINNING))
-        return cls(
-            bias_removed=done[BIAS_CARD],
-            dark_removed=done[DARK_CARD],
-            flat_removed=done[FLAT_CARD],
-            binning=None if x is None or y is None else (int(x), int(y)),
-        )
 
 
 def corrected(
@@ -82,7 +51,7 @@ def is_normalised(flat_level: float) -> bool:
 
 
 def relative_sensitivity(flat: Pixels) -> Pixels:
-    """Return a flat divided by its median, NaN where it is not positive.
+    """Return a flat divided by its median, NaN where it is below `LEAST_SENSITIVITY`.
 
     Raises:
         ValueError: the median is not positive, or infinite.
@@ -94,7 +63,7 @@ def relative_sensitivity(flat: Pixels) -> Pixels:
         raise ValueError("half of its pixels are infinite")
     relative = flat.astype(exact_dtype(flat.dtype))
     relative /= level
-    relative[~(relative > 0.0)] = np.nan
+    relative[~(relative >= LEAST_SENSITIVITY)] = np.nan
     return relative
 
 

@@ -112,6 +112,13 @@ class Expression:
         result[~np.isfinite(result)] = np.nan
         return result
 
+    def is_affine_in(self, name: str) -> bool:
+        """Tell whether the value is a number times an image, plus another one, both the same whatever the image is.
+
+        Numbers of whole images, such as its median, count as given; a condition on the image, or its square, does not.
+        """
+        return _degree(self._tree, name) in (0, 1)
+
 
 def parse(text: str, names: Collection[str]) -> Expression:
     """Return a formula on images of the given names.
@@ -191,6 +198,31 @@ class _Check:
         if len(arguments) != wanted:
             raise ExpressionError(f"{_at(node)}{name} takes {wanted} argument(s), not {len(arguments)}")
         return arguments
+
+
+def _degree(node: ast.expr, name: str) -> int | None:  # noqa: PLR0911 - one for each kind of node
+    """Return whether a part of a formula does not depend on an image (0), in proportion (1), or otherwise (None)."""
+    match node:
+        case ast.Constant():
+            return 0
+        case ast.Name(id=image):
+            return int(image == name)
+        case ast.Call(func=ast.Name(id=function)) if function in _REDUCTIONS:
+            return 0
+        case ast.UnaryOp(op=ast.UAdd() | ast.USub(), operand=operand):
+            return _degree(operand, name)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            degrees = _degree(left, name), _degree(right, name)
+            return None if None in degrees else max(degrees)  # type: ignore[type-var]
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            degrees = _degree(left, name), _degree(right, name)
+            return None if None in degrees or degrees == (1, 1) else max(degrees)  # type: ignore[type-var]
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return _degree(left, name) if _degree(right, name) == 0 else None
+        case _:
+            parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+            used = parts[1:] if isinstance(node, ast.Call) else parts
+            return 0 if all(_degree(part, name) == 0 for part in used) else None
 
 
 def _value(  # noqa: PLR0911 - one for each kind of node

@@ -16,6 +16,8 @@ from datalab.astro.sky.wcs_header import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY_LENGTH = 72
+#: A note begins with the one and goes on with the other: where it ends is seen by that.
+_NOTE, _NOTE_GOES_ON = "note ", "note + "
 _NAME = str(fits.Card("EXTNAME", "SCI", "extension name"))
 #: A card no writer has anything to mend in (FITS Standard 4.0, section 4): text, logical value or number.
 _STRICT = re.compile(
@@ -44,12 +46,14 @@ def provenance_cards(
     inputs: Sequence[tuple[str, str]],
     result_key: str,
     comment: str,
+    notes: Sequence[str] = (),
 ) -> list[fits.Card]:
     """Return the cards that tell how a product was made.
 
     HISTORY holds, for each input, its name on `input` cards and its checksum on a `sha256` card, then the parameters
-    as JSON on `json` cards; texts too long for a card go on in the next one with the same label. Characters that FITS
-    does not allow are written as backslash escapes.
+    as JSON on `json` cards, and each note on `note` cards; texts too long for a card go on in the next one with the
+    same label, but for notes, which go on in `note +` cards. Characters that FITS does not allow are written as
+    backslash escapes.
 
     Args:
         software_version: of Datalab.
@@ -59,6 +63,7 @@ def provenance_cards(
         inputs: (basename, SHA-256 in hexadecimal) of every input, in the order used.
         result_key: the key the product is stored under.
         comment: the sentence for readers, such as "Datalab Median on fits_1, fits_2".
+        notes: what was left out, mended or is doubtful, also of the inputs: a sentence each.
 
     Raises:
         TypeError, ValueError: the parameters cannot be written as JSON.
@@ -75,6 +80,9 @@ def provenance_cards(
         cards += _commentary("HISTORY", checksum, label="sha256 ")
     as_json = json.dumps(parameters, sort_keys=True, separators=(",", ":"), allow_nan=False)
     cards += _commentary("HISTORY", as_json, label="json ")
+    for note in notes:
+        for number, part in enumerate(_parts(_printable(note), COMMENTARY_LENGTH - len(_NOTE_GOES_ON))):
+            cards.append(fits.Card("HISTORY", (_NOTE_GOES_ON if number else _NOTE) + part))
     cards += _commentary("COMMENT", comment)
     return cards
 
