@@ -220,6 +220,7 @@ def test_a_channel_that_shows_nothing_colours_nothing(tmp_path, level, limits):
     made = run(ColorImage(), {"color_channels": color_channels}, work_dir=tmp_path / "work")
     picture = np.asarray(Picture.open(made.products[0].files["tif"].path))
     assert not picture[..., 0].any() or level > 0 == limits["zmin"]
+    assert "empty: all its pixels are the same or blank, so it adds nothing" in " ".join(made.products[0].notes)
     assert picture[..., 1].std() > 0
 
 

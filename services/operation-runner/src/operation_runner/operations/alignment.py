@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ from datalab.astro.mosaics.alignment import (
     unmoved,
 )
 from datalab.astro.mosaics.placement import AlignmentError, Frame, Placement
+from datalab.astro.mosaics.star_alignment import LEAST_COMMON_STARS
+from operation_runner.recipes.each_image import Refusal, delivered, none_left
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
@@ -59,7 +61,7 @@ class Alignment(Operation):
             Field(
                 title="Reference File",
                 description="The file whose pixel grid the others are put on; if none is given, the input file whose "
-                "name comes first in the alphabet",
+                "name comes first in the alphabet, of those that others can be aligned to",
                 max_length=1,
             ),
         ] = None
@@ -72,30 +74,76 @@ class Alignment(Operation):
         ] = "stars"
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        chosen = (parameters.reference_file or parameters.input_files)[0]
-        opened = {file: inputs.image(file) for file in [*parameters.input_files, chosen]}
-        images = [opened[file] for file in parameters.input_files]
-        reference = Reference.of(opened[chosen], method=parameters.method)
+        reference = found_reference(inputs, parameters)
         progress(0.1)
-        yield from inputs.parallel(partial(onto_grid, reference=reference), images, progress=progress.part(0.1, 1.0))
+        answers = inputs.parallel_images(
+            partial(onto_grid, reference=reference),
+            parameters.input_files,
+            progress=progress.part(0.1, 1.0),
+            refused=Refusal.of,
+        )
+        is_reference = [file == reference.file for file in parameters.input_files]
+        yield from delivered(if_any_is_aligned(answers, is_reference))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The image that others are aligned to, what is known of it, and what tells how the others lie."""
+    """The file and the image that others are aligned to, what is known of it, and what tells how the others lie."""
 
+    file: FitsFile
     image: Image
     frame: Frame
     method: Method
+    #: Whether no other input has the name of the file.
+    is_alone: bool = True
 
-    @classmethod
-    def of(cls, image: Image, *, method: Method) -> Reference:
-        return cls(image, frame_of(image), method)
+    @property
+    def is_usable(self) -> bool:
+        """Whether others can be aligned to it at all."""
+        if self.method == "wcs":
+            return self.frame.wcs is not None
+        return len(self.frame.stars) >= LEAST_COMMON_STARS
+
+
+def found_reference(inputs: Inputs, parameters: Alignment.Parameters) -> Reference:
+    """Return the chosen reference, else the first file that others can be aligned to, else the first there is.
+
+    Raises `UsageError` if no file has an image.
+    """
+    first: Reference | None = None
+    refusals = []
+    for file in parameters.reference_file or parameters.input_files:
+        try:
+            image = inputs.image(file)
+            is_alone = all(other == file for other in parameters.input_files if other.basename == file.basename)
+            reference = Reference(file, image, frame_of(image), parameters.method, is_alone=is_alone)
+        except UsageError as error:
+            refusals.append(Refusal.of(file, error))
+            continue
+        if reference.is_usable:
+            return reference
+        first = first or reference
+    if first is None:
+        raise none_left(refusals)
+    return first
+
+
+def if_any_is_aligned(answers: Iterator[Any], is_reference: Sequence[bool]) -> Iterator[Any]:
+    """Yield answers, the reference not before another image was aligned to it; only refusals if none is."""
+    waiting: list[Any] = []
+    is_aligned = all(is_reference)
+    for answer, of_reference in zip(answers, is_reference, strict=True):
+        waiting.append(answer)
+        is_aligned = is_aligned or not (of_reference or isinstance(answer, Refusal))
+        if is_aligned:
+            yield from waiting
+            waiting.clear()
+    yield from (answer for answer in waiting if isinstance(answer, Refusal))
 
 
 def onto_grid(image: Image, *, reference: Reference) -> ImageProduct:
     """Return an image on the grid of the reference, with its catalogue. Raises `UsageError`."""
-    if image is reference.image:
+    if reference.is_alone and image.basename == reference.file.basename:
         frame, placement = reference.frame, unmoved(image.shape)
     else:
         frame = frame_of(image)

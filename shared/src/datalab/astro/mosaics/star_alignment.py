@@ -55,7 +55,7 @@ _FIXED_PX = 0.6
 #: Around what world coordinates say is common, so much of an image may be common too.
 _MARGIN_SHARE = 0.1
 _GRID_POINTS = 17
-_BY_WCS = (Attempt(stars=60, neighbours=8), Attempt(stars=180, neighbours=14))
+_BY_WCS = (Attempt(stars=60, neighbours=8),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ def _fit_along_wcs(image: Frame, reference: Frame, base: _Base, doubtful: list[S
     if len(everything.stars) < LEAST_COMMON_STARS:
         return None
     for lists in attempts:
-        fit, other = searched_fit(lists, _BY_WCS[:1], scale_range=(1.0 - SCALE_FREEDOM, 1.0 + SCALE_FREEDOM))
+        fit, other = searched_fit(lists, _BY_WCS, scale_range=(1.0 - SCALE_FREEDOM, 1.0 + SCALE_FREEDOM))
         if fit is not None:
             return fit
         if other is not None:
