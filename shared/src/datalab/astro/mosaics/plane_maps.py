@@ -1,4 +1,4 @@
-"""Maps of the plane, from similarities to cubic polynomials, fitted to pairs of positions.
+"""Maps of the plane, from similarities to polynomials of the fifth order, fitted to pairs of positions.
 
 A polynomial is good only among the positions it was fitted to. Beyond the box around them a map goes on as its linear
 part at the nearest place of the box, so that it never folds back.
@@ -12,11 +12,12 @@ import numpy as np
 
 from datalab.astro.types import FloatArray
 
+#: The highest order that is fitted: what undoes strong cubic distortion has terms of the fifth.
+HIGHEST_ORDER = 5
 #: Exponents of x and y of each term, by the order of the polynomial.
 _TERMS = {
-    1: ((0, 0), (1, 0), (0, 1)),
-    2: ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)),
-    3: ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)),
+    order: tuple((total - j, j) for total in range(order + 1) for j in range(total + 1))
+    for order in range(1, HIGHEST_ORDER + 1)
 }
 #: Both new coordinates, or their slopes.
 _Pair = tuple[FloatArray, FloatArray]
@@ -29,7 +30,7 @@ class PlaneMap:
     """A polynomial in x and y for each of the new coordinates.
 
     Attributes:
-        order: of the polynomials, 1 to 3.
+        order: of the polynomials, from 1 on.
         parameters: how many numbers it was fitted with: 4 of a similarity, else those of the polynomials.
         coefficients: shape (2, terms), of coordinates that run from -1 to 1 in the box.
         centre: x and y of the middle of the box.
@@ -58,6 +59,16 @@ class PlaneMap:
         (x_u, y_u), (x_v, y_v) = self._slopes(in_u, in_v)
         new_x, new_y = self._evaluated(in_u, in_v)
         return new_x + x_u * (u - in_u) + x_v * (v - in_v), new_y + y_u * (u - in_u) + y_v * (v - in_v)
+
+    def bent_beyond(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return how far the polynomials lead from where the map does, which beyond the box goes straight on: (n,).
+
+        Neither is known to be right there; so far apart they are, so little is known.
+        """
+        new_x, new_y = self(x, y)
+        bent_x, bent_y = self._evaluated(*self._normalised(x, y))
+        apart: FloatArray = np.hypot(bent_x - new_x, bent_y - new_y)
+        return apart
 
     def inverse(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the coordinates that lead to these; NaN where none do."""

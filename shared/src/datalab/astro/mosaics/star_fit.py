@@ -16,19 +16,24 @@ from scipy.spatial import KDTree
 from scipy.special import bdtr, bdtrc
 from scipy.stats import f as f_distribution
 
-from datalab.astro.mosaics.plane_maps import PlaneMap, fitted_polynomial, fitted_similarity
+from datalab.astro.mosaics.plane_maps import HIGHEST_ORDER, PlaneMap, fitted_polynomial, fitted_similarity
 from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
 from datalab.astro.types import FloatArray, IntArray, Mask
 
 #: How far apart a star may be in both images, pixels of the coarser one.
 TOLERANCE_PX = 3.0
 #: The orders of the polynomials a map is grown with, 0 for a similarity, and the stars each needs.
-_GROWING = (0, 1, 1, 2, 2, 3, 3, 3)
-_LEAST_STARS = {0: 4, 1: 5, 2: 12, 3: 20}
+_GROWING = (0, 1, 1, 2, 2, 3, 3, 4, 5)
+_LEAST_STARS = {0: 4, 1: 5, 2: 12, 3: 20, 4: 30, 5: 42}
+#: So often a map is fitted again with the freedom it has, while it reaches more stars.
+_MORE_PASSES = 8
 #: A freer map is taken if the stars would agree so much better by chance once in so many cases.
 _BY_CHANCE = 1e-4
-#: Or if it fits so many times as many, and no worse.
-_MANY_MORE = 1.15
+#: The same where distortion is certain: what undoes strong cubic distortion needs more than a cubic.
+_BY_CHANCE_IF_DISTORTED = 1e-2
+#: Or if it fits so many more of them, and a share of all, and hardly worse: false pairs that lie within the clipped
+#: distance of a place where a star should be are far rarer.
+_MORE_STARS, _MORE_SHARE, _HARDLY_WORSE = 3, 0.02, 1.1
 #: Distances of stars strewn at random are 0.7 of the tolerance (rms); those of a fit that is right are far smaller.
 _STREWN = 0.62
 _CLIP_SIGMA = 4.0
@@ -100,18 +105,22 @@ def grown_fit(lists: StarLists, guess: PlaneMap, *, tests: float, expected: Plan
     mirrored = float(np.linalg.det(guess.linear_part())) < 0.0
     found = guess
     within = 2.0 * TOLERANCE_PX * unit
+    reached, order = 0, 0
     for order in _GROWING if guess.parameters == 4 else _GROWING[1:]:
         pairs = _pairs(found, lists, tree, within)
         if len(pairs) < _LEAST_STARS[0]:
             return None
-        if len(pairs) < _LEAST_STARS[order]:
-            break
         fitted = _fitted(lists, pairs, order, unit=unit, mirrored=mirrored)
         if fitted is None:
             break
-        found, within = fitted[0], TOLERANCE_PX * unit
+        found, within, reached = fitted[0], TOLERANCE_PX * unit, len(fitted[1])
         if order == 1 and _rms(lists, *fitted) > _STREWN * TOLERANCE_PX * unit:
             return None
+    for _ in range(_MORE_PASSES if found.order > 1 else 0):
+        fitted = _fitted(lists, _pairs(found, lists, tree, within), found.order, unit=unit, mirrored=mirrored)
+        if fitted is None or len(fitted[1]) <= reached:
+            break
+        found, reached = fitted[0], len(fitted[1])
     pairs = _pairs(found, lists, tree, TOLERANCE_PX * unit)
     simplest = _simplest(lists, pairs, unit=unit, mirrored=mirrored, expected=expected)
     if simplest is None:
@@ -178,7 +187,7 @@ def _simplest(
     if expected is not None:
         kept = _clipped(lists, pairs, expected, unit=unit)
         best = (expected, pairs[kept]) if kept.sum() >= _LEAST_STARS[0] else None
-    for order in (0, 1, 2, 3):
+    for order in range(HIGHEST_ORDER + 1):
         freer = _fitted(lists, pairs, order, unit=unit, mirrored=mirrored)
         if freer is None:
             break
@@ -192,7 +201,10 @@ def _is_better(lists: StarLists, simpler: tuple[PlaneMap, IntArray], freer: tupl
 
     The test is made with stars that both fit: a false pair would always be fitted better by more freedom.
     """
-    if len(freer[1]) > _MANY_MORE * len(simpler[1]) + 1 and _rms(lists, *freer) <= _rms(lists, *simpler):
+    gained = len(freer[1]) - len(simpler[1])
+    if gained >= _MORE_STARS + _MORE_SHARE * len(simpler[1]) and _rms(lists, *freer) <= _HARDLY_WORSE * _rms(
+        lists, *simpler
+    ):
         return True
     both = freer[1][np.isin(freer[1][:, 1], simpler[1][:, 1])]
     new, old = lists.stars[both[:, 0]], lists.reference[both[:, 1]]
@@ -204,7 +216,8 @@ def _is_better(lists: StarLists, simpler: tuple[PlaneMap, IntArray], freer: tupl
     if degrees < 1 or freer_total >= total:
         return False
     ratio = (total - freer_total) / more / max(freer_total / degrees, 1e-12)
-    return bool(f_distribution.sf(ratio, more, degrees) < _BY_CHANCE)
+    limit = _BY_CHANCE if simpler[0].order < 3 else _BY_CHANCE_IF_DISTORTED
+    return bool(f_distribution.sf(ratio, more, degrees) < limit)
 
 
 def _rms(lists: StarLists, found: PlaneMap, pairs: IntArray) -> float:
@@ -274,12 +287,12 @@ def _uncertainty(found: PlaneMap, old: FloatArray, distance: FloatArray, x: Floa
         return sigma * math.sqrt(1.0 / len(old) + float(reach) / max(spread, 1e-12))
     design = found.design(*old.T)
     inverse = np.linalg.pinv(design.T @ design)
-    there = (
-        found.design(np.clip(x, old[:, 0].min(), old[:, 0].max()), np.clip(y, old[:, 1].min(), old[:, 1].max()))
-        if found.order > 1
-        else found.design(x, y)
-    )
-    return sigma * math.sqrt(float(np.max(np.einsum("ni,ij,nj->n", there, inverse, there))))
+    near_x, near_y = x, y
+    if found.order > 1:  # it goes straight on beyond the stars
+        near_x, near_y = (np.clip(axis, of.min(), of.max()) for axis, of in ((x, old[:, 0]), (y, old[:, 1])))
+    there = found.design(near_x, near_y)
+    variance = np.einsum("ni,ij,nj->n", there, inverse, there)
+    return float(np.max(np.hypot(sigma * np.sqrt(variance), found.bent_beyond(x, y))))
 
 
 def _shares(
