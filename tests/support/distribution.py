@@ -7,13 +7,14 @@ from xdist.scheduler import LoadFileScheduling
 _FIRST = (
     "tests/e2e/test_long_outage.py",
     "tests/e2e/tour/",
+    "tests/browser/",
     "tests/e2e/test_outages.py",
     "tests/e2e/",
     "tests/integration/",
     "tests/contract/",
 )
 #: A folder whose tests share a running system, as a whole.
-_TOGETHER = ("tests/e2e/tour/",)
+_TOGETHER = ("tests/e2e/tour/", "tests/browser/")
 
 
 class LongestFirst(LoadFileScheduling):

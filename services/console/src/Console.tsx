@@ -1,9 +1,12 @@
-import { Link, Route, Router, Switch } from "wouter-preact";
+import { Link, Route, Router, Switch, useRoute } from "wouter-preact";
 import { useHashLocation } from "wouter-preact/use-hash-location";
 import { connected } from "./feed/feed";
 import { logOut, me } from "./login";
+import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
+import { SessionScreen } from "./screens/SessionScreen";
+import { SessionsScreen } from "./screens/SessionsScreen";
 
 /** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
 export function Console() {
@@ -16,7 +19,8 @@ export function Console() {
         <a class="skip" href="#main">Skip to content</a>
         <strong class="name">Datalab</strong>
         <nav aria-label="Screens">
-          <Link href="/" class="here">Night</Link>
+          <Tab href="/">Night</Tab>
+          <Tab href="/sessions">Sessions</Tab>
         </nav>
         <span class="grow" />
         <span role="status" class={connected.value ? "live" : "live away"}>{connected.value ? "live" : "connecting …"}</span>
@@ -26,6 +30,11 @@ export function Console() {
       <main id="main" tabIndex={-1}>
         <Switch>
           <Route path="/" component={NightScreen} />
+          <Route path="/sessions" component={SessionsScreen} />
+          <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
+          <Route path="/image/:source/:basename">
+            {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}
+          </Route>
           <Route>
             <p>There is no such screen. <Link href="/">Go to the night.</Link></p>
           </Route>
@@ -33,4 +42,9 @@ export function Console() {
       </main>
     </Router>
   );
+}
+
+function Tab({ href, children }: { href: string; children: string }) {
+  const [active] = useRoute(href);
+  return <Link href={href} class={active ? "here" : ""} aria-current={active ? "page" : undefined}>{children}</Link>;
 }

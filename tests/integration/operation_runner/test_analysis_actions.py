@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import orjson
@@ -24,6 +25,8 @@ from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from datalab.simulation.products import fits_bytes
 from operation_runner.analysing.decoded_image import DecodedImage, decode
+from operation_runner.analysis import get_jpg
+from operation_runner.analysis.region_statistics import Statistics
 from support.analysis import analysis_job, looked_at, night_sky, running_pool, write_with_catalogue
 from support.runner import WCS_CARDS, input_file, write_fits
 from support.waiting import PATIENCE_S
@@ -497,6 +500,74 @@ async def test_statistics_of_a_region_of_the_display(pool, frame, exposure):
     assert whole["total"] == pytest.approx(exposure.pixels.sum(dtype="f8"))
     with pytest.raises(UsageError, match="no pixel with data"):
         await looked_at(pool, "statistics", frame, **DISPLAY, x1=300, y1=0, x2=400, y2=10)
+    columns = await looked_at(pool, "statistics", frame, **DISPLAY, x1=50, x2=70)
+    assert (columns["rows"], columns["columns"]) == ([0, exposure.pixels.shape[0]], [100, 140])
+
+
+@pytest.mark.parametrize(("given", "missing"), [("x1", "x2"), ("x2", "x1"), ("y1", "y2"), ("y2", "y1")])
+async def test_half_a_region_is_none(pool, frame, given, missing):
+    with pytest.raises(UsageError, match=f"both {given[0]}1 and {given[0]}2") as refused:
+        await looked_at(pool, "statistics", frame, **DISPLAY, **{given: 10})
+    assert missing in refused.value.message
+
+
+async def test_statistics_of_more_than_can_be_sorted(pool, tmp_path, monkeypatch):
+    monkeypatch.setattr("operation_runner.analysis.region_statistics._MOST_BYTES", 7999)
+    action = Statistics()
+    floats = SimpleNamespace(pixels=np.zeros((40, 50), "f4"))
+    with pytest.raises(UsageError, match="2000 pixels of 4 bytes; at most 1999 of them"):
+        action.analyse(floats, action.Parameters(**DISPLAY))
+    counted = SimpleNamespace(pixels=np.full((40, 500), 7, "u2"))
+    assert action.analyse(counted, action.Parameters(**DISPLAY))["pixel_count"] == 20_000
+
+
+async def test_a_colour_image_is_looked_at_by_the_plane_one_chooses(pool, tmp_path, frame):
+    path = tmp_path / "colour.fits"
+    planes = np.stack([np.full((40, 50), level, "u2") for level in (100, 200, 600)])
+    fits.PrimaryHDU(planes).writeto(path)
+    medians = {
+        plane: (await looked_at(pool, "statistics", path, **DISPLAY, **({"plane": plane} if plane else {})))["median"]
+        for plane in (None, "red", "green", "blue", "luminance")
+    }
+    assert medians == {None: 200, "red": 100, "green": 200, "blue": 600, "luminance": 300}
+    with pytest.raises(UsageError, match="it is no colour image, and has no plane red"):
+        await looked_at(pool, "statistics", frame, **DISPLAY, plane="red")
+    with pytest.raises(UsageError, match="no colour image"):
+        await pool.cut_whole(
+            analysis_job("cutout", frame, x=1, y=1, width=9, height=9, plane="blue"), within_s=PATIENCE_S
+        )
+
+
+async def test_a_large_picture_takes_little_more_memory_than_itself(tmp_path):
+    """Of 100 million pixels the answer is made within the memory an analysis has; here a fifteenth of both."""
+    frame = write_fits(tmp_path / "large.fits", night_sky((2600, 2600)).astype("i2"))
+    async with running_pool(tmp_path, processes=1, memory_bytes=80 * 1024**2) as pool:
+        picture = picture_of(await looked_at(pool, "get-jpg", frame))
+    assert picture.size == (2600, 2600)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"zmin": 1e5}, "zmin 100000 lies above .*, the limit found for white: give zmax too"),
+        ({"zmax": -1e5}, "zmax -100000 lies below .*, the limit found for black: give zmin too"),
+        ({"zmin": 5, "zmax": 4}, "zmin 5 lies above zmax 4"),
+    ],
+)
+async def test_limits_that_cannot_be_are_told_apart_from_those_that_were_found(pool, frame, given, words):
+    with pytest.raises(UsageError, match=words):
+        await looked_at(pool, "get-jpg", frame, **given)
+
+
+def test_pictures_that_would_be_too_much_are_packed_more(monkeypatch):
+    grey = np.random.default_rng(2).integers(0, 256, (300, 300)).astype(np.uint8)
+    best = len(get_jpg._encoded(grey))
+    monkeypatch.setattr(get_jpg, "_SMALL_PIXELS", 1)
+    monkeypatch.setattr(get_jpg, "_MOST_BYTES", int(0.9 * best))
+    assert len(get_jpg._encoded(grey)) < 0.9 * best
+    monkeypatch.setattr(get_jpg, "_MOST_BYTES", 100)
+    with pytest.raises(UsageError, match=r"300 x 300 pixels has .* bytes; at most 100"):
+        get_jpg.GetJpg().analyse(SimpleNamespace(pixels=grey), get_jpg.GetJpg.Parameters())
 
 
 @pytest.mark.parametrize("model", ["moffat", "gaussian"])

@@ -12,7 +12,7 @@ from datalab.errors import UsageError
 from operation_runner.analysing.decoded_image import DecodedImage, decode
 from operation_runner.analysing.worker import _plain
 from operation_runner.offers.loaded import analyses_of
-from operation_runner.sdk.analysis import Cutting, Rendering
+from operation_runner.sdk.analysis import Cutting, Rendering, Showing
 from support.runner import WCS_CARDS, input_file, write_fits
 
 SHAPE = (40, 50)
@@ -21,6 +21,7 @@ DISPLAY = {"width": 500, "height": 400}
 PARAMETERS = {
     "statistics": [DISPLAY, {**DISPLAY, "x1": 50, "x2": 400, "y1": 20, "y2": 300}],
     "cutout": [{"x": 1, "y": 1, "width": 40, "height": 30, "format": kind} for kind in ("fits", "jpg")],
+    "tile": [{"column": 0, "row": 0, "level": level} for level in (0, 1)],
     "raw-data": [{"max_size": 20}, {"max_size": 64}],
 }
 
@@ -91,6 +92,8 @@ def test_every_analysis_answers_or_says_why_not(images, tmp_path, action, name):
                 analysis.render(image, parameters, tmp_path / "target")
             elif isinstance(analysis, Cutting):
                 analysis.cut(image, parameters)
+            elif isinstance(analysis, Showing):
+                analysis.show(image, parameters)
             else:
                 answer = analysis.analyse(image, parameters)
                 text = orjson.dumps(answer, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -457,6 +457,20 @@ async def test_a_name_without_a_site_is_of_the_site_that_is_said(world, anybody)
     assert event.site == "tst"
 
 
+async def test_two_sites_that_ask_for_one_name_do_not_share_its_object(world, anybody):
+    """Before there is a frame of it: the first has the name, whoever stores first."""
+    first = await offered(anybody, "m36 [Ha].FIT", site="tst")
+    reply = await ask(anybody, object_name="m36 [Ha].FIT", site="abc")
+    assert (reply.status_code, reply.text[:24]) == (409, "There is a frame 'm36 _H")
+    await send(anybody, first, b"tst")
+    assert (await ask(anybody, object_name="m36 [Ha].FIT", site="abc")).status_code == 409
+    again = await offered(anybody, "m36 [Ha].FIT", site="tst")
+    await send(anybody, again, b"tst again")
+    assert await stored(world, "data/m36 [Ha].FIT") == b"tst again"
+    answers = await asyncio.gather(*(ask(anybody, object_name="m37.fits", site=site) for site in ("tst", "abc", "xyz")))
+    assert sorted(reply.status_code for reply in answers).count(200) <= 1
+
+
 async def test_a_sites_own_user_sends_for_it_and_for_no_other(world, monkeypatch):
     monkeypatch.setattr(world.service(UploadService), "_open_sites", OpenSites([]))
     await world.add_user("camera", ingests=["tst"])

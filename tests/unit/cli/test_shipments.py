@@ -29,11 +29,8 @@ def test_each_file_that_is_not_sent_is_named_with_what_would_be_right(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "night.fits").mkdir()
     paths, skipped = fits_files(tmp_path)
-    assert [path.name for path in paths] == ["a.fits", "b.fits.fz"]
-    assert set(skipped) == {"c.fit", "D.FITS", "e.fts.gz", "readme.txt", "night.fits"}
-    assert "call it c.fits" in skipped["c.fit"]
-    assert "call it D.fits" in skipped["D.FITS"]
-    assert "call it e.fits.gz" in skipped["e.fts.gz"]
+    assert [path.name for path in paths] == ["D.FITS", "a.fits", "b.fits.fz", "c.fit", "e.fts.gz"]
+    assert set(skipped) == {"readme.txt", "night.fits"}
     assert "no FITS file by its name" in skipped["readme.txt"]
     assert "a folder" in skipped["night.fits"]
 
@@ -48,10 +45,10 @@ def test_names_no_program_can_send_are_skipped(tmp_path):
 
 
 def test_a_folder_without_fits_files_says_what_it_has_instead(tmp_path):
-    (tmp_path / "m31.FIT").write_bytes(b"")
+    (tmp_path / "m31.fits.zip").write_bytes(b"")
     with pytest.raises(DemoFailedError, match="has no FITS files") as refusal:
         fits_files(tmp_path)
-    assert "call it m31.fits" in str(refusal.value)
+    assert "m31.fits.zip: no FITS file by its name" in str(refusal.value)
 
 
 def test_files_are_read_when_they_are_wanted(tmp_path):

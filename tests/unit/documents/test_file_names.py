@@ -92,8 +92,29 @@ def test_any_other_safe_name_is_that_of_a_fits_file_of_no_known_site(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "basename", "compression"),
+    [
+        ("c.fit", "c", ""),
+        ("D.FITS", "D", ""),
+        ("e.fts.gz", "e", "gz"),
+        ("M 31 [Ha].FITS", "M 31 _Ha_", ""),
+        ("[Ha] M31.Fit.FZ", "Ha_ M31", "fz"),
+        ("Nébuleuse.fits", "N_buleuse", ""),
+        ("light#3 @-10C.fit", "light_3 _-10C", ""),
+    ],
+)
+def test_names_as_people_give_them_make_safe_ones(text, basename, compression):
+    name = parse_file_name(text)
+    assert (name.convention, name.basename, name.role) == (Convention.OTHER, basename, "fits")
+    assert (name.content, name.compression) == (Content.FITS, compression)
+    assert parse_file_name(f"{basename}.fits").basename == basename
+
+
+@pytest.mark.parametrize(
     ("text", "what"),
     [
+        ("ada~m31.fit", "is neither"),
+        ("[].fits", "is neither"),
         ("bad_filename", "is neither {site}-{instrument}"),
         ("", "is neither"),
         (".fits", "is neither"),

@@ -16,7 +16,7 @@ from support.operations import run
 from support.runner import WCS_CARDS, stars, write_fits
 
 ODD = {"EXPTIME": "long"}
-NOTE = "EXPTIME: 'long' is not a finite number"
+NOTE = "EXPTIME: 'long' is not a finite number: left out"
 
 
 class SeenImage:

@@ -17,6 +17,7 @@ from operation_runner.sdk import (
     SkyPosition,
     WizardKeys,
 )
+from operation_runner.sdk.analysis import AnalysisParameters
 
 
 class Toy(Operation):
@@ -171,3 +172,13 @@ def test_progress_of_a_part_spans_its_part_only():
     assert [fraction for fraction, _ in seen] == [0.5, 0.625, 0.75, 0.75, 0.5, 0.5]
     assert {type(fraction) for fraction, _ in seen} == {float}
     assert {text for _, text in seen} == {"at work"}
+
+
+def test_a_plane_is_part_of_parameters_only_if_it_was_chosen():
+    """So results and files made before keep their names."""
+    file = FitsFile(source="archive", basename="m31")
+    assert file.model_dump(mode="json") == {"source": "archive", "basename": "m31"}
+    assert file.model_copy(update={"plane": "red"}).model_dump(mode="json")["plane"] == "red"
+    assert AnalysisParameters().model_dump(mode="json") == {}
+    with pytest.raises(ValidationError):
+        FitsFile(source="archive", basename="m31", plane="alpha")

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { type Credentials, logIn, loginProblem } from "../login";
+import { problemOf } from "../words";
 
 /** Name and password, or a token; who opens a link with a code does not come here. */
 export function LoginScreen() {
@@ -18,7 +19,7 @@ export function LoginScreen() {
     try {
       await logIn(credentials);
     } catch (error) {
-      loginProblem.value = error instanceof Error ? error.message : String(error);
+      loginProblem.value = problemOf(error);
     } finally {
       setBusy(false);
     }

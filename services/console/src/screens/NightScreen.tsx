@@ -1,5 +1,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { Link, useLocation } from "wouter-preact";
 import { answered, api, type Frame } from "../api/client";
+import { createSession } from "../api/sessions";
+import { problemOf, utc } from "../words";
 import { NightFrames } from "./nightFrames";
 
 /** Frames as they arrive, by site and night. */
@@ -16,7 +19,7 @@ export function NightScreen() {
         setSites(found);
         setSite((chosen) => chosen || (found[0] ?? ""));
       })
-      .catch((error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
+      .catch((error: unknown) => setProblem(problemOf(error)));
   }, []);
 
   if (problem !== "") return <p class="problem" role="alert">{problem}</p>;
@@ -44,6 +47,12 @@ export function NightScreen() {
 function Frames({ site, day }: { site: string; day: string }) {
   const night = useMemo(() => new NightFrames({ site, day }), [site, day]);
   useEffect(() => () => night.close(), [night]);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const toggle = (name: string) => {
+    const changed = new Set(chosen);
+    if (!changed.delete(name)) changed.add(name);
+    setChosen(changed);
+  };
   const frames = night.frames.value;
   const total = night.total.value;
   if (night.problem.value !== "") {
@@ -58,25 +67,60 @@ function Frames({ site, day }: { site: string; day: string }) {
   return (
     <>
       <p class="count" role="status">{Math.max(total, frames.length)} frames</p>
+      <Chosen
+        frames={frames.filter((frame) => chosen.has(frame.basename))}
+        all={() => setChosen(new Set(frames.map((frame) => frame.basename)))}
+        none={() => setChosen(new Set())}
+      />
       <ul class="grid" aria-label="Frames">
-        {frames.map((frame) => <FrameTile key={frame.basename} frame={frame} />)}
+        {frames.map((frame) => <FrameTile key={frame.basename} frame={frame} chosen={chosen.has(frame.basename)} toggle={toggle} />)}
       </ul>
       {frames.length < total && <button type="button" onClick={() => void night.read(true)}>Show more</button>}
     </>
   );
 }
 
-function FrameTile({ frame }: { frame: Frame }) {
-  const picture = frame.thumbnails?.find((each) => each.url)?.url;
-  const when = frame.observation_date?.replace("T", " ").slice(0, 19) ?? "time unknown";
+/** What can be done with frames that were chosen. */
+function Chosen({ frames, all, none }: { frames: readonly Frame[]; all: () => void; none: () => void }) {
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState("");
+  const [, go] = useLocation();
+
+  async function create(event: SubmitEvent) {
+    event.preventDefault();
+    try {
+      const made = await createSession(name.trim() || (frames[0]?.target_name ?? "") || "Session", frames);
+      go(`/session/${made.id}`);
+    } catch (error) {
+      setProblem(problemOf(error));
+    }
+  }
+
   return (
-    <li class="tile">
+    <form class="choice" onSubmit={(event) => void create(event)} aria-label="Chosen frames">
+      <button type="button" onClick={all}>Choose all</button>
+      <button type="button" disabled={frames.length === 0} onClick={none}>None</button>
+      <label>
+        New session of {frames.length} frames
+        <input value={name} placeholder={frames[0]?.target_name || "its name"} onInput={(event) => setName(event.currentTarget.value)} />
+      </label>
+      <button type="submit" class="first" disabled={frames.length === 0}>Create</button>
+      <small class="problem" role="alert">{problem}</small>
+    </form>
+  );
+}
+
+function FrameTile({ frame, chosen, toggle }: { frame: Frame; chosen: boolean; toggle: (name: string) => void }) {
+  const picture = frame.thumbnails?.find((each) => each.url)?.url;
+  return (
+    <li class={chosen ? "tile chosen" : "tile"}>
+      <input type="checkbox" class="mark" checked={chosen} aria-label={`Choose ${frame.basename}`} onChange={() => toggle(frame.basename)} />
       {picture === undefined
         ? <div class="picture none">no picture yet</div>
         : <img class="picture" src={picture} alt="" loading="lazy" decoding="async" />}
-      <strong class="title">{frame.target_name || frame.basename}</strong>
+      <Link class="title" href={`/image/archive/${encodeURIComponent(frame.basename)}`}>{frame.target_name || frame.basename}</Link>
       <span class="detail">{[frame.primary_optical_element, frame.exposure_time === null ? "" : `${frame.exposure_time} s`].filter(Boolean).join(" · ")}</span>
-      <time class="detail" dateTime={frame.observation_date ?? ""}>{when} UTC</time>
+      <time class="detail" dateTime={frame.observation_date ?? ""}>{utc(frame.observation_date)}</time>
     </li>
   );
 }

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { answered, api, type Frame } from "../api/client";
 import type { FeedEvent } from "../feed/feed";
 import { feed } from "../live";
+import { problemOf } from "../words";
 
 /** What the server hands out at once. */
 const PAGE = 200;
@@ -64,7 +65,7 @@ export class NightFrames {
       this.total.value = "count" in page ? page.count : null;
       this.problem.value = "";
     } catch (error) {
-      this.problem.value = error instanceof Error ? error.message : String(error);
+      this.problem.value = problemOf(error);
     }
   }
 
@@ -99,7 +100,7 @@ export class NightFrames {
         .filter((frame) => day === "" || (frame.DAY_OBS ?? "").replaceAll("-", "") === day);
       this.frames.value = merged(this.frames.value, ours);
     } catch (error) {
-      this.problem.value = error instanceof Error ? error.message : String(error);
+      this.problem.value = problemOf(error);
     }
   }
 }

@@ -3,7 +3,8 @@
 Three conventions are known. **Photon Ranch**: `{site}-{instrument}-{YYYYMMDD}-{8 digits}-{type}{2 digits}.{extension}`,
 where all files of an exposure share the first four parts, the base name. **LCO** (and other OCS observatories):
 `{site}{telescope}-{instrument}-{YYYYMMDD}-{4 digits}-{letter}{2 digits}.fits`, where every reduction level is a frame
-of its own. **Other**: any FITS file an observatory announces under its own site.
+of its own. **Other**: any FITS file an observatory announces under its own site, also `.fit`, `.FITS` and the like;
+the object keeps its name, and for what no basename may have, that of the frame has `_`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ _LCO = re.compile(
 _OTHER = re.compile(r"(?P<basename>[A-Za-z0-9][A-Za-z0-9_.,+() -]*?)\.fits(?:\.(?P<rest>[A-Za-z0-9.]+))?", re.ASCII)
 
 
+#: What people call FITS files elsewhere; but for the mark of users' own files, and with something to name them by.
+_OTHERWISE = re.compile(
+    r"(?P<stem>[^/\\~]*?[A-Za-z0-9][^/\\~]*?)\.(?:fits|fit|fts)(?:\.(?P<rest>[A-Za-z0-9.]+))?",
+    re.ASCII | re.IGNORECASE,
+)
 #: Pictures that have no more to say than whose they are; a name in `[^/]` only, as it is the end of an object key.
 _OF_SITE = re.compile(
     r"(?P<basename>(?P<site>[A-Za-z0-9_]{3,6})-[^/\\.]+)\.(?P<extension>[A-Za-z]{1,16})(?:\.(?P<rest>[A-Za-z0-9.]+))?",
@@ -143,10 +149,15 @@ def parse_file_name(name: str) -> FileName:
             data_type=match["data_type"],
             reduction_level=int(match["level"]),
         )
-    if match := _OTHER.fullmatch(name):
+    match, basename = _OTHER.fullmatch(name), ""
+    if match is not None:
+        basename = match["basename"]
+    elif name.isprintable() and (match := _OTHERWISE.fullmatch(name)):
+        basename = _safe(match["stem"]).lstrip("_.,+()- ")
+    if match is not None and basename:
         return FileName(
             convention=Convention.OTHER,
-            basename=match["basename"],
+            basename=basename,
             role="fits",
             content=Content.FITS,
             extension="fits",
@@ -154,7 +165,8 @@ def parse_file_name(name: str) -> FileName:
         )
     raise UsageError(
         f"the file name {shown(name)} is neither {_PHOTON_RANCH_GRAMMAR} (for example {_PHOTON_RANCH_EXAMPLE}) "
-        "nor a FITS file's (letters, digits, spaces, _ . , + ( ) and -, then .fits, .fits.fz, .fits.bz2 or .fits.gz)"
+        "nor a FITS file's (letters, digits and what else can be printed, but for ~, then .fits, .fit or .fts, "
+        "and then perhaps .fz, .bz2 or .gz)"
     )
 
 
@@ -198,7 +210,7 @@ def uploaded_file_name(name: str, *, owner: str) -> FileName:
     Raises `UsageError`.
     """
     match = _UPLOADED.fullmatch(name)
-    stem = re.sub(r"[^A-Za-z0-9_.,+() -]", "_", match["stem"], flags=re.ASCII).strip() if match else ""
+    stem = _safe(match["stem"]) if match else ""
     if match is None or not stem or not name.isprintable():
         raise UsageError(
             f"the file {shown(name)} is no FITS file by its name, which ends in .fits, .fit or .fts, "
@@ -263,6 +275,11 @@ def shown(text: str) -> str:
         character if character.isprintable() else quote(character, errors="replace") for character in text
     )
     return f"'{printable[:200]}{'…' if len(printable) > 200 else ''}'"
+
+
+def _safe(stem: str) -> str:
+    """Return a name with `_` for what no basename may have."""
+    return re.sub(r"[^A-Za-z0-9_.,+() -]", "_", stem, flags=re.ASCII).strip()
 
 
 def _check_length(name: str) -> None:

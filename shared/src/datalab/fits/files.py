@@ -72,7 +72,7 @@ def read_header(read: Callable[[int], bytes], *, hdu: str, start: bytes = b"") -
             raise UsageError(f"the file ends inside the header of {hdu}, after {len(text) + len(block)} bytes of it")
         text += block
         if any(block[place : place + _CARD_BYTES] == _END_CARD for place in range(0, BLOCK_BYTES, _CARD_BYTES)):
-            return text.decode("ascii", "replace")
+            return text.decode("latin-1")  # a character for each byte: columns stay what they are
         if len(text) >= MOST_HEADER_BYTES:
             raise UsageError(f"the header of {hdu} has no END card within {MOST_HEADER_BYTES} bytes")
         block = read(BLOCK_BYTES)

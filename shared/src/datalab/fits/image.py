@@ -28,7 +28,7 @@ from datalab.errors import DatalabError, UsageError
 from datalab.fits.amplifiers import Placed
 from datalab.fits.checksums import damaged_sums
 from datalab.fits.files import opened, packing, unpacked_stream
-from datalab.fits.layout import HduLayout, hdu_name, read_layout
+from datalab.fits.layout import HduLayout, hdu_name, layout_notes, read_layout
 from datalab.fits.parts_together import mask_of, put_together
 from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.science import CATALOGUE, DEFAULT_PLANE, Plane, add_primary_cards, science_image
@@ -61,8 +61,6 @@ class FitsImage:
         self._indexes: tuple[int, ...] = ()
         self._catalogue_offset: int | None = None
         self._stored: list[StoredImage] = []
-        #: What the image is of, by the name of its HDUs; None if that has to be read.
-        self._hdus: list[tuple[str, HduLayout]] | None = None
         with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
             if plane is not None or not self._open_raw_frame():
@@ -99,8 +97,9 @@ class FitsImage:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
-        hdus = self._used(read_layout(self._path)) if self._hdus is None else self._hdus
-        return (*self._odd, *damaged_sums(self._path, hdus), *self.description.notes)
+        hdus = read_layout(self._path)
+        damaged = damaged_sums(self._path, self._used(hdus))
+        return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
@@ -142,7 +141,6 @@ class FitsImage:
         self.shape, self._parts = found.shape, found.parts
         self._masks = tuple(tuple(hdus[index] for index in mask) for mask in found.masks)
         self._catalogue_offset = next((hdu.header_offset for hdu in hdus if _is_catalogue(hdu.header)), None)
-        self._hdus = self._used(hdus)
         scaled = dict.fromkeys(note for stored in self._stored for note in stored.scaling.notes)
         self._odd = (*standard_notes(hdus[0].header), *noted, *scaled)
         if found.mosaic is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +63,30 @@ def read_layout(path: Path) -> list[HduLayout]:
     return found
 
 
+def layout_notes(path: Path, hdus: Sequence[HduLayout]) -> list[str]:
+    """Return what is odd about a file although it can be used, as `datalab.fits.structure` notes it of a stream."""
+    if path.stat().st_size < hdus[-1].end:
+        return [not_filled_up(len(hdus) - 1)]
+    with path.open("rb") as file:
+        file.seek(hdus[-1].end)
+        return [followed_by_no_fits(len(hdus) - 1)] if file.read(BLOCK_BYTES).strip(b"\0 ") else []
+
+
+def not_filled_up(number: int) -> str:
+    """Return the note on the last block of an HDU."""
+    return f"the last block of HDU {number} is not filled up"
+
+
+def followed_by_no_fits(number: int) -> str:
+    """Return the note on what comes behind the last HDU."""
+    return f"what follows HDU {number} is not FITS"
+
+
 def layout_of(text: str, offset: int, *, number: int) -> HduLayout:
     """Return the HDU whose header begins at a place. Raises `UsageError` if it declares what cannot be."""
-    header = fits.Header.fromstring(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy warns of keywords, and the notes on a header tell of them
+        header = fits.Header.fromstring(text)
     return HduLayout(header, text, offset, offset + len(text), data_bytes(header, number))
 
 

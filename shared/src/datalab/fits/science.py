@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import image_axes, readable
+from datalab.astro.headers.cards import COMMENTARY, HeaderCards, image_axes, is_empty, readable
 from datalab.fits.amplifiers import Mosaic, Placed, mosaic_of, says_where
 
 #: Extension names of the science image and of the catalogue of its sources.
@@ -134,7 +134,20 @@ def shows_the_sky(name: str) -> bool:
 
 
 def add_primary_cards(header: fits.Header, primary: fits.Header) -> None:
-    """Add to a science header what it lacks of the primary header, but not how the file was made."""
+    """Add to a science header what it lacks of the primary header, but not how the file was made.
+
+    An empty card of the science header counts as lacking.
+    """
+    said_twice = [
+        keyword
+        for keyword in dict.fromkeys(primary)
+        if keyword in header and keyword not in COMMENTARY and is_of_the_exposure(keyword)
+    ]
+    if said_twice:
+        cards, further = HeaderCards(header), HeaderCards(primary)
+        for keyword in said_twice:
+            if is_empty(cards[keyword]) and not is_empty(further[keyword]):
+                header.remove(keyword, remove_all=True)
     header.extend(
         [
             card

@@ -14,7 +14,7 @@ from astropy.io import fits
 from datalab.errors import UsageError
 from datalab.fits.checksums import Checksum, has_sums, sum_notes
 from datalab.fits.files import BLOCK_BYTES, read_header
-from datalab.fits.layout import MOST_HDUS, HduLayout, hdu_name, layout_of
+from datalab.fits.layout import MOST_HDUS, HduLayout, followed_by_no_fits, hdu_name, layout_of, not_filled_up
 
 #: A whole number of words of four bytes.
 _READ_BYTES = 1024**2
@@ -50,7 +50,7 @@ def read_structure(stream: BinaryIO, *, max_bytes: int) -> FitsStructure:
     while block:
         if hdus and not block.startswith(b"XTENSION"):
             if block.strip(b"\0 "):
-                notes.append(f"what follows HDU {len(hdus) - 1} is not FITS")
+                notes.append(followed_by_no_fits(len(hdus) - 1))
             source.skip_to_end()
             break
         if len(hdus) == MOST_HDUS:
@@ -102,6 +102,6 @@ def _skip_data(source: _Source, hdu: HduLayout, number: int, notes: list[str]) -
     if present < hdu.data_bytes:
         raise UsageError(f"{name} declares {hdu.data_bytes} bytes of data, the file ends after {present} of them")
     if present < padded:
-        notes.append(f"the last block of HDU {number} is not filled up")
+        notes.append(not_filled_up(number))
     if summed is not None:
         notes += sum_notes(name, hdu.header, hdu.text, summed)

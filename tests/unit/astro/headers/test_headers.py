@@ -145,7 +145,7 @@ def test_cards_are_strict_json():
         header.append(fits.Card.fromstring(broken.ljust(80)), end=True)
     cards = header_cards(header)
     assert cards == {
-        "UNDEF": None, "FLAG": True, "BIG": float(2**70), "PHASE": "(1+2j)", "COMMENT": "one\ntwo", "BROKEN": None,
+        "UNDEF": None, "FLAG": True, "BIG": float(2**70), "PHASE": "(1+2j)", "COMMENT": "one\ntwo", "BROKEN": "5 5 5",
         "CONTROL": None,
     }  # fmt: skip
     assert cards["FLAG"] is True
@@ -219,6 +219,7 @@ def test_what_an_observatory_writes():
     }  # fmt: skip
     assert describe(cards) == FrameDescription(
         capture_time=datetime(2023, 9, 30, 21, 30, 5, 123000, UTC),
+        mid_time=datetime(2023, 9, 30, 21, 30, 11, 123000, UTC),
         right_ascension_deg=83.82,
         declination_deg=-5.39,
         altitude_deg=48.1,
@@ -285,7 +286,7 @@ def test_an_unusable_value_is_named_and_costs_nothing_else(keyword, value):
         ({"DATE-OBS": "2024-01-02T03:04:05+02:00"}, "2024-01-02T01:04:05.000"),
         ({"DATE-OBS": "2024-01-02", "TIME-OBS": "03:04:05.5"}, "2024-01-02T03:04:05.500"),
         ({"DATE-OBS": "2024-01-02", "UTSTART": "03:04:05"}, "2024-01-02T03:04:05.000"),
-        ({"DATE-OBS": "2024-01-02T03:04:05", "TIME-OBS": "09:09:09"}, "2024-01-02T03:04:05.000"),
+        ({"DATE-OBS": "2024-01-02T03:04:05", "TIME-OBS": "03:04:05.4"}, "2024-01-02T03:04:05.000"),
     ],
 )
 def test_capture_times(cards, expected):
@@ -294,9 +295,9 @@ def test_capture_times(cards, expected):
     assert found.notes == ()
 
 
-def test_a_day_without_a_time_is_its_midnight_and_says_so():
+def test_a_day_without_a_time_is_a_day_and_says_so():
     found = describe({"DATE-OBS": "2024-01-02", "TIME-OBS": "noon"})
-    assert found.capture_time == datetime(2024, 1, 2, tzinfo=UTC)
+    assert (found.capture_time, found.mid_time, found.observation_day) == (None, None, "2024-01-02")
     assert [note.split(":")[0] for note in found.notes] == ["TIME-OBS", "DATE-OBS"]
 
 
@@ -305,8 +306,11 @@ def test_a_day_without_a_time_is_its_midnight_and_says_so():
     [
         ({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "RA": 1, "DEC": 2}, (10, 20)),
         ({"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": 20.0, "CRVAL2": 10.0}, (10, 20)),
-        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 1.0, "CRVAL2": 2.0, "RA": 10, "DEC": 20}, (10, 20)),
-        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 1.0, "CRVAL2": 2.0}, (None, None)),
+        (
+            {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 1.0, "CRVAL2": 2.0, "RA": 10, "DEC": 20},
+            (265.0733323, -27.0343367),
+        ),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 1.0, "CRVAL2": 2.0}, (265.0733323, -27.0343367)),
         ({"CRVAL1": 10.0, "CRVAL2": 20.0}, (10, 20)),
         ({"OBJCTRA": "10.0", "OBJCTDEC": 20, "RA": "00:00:01", "DEC": "00:00:01"}, (10, 20)),
         ({"RA": "05:35:17.3", "DEC": "-00:23:28"}, (83.8220833, -0.3911111)),

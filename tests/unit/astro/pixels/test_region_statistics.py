@@ -51,3 +51,25 @@ def test_equal_levels_have_no_scatter(pixels):
     found = region_statistics(pixels)
     assert found.standard_deviation == found.robust_sigma == found.clipped_standard_deviation == 0
     assert found.clipped_count == pixels.size
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2"])
+@pytest.mark.parametrize("seed", range(3))
+def test_levels_that_are_counted_give_the_numbers_of_levels_that_are_sorted(dtype, seed):
+    rng = np.random.default_rng(seed)
+    limits = np.iinfo(dtype)
+    pixels = np.clip(rng.normal(60, 9, (40, 31)), limits.min, limits.max).astype(dtype)
+    pixels[rng.integers(0, 40, 9), rng.integers(0, 31, 9)] = limits.max
+    counted, ordered = region_statistics(pixels), region_statistics(pixels.astype("i8"))
+    for name in counted.__slots__:
+        assert getattr(counted, name) == pytest.approx(getattr(ordered, name), rel=1e-12), name
+
+
+def test_levels_at_the_end_of_floats_have_true_numbers_or_infinite_ones():
+    found = region_statistics(np.array([[1e303, 3e303]]))
+    assert (found.mean, found.median, found.standard_deviation) == pytest.approx((2e303, 2e303, 1e303))
+    assert (found.total, found.robust_sigma) == pytest.approx((4e303, 1.482602218505602e303))
+    found = region_statistics(np.array([[1.7e308, -1.7e308, 1.7e308, 1.7e308]]))
+    assert (found.minimum, found.maximum, found.median) == (-1.7e308, 1.7e308, 1.7e308)
+    assert found.mean == pytest.approx(0.85e308)
+    assert found.total == np.inf

@@ -15,8 +15,8 @@ from pathlib import Path
 from astropy.io import fits
 
 from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
-from datalab.astro.headers.cards import HeaderValue, header_cards, parse_header_text, readable
-from datalab.astro.headers.description import describe
+from datalab.astro.headers.cards import HeaderValue, header_cards, is_empty, parse_header_text, readable
+from datalab.astro.headers.description import FrameDescription, describe, describe_header
 from datalab.astro.sky.wcs import footprint, says_where
 from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
@@ -80,11 +80,12 @@ def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Insp
     cards = header_cards(image)
     if found.hdus[0] > 0:
         add_primary_cards(image, primary)
-        cards = {name: value for name, value in header_cards(primary).items() if is_of_the_exposure(name)} | cards
+        further = {name: value for name, value in header_cards(primary).items() if is_of_the_exposure(name)}
+        cards = further | {name: value for name, value in cards.items() if name not in further or not is_empty(value)}
     notes = (*standard_notes(primary), *structure.notes, *noted, *scaled)
     return Inspection(
         media_type=_FITS_MEDIA_TYPES[compression],
-        header=_described("fits", cards, image, notes),
+        header=_described("fits", cards, image, describe_header(image), notes),
     )
 
 
@@ -103,19 +104,22 @@ def _required_packing(path: Path, compression: str) -> Packing | None:
 def _inspect_text(file: bytes | Path) -> Inspection:
     if (len(file) if isinstance(file, bytes) else file.stat().st_size) > MOST_HEADER_BYTES:
         raise UsageError(f"a header text of more than {MOST_HEADER_BYTES} bytes is none")
-    text = (file if isinstance(file, bytes) else file.read_bytes()).decode("ascii", "replace")
+    text = (file if isinstance(file, bytes) else file.read_bytes()).decode("latin-1")
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    return Inspection(
-        media_type="text/plain", header=_described("text", parsed.cards, _as_header(parsed.cards), parsed.notes)
-    )
+    header = _described("text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards), parsed.notes)
+    return Inspection(media_type="text/plain", header=header)
 
 
 def _described(
-    source: HeaderSource, cards: Mapping[str, HeaderValue], image: fits.Header, notes: tuple[str, ...]
+    source: HeaderSource,
+    cards: Mapping[str, HeaderValue],
+    image: fits.Header,
+    described: FrameDescription,
+    notes: tuple[str, ...],
 ) -> FrameHeader:
-    description = asdict(describe(cards))
+    description = asdict(described)
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
     corners = footprint(image, shape) if all(shape) else None

@@ -28,6 +28,7 @@ from datalab.errors import UsageError
 from datalab.events.operations import InputFile
 from datalab.fits.files import as_bytes
 from datalab.fits.image import FitsImage
+from datalab.fits.science import Plane
 from operation_runner.analysing.decoded_images import partial
 
 _PIXELS = "pixels.npy"
@@ -133,16 +134,16 @@ class DecodedImage:
         return sample(self.pixels)
 
 
-def decode(file: InputFile, path: Path, folder: Path, *, limit_bytes: int) -> None:
-    """Decode the science image of a FITS file into a folder, which appears complete or not at all.
+def decode(file: InputFile, path: Path, folder: Path, *, limit_bytes: int, plane: Plane | None = None) -> None:
+    """Decode the science image of a FITS file, or a plane of it, into a folder; it appears complete or not at all.
 
     Raises:
-        UsageError: the file is damaged, has no science image, or one of more than `limit_bytes`.
+        UsageError: the file is damaged, has no science image, no such plane, or one of more than `limit_bytes`.
     """
     work_dir = partial(folder)
     work_dir.mkdir()
     try:
-        image = FitsImage(file.basename, path, work_dir=work_dir)
+        image = FitsImage(file.basename, path, work_dir=work_dir, plane=plane)
         size_bytes = image.shape[0] * image.shape[1] * image.dtype.itemsize
         if size_bytes > limit_bytes:
             raise UsageError(

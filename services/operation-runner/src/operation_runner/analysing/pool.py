@@ -81,7 +81,7 @@ class AnalysisPool:
 
     async def _whole(self, job: AnalysisJob, within_s: float) -> Any:
         with self._explained(job):
-            async with asyncio.timeout(within_s), self._decoded.kept(job.file.sha256) as folder:
+            async with asyncio.timeout(within_s), self._decoded.kept(decoded_name(job)) as folder:
                 return await self._pool.ask(Question(job=job, folder=folder, limit_bytes=self._largest_image_bytes))
 
     @contextmanager
@@ -98,6 +98,12 @@ class AnalysisPool:
         except ProcessLostError as lost:
             _log.warning("analysis.process_lost", action=job.action, sha256=job.file.sha256, exit_code=lost.exit_code)
             raise TransientError("the process that analysed the image was ended") from lost
+
+
+def decoded_name(job: AnalysisJob) -> str:
+    """Return what the decoded image is called that a job looks at: another plane of a file is another image."""
+    plane = job.parameters.get("plane")
+    return job.file.sha256 if plane is None else f"{job.file.sha256}-{plane}"
 
 
 async def _fetch(wanted: BytesWanted, read: ReadBytes, reply: Reply) -> None:

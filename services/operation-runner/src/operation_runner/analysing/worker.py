@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from operation_runner.analysing.decoded_image import DecodedImage, decode
 from operation_runner.analysing.model import BytesWanted, PartJob, Question
 from operation_runner.offers.loaded import analyses_of
 from operation_runner.sdk.analysis import Analysis, Cutting, Part, Rendering, Showing
+from operation_runner.sdk.parameters import ColourPlane
 
 #: Images kept open; each costs its header and catalogue and what was shown of it last (16 MB at most); the pixels stay
 #: on disk.
@@ -51,8 +53,8 @@ def analysing(parent: Parent, packages: tuple[str, ...], memory_bytes: int) -> C
 
 def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, DecodedImage]) -> bytes | Part:
     job = question.job
-    image = _opened(question, opened)
     parameters = action.Parameters.model_validate(job.parameters)
+    image = _opened(question, opened, parameters.plane)
     if isinstance(action, Rendering):
         assert job.target is not None
         action.render(image, parameters, job.target)
@@ -66,6 +68,9 @@ def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, Deco
 
 def _part(job: PartJob, action: Analysis, known: OrderedDict[str, PartialImage], parent: Parent) -> Part | None:
     assert isinstance(action, Cutting)
+    parameters = action.Parameters.model_validate(job.parameters)
+    if parameters.plane is not None:
+        return None
     file = job.file
     source = _Elsewhere(parent, file.size_bytes)
     image = known.pop(file.sha256, None)
@@ -74,7 +79,7 @@ def _part(job: PartJob, action: Analysis, known: OrderedDict[str, PartialImage],
             image = PartialImage(basename=file.basename, sha256=file.sha256, source=source)
         else:
             image.reading_from(source)
-        part = action.cut(image, action.Parameters.model_validate(job.parameters))
+        part = action.cut(image, parameters)
     except NotInPartsError:
         return None
     known[file.sha256] = image  # not if anything was wrong: then all of it is read anew
@@ -99,14 +104,14 @@ class _Elsewhere:
         return data
 
 
-def _opened(question: Question, opened: OrderedDict[Path, DecodedImage]) -> DecodedImage:
+def _opened(question: Question, opened: OrderedDict[Path, DecodedImage], plane: ColourPlane | None) -> DecodedImage:
     folder, file = question.folder, question.job.file
     for gone in [folder for folder in opened if not folder.exists()]:
         del opened[gone]  # an open file would keep its place on the disk
     image = opened.pop(folder, None)
     if image is None or (image.basename, image.source) != (file.basename, file.source):
         if not folder.exists():
-            decode(file, question.job.path, folder, limit_bytes=question.limit_bytes)
+            decode(file, question.job.path, folder, limit_bytes=question.limit_bytes, plane=plane)
         image = DecodedImage(file, folder, path=question.job.path)
     opened[folder] = image
     if len(opened) > _MOST_OPEN:
@@ -115,7 +120,9 @@ def _opened(question: Question, opened: OrderedDict[Path, DecodedImage]) -> Deco
 
 
 def _plain(value: Any) -> Any:
-    """Return what orjson does not know as something it does: a single value in an array without axes."""
+    """Return what orjson does not know as something it does: a single value in an array without axes, or bytes."""
+    if isinstance(value, bytes):  # as a text of Python, orjson would ask for eight times its size
+        return orjson.Fragment(b"".join((b'"', b64encode(value), b'"')))
     if hasattr(value, "ndim") and value.ndim == 0:
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON")

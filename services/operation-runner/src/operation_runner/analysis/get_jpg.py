@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import io
 from typing import Annotated, Any
 
@@ -44,7 +43,7 @@ class GetJpg(Analysis):
                 f"The picture of {image.pixels.shape[1]} x {image.pixels.shape[0]} pixels has {len(jpeg)} bytes; at "
                 f"most {_MOST_BYTES} can be sent at once. get-tif makes a file of it."
             )
-        return {"jpg_base64": base64.b64encode(jpeg).decode("ascii")}
+        return {"jpg_base64": bytes(jpeg)}
 
 
 def _stretch(image: AnalysedImage, parameters: GetJpg.Parameters) -> Stretch:

@@ -32,17 +32,28 @@ class InputNotes:
 
     def since(self, number: int) -> Mapping[str, Sequence[str]]:
         """Return the notes on the images after the first `number`, by name, and forget these images."""
-        noted = {image.basename: tuple(image.notes) for image in self._images[number:]}
+        noted = _by_name(self._images[number:])
         self.learn(noted)
         del self._images[number:]
         return noted
 
     def learn(self, noted: Mapping[str, Sequence[str]]) -> None:
         """Take over what another process has noted, or this one of images it has done with."""
-        self._learned.update(noted)
+        for name, notes in noted.items():
+            self._learned[name] = tuple(dict.fromkeys((*self._learned.get(name, ()), *notes)))
 
     def of(self, names: Collection[str] | None) -> Sequence[str]:
         """Return the notes on the images of some names, or on all, each after the name of its image."""
-        noted = {**self._learned, **{image.basename: image.notes for image in self._images}}
-        chosen = noted if names is None else [name for name in names if name in noted]
-        return [f"{name}: {note}" for name in chosen for note in noted[name]]
+        opened = _by_name(self._images)
+        known = dict.fromkeys((*self._learned, *opened))
+        chosen = known if names is None else [name for name in names if name in known]
+        noted = ((name, note) for name in chosen for note in (*self._learned.get(name, ()), *opened.get(name, ())))
+        return list(dict.fromkeys(f"{name}: {note}" for name, note in noted))
+
+
+def _by_name(images: Sequence[NotedImage]) -> Mapping[str, Sequence[str]]:
+    """Return the notes on images; several planes of one file are of one name."""
+    noted: dict[str, tuple[str, ...]] = {}
+    for image in images:
+        noted[image.basename] = tuple(dict.fromkeys((*noted.get(image.basename, ()), *image.notes)))
+    return noted

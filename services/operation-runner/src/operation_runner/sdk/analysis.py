@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from datalab.errors import UsageError
+from operation_runner.sdk.parameters import ColourPlane, without_no_plane
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +59,15 @@ class AnalysisParameters(BaseModel):
     """Base of every action's parameters. What an action does not know is ignored: clients send more than they need."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    plane: Annotated[
+        ColourPlane | None, Field(description="of a colour image, which of its planes; without it the green one")
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_plane(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields; no plane is left out: files made to be saved are named by their parameters."""
+        return without_no_plane(handler(self))
 
 
 class DisplayParameters(AnalysisParameters):
@@ -180,7 +190,7 @@ class Analysis(ABC):
 
     @abstractmethod
     def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
-        """Return what is answered: JSON, where arrays of numpy are lists, and NaN and infinity become null.
+        """Return what is answered: JSON, where arrays of numpy are lists, bytes are base64, NaN and infinity are null.
 
         Raises `UsageError` with a text for the user when the data cannot work.
         """

@@ -28,6 +28,11 @@ from datalab.events.operations import InputSource
 ColourPlane = Literal["red", "green", "blue", "luminance"]
 
 
+def without_no_plane(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields of a model, but for a plane that was not chosen."""
+    return {name: value for name, value in fields.items() if name != "plane" or value is not None}
+
+
 class FitsFile(BaseModel):
     """A FITS file the user chose as input, and which plane of it if it is a colour image: green, unless it is said."""
 
@@ -40,10 +45,7 @@ class FitsFile(BaseModel):
     @model_serializer(mode="wrap")
     def _without_no_plane(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the fields; no plane is left out: parameters are part of a result's identity."""
-        fields: dict[str, Any] = handler(self)
-        if fields.get("plane") is None:
-            fields.pop("plane", None)
-        return fields
+        return without_no_plane(handler(self))
 
 
 class SkyPosition(BaseModel):

@@ -14,6 +14,10 @@ from datalab.platform.documents.outbox import OutboxRelay
 from session_api.uploads.model import FileVersion
 
 
+def _same_time_and_less(ticket: UploadTicket) -> dict[str, object]:
+    return {"asked_at": ticket.asked_at, "_id": {"$lt": ticket.ticket_id}}
+
+
 class TicketRepository:
     """Collection `upload_tickets`: one for each form that was handed out."""
 
@@ -27,6 +31,17 @@ class TicketRepository:
     async def find_any(self, ticket_id: str) -> UploadTicket | None:
         """Return a ticket, whoever asked for it: who has the form may use it."""
         return await self._tickets.find_one({"_id": ticket_id})
+
+    async def withdraw(self, ticket: UploadTicket) -> None:
+        """Forget a ticket whose form was not handed out."""
+        await self._tickets.delete({"_id": ticket.ticket_id, "state": TicketState.OPEN})
+
+    async def find_any_earlier(self, ticket: UploadTicket) -> UploadTicket | None:
+        """Return the first ticket for the file of one that was asked for before it, by anybody else than its site."""
+        earlier = {"$or": [{"asked_at": {"$lt": ticket.asked_at}}, _same_time_and_less(ticket)]}
+        used = {"$or": [{"state": {"$ne": TicketState.OPEN}}, {"expires_at": {"$gt": ticket.asked_at}}]}
+        others = {"key": ticket.key, "announced_site": {"$ne": ticket.announced_site}}
+        return await self._tickets.find_one({**others, "$and": [earlier, used]})
 
     async def claim(self, ticket_id: str, sha256: str) -> UploadTicket | None:
         """Let a content have the ticket; return the ticket as it is then, None if another content has it."""

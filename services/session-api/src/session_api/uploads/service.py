@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from datalab.documents.file_names import Convention
+from datalab.documents.file_names import Convention, FileName
 from datalab.documents.upload import Outcome, version_id
 from datalab.documents.upload_ticket import TicketState, UploadTicket
 from datalab.errors import NotFoundError
@@ -113,6 +113,7 @@ class UploadService:
         header = await self._stored_header(wanted)
         # The same form, asked for twice within a millisecond, is one.
         await self._tickets.insert(ticket, [] if header is None else _announcements(header, ticket))
+        await self._require_first(wanted, ticket)
         return Offer(form_id=form.form_id, url=self._forms.store_url if to_store else here, fields=form.fields)
 
     async def receive(self, form: MultipartForm, *, address: str) -> None:
@@ -240,10 +241,25 @@ class UploadService:
         if name is None or name.convention is not Convention.OTHER:
             return
         frame = (await self._frames.find_any_by_basename([name.basename])).get(name.basename)
-        if frame is None or frame.site == wanted.announced_site:
+        if frame is not None and frame.site != wanted.announced_site:
+            raise _not_free(name, wanted)
+
+    async def _require_first(self, wanted: WantedUpload, ticket: UploadTicket) -> None:
+        """Refuse a name that tells of no site when somebody else asked for it before, whose frame is yet to come.
+
+        After the ticket is there: of two who ask at once, one sees that of the other.
+        """
+        name = wanted.frame_name
+        if name is None or name.convention is not Convention.OTHER:
             return
-        whose = "it is another site's" if wanted.announced_site else "the name does not say which site the file is from"
-        raise ConflictError(f"There is a frame {name.basename!r} already, and {whose}.")
+        if await self._tickets.find_any_earlier(ticket) is not None:
+            await self._tickets.withdraw(ticket)
+            raise _not_free(name, wanted)
+
+
+def _not_free(name: FileName, wanted: WantedUpload) -> ConflictError:
+    whose = "it is another site's" if wanted.announced_site else "the name does not say which site the file is from"
+    return ConflictError(f"There is a frame {name.basename!r} already, and {whose}.")
 
 
 class _StoredAlreadyError(Exception):

@@ -4,102 +4,67 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Self
+from typing import Final
 
-from astropy.io import fits
-
-from datalab.astro.headers.cards import HeaderCards, HeaderValue, parse_float
+from datalab.astro.headers.card_values import CardValues
+from datalab.astro.headers.date_texts import UnreadableDateError, read_date
+from datalab.astro.headers.exposure_lengths import exposure_time_s
+from datalab.astro.headers.frame_types import frame_type
+from datalab.astro.headers.observation_times import ObservationTimes, observation_times
+from datalab.astro.headers.positions import icrs_position
 
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?P<zone>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
-_SEXAGESIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<units>\d{1,3})[: ](?P<minutes>[0-5]?\d)[: ](?P<seconds>[0-5]?\d(?:\.\d*)?)", re.ASCII
-)
 _FILTER_WHEEL = re.compile(r"FILTER[1-9]", re.ASCII)
 
 #: Says from when on an exposure is public.
-PUBLIC_DATE_KEYWORD = "L1PUBDAT"
-#: What observatories write into a card they have no value for.
-_PLACEHOLDERS = frozenset({"", "N/A"})
+PUBLIC_DATE_KEYWORD: Final = "L1PUBDAT"
+#: Where programs write how high and in which direction the telescope pointed: the first usable one counts.
+_ALTITUDES: Final = ("ALTITUDE", "CENTALT", "OBJCTALT", "TELALT")
+_AZIMUTHS: Final = ("AZIMUTH", "CENTAZ", "OBJCTAZ", "TELAZ")
+#: At the zenith, less rounding; at the horizon (38 in the model of Kasten & Young 1989, 39 in Pickering's of 2002).
+_LEAST_AIRMASS, _MOST_AIRMASS = 0.99, 40.0
+#: Below, the models of the air differ, and altitudes may be refracted or not.
+_LEAST_COMPARED_ALTITUDE_DEG = 10.0
+_SAME_AIRMASS_PART = 0.15
 
 
-class CardReader:
-    """Returns usable values and None for the rest, noting in `notes` what could not be used and why."""
-
-    def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
-        self._cards = cards
-        self.notes: list[str] = []
-
-    @classmethod
-    def of(cls, header: fits.Header) -> Self:
-        return cls(HeaderCards(header))
-
-    def text(self, keyword: str) -> str | None:
-        value = self._value(keyword)
-        if value is None:
-            return None
-        if isinstance(value, bool):
-            self._refuse(keyword, "is not text")
-            return None
-        return str(value).strip()
-
-    def number(self, *keywords: str, lowest: float = -math.inf, highest: float = math.inf) -> float | None:
-        """Return the first usable number in [lowest, highest] among the keywords."""
-        for keyword in keywords:
-            value = self._value(keyword)
-            if value is None:
-                continue
-            number = _as_number(value)
-            if number is None:
-                self._refuse(keyword, "is not a finite number")
-            elif not lowest <= number <= highest:
-                self._refuse(keyword, "is out of range")
-            else:
-                return number
-        return None
-
-    def whole(self, keyword: str) -> int | None:
-        number = self.number(keyword, lowest=-(2**53), highest=2**53)  # every whole number a float holds
-        if number is None:
-            return None
-        if not number.is_integer():
-            self._refuse(keyword, "is not a whole number")
-            return None
-        return int(number)
+class CardReader(CardValues):
+    """Returns what several cards say together, too: when, where, how long, of what kind."""
 
     def moment(self, keyword: str) -> datetime | None:
-        """Return a UTC time; a date alone is its midnight."""
+        """Return a UTC time written as in ISO 8601; a date alone is its midnight."""
         text = self.text(keyword)
         if text is None:
             return None
         moment = _as_moment(text)
         if moment is None:
-            self._refuse(keyword, "is not an ISO date and time")
+            self.refuse(keyword, "is not an ISO date and time")
         return moment
 
     def public_date(self) -> datetime | None:
         """Return from when on everybody may see the exposure. A card without a value is noted: there should be one."""
-        if PUBLIC_DATE_KEYWORD in self._cards and self._value(PUBLIC_DATE_KEYWORD) is None:
-            self._refuse(PUBLIC_DATE_KEYWORD, "is not an ISO date and time")
+        if PUBLIC_DATE_KEYWORD in self._cards and self.value(PUBLIC_DATE_KEYWORD) is None:
+            self.refuse(PUBLIC_DATE_KEYWORD, "is not an ISO date and time")
         return self.moment(PUBLIC_DATE_KEYWORD)
 
+    def times(self) -> ObservationTimes:
+        """Return when the exposure began and what its middle was, UTC."""
+        return observation_times(self, exposure_s=self.exposure_time_s())
+
     def capture_time(self) -> datetime | None:
-        start = self.moment("DATE-OBS")
-        if start is None or _has_time(str(self._cards["DATE-OBS"])):
-            return start
-        for keyword in ("TIME-OBS", "UTSTART"):
-            text = self.text(keyword)
-            if text is None:
-                continue
-            combined = _as_moment(f"{start.date().isoformat()}T{text}")
-            if combined:
-                return combined
-            self._refuse(keyword, "is not a time of day")
-        self._refuse("DATE-OBS", "has no time of day, midnight is assumed")
-        return start
+        """Return when the exposure began, UTC, cut to the millisecond."""
+        return cut_to_milliseconds(self.times().start)
+
+    def exposure_time_s(self) -> float | None:
+        """Return the exposure time in seconds."""
+        return exposure_time_s(self)
+
+    def frame_type(self) -> str | None:
+        """Return the kind of exposure, such as EXPOSE, BIAS, DARK, SKYFLAT."""
+        return frame_type(self)
 
     def day(self, keyword: str) -> str | None:
         text = self.text(keyword)
@@ -108,75 +73,56 @@ class CardReader:
         try:
             return date.fromisoformat(text[:10]).isoformat()
         except ValueError:
-            self._refuse(keyword, "is not a date")
+            pass
+        try:
+            found = read_date(text)
+        except UnreadableDateError as error:
+            self.refuse(keyword, str(error))
             return None
+        if not found.is_iso:
+            self.note(keyword, f"{text!r} read as {found.day.isoformat()}")
+        return found.day.isoformat()
 
     def filter_name(self) -> str | None:
         """Return FILTER, else the first optical element of the filter wheels that is not an empty slot."""
+        name = self.text("FILTER")
+        if name:
+            return name
         wheels = sorted(keyword for keyword in self._cards if _FILTER_WHEEL.fullmatch(keyword))
-        names = [self.text("FILTER"), *(name for name in map(self.text, wheels) if name and name.lower() != "air")]
-        return next((name for name in names if name), None)
+        return next((name for name in map(self.text, wheels) if name and name.lower() != "air"), None)
 
-    def position(self) -> tuple[float | None, float | None]:
-        """Return right ascension and declination in degrees, both from the same source if one has both."""
-        found = [(self._right_ascension(ra), self._declination(dec)) for ra, dec in self._position_keywords()]
-        complete = [pair for pair in found if None not in pair]
-        return next(iter(complete or found), (None, None))
+    def position(self, when: datetime | None = None) -> tuple[float | None, float | None]:
+        """Return right ascension and declination, ICRS degrees, or None twice; `when` is for equinoxes of the date."""
+        return icrs_position(self, when=when)
 
-    def _position_keywords(self) -> Iterator[tuple[str, str]]:
-        axes = {str(self._cards.get(f"CTYPE{axis}", "")).strip().upper().partition("-")[0]: axis for axis in (1, 2)}
-        if axes.keys() >= {"RA", "DEC"}:
-            yield f"CRVAL{axes['RA']}", f"CRVAL{axes['DEC']}"
-        yield "OBJCTRA", "OBJCTDEC"
-        yield "RA", "DEC"
-        if axes.keys() == {""}:  # text headers without a solution still carry where the telescope pointed
-            yield "CRVAL1", "CRVAL2"
+    def altitude_deg(self) -> float | None:
+        """Return how high the telescope pointed."""
+        return self._first_angle(_ALTITUDES, lowest=-90, highest=90)
 
-    def _right_ascension(self, keyword: str) -> float | None:
-        degrees = self._angle(keyword, degrees_per_unit=15.0, lowest=0, highest=360)
-        return None if degrees is None else degrees % 360.0
+    def azimuth_deg(self) -> float | None:
+        """Return in which direction the telescope pointed, from north through east."""
+        return self._first_angle(_AZIMUTHS, lowest=-180, highest=360)
 
-    def _declination(self, keyword: str) -> float | None:
-        return self._angle(keyword, degrees_per_unit=1.0, lowest=-90, highest=90)
+    def airmass(self, altitude_deg: float | None) -> float | None:
+        """Return the airmass. One that does not fit the altitude is noted."""
+        airmass = self.number("AIRMASS", lowest=_LEAST_AIRMASS, highest=_MOST_AIRMASS)
+        if airmass is not None and altitude_deg is not None and altitude_deg >= _LEAST_COMPARED_ALTITUDE_DEG:
+            expected = 1 / math.sin(math.radians(altitude_deg))
+            if abs(airmass / expected - 1) > _SAME_AIRMASS_PART:
+                self.note("AIRMASS", f"{airmass:g} is not that of an altitude of {altitude_deg:g} degrees")
+        return airmass
 
-    def _angle(self, keyword: str, *, degrees_per_unit: float, lowest: float, highest: float) -> float | None:
-        value = self._value(keyword)
-        sexagesimal = _SEXAGESIMAL.fullmatch(value.strip()) if isinstance(value, str) else None
-        if sexagesimal is None:
-            return self.number(keyword, lowest=lowest, highest=highest)
-        units = int(sexagesimal["units"]) + int(sexagesimal["minutes"]) / 60 + float(sexagesimal["seconds"]) / 3600
-        degrees = math.copysign(units * degrees_per_unit, -1 if sexagesimal["sign"] == "-" else 1)
-        if not lowest <= degrees <= highest:
-            self._refuse(keyword, "is out of range")
-            return None
-        return degrees
-
-    def _value(self, keyword: str) -> HeaderValue:
-        value = self._cards.get(keyword)
-        is_placeholder = isinstance(value, str) and value.strip().upper() in _PLACEHOLDERS
-        return None if is_placeholder else value
-
-    def _refuse(self, keyword: str, reason: str) -> None:
-        note = f"{keyword}: {self._cards[keyword]!r} {reason}"
-        if note not in self.notes:
-            self.notes.append(note)
-
-
-def _as_number(value: HeaderValue) -> float | None:
-    if isinstance(value, str):
-        return parse_float(value.strip())
-    if value is None or isinstance(value, bool):
+    def _first_angle(self, keywords: tuple[str, ...], *, lowest: float, highest: float) -> float | None:
+        for keyword in keywords:
+            angle = self.angle(keyword, lowest=lowest, highest=highest)
+            if angle is not None:
+                return angle
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
-def _has_time(text: str) -> bool:
-    match = _DATE_TIME.fullmatch(text.strip())
-    return match is not None and match["time"] is not None
+def cut_to_milliseconds(moment: datetime | None) -> datetime | None:
+    """Return a moment as the archive keeps it."""
+    return None if moment is None else moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _as_moment(text: str) -> datetime | None:
@@ -189,4 +135,4 @@ def _as_moment(text: str) -> datetime | None:
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # 31 February; a zone that leads before the year 1
         return None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return cut_to_milliseconds(moment)

@@ -1,34 +1,53 @@
-"""Reading FITS headers, also untidy ones: one bad card never costs the others."""
+"""Reading FITS headers, also untidy ones: one bad card never costs the others, and none is lost without a note."""
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
-import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-HeaderValue = bool | int | float | str | None
+from datalab.astro.headers.card_grammar import (
+    CARD_LENGTH,
+    COMMENTARY_KEYWORDS,
+    HeaderValue,
+    UnreadableCardError,
+    continuation,
+    is_tidy,
+    parse_float,
+    plain,
+    read_card,
+    shown,
+)
 
-_CARD_LENGTH = 80
-_COMMENTARY_KEYWORDS = frozenset({"COMMENT", "HISTORY"})
+__all__ = [
+    "COMMENTARY",
+    "UNREADABLE_CARD",
+    "HeaderCards",
+    "HeaderValue",
+    "ParsedHeader",
+    "header_cards",
+    "image_axes",
+    "is_empty",
+    "parse_float",
+    "parse_header_text",
+    "readable",
+]
+
 #: Keywords that may come as often as there is something to say (FITS Standard 4.0, section 4.4.2.4).
-COMMENTARY = _COMMENTARY_KEYWORDS | {""}
+COMMENTARY: Final = COMMENTARY_KEYWORDS | {""}
 
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)
 
-_KEYWORD = re.compile(r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE)
-_QUOTED = re.compile(r"\s*'(?P<text>(?:[^']|'')*)'(?P<rest>.*)", re.DOTALL)
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_INT64 = np.iinfo(np.int64)
+#: How cards begin: a line of text that goes on so after 80 columns is several cards, any other is a long one.
+_BEGINNING = re.compile(r"[A-Z0-9_-]{1,8} *=|(?:COMMENT|HISTORY|CONTINUE|HIERARCH|END) | {8}")
+_BYTE_ORDER_MARKS: Final = ("\ufeff", "\xef\xbb\xbf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,66 +58,91 @@ class ParsedHeader:
     notes: tuple[str, ...]
 
 
+class _Collected:
+    """Cards as they come, one after the other."""
+
+    def __init__(self) -> None:
+        self.cards: dict[str, HeaderValue] = {}
+        self.notes: list[str] = []
+
+    def add(self, keyword: str, value: HeaderValue, remark: str | None = None) -> None:
+        if remark:
+            self.notes.append(f"{keyword}: {remark}")
+        if keyword in self.cards:
+            value = self._last(keyword, self.cards[keyword], value)
+        self.cards[keyword] = value
+
+    def _last(self, keyword: str, former: HeaderValue, value: HeaderValue) -> HeaderValue:
+        """Return which of two values counts: the last one, unless it is none."""
+        if is_empty(value):
+            return former
+        if value != former and not is_empty(former):
+            self.notes.append(f"{keyword}: comes twice, {shown(str(former))} and {shown(str(value))}: the last counts")
+        return value
+
+
 def parse_header_text(text: str) -> ParsedHeader:
     """Read header cards from text: 80-column cards glued together, or one card per line, up to `END` or the text's end.
 
     Strings lose their quotes and trailing blanks, long strings are joined over their CONTINUE cards, COMMENT and
-    HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts. Values without a type
-    of the standard are kept as text and named in `notes`; cards without keyword or value are left out and named.
+    HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts that is one. Values
+    without a type of the standard are kept as text and named in `notes`; cards without keyword or value are left out
+    and named. Bytes beyond ASCII are to come as the characters of these numbers (Latin-1).
 
     References:
         FITS Standard 4.0, section 4.
     """
-    cards: dict[str, HeaderValue] = {}
-    notes: list[str] = []
+    found = _Collected()
     continued: str | None = None
     for number, card in enumerate(_split_cards(text), start=1):
         keyword = card[:8].rstrip().upper()
-        if keyword in _COMMENTARY_KEYWORDS:
-            _add_commentary(cards, keyword, card[8:].rstrip())
+        if keyword in COMMENTARY_KEYWORDS:
+            _add_commentary(found.cards, keyword, card[8:].rstrip())
         elif keyword == "CONTINUE":
-            so_far = cards.get(continued) if continued else None
-            part = _QUOTED.match(card[8:])
+            so_far = found.cards.get(continued) if continued else None
+            part = continuation(card)
             if continued and isinstance(so_far, str) and so_far.endswith("&") and part:
-                cards[continued] = so_far[:-1] + _unquote(part)
+                found.cards[continued] = so_far[:-1] + str(part.value)
             else:
-                notes.append(f"card {number}: CONTINUE continues nothing")
-        elif named := _KEYWORD.match(card):
-            name = (named["long"] or named["short"]).strip().upper()
-            try:
-                cards[name], remark = _parse_value(named["rest"])
-            except ValueError as error:
-                notes.append(f"{name}: {error}")
-                continued = None
-                continue
-            if remark:
-                notes.append(f"{name}: {remark}")
-            continued = name
+                found.notes.append(f"card {number}: CONTINUE continues nothing: left out")
         elif keyword:
-            notes.append(f"card {number}: no value in {card.rstrip()!r}")
-    return ParsedHeader(cards, tuple(notes))
+            try:
+                read = read_card(card)
+            except UnreadableCardError as error:
+                found.notes.append(_unreadable(error, number))
+                continued = None
+            else:
+                found.add(read.keyword, read.value, read.remark)
+                continued = read.keyword
+    return ParsedHeader(found.cards, tuple(found.notes))
 
 
 class HeaderCards(Mapping[str, HeaderValue]):
     """The values of a header by keyword, fit for strict JSON: undefined or unreadable values are None.
 
-    COMMENT and HISTORY cards are joined by newlines; of a keyword that comes twice the last value counts. A value is
-    read when it is asked for: astropy takes 10 microseconds for one, and most are not.
+    The grammar is that of `parse_header_text`, whatever astropy makes of a card. COMMENT and HISTORY cards are joined
+    by newlines; of a keyword that comes twice the last value counts that is one. A value is read when it is asked for.
     """
 
     def __init__(self, header: fits.Header) -> None:
         self._cards: dict[str, list[fits.Card]] = {}
-        for card in header.cards:
-            if card.keyword:
-                self._cards.setdefault(card.keyword, []).append(card)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # astropy warns of keywords, and `notes` tells of them
+            for card in header.cards:
+                if card.keyword:
+                    self._cards.setdefault(card.keyword, []).append(card)
 
     def __getitem__(self, keyword: str) -> HeaderValue:
         cards = self._cards[keyword]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", VerifyWarning)
-            if keyword in _COMMENTARY_KEYWORDS:
-                return "\n".join(str(_card_value(card)) for card in cards)
-            return _card_value(cards[-1])
+        if keyword in COMMENTARY_KEYWORDS:
+            return "\n".join(str(_by_astropy(card)) for card in cards)
+        if len(cards) == 1:
+            return _read(cards[0])[0]
+        return next((value for value in (_read(card)[0] for card in reversed(cards)) if not is_empty(value)), None)
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """Return the value of a card, without the exception that `Mapping` has for each card there is not."""
+        return self[keyword] if keyword in self._cards else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._cards)
@@ -106,82 +150,84 @@ class HeaderCards(Mapping[str, HeaderValue]):
     def __len__(self) -> int:
         return len(self._cards)
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be read as the standard wants it, in all cards."""
+        found = _Collected()
+        for keyword, cards in self._cards.items():
+            if keyword in COMMENTARY_KEYWORDS:
+                continue
+            for card in cards:
+                text = _text(card)
+                if len(cards) > 1 or (text is not None and not is_tidy(text)):
+                    found.add(keyword, *_read(card))
+        return tuple(found.notes)
+
 
 def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
     """Return all values of a header by keyword, as `HeaderCards` has them."""
     return dict(HeaderCards(header))
 
 
-def parse_float(token: str) -> float | None:
-    """Return the value of a number in FITS notation (exponent E or D), None if it is none or beyond the floats."""
-    if not _FLOAT.fullmatch(token):
-        return None
-    number = float(token.upper().replace("D", "E"))
-    return number if math.isfinite(number) else None
+def is_empty(value: HeaderValue) -> bool:
+    """Tell whether a card has no value: none at all, or an empty text."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _unreadable(error: UnreadableCardError, number: int) -> str:
+    if error.keyword is None:
+        return f"card {number}: {error.reason}: left out"
+    return f"{error.keyword}: {error.reason}"
 
 
 def _split_cards(text: str) -> Iterator[str]:
+    for mark in _BYTE_ORDER_MARKS:
+        text = text.removeprefix(mark)
     for line in re.split(r"[\r\n]+", text):
-        for start in range(0, len(line), _CARD_LENGTH):
-            card = line[start : start + _CARD_LENGTH]
-            if card.rstrip() == "END":
+        several = len(line) % CARD_LENGTH == 0 or _BEGINNING.match(line, CARD_LENGTH) is not None
+        length = CARD_LENGTH if several else max(1, len(line))
+        for start in range(0, len(line), length):
+            card = line[start : start + length]
+            if card.startswith("END") and card.rstrip() == "END":
                 return
             yield card
 
 
-def _card_value(card: fits.Card) -> HeaderValue:
+def _text(card: fits.Card) -> str | None:
+    """Return a card as it is in its file, None if it was made or changed since."""
+    text = None if card._modified else card._image  # noqa: SLF001 - `image` takes 10 microseconds, and may fail
+    return text if isinstance(text, str) else None
+
+
+def _read(card: fits.Card) -> tuple[HeaderValue, str | None]:
+    """Return a card's value and a remark on it."""
+    text = _text(card)
+    if text is None or "." in card.keyword:  # a record-valued card: its keyword is part of what astropy reads
+        return _by_astropy(card), None
     try:
-        return _plain(card.value)
+        first = read_card(text[:CARD_LENGTH])
+    except UnreadableCardError as error:
+        return None, f"{error.reason}: left out" if error.keyword is None else error.reason
+    value, remark = first.value, first.remark
+    for start in range(CARD_LENGTH, len(text), CARD_LENGTH):
+        part = continuation(text[start : start + CARD_LENGTH])
+        if part is not None and isinstance(value, str) and value.endswith("&"):
+            value = value[:-1] + str(part.value)
+    return value, remark
+
+
+def _by_astropy(card: fits.Card) -> HeaderValue:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            value = card.value
     except UNREADABLE_CARD:
         return None
+    return None if isinstance(value, fits.card.Undefined) else plain(value)
 
 
 def _add_commentary(cards: dict[str, HeaderValue], keyword: str, text: str) -> None:
     cards[keyword] = f"{cards[keyword]}\n{text}" if keyword in cards else text
-
-
-def _unquote(quoted: re.Match[str]) -> str:
-    return quoted["text"].replace("''", "'").rstrip()
-
-
-def _parse_value(rest: str) -> tuple[HeaderValue, str | None]:
-    """Return the value after a card's equals sign, and a remark if it is not what the standard wants.
-
-    Raises:
-        ValueError: a string without its closing quote.
-    """
-    if rest.lstrip().startswith("'"):
-        quoted = _QUOTED.match(rest)
-        if quoted is None:
-            raise ValueError(f"closing quote missing in {rest.strip()!r}")
-        after = quoted["rest"].strip()
-        remark = f"text after the closing quote: {after!r}" if after and not after.startswith("/") else None
-        return _unquote(quoted), remark
-    token = rest.partition("/")[0].strip()
-    if not token:
-        return None, None
-    if token in {"T", "F"}:
-        return token == "T", None  # noqa: S105  the FITS logical, no password
-    if _INTEGER.fullmatch(token):
-        return _plain(int(token)), None
-    if _FLOAT.fullmatch(token):
-        number = parse_float(token)
-        return number, None if number is not None else f"{token} is out of range"
-    return token, f"{token!r} is neither number nor quoted text"
-
-
-def _plain(value: object) -> HeaderValue:
-    """Return a card's value as strict JSON and 64-bit stores take it; integers beyond 64 bits become floats."""
-    if value is None or isinstance(value, fits.card.Undefined):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, Integral) and _INT64.min <= int(value) <= _INT64.max:
-        return int(value)
-    if isinstance(value, Real):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return str(value)
 
 
 def image_axes(header: fits.Header) -> tuple[int, ...]:

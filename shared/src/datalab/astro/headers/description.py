@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from astropy.io import fits
 
-from datalab.astro.headers.card_reader import CardReader
+from datalab.astro.headers.card_reader import CardReader, cut_to_milliseconds
 from datalab.astro.headers.cards import HeaderCards, HeaderValue
-
-#: Three years: no stack of exposures is as long.
-_LONGEST_EXPOSURE_S = 1e8
+from datalab.astro.headers.observation_times import observation_times
 
 
 @dataclass(frozen=True, slots=True)
 class FrameDescription:
-    """What a header says about an exposure; None where it says nothing usable, with the reason in `notes`."""
+    """What a header says about an exposure; None where it says nothing usable, with the reason in `notes`.
+
+    `capture_time` is the start, `mid_time` the middle of the exposure, or of all exposures of a stack: both UTC.
+    """
 
     capture_time: datetime | None = None
+    mid_time: datetime | None = None
     right_ascension_deg: float | None = None
     declination_deg: float | None = None
     altitude_deg: float | None = None
@@ -46,19 +48,24 @@ class FrameDescription:
 def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
     """Return what the archive wants to know about an exposure, from the cards observatories are known to write.
 
-    Numbers may be given as text. Times are UTC, cut to milliseconds; positions are in degrees, taken from the WCS
-    reference value, else OBJCTRA/OBJCTDEC, else RA/DEC. Numbers are degrees; in sexagesimal text RA is in hours.
+    Numbers may be given as text. Times are UTC, the start cut to milliseconds; positions are ICRS degrees, taken from
+    the WCS reference value, else OBJCTRA/OBJCTDEC, else RA/DEC and others. Numbers are degrees; in sexagesimal text RA
+    is in hours.
     """
     reader = CardReader(cards)
-    right_ascension_deg, declination_deg = reader.position()
+    exposure_time_s = reader.exposure_time_s()
+    times = observation_times(reader, exposure_s=exposure_time_s)
+    right_ascension_deg, declination_deg = reader.position(times.start)
+    altitude_deg = reader.altitude_deg()
     return FrameDescription(
-        capture_time=reader.capture_time(),
+        capture_time=cut_to_milliseconds(times.start),
+        mid_time=times.middle,
         right_ascension_deg=right_ascension_deg,
         declination_deg=declination_deg,
-        altitude_deg=reader.number("ALTITUDE", lowest=-90, highest=90),
-        azimuth_deg=reader.number("AZIMUTH", lowest=-180, highest=360),
-        airmass=reader.number("AIRMASS", lowest=0.99),  # 1 at the zenith, less rounding
-        exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0, highest=_LONGEST_EXPOSURE_S),
+        altitude_deg=altitude_deg,
+        azimuth_deg=reader.azimuth_deg(),
+        airmass=reader.airmass(altitude_deg),
+        exposure_time_s=exposure_time_s,
         filter_name=reader.filter_name(),
         username=reader.text("USERNAME"),
         user_id=reader.text("USERID"),
@@ -69,14 +76,16 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
         site_id=reader.text("SITEID"),
         telescope_id=reader.text("TELID"),
         instrument_id=reader.text("INSTRUME"),
-        observation_day=reader.day("DAY-OBS"),
+        observation_day=reader.day("DAY-OBS") or times.day,
         reduction_level=reader.whole("RLEVEL"),
-        configuration_type=reader.text("OBSTYPE"),
+        configuration_type=reader.frame_type(),
         public_date=reader.public_date(),
         notes=tuple(reader.notes),
     )
 
 
 def describe_header(header: fits.Header) -> FrameDescription:
-    """Return what the cards of a header say; see `describe`."""
-    return describe(HeaderCards(header))
+    """Return what the cards of a header say, with notes on those that cannot be read, too; see `describe`."""
+    cards = HeaderCards(header)
+    described = describe(cards)
+    return replace(described, notes=(*cards.notes, *described.notes)) if cards.notes else described

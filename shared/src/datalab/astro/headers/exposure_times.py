@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from datalab.astro.headers.description import FrameDescription
+from datalab.astro.headers.observation_times import JD_OF_MJD_ZERO, LATEST_MJD, MJD_ZERO
 
-_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
-JD_OF_MJD_ZERO = 2_400_000.5
-#: In a thousand years; what is later is no MJD: Julian dates are mistaken for MJD easily.
-LATEST_MJD = 400_000.0
+__all__ = ["JD_OF_MJD_ZERO", "LATEST_MJD", "iso_utc", "julian_date", "midpoint", "modified_julian_date"]
+
+_MJD_ZERO = MJD_ZERO.replace(tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
 
 
 def midpoint(description: FrameDescription) -> datetime | None:
-    """Return the middle of the exposure, or None if its start is not known; an unknown exposure time counts as 0."""
+    """Return the middle of the exposure, or None if its start is not known; an unknown exposure time counts as 0.
+
+    For stacks it is the mean of the middles of all exposures, if the header says it (DATE-AVG).
+    """
+    if description.mid_time is not None:
+        return description.mid_time
     if description.capture_time is None:
         return None
     try:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection as Several
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from datalab.documents.file_names import parse_file_name
 from datalab.documents.frame import COLLECTION, FrameDocument
+from datalab.errors import UsageError
 from datalab.platform.documents.client import DocumentStore
 from datalab.platform.documents.collection import Collection
 from datalab.platform.settings import MongoSettings
-
-#: The first convention of `docs/observatory-guide.md`: what precedes the last hyphen names the frame.
-_PHOTON_RANCH_NAME: Final = re.compile(r"([^-]{3,6}-[^-]+-\d{8}-\d{8})-[A-Za-z]+(\d\d)")
 
 
 def frame_name(key: str) -> str:
     """Return the name of the frame a file belongs to, as ingest forms it."""
     name = key.rpartition("/")[2]
-    match = _PHOTON_RANCH_NAME.fullmatch(name.partition(".")[0])
-    return match[1] if match else name.partition(".fits")[0]
+    try:
+        return parse_file_name(name).basename
+    except UsageError:
+        return name.partition(".fits")[0]
 
 
 def fits_role(key: str) -> str:
     """Return what a FITS file is in its frame, as ingest calls it."""
-    match = _PHOTON_RANCH_NAME.fullmatch(key.rpartition("/")[2].partition(".")[0])
-    return f"fits_{match[2]}" if match else "fits"
+    try:
+        return parse_file_name(key.rpartition("/")[2]).role
+    except UsageError:
+        return "fits"
 
 
 class KnownFrames:

@@ -9,8 +9,8 @@ from typing import Final
 from datalab.cli.output import printable
 from datalab.cli.work.demonstration import DemoFailedError
 
-_FITS_SUFFIXES: Final = (".fits", ".fits.fz", ".fits.gz", ".fits.bz2")
-_FITS_BY_OTHER_NAMES: Final = re.compile(r"(.*)\.(?:fits?|fts)(\.fz|\.gz|\.bz2)?", re.IGNORECASE)
+_FITS: Final = re.compile(r".+\.(?:fits?|fts)(?:\.fz|\.gz|\.bz2)?", re.IGNORECASE | re.DOTALL)
+_FITS_SUFFIXES: Final = ".fits, .fit or .fts, and then perhaps .fz, .gz or .bz2"
 
 
 def fits_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
@@ -19,11 +19,11 @@ def fits_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
     Raises `DemoFailedError` if there are none.
     """
     entries = sorted(folder.iterdir())
-    paths = [path for path in entries if path.is_file() and path.name.endswith(_FITS_SUFFIXES) and _is_text(path.name)]
+    paths = [path for path in entries if path.is_file() and _FITS.fullmatch(path.name) and _is_text(path.name)]
     skipped = {printable(path.name): _why_skipped(path) for path in entries if path not in paths}
     if not paths:
         others = "".join(f"\n  {name}: {reason}" for name, reason in skipped.items())
-        raise DemoFailedError(f"{folder} has no FITS files ({', '.join(_FITS_SUFFIXES)}){others}")
+        raise DemoFailedError(f"{folder} has no FITS files ({_FITS_SUFFIXES}){others}")
     return paths, skipped
 
 
@@ -43,6 +43,4 @@ def _why_skipped(path: Path) -> str:
         return "no file, or a link to none"
     if not _is_text(path.name):
         return "its name is no text in UTF-8"
-    if match := _FITS_BY_OTHER_NAMES.fullmatch(path.name):
-        return f"the archive takes names that end in .fits: call it {match[1]}.fits{(match[2] or '').lower()}"
-    return f"no FITS file by its name ({', '.join(_FITS_SUFFIXES)})"
+    return f"no FITS file by its name ({_FITS_SUFFIXES})"

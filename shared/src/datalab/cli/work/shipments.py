@@ -20,13 +20,14 @@ from datalab.astro.pixels.geometry import common_shape
 from datalab.cli.work.archive import fits_role, frame_name
 from datalab.cli.work.demonstration import DemoFailedError
 from datalab.cli.work.fits_folder import fits_files
+from datalab.documents.file_names import parse_file_name
+from datalab.errors import UsageError
 from datalab.events.object_keys import data_key
 from datalab.fits.image import FitsImage
 from datalab.simulation.observatory import NightFile, NightPlan, SimulatedObservatory, play
 
 _SITE: Final = "demo"
 _NIGHT_EXPOSURES: Final = 12
-_LAS_CUMBRES_NAME: Final = re.compile(r"([a-z]{3})\w+-\w+-\d{8}-\d{4}-[a-z]\d\d")
 #: Relative distance of neighbouring float32 numbers.
 _FLOAT32_STEP: Final = 2.0**-23
 
@@ -152,10 +153,10 @@ def expect(holds: bool, otherwise: str) -> None:
 
 def _site_of(name: str) -> str:
     """Return the site a file comes from: in its name, if that follows a naming rule."""
-    if frame_name(name) != name.partition(".fits")[0]:
-        return name.partition("-")[0]
-    las_cumbres = _LAS_CUMBRES_NAME.fullmatch(name.partition(".")[0])
-    return las_cumbres[1] if las_cumbres else _SITE
+    try:
+        return parse_file_name(name).site or _SITE
+    except UsageError:
+        return _SITE
 
 
 def _science(content: bytes) -> tuple[fits.Header, Pixels]:

@@ -1,0 +1,59 @@
+"""A browser on PATH, and a system with the demonstration's night that it looks at."""
+
+import shutil
+
+import pytest
+from playwright.async_api import async_playwright
+
+from datalab.cli.work.demo import Demo
+from datalab.cli.work.demonstration import DEMO_USER
+from datalab.client.rest import Datalab
+from datalab.local.ports import free_port
+from datalab.local.reach import Reach
+from datalab.local.system import running_system
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: WebGL without a graphics card.
+OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+@pytest.fixture(scope="package")
+async def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser on PATH: {', '.join(BROWSERS)} (apt-get install chromium)")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield running
+        await running.close()
+
+
+@pytest.fixture(scope="package")
+async def lab(browser, tmp_path_factory):
+    """A system after `datalab demo`: the address of its console, and its administrator."""
+    async with running_system(tmp_path_factory.mktemp("lab"), reach=Reach(api_port=free_port())) as system:
+        await Demo(system, say=lambda _: None).run(None)
+        async with Datalab(system.api_url, system.admin_token) as admin:
+            yield admin, f"{system.api_url}/"
+
+
+@pytest.fixture
+async def visitor(browser, lab):
+    """Opens a page for a user, logged in by a link; what goes wrong in it fails the test."""
+    admin, _ = lab
+    contexts, faults = [], []
+
+    async def visit(name=DEMO_USER, **options):
+        context = await browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        await page.goto(await admin.login_link(name))
+        return page
+
+    visit.faults = faults
+    yield visit
+    for context in contexts:
+        await context.close()
+    assert faults == []
