@@ -3,8 +3,8 @@
 A pair is `right` if no place that both images show is off by more than a pixel, or by more than three times the
 uncertainty that the result tells, `refused` if the operation says that it cannot, and `wrong` otherwise: also where
 images of different skies are aligned. `refused_of_alignable` counts refusals where both images clearly show five stars
-or more of the same sky, by kind. `similarity_right` and `similarity_wrong` are of what nothing checks: the shift, rotation
-and scale that most stars agree with, whatever the others do (`datalab.astro.sky.star_matching`).
+or more of the same sky, by kind. `similarity_right` and `similarity_wrong` are of what nothing checks: the shift,
+rotation and scale that most stars agree with, whatever the others do (`datalab.astro.sky.star_matching`).
 """
 
 from __future__ import annotations

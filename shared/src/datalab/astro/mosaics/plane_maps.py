@@ -1,4 +1,4 @@
-"""Maps of the plane, from similarities to polynomials of the fifth order, fitted to pairs of positions.
+"""Maps of the plane, from similarities to cubic polynomials, fitted to pairs of positions.
 
 A polynomial is good only among the positions it was fitted to. Beyond the box around them a map goes on as its linear
 part at the nearest place of the box, so that it never folds back.
@@ -12,8 +12,8 @@ import numpy as np
 
 from datalab.astro.types import FloatArray
 
-#: The highest order that is fitted: what undoes strong cubic distortion has terms of the fifth.
-HIGHEST_ORDER = 5
+#: The highest order that is fitted: freer maps follow false pairs where stars are few.
+HIGHEST_ORDER = 3
 #: Exponents of x and y of each term, by the order of the polynomial.
 _TERMS = {
     order: tuple((total - j, j) for total in range(order + 1) for j in range(total + 1))

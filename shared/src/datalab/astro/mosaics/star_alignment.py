@@ -320,6 +320,6 @@ def _why_not(image: Frame, reference: Frame, doubtful: list[StarFit]) -> str:
     if best.least_share < 1.0:
         return f"{of_both} {len(best.pairs)} agree, but in a part of the image hardly any does"
     return (
-        f"{of_both} {len(best.pairs)} agree, too few or too close together to tell how all of the image lies "
-        f"(to {best.uncertain_px:.1f} pixels)"
+        f"{of_both} {len(best.pairs)} agree, too few, too close together or too distorted to tell how all of the image "
+        f"lies (to {best.uncertain_px:.1f} pixels)"
     )
