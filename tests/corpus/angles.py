@@ -254,4 +254,53 @@ FILTERS = [
     ),
 ]
 
-FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS]
+FURTHER = [
+    _text("letters-but-the-last", "12h30m05.5", "-05d12m30.2"),
+    _text("blank-behind-the-sign", "12 30 05.5", "- 05 12 30.2"),
+    _text("dash-for-minus", "12:30:05.5", "\N{EN DASH}05:12:30.2", may_be_left_out=("position",)),
+    _text("words-for-units", "12 hours 30 min 5.5 sec", "-5 deg 12 min 30.2 sec", may_be_left_out=("position",)),
+    _text("points-between", "12.30.05.5", "-05.12.30.2", may_be_left_out=("position",)),
+    # Seconds, or south? Nobody may take it for north.
+    _text("south", "12:30:05.5", "05:12:30.2 S", noted=("DEC",), may_be_left_out=("position",)),
+    _at(
+        "ra-in-degrees-and-minutes",
+        "187d31m21.0s",
+        "-5d12m30.2s",
+        (187 + 31 / 60 + 21 / 3600, _DEGREES),
+        may_be_noted=("RA", "DEC"),
+    ),
+    _at("no-value-as-text", "-999", "-999", None, noted=("DEC",), may_be_noted=("RA",)),
+    _at("no-value-as-number", -999.0, -999.0, None, noted=("RA",), may_be_noted=("DEC",)),
+    _at("none-in-words", "None", "None", None, may_be_noted=("RA", "DEC")),
+    _at("nan-as-text", "nan", "nan", None, may_be_noted=("RA", "DEC")),
+    _at("nothing-but-zeros", 0.0, 0.0, (0.0, 0.0), may_be_noted=("RA", "DEC")),
+    _at(
+        "fk5-of-1950",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5(equinox="J1950")),
+        cards={"RADESYS": "FK5", "EQUINOX": 1950.0},
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "equinox-b1950",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, _B1950),
+        cards={"EQUINOX": "B1950"},
+        position_within_arcsec=1.0,
+        may_be_noted=("EQUINOX",),
+    ),
+    _at("icrs-has-no-equinox", 100.0, 20.0, (100.0, 20.0), cards={"RADESYS": "ICRS", "EQUINOX": 2000.0}),
+    _at(
+        "equinox-jnow",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5(equinox=START_TIME)),
+        cards={"EQUINOX": "JNOW"},
+        noted=("EQUINOX",),
+        position_within_arcsec=1.0,
+    ),
+]
+
+FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS, *FURTHER]

@@ -92,4 +92,29 @@ KINDS = [
     file("kind-of-truth", right(kind=None, noted=("OBSTYPE",)), {"OBSTYPE": True}),
 ]
 
-FILES = [*LENGTHS, *KINDS]
+FURTHER = [
+    _length("exptime-fraction", {"EXPTIME": "1/250"}, 0.004, may_be_noted=("EXPTIME",)),
+    _length("exptime-as-a-clock", {"EXPTIME": "00:00:45"}, 45.0, may_be_noted=("EXPTIME",)),
+    _length("exptime-text-with-exponent", {"EXPTIME": "4.5E1"}, 45.0, may_be_noted=("EXPTIME",)),
+    _length(
+        "exptime-microseconds",
+        {"EXPTIME": "500000 us"},
+        0.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length("exptime-minus-one-and-exposure", {"EXPTIME": -1, "EXPOSURE": 45.0}, 45.0, noted=("EXPTIME",)),
+    _word("IMAGETYP", "Master Flat", "FLAT"),
+    _word("IMAGETYP", "Master Bias", "BIAS"),
+    _word("IMAGETYP", "Light Frame (Calibrated)", "EXPOSE"),
+    _word("IMAGETYP", "Stacked Light", "EXPOSE"),
+    _word("IMAGETYP", "Flat Dark", "DARK"),
+    _word("IMAGETYP", "sky flat", "SKYFLAT"),
+    _word("IMAGETYP", "Dome Flat", "DOMEFLAT"),
+    _word("IMAGETYP", "LIGHTFRAME", "EXPOSE"),
+    _word("IMAGETYP", "DarkFrame", "DARK"),
+    _word("ESO DPR TYPE", "FLAT,SKY", "SKYFLAT"),
+    _word("FRAMETYP", "Science", "EXPOSE"),
+]
+
+FILES = [*LENGTHS, *KINDS, *FURTHER]

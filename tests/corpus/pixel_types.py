@@ -161,6 +161,9 @@ ODD = [
         _SHORTS,
         BSCALE=0.0,
     ),
+    file("scale-of-nan", right(refused="BSCALE", source=_ARRAYS), {}, _SHORTS, BSCALE=Raw("NaN")),
+    file("offset-infinite", right(refused="BZERO", source=_ARRAYS), {}, _SHORTS, BZERO=Raw("Inf")),
+    file("offset-beyond-doubles", right(refused="BZERO", source=_ARRAYS), {}, _SHORTS, BZERO=Raw("1.0E999")),
 ]
 
 _SINGLES = np.array([[0, -0.0, 1.5, -2.25], [np.nan, 1e-40, 3.4028235e38, -3.4028235e38], [1, 2, 3, 4]], "f4")

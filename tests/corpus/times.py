@@ -250,4 +250,50 @@ MIDDLES = [
     ),
 ]
 
-FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES]
+FURTHER = [
+    _date("slashes-and-time", "2026/05/04 22:00:01.417"),
+    _date("utc-behind", f"{_DAY}T{_CLOCK} UTC"),
+    _date("offset-without-a-colon", f"{_DAY}T{_CLOCK}+0000", source="ISO 8601, basic format"),
+    _date("ordinal-day", "2026-124T22:00:01.417", source="ISO 8601: ordinal dates"),
+    _date("month-in-letters", "04-May-2026 22:00:01.417"),
+    _date("ctime", "Mon May  4 22:00:01 2026", _WHOLE_SECOND),
+    _date("twelve-digits", "2026-05-04T22:00:01.417000000000"),
+    _date("hyphens-in-the-time", "2026-05-04T22-00-01.417"),
+    _date("underscore-between", "2026-05-04_22:00:01.417"),
+    _date("week-date", "2026-W19-1T22:00:01.417", may_be_left_out=("start", "middle"), source="ISO 8601: week dates"),
+    _date("months-first-at-night", "05/24/2026 10:00:01 PM", moment("2026-05-24T22:00:01")),
+    _date("clock-never-set", "1970-01-01T00:00:00", None, noted=("DATE-OBS",)),
+    _time("ut-in-hours", {"DATE-OBS": _DAY, "UT": 22 + 1.417 / 3600}, may_be_noted=("UT", "DATE-OBS")),
+    _time(
+        "jd-with-comma",
+        _no_date(JD=repr(float(START_TIME.jd)).replace(".", ",")),
+        time_within_s=_JD_WITHIN_S,
+        may_be_noted=("JD",),
+    ),
+    _time(
+        "mjdref-and-tstart",
+        _no_date(MJDREF=61164.0, TSTART=79201.417, TIMEUNIT="s"),
+        time_within_s=_JD_WITHIN_S,
+        source="FITS 4.0, sections 9.2.2 and 9.5",
+    ),
+    _time(
+        "mjdref-in-parts",
+        _no_date(MJDREFI=61164, MJDREFF=0.5, TSTART=36001.417),
+        time_within_s=_JD_WITHIN_S,
+        source="FITS 4.0, section 9.2.2",
+    ),
+    _time("tstart-since-nothing", _no_date(TSTART=79201.417), start=None, noted=("TSTART",)),
+    _time("end-before-the-start", {"DATE-END": "2026-05-03T00:00:00"}, may_be_noted=("DATE-END",)),
+    _time("timesys-realized", {"TIMESYS": "UTC(NIST)"}, source="FITS 4.0, section 9.2.1: realizations in parentheses"),
+    _time("timesys-gmt", {"TIMESYS": "GMT"}, source="FITS 4.0, table 30: GMT"),
+    _time("timesys-et-mjd", _no_date(**{"MJD-OBS": START_TIME.tt.mjd, "TIMESYS": "ET"}), time_within_s=0.0022),
+    _time(
+        "tai-date-and-mjd",
+        {"DATE-OBS": START_TIME.tai.isot, "MJD-OBS": START_TIME.tai.mjd, "TIMESYS": "TAI"},
+        time_within_s=0.0022,
+    ),
+    _time("tai-and-ut", {"DATE-OBS": _DAY, "UTSTART": _CLOCK, "TIMESYS": "TAI"}, time_within_s=0.0022),
+    _time("tai-and-zulu", {"DATE-OBS": f"{_DAY}T{_CLOCK}Z", "TIMESYS": "TAI"}, time_within_s=0.0022),
+]
+
+FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES, *FURTHER]

@@ -121,11 +121,19 @@ def test_a_kind_may_be_said_in_other_cards_than_the_name(read):
 
 
 def test_a_frame_of_bad_pixels_that_says_so_is_one(read):
-    np.testing.assert_array_equal(read([primary(), image(BAD, "BPM", OBSTYPE="BPM")]).pixels, BAD)
+    for hdus in ([primary(), image(BAD, "BPM", OBSTYPE="BPM")], [primary(IMAGETYP="Bad Pixel Mask"), image(BAD, "DQ")]):
+        np.testing.assert_array_equal(read(hdus).pixels, BAD)
 
 
 def test_further_images_are_noted(read):
     found = read([primary(SKY), image(2 * SKY, "STARLESS"), image(BAD, "MASK")])
+    np.testing.assert_array_equal(found.pixels, SKY)
+    assert found.notes == ("HDU 1 (STARLESS): further images, not used",)
+
+
+def test_images_made_of_one_image_are_no_parts_of_another(read):
+    section = {"CCDSEC": "[1:30,1:24]"}
+    found = read([primary(SKY, **section), image(2 * SKY, "STARLESS", **section)])
     np.testing.assert_array_equal(found.pixels, SKY)
     assert found.notes == ("HDU 1 (STARLESS): further images, not used",)
 

@@ -9,6 +9,7 @@ from PIL import Image as Picture
 from pydantic import ValidationError
 
 from operation_runner.operations.color_image import ColorImage
+from operation_runner.operations.normalization import Normalization
 from operation_runner.sdk import UsageError
 from support import star_frames
 from support.operations import run
@@ -139,6 +140,31 @@ def test_one_file_may_be_several_channels(tmp_path):
     picture = tiff(compose([path, path], tmp_path, zmin=SKY_LEVEL - 10, zmax=SKY_LEVEL + 20))
     np.testing.assert_array_equal(picture[..., 0], picture[..., 1])
     assert picture[..., 0].std() > 0
+
+
+def test_the_planes_of_one_colour_file_may_be_the_channels_and_a_picture_is_such_a_file(tmp_path):
+    sky = star_frames.pixels(FIELD, VIEWS[0], SHAPE, seed=3)
+    path = tmp_path / "colour.fits"
+    wcs = star_frames.sky_wcs(VIEWS[0]).to_header()
+    fits.PrimaryHDU(np.stack([sky, 2 * sky, 3 * sky]).astype("f4"), wcs).writeto(path)
+    given = channels([path] * 3)
+    for channel, plane in zip(given["color_channels"], ("red", "green", "blue"), strict=True):
+        channel["plane"] = plane
+    made = run(ColorImage(), given, work_dir=tmp_path / "work")
+    planes, header = cube(made)
+    assert [header[f"PLANE{number}"] for number in (1, 2, 3)] == ["colour red", "colour green", "colour blue"]
+    for plane, factor in zip(planes, (1, 2, 3), strict=True):
+        assert np.nanmedian(plane / sky) == pytest.approx(factor, rel=1e-3)
+    with fits.open(made.fits(), mode="update") as hdus:  # whatever their order, the planes are found by their names
+        hdus["SCI"].data = np.ascontiguousarray(hdus["SCI"].data[::-1])
+        hdus["SCI"].header["PLANE1"], hdus["SCI"].header["PLANE3"] = "colour blue", "colour red"
+    blue = {"input_files": [{"file": made.fits(), "plane": "blue"}]}
+    again = run(Normalization(), blue, work_dir=tmp_path / "again")
+    assert again.products[0].notes[0].endswith("of which number 1 (colour blue) is used")
+    with fits.open(again.fits()) as hdus:
+        assert hdus["SCI"].data.shape == SHAPE
+        assert np.nanmedian(hdus["SCI"].data) == pytest.approx(1, abs=0.01)
+        assert any(card.startswith("note ") and "NAXIS" in card for card in hdus[0].header["HISTORY"])
 
 
 def test_images_on_one_grid_need_no_stars(tmp_path):

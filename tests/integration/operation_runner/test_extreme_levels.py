@@ -7,12 +7,15 @@ from functools import cache
 import numpy as np
 import orjson
 import pytest
+from astropy.io import fits
 
 from datalab.errors import UsageError
 from operation_runner.analysing.decoded_image import DecodedImage, decode
 from operation_runner.analysing.worker import _plain
 from operation_runner.offers.loaded import analyses_of
+from operation_runner.operations.cosmic_ray_removal import CosmicRayRemoval
 from operation_runner.sdk.analysis import Cutting, Rendering, Showing
+from support.operations import run
 from support.runner import WCS_CARDS, input_file, write_fits
 
 SHAPE = (40, 50)
@@ -98,6 +101,16 @@ def test_every_analysis_answers_or_says_why_not(images, tmp_path, action, name):
                 answer = analysis.analyse(image, parameters)
                 text = orjson.dumps(answer, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
                 json.loads(text, parse_constant=_refuse)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", IMAGES)
+def test_cosmic_rays_are_removed_or_it_is_said_why_not(tmp_path, name):
+    path = write_fits(tmp_path / "a.fits", IMAGES[name](), header=WCS_CARDS)
+    with contextlib.suppress(UsageError):
+        made = run(CosmicRayRemoval(), {"input_files": [path]}, work_dir=tmp_path / "work")
+        with fits.open(made.fits()) as hdus:
+            assert hdus["SCI"].data.shape == IMAGES[name]().shape
 
 
 def _refuse(constant):

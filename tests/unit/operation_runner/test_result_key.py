@@ -59,3 +59,9 @@ def test_the_order_of_files_does_not_count_after_normalisation():
 def test_a_value_that_json_does_not_know_is_refused():
     with pytest.raises(ValueError, match="JSON compliant"):
         key(parameters={"x": float("nan")})
+
+
+def test_another_way_to_read_files_is_another_result(monkeypatch):
+    before = key()
+    monkeypatch.setattr("operation_runner.execution.result_key.READING", 10**6)
+    assert key() != before

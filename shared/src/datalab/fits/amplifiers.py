@@ -76,11 +76,6 @@ class Mosaic:
     is_trimmed: bool
 
 
-def says_where(headers: Sequence[fits.Header]) -> bool:
-    """Tell whether every image says where on a detector it belongs."""
-    return any(all(_section(header, keyword) for header in headers) for keyword in _ON_DETECTOR)
-
-
 def mosaic_of(headers: Sequence[fits.Header], shapes: Sequence[tuple[int, int]]) -> Mosaic:
     """Return how images, each of a shape (rows, columns), fit together. Raises `ValueError` with the reason if not."""
     for keyword in _ON_DETECTOR:

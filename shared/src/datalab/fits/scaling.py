@@ -56,7 +56,12 @@ class Scaling:
             UsageError: what is stored cannot be understood.
         """
         found = {card[:8].rstrip(): card for card in _cards(text) if card[:8].rstrip() in _KEYWORDS}
-        cards = dict(parse_header_text("".join(found.values())).cards)
+        parsed = parse_header_text("".join(found.values()))
+        cards = dict(parsed.cards)
+        for keyword in ("BSCALE", "BZERO"):
+            if cards.get(keyword, 0) is None and any(note.startswith(f"{keyword}:") for note in parsed.notes):
+                said = found[keyword].partition("=")[2].partition("/")[0].strip()
+                raise UsageError(f"{keyword} is {said}, no number, so that nothing is known of the pixels")
         if is_compressed and bitpix > 0:
             cards.setdefault("BLANK", cards.get("ZBLANK"))
         notes: list[str] = []

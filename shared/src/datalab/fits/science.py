@@ -13,7 +13,7 @@ from typing import Final, Literal
 from astropy.io import fits
 
 from datalab.astro.headers.cards import COMMENTARY, HeaderCards, image_axes, is_empty, readable
-from datalab.fits.amplifiers import Mosaic, Placed, mosaic_of, says_where
+from datalab.fits.amplifiers import Mosaic, Placed, mosaic_of
 
 #: Extension names of the science image and of the catalogue of its sources.
 SCIENCE, CATALOGUE = "SCI", "CAT"
@@ -97,7 +97,7 @@ def science_image(headers: Sequence[fits.Header]) -> ScienceImage:
     if not images:
         raise ValueError("the file has no image")
     if not (named or shown):
-        shown = _only_image(images)
+        shown = _only_image(images, headers[0])
     chosen = named or _parts_of_one(shown) or [_first_usable(shown)]
     masks = [image for image in images if image.kind == "mask" and image not in chosen]
     unused = [image for image in shown if image not in chosen]
@@ -156,6 +156,13 @@ def add_primary_cards(header: fits.Header, primary: fits.Header) -> None:
         ],
         unique=True,
     )
+
+
+def plane_number(plane: Plane, header: fits.Header) -> int:
+    """Return which plane of a colour image is meant, from 0: the one that PLANEn names so, else by the order RGB."""
+    names = [str(readable(header, f"PLANE{number}", "")).lower() for number in range(1, _COLOURS + 1)]
+    called = [number for number, name in enumerate(names) if plane in re.split(r"[^a-z]+", name)]
+    return called[0] if len(called) == 1 else PLANES.index(plane)
 
 
 class _Candidate:
@@ -221,10 +228,12 @@ def _kind_of(name: str) -> Literal["sky", "mask", "other"]:
     return "other" if any(_OF_OTHERS.fullmatch(word) for word in words) else "sky"
 
 
-def _only_image(images: list[_Candidate]) -> list[_Candidate]:
+def _only_image(images: list[_Candidate], primary: fits.Header) -> list[_Candidate]:
     """Return the only image of a file of no sky that says itself what it is: a frame of bad pixels is one too."""
     if len(images) == 1 and any(
-        _kind_of(str(readable(images[0].header, keyword, ""))) != "sky" for keyword in _TYPE_OF_FILE
+        _kind_of(str(readable(header, keyword, ""))) != "sky"
+        for header in (images[0].header, primary)
+        for keyword in _TYPE_OF_FILE
     ):
         return images
     raise ValueError(f"the file has no image of the sky, only {_listed(images)}")
@@ -236,9 +245,16 @@ def _parts_of_one(images: list[_Candidate]) -> list[_Candidate]:
     numbered = [image for image in flat if _NUMBERED_PART.fullmatch(image.name)]
     if len(numbered) > 1:
         return numbered
-    if len(flat) > 1 and flat == images and says_where([image.header for image in flat]):
-        return flat
-    return []
+    # What was made of one image says as well where on the detector that is.
+    return flat if len(flat) > 1 and flat == images and _fit_together(flat) else []
+
+
+def _fit_together(images: list[_Candidate]) -> bool:
+    try:
+        mosaic_of([image.header for image in images], [image.usable()[0] for image in images])
+    except ValueError:
+        return False
+    return True
 
 
 def _first_usable(images: list[_Candidate]) -> _Candidate:

@@ -14,7 +14,7 @@ from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.cards import header_cards, readable
 from datalab.astro.sky.wcs_header import PIXEL_REGION, is_of_coordinates
 from datalab.fits.amplifiers import Placed
-from datalab.fits.science import PLANES, Plane, ScienceImage, add_primary_cards
+from datalab.fits.science import Plane, ScienceImage, add_primary_cards, plane_number
 
 _OF_FURTHER_AXES: Final = re.compile(
     r"NAXIS[3-9]|(?:CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CRDER|CSYER|CNAME)[3-9][A-Z]?|CROTA[3-9]|"
@@ -37,8 +37,11 @@ _NOT_TURNED: Final = re.compile(r"CROTA\d|(?:CD|PC)00\d00\d|(?:CPDIS|CQDIS)\d|D[
 
 def standard_notes(primary: fits.Header) -> tuple[str, ...]:
     """Return what the first header of a file says against the file."""
-    if readable(primary, "SIMPLE", None) is False:
+    conforms = readable(primary, "SIMPLE", None)
+    if conforms is False:
         return ("SIMPLE: F, the file does not claim to follow the standard; read as if it did",)
+    if conforms is not True:
+        return (f"SIMPLE: {conforms!r} is not T; read as if it was",)
     return ()
 
 
@@ -88,7 +91,7 @@ def _of_two_axes(image: ScienceImage, header: fits.Header, notes: list[str]) -> 
 def _described(plane: Plane, header: fits.Header) -> str:
     if plane == "luminance":
         return "the mean of all (luminance)"
-    number = PLANES.index(plane) + 1
+    number = plane_number(plane, header) + 1
     name = readable(header, f"PLANE{number}", None)
     return f"number {number} ({name if isinstance(name, str) and name.strip() else plane})"
 

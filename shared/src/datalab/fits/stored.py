@@ -22,7 +22,7 @@ from datalab.fits.files import as_bytes
 from datalab.fits.layout import HduLayout
 from datalab.fits.rice import RiceRows
 from datalab.fits.scaling import Scaling
-from datalab.fits.science import DEFAULT_PLANE, PLANES, ColourAxis, Plane
+from datalab.fits.science import DEFAULT_PLANE, ColourAxis, Plane, plane_number
 
 #: Returns rows from the first to before the second.
 ReadRows = Callable[[int, int], Pixels]
@@ -78,7 +78,8 @@ class StoredImage:
         if plane == "luminance":
             readers = [self._plane(shape, colours, number, work_dir) for number in range(colours.planes)]
             return _mean(readers, saturation), np.result_type(self.scaling.dtype, np.float32)
-        return self._plane(shape, colours, PLANES.index(plane), work_dir), self.scaling.dtype
+        number = plane_number(plane, self._hdu.header)
+        return self._plane(shape, colours, number, work_dir), self.scaling.dtype
 
     def close(self) -> None:
         """Close what this process has open."""

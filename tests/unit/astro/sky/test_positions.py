@@ -74,3 +74,18 @@ def test_a_line_that_leaves_the_sky_has_no_coordinates():
     all_sky = {"CD1_1": -5.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 5.0, "CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}
     wcs = WCS(fits.Header(POINTING | all_sky))
     assert sky_line(wcs, (50, 30), (0, 0)) is None
+
+
+def test_the_linear_part_is_that_of_the_icrs():
+    """Viewers draw it over catalogues: B1950 is half a degree off, and turned."""
+    wcs = wcs_of(**CD, RADESYS="FK4", EQUINOX=1950.0)
+    linear = linear_wcs(wcs)
+    shown = WCS(naxis=2)
+    shown.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    shown.wcs.crval, shown.wcs.crpix, shown.wcs.cd = linear.crval, linear.crpix, [linear.cd1, linear.cd2]
+    x, y = [0.0, 99.0, 50.0], [0.0, 59.0, 30.0]
+    assert shown.pixel_to_world(x, y).separation(wcs.pixel_to_world(x, y).icrs).arcsec.max() < 0.01
+
+
+def test_no_place_has_no_position():
+    assert [angles.size for angles in sky_positions(wcs_of(**CD), [], [])] == [0, 0]

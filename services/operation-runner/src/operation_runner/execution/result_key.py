@@ -10,6 +10,10 @@ from pydantic import JsonValue
 
 from datalab.events.operations import InputFile
 
+#: To be raised when files are read differently by all operations: which image of a file is used, what its pixels and
+#: its header say.
+READING = 2
+
 
 def result_key(
     *, operation: str, version: int, parameters: Mapping[str, JsonValue], inputs: Sequence[InputFile]
@@ -22,6 +26,7 @@ def result_key(
     identity = {
         "operation": operation,
         "version": version,
+        "reading": READING,
         "parameters": parameters,
         "inputs": sorted([file.source, file.basename, file.sha256] for file in inputs),
     }

@@ -91,12 +91,12 @@ class ColorImage(Operation):
         channels = parameters.color_channels
         for channel in channels:
             check_limits(channel)
-        opened = {(channel.source, channel.basename): inputs.image(channel) for channel in channels}
-        images = [opened[channel.source, channel.basename] for channel in channels]
+        opened = {(channel.source, channel.basename, channel.plane): inputs.image(channel) for channel in channels}
+        images = [opened[channel.source, channel.basename, channel.plane] for channel in channels]
         reference, placements = found_placements(inputs, images, progress=progress.part(0.0, 0.4))
         planes = aligned_planes(inputs, images, placements, progress=progress.part(0.4, 0.6))
         layers = [color_layer(plane, channel) for plane, channel in zip(planes, channels, strict=True)]
-        names = [plane_name(image) for image in images]
+        names = [plane_name(image, channel) for image, channel in zip(images, channels, strict=True)]
         yield PictureProduct(
             pixels=colour_picture(layers, progress=progress.part(0.6, 0.9)),
             planes=dict(zip(names, planes, strict=True)),
@@ -174,6 +174,5 @@ def color_layer(plane: Pixels, channel: ColorChannel) -> ColourLayer:
     return ColourLayer(pixels=plane, red=color.r, green=color.g, blue=color.b, black=black, white=white)
 
 
-def plane_name(image: Image) -> str:
-    filter_name = image.description.filter_name
-    return f"{filter_name} {image.basename}" if filter_name else image.basename
+def plane_name(image: Image, channel: ColorChannel) -> str:
+    return " ".join(part for part in (image.description.filter_name, image.basename, channel.plane) if part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import (
@@ -26,6 +26,7 @@ from datalab.events.operations import InputSource
 
 #: Of a colour image: one of its planes, or the mean of all; see `datalab.fits.science`.
 ColourPlane = Literal["red", "green", "blue", "luminance"]
+_PLANES: Final = (None, *get_args(ColourPlane))
 
 
 def without_no_plane(fields: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class OperationParameters(BaseModel):
     def _sort_files(cls, value: Any) -> Any:
         """Sort lists of files by name: the order in which they were chosen must not make another result."""
         if isinstance(value, list) and value and all(isinstance(item, FitsFile) for item in value):
-            return sorted(value, key=lambda file: (file.basename, file.source, file.plane or ""))
+            return sorted(value, key=lambda file: (file.basename, file.source, _PLANES.index(file.plane)))
         return value
 
     def files(self) -> list[FitsFile]:

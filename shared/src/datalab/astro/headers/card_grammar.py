@@ -23,8 +23,8 @@ COMMENTARY_KEYWORDS: Final = frozenset({"COMMENT", "HISTORY"})
 #: A card with nothing to remark on. Its groups: keyword, text, logical value, whole number, number.
 _TIDY = re.compile(
     r"([A-Z0-9_-]{1,8}) *= +"
-    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?)) *"
-    r"(?:/[ -~]*)?"
+    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?))"
+    r"(?!/[0-9]) *(?:/[ -~]*)?"  # what follows a slash at once may be the rest of a date
 )
 _KEYWORD = re.compile(
     r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE | re.DOTALL
@@ -36,6 +36,7 @@ _COMPLEX = re.compile(rf"\(\s*({_FLOAT.pattern})\s*,\s*({_FLOAT.pattern})\s*\)",
 _NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 #: A date whose slashes do not begin a comment.
 _SLASHED_DATE = re.compile(r"\s*([0-9]{1,4}/[0-9]{1,2}/[0-9]{1,4}(?:[T ][0-9:.]+)?)(?=\s|$)", re.ASCII)
+_UNIT = re.compile(r"(?: *'(?:[^']|'')*'|[^'/]*) */ *\[ *(?P<unit>[^\]]*?) *\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _INT64 = np.iinfo(np.int64)
 
@@ -72,9 +73,9 @@ def read_card(text: str) -> Card:
     Raises:
         UnreadableCardError: there is no value.
     """
-    tidy = _TIDY.fullmatch(text)
-    if tidy is not None and text[8:10] == "= ":
-        return Card(tidy[1], _tidy_value(tidy))
+    tidy = read_tidy_card(text)
+    if tidy is not None:
+        return Card(*tidy)
     named = _KEYWORD.match(text)
     if named is None:
         raise UnreadableCardError(None, f"no value in {shown(text)}")
@@ -93,6 +94,21 @@ def _remark_on_form(text: str, named: re.Match[str]) -> str | None:
     if named["short"] != named["short"].upper():
         return "the keyword is in small letters: read all the same"
     return None if text[8:10] in {"= ", "="} else "no equals sign and blank in columns 9 and 10: read all the same"
+
+
+def read_tidy_card(text: str) -> tuple[str, HeaderValue] | None:
+    """Return keyword and value of a card with nothing to remark on, None for any other."""
+    tidy = _TIDY.fullmatch(text)
+    return None if tidy is None or text[8:10] != "= " else (tidy[1], _tidy_value(tidy))
+
+
+def unit_of(text: str) -> str | None:
+    """Return the unit that a card's comment begins with, `[ms]` without the brackets; None if there is none.
+
+    FITS Standard 4.0, section 4.3.2.
+    """
+    found = _UNIT.match(text, 9)
+    return found["unit"] if found else None
 
 
 def is_tidy(text: str) -> bool:

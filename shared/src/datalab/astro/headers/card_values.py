@@ -19,13 +19,20 @@ _PLACEHOLDERS: Final = frozenset({"", "N/A"})
 class CardValues:
     """Returns usable values and None for the rest, noting in `notes` what could not be used and why."""
 
-    def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
+    def __init__(self, cards: Mapping[str, HeaderValue], units: Mapping[str, str] | None = None) -> None:
+        """`units` are those that the comments of cards name."""
         self._cards = cards
+        self._units = units or {}
         self.notes: list[str] = []
 
     @classmethod
     def of(cls, header: fits.Header) -> Self:
-        return cls(HeaderCards(header))
+        cards = HeaderCards(header)
+        return cls(cards, cards.units)
+
+    def unit(self, keyword: str) -> str:
+        """Return the unit that the comment of a card names, in small letters; empty if it names none."""
+        return self._units.get(keyword, "").lower()
 
     def value(self, keyword: str) -> HeaderValue:
         """Return what a card holds, None for what stands for no value."""
@@ -66,7 +73,7 @@ class CardValues:
                 self.refuse(keyword, "is out of range")
             else:
                 if isinstance(value, str) and "," in value:
-                    self.note(keyword, f"{value!r} read as {number:g}")
+                    self.note(keyword, f"{value!r} read as {number!r}")
                 return number
         return None
 

@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike
 
+from datalab.astro.sky.tangent_fit import to_plane
 from datalab.astro.types import FloatArray
 
 
@@ -45,6 +46,8 @@ def sky_positions(wcs: WCS, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, Flo
         x: columns, whole numbers at pixel centres from 0 on; any shape.
         y: rows, likewise.
     """
+    if not np.size(x):  # astropy cannot take none to the sky
+        return np.empty(np.shape(x)), np.empty(np.shape(x))
     place = wcs.pixel_to_world(np.asarray(x, np.float64), np.asarray(y, np.float64)).icrs
     return np.asarray(place.ra.deg % 360.0), np.asarray(place.dec.deg)
 
@@ -64,15 +67,39 @@ def sky_line(wcs: WCS, start: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def linear_wcs(wcs: WCS) -> LinearWcs:
-    """Return the linear part, whether the header has CD, PC with CDELT, or CROTA with CDELT.
+    """Return the linear part, ICRS, whether the header has CD, PC with CDELT, or CROTA with CDELT.
 
     Raises:
         NotLinearError: the axes are not equatorial.
     """
     if wcs.wcs.lngtyp != "RA":
         raise NotLinearError(f"the world coordinates are {wcs.wcs.lngtyp} and {wcs.wcs.lattyp}")
+    if not _is_of_2000(wcs):
+        return _linear_around(wcs)
     order = [wcs.wcs.lng, wcs.wcs.lat]
     cd1, cd2 = wcs.pixel_scale_matrix[order].tolist()
     return LinearWcs(
         crval=tuple(wcs.wcs.crval[order].tolist()), crpix=tuple(wcs.wcs.crpix.tolist()), cd1=tuple(cd1), cd2=tuple(cd2)
+    )
+
+
+def _is_of_2000(wcs: WCS) -> bool:
+    """Tell whether coordinates are ICRS or agree with it to 0.02 arcsec, as those of FK5 at 2000 do."""
+    frame, equinox = wcs.wcs.radesys.strip(), wcs.wcs.equinox
+    return frame == "ICRS" or (frame in {"", "FK5"} and (not np.isfinite(equinox) or equinox == 2000.0))
+
+
+def _linear_around(wcs: WCS) -> LinearWcs:
+    """Return the linear part in the ICRS, around the reference pixel: it is turned there against that of the frame."""
+    x, y = wcs.wcs.crpix - 1.0
+    centre = tuple(float(angle) for angle in sky_positions(wcs, x, y))
+    offsets = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    around = sky_positions(wcs, x + offsets[:, 0], y + offsets[:, 1])
+    east, north = to_plane(*around, (centre[0], centre[1]))
+    cd1, cd2 = (((part[0] - part[1]) / 2, (part[2] - part[3]) / 2) for part in (east, north))
+    return LinearWcs(
+        crval=(centre[0], centre[1]),
+        crpix=tuple(wcs.wcs.crpix.tolist()),
+        cd1=(float(cd1[0]), float(cd1[1])),
+        cd2=(float(cd2[0]), float(cd2[1])),
     )

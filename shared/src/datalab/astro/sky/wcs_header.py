@@ -9,6 +9,7 @@ from astropy.wcs import WCS
 
 from datalab.astro.headers.cards import header_cards
 from datalab.astro.sky.wcs import is_number
+from datalab.astro.sky.wcs_words import number_in
 
 #: Keywords of the world coordinates of images, alternates and the conventions SIP, TPV and TNX included.
 #: FITS Standard 4.0, section 8; SIP: Shupe et al. 2005, ASP Conf. Ser. 347, 491.
@@ -76,8 +77,12 @@ def cutout_header(header: fits.Header, *, x_start: int, y_start: int, shape: tup
     _set_axes(changed, shape)
     for keyword, value in header_cards(header).items():
         reference = _REFERENCE_PIXEL.fullmatch(keyword)
-        if reference and is_number(value):
-            changed[keyword] = value - (x_start if reference["axis"] == "1" else y_start)
+        number = value if is_number(value) else number_in(value) if isinstance(value, str) else None
+        if reference and number is not None:
+            changed.remove(keyword, remove_all=True)  # of several the last counts
+            changed[keyword] = number - (x_start if reference["axis"] == "1" else y_start)
+    if "CTYPE1" in changed and "CRPIX1" not in changed and "CRPIX2" not in changed:  # where it is 0 by default
+        changed["CRPIX1"], changed["CRPIX2"] = float(-x_start), float(-y_start)
     for keyword, moved in (("LTV1", -x_start), ("LTV2", -y_start), ("XORGSUBF", x_start), ("YORGSUBF", y_start)):
         if is_number(changed.get(keyword)):
             changed[keyword] += moved
