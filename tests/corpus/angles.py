@@ -8,7 +8,7 @@ from astropy.coordinates import FK4, FK5
 from astropy.time import Time
 
 from corpus.building import Cards, Raw, cards_of, file
-from corpus.model import DECLINATION_DEG, RIGHT_ASCENSION_DEG, File, right
+from corpus.model import DECLINATION_DEG, RIGHT_ASCENSION_DEG, UNASKED, File, right
 from corpus.truth import START_TIME, degrees, hours, icrs
 
 _PAPER_II = "WCS paper II, section 3.1: RADESYS, EQUINOX"
@@ -303,4 +303,54 @@ FURTHER = [
     ),
 ]
 
-FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS, *FURTHER]
+RARE = [
+    _at("exponents-as-text", "1.875E2", "-5.25E0", (187.5, -5.25), may_be_noted=("RA", "DEC")),
+    _at("minutes-beyond-the-pole", "10:00:00", "-90:30:00", None, noted=("DEC",), may_be_noted=("RA",)),
+    _at(
+        "hours-before-midnight",
+        "-01:00:00",
+        "10:00:00",
+        (345.0, 10.0),
+        noted=("RA",),
+        may_be_noted=("DEC",),
+        may_be_left_out=("position",),
+    ),
+    _at(
+        "three-colons",
+        "12:30:05:5",
+        "-05:12:30:2",
+        (_HOURS, _DEGREES),
+        noted=("RA",),
+        may_be_noted=("DEC",),
+        may_be_left_out=("position",),
+    ),
+    _at("infinite-as-text", "inf", "inf", None, may_be_noted=("RA", "DEC")),
+    _at(
+        "equinox-small-j",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5()),
+        cards={"EQUINOX": "j2000.0"},
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "radesys-apparent",
+        100.0,
+        20.0,
+        UNASKED,
+        cards={"RADESYS": "GAPPT", "EQUINOX": 2000.0},
+        noted=("RADESYS",),
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "equinox-of-zero",
+        100.0,
+        20.0,
+        (100.0, 20.0),
+        cards={"EQUINOX": 0.0},
+        noted=("EQUINOX",),
+        may_be_left_out=("position",),
+    ),
+]
+
+FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS, *FURTHER, *RARE]

@@ -305,4 +305,30 @@ FURTHER = [
     file("naxis1-twice", right(may_be_noted=("NAXIS1",)), Cards([*cards_of({}), ("NAXIS1", 8)])),
 ]
 
-FILES = [*CARDS, *SHAPES, *CHECKSUMS, *PACKS, *FURTHER]
+RARE = [
+    _told("two-bytes-behind", lambda: _ordinary() + b"XT", noted=("not FITS",)),
+    _told("another-file-behind", lambda: _ordinary() + _ordinary(), noted=("not FITS",)),
+    file(
+        "twelve-hundred-lines-of-history",
+        right(),
+        Cards([*cards_of({}), *[("HISTORY", f"line {n}") for n in range(1200)]]),
+    ),
+    file(
+        "target-with-accents",
+        right(target=UNASKED, noted=("OBJECT",)),
+        {"OBJECT": "\N{LATIN SMALL LETTER E WITH ACUTE}t"},
+    ),
+    file(
+        "filter-with-accents",
+        right(filter_name=UNASKED, noted=("FILTER",)),
+        {"FILTER": "H\N{LATIN SMALL LETTER A WITH DIAERESIS}"},
+    ),
+    file("degree-sign-in-a-comment", right(may_be_noted=("CCD-TEMP",)), {"CCD-TEMP": Raw("-20.0 / \N{DEGREE SIGN}C")}),
+    file(
+        "accent-in-a-comment",
+        right(may_be_noted=("COMMENT",)),
+        Cards([*cards_of({}), ("COMMENT", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")]),
+    ),
+]
+
+FILES = [*CARDS, *SHAPES, *CHECKSUMS, *PACKS, *FURTHER, *RARE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpus.building import Cards, Raw, cards_of, file
-from corpus.model import File, right
+from corpus.model import UNASKED, File, right
 
 _STANDARD = "FITS 4.0, section 9.5: XPOSURE, TELAPSE in seconds"
 
@@ -117,4 +117,38 @@ FURTHER = [
     _word("FRAMETYP", "Science", "EXPOSE"),
 ]
 
-FILES = [*LENGTHS, *KINDS, *FURTHER]
+RARE = [
+    _length(
+        "exptime-milliseconds-in-words",
+        {"EXPTIME": "45500 milliseconds"},
+        45.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length(
+        "exptime-minutes-and-seconds",
+        {"EXPTIME": "1m30s"},
+        90.0,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length("exptime-ten-times-thirty", {"EXPTIME": "10x30"}, None, noted=("EXPTIME",)),
+    _length("exptime-bulb", {"EXPTIME": "Bulb"}, None, noted=("EXPTIME",)),
+    _length("exptime-infinite", {"EXPTIME": Raw("Inf")}, None, noted=("EXPTIME",)),
+    _length(
+        "exptime-with-thousands",
+        {"EXPTIME": "1,200.5"},
+        1200.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    # A comma of decimals, or of thousands: it must be told which it was taken for.
+    _length("exptime-with-one-comma", {"EXPTIME": "1,200"}, UNASKED, middle=UNASKED, noted=("EXPTIME",)),
+    _word("IMAGETYP", "Tricolor Image", "EXPOSE"),
+    _word("IMAGETYP", "LIGHT FRAME", "EXPOSE"),
+    _word("IMAGETYP", "bias frame", "BIAS"),
+    _word("IMAGETYP", "MASTERDARK", "DARK"),
+    _word("IMAGETYP", "Master_Flat", "FLAT"),
+]
+
+FILES = [*LENGTHS, *KINDS, *FURTHER, *RARE]

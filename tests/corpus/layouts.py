@@ -307,4 +307,35 @@ FURTHER = [
     ),
 ]
 
-FILES = [*AXES, *EXTENSIONS, *COMPANIONS, *AMPLIFIERS, *UNUSUAL, *FURTHER]
+RARE = [
+    _several(
+        "weight-by-a-longer-name",
+        lambda: _empty() + extension("SCI_WEIGHT", {}, _DOUBLE) + extension(None),
+        may_be_noted=("SCI_WEIGHT",),
+    ),
+    _several("name-with-blanks", lambda: _empty() + extension(" SCI ")),
+    _several("behind-an-empty-image", lambda: _empty() + extension("EMPTY", {}, None) + extension(None)),
+    _several(
+        "background-first",
+        lambda: _empty() + extension("BACKGROUND", {}, _DOUBLE) + extension("IMAGE"),
+        may_be_noted=("BACKGROUND",),
+    ),
+    _several("psf-first", lambda: _empty() + extension("PSF", {}, _DOUBLE) + extension("DATA"), may_be_noted=("PSF",)),
+    _several(
+        "two-without-names", lambda: _empty() + extension(None) + extension(None, {}, _DOUBLE), may_be_noted=("HDU 2",)
+    ),
+    _several(
+        "extension-of-another-kind",
+        lambda: primary({}) + extension("X").replace(b"'IMAGE   '", b"'FOREIGN '"),
+        source="FITS 4.0, section 3.4.1",
+    ),
+    _none("mask-and-table", lambda: _empty() + extension("MASK", {}, _MASK) + _table(), "MASK|mask|no image|none"),
+    _none(
+        "random-groups",
+        lambda: primary({}, None, NAXIS=3, NAXIS1=0, NAXIS2=4, NAXIS3=3, GROUPS=True, PCOUNT=2, GCOUNT=2) + bytes(2880),
+        "no image|dimension",
+        source="FITS 4.0, section 6",
+    ),
+]
+
+FILES = [*AXES, *EXTENSIONS, *COMPANIONS, *AMPLIFIERS, *UNUSUAL, *FURTHER, *RARE]

@@ -296,4 +296,45 @@ FURTHER = [
     _time("tai-and-zulu", {"DATE-OBS": f"{_DAY}T{_CLOCK}Z", "TIMESYS": "TAI"}, time_within_s=0.0022),
 ]
 
-FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES, *FURTHER]
+RARE = [
+    _time("date-and-time", {"DATE-OBS": _DAY, "TIME": _CLOCK}, may_be_left_out=("start", "middle")),
+    _time("obs-date-and-obs-time", _no_date(**{"OBS-DATE": _DAY, "OBS-TIME": _CLOCK}), may_be_noted=("OBS-DATE",)),
+    _time(
+        "date-and-the-time-of-the-end", {"DATE-OBS": _DAY, "TIME-END": "22:00:31.417"}, start=None, noted=("DATE-OBS",)
+    ),
+    _time("date-and-another-ut", {"UT": "23:00:01"}, noted=("UT",)),
+    _time("date-and-ut-of-the-end", {"UT": "22:00:31.417"}, may_be_noted=("UT",)),
+    _time("date-and-utc-obs", {"DATE-OBS": _DAY, "UTC-OBS": _CLOCK}),
+    _time(
+        "mjd-in-date-obs", {"DATE-OBS": START_TIME.mjd}, time_within_s=_JD_WITHIN_S, may_be_left_out=("start", "middle")
+    ),
+    _time(
+        "mjd-with-comma",
+        _no_date(**{"MJD-OBS": Raw(f"{START_TIME.mjd:.11f}".replace(".", ","))}),
+        time_within_s=0.002,
+        may_be_noted=("MJD-OBS",),
+    ),
+    _time("mjd-with-d", _no_date(**{"MJD-OBS": Raw(f"{START_TIME.mjd:.15E}".replace("E", "D"))}), time_within_s=0.002),
+    _time("mjd-of-zero", _no_date(**{"MJD-OBS": 0.0}), start=None, noted=("MJD-OBS",)),
+    _time("mjd-below-zero", _no_date(**{"MJD-OBS": -1.0}), start=None, noted=("MJD-OBS",)),
+    _time("mjd-of-the-day-only", _no_date(**{"MJD-OBS": 61164}), **_UNKNOWN_HOUR | {"noted": ("MJD-OBS",)}),
+    _time("timesys-offset", {"TIMESYS": "TAI-UTC=37"}, start=None, noted=("TIMESYS",)),
+    _time("timesys-empty", {"TIMESYS": ""}),
+    _time(
+        "at-the-barycentre",
+        {"TREFPOS": "BARYCENTER", "TIMESYS": "TDB"},
+        start=None,
+        noted=("TREFPOS",),
+        source="FITS 4.0, section 9.2.3",
+    ),
+    _date("year-of-two-digits", "26-05-04T22:00:01.417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")),
+    _date("day-or-month-first", "04/05/2026 22:00:01.417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")),
+    _date("points-in-the-date", "24.05.2026 22:00:01", moment("2026-05-24T22:00:01")),
+    _date(
+        "colon-before-milliseconds", f"{_DAY}T22:00:01:417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")
+    ),
+    _date("zone-in-letters", f"{_DAY}T{_CLOCK} CEST", None, noted=("DATE-OBS",)),
+    _date("quoted-twice", f"'{_DAY}T{_CLOCK}'", may_be_left_out=("start", "middle")),
+]
+
+FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES, *FURTHER, *RARE]

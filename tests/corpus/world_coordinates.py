@@ -676,4 +676,35 @@ FURTHER = [
     ),
 ]
 
-FILES = [*MATRICES, *VALUES, *SYSTEMS, *PROJECTIONS, *DISTORTIONS, *BROKEN, *ELSEWHERE, *FURTHER]
+_SIP_SUFFIX = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}
+RARE = [
+    _tan("tpv-without-terms", {**_PLAIN, **_TPV}),
+    _tan(
+        "sip-of-order-zero",
+        {**_PLAIN, **_SIP_SUFFIX, "A_ORDER": 0, "B_ORDER": 0},
+        may_be_noted=("A_ORDER", "SIP", "CTYPE1"),
+    ),
+    _tan(
+        "of-two-systems",
+        {**_PLAIN, "CTYPE2": "GLAT-TAN"},
+        sky=None,
+        position=UNASKED,
+        noted=("CTYPE1",),
+        may_be_noted=("CRVAL1",),
+    ),
+    _tan("wcsaxes-as-text", {**_PLAIN, "WCSAXES": "2"}, may_be_noted=("WCSAXES",), may_be_left_out=("sky",)),
+    _tan("cdelt-of-zero-beside-cd", {**_PLAIN, "CDELT1": 0.0, "CDELT2": 0.0}, may_be_noted=("CDELT1", "CDELT2")),
+    _tan(
+        "cdelt-as-text",
+        {**_TAN, **_ICRS, "CDELT1": "-2.0E-4", "CDELT2": "2.0E-4"},
+        noted=("CDELT1",),
+        may_be_noted=("CDELT2",),
+        may_be_left_out=("sky",),
+    ),
+    _tan("epoch-of-the-date-beside-icrs", {**_PLAIN, "EPOCH": 2026.34}, may_be_noted=("EPOCH",)),
+    _tan("date-of-no-use", {**_PLAIN, "DATE-OBS": "garbage"}, start=None, noted=("DATE-OBS",)),
+    _tan("mjd-of-no-use", {**_PLAIN, "MJD-OBS": "x"}, noted=("MJD-OBS",)),
+    _tan("place-of-no-use", {**_PLAIN, "OBSGEO-X": "here"}, may_be_noted=("OBSGEO-X",)),
+]
+
+FILES = [*MATRICES, *VALUES, *SYSTEMS, *PROJECTIONS, *DISTORTIONS, *BROKEN, *ELSEWHERE, *FURTHER, *RARE]

@@ -112,6 +112,14 @@ def test_an_open_quote_and_a_card_without_a_value_are_noted():
     assert "no value in 'what is this'" in parse_header_text(text_of("what is this")).notes[0]
 
 
+@pytest.mark.parametrize("start", ["1", "'x", "x"])
+def test_lines_of_any_length_are_read_or_noted_shortly(start):
+    line = f"GAIN    = {start}".ljust(100_001, start[-1])
+    parsed = parse_header_text(f"{line}\n")
+    found = describe({"EXPTIME": line})
+    assert [len(note) < 500 for note in (*parsed.notes, *found.notes)] == [True, True]
+
+
 def test_long_texts_go_on_and_keywords_may_be_long():
     header = fits.Header()
     header["LONG"] = "x" * 200

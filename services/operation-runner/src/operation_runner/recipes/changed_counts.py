@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from datalab.astro.pixels.count_cards import ZERO_POINTS, affine_header, remove, saturation_of, without_counts
-from datalab.astro.types import FloatArray, Pixels
+from datalab.astro.types import FloatArray, Mask, Pixels
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.sdk import Image
 
@@ -30,6 +30,8 @@ _BELOW_LEVEL_PERCENT = 0.1
 #: The brightest pixels, by which it is seen whether another image has the same stars, and what of their light it may
 #: add before magnitudes are wrong by more than two hundredths.
 _BRIGHT_PERCENT, _MOST_LIGHT_ADDED = 99.9, 0.02
+#: A flat dims some stars by a few per cent; an image of the same stars dims them by far more.
+_MOST_DIMMED = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def affine_counts(image: Image, pixels: Pixels, outcome: Outcome) -> ChangedCoun
     scale, offset = (_middle(values) for values in (samples.scale, samples.offset))
     if not (math.isfinite(scale) and scale > 0):
         return unknown_counts(image, "counts do not grow with those of the image")
-    if _spread(samples.scale) > 2 * _ONE_SCALE * scale:
+    if _spread(samples.scale) > 2 * _ONE_SCALE * scale or abs(_scale_of_stars(samples) / scale - 1) > _MOST_DIMMED:
         return unknown_counts(image, "not all pixels were multiplied alike")
     saturation = math.inf
     if math.isfinite(level):
@@ -130,13 +132,23 @@ def _spread(values: FloatArray) -> float:
     return float(np.subtract(*np.percentile(finite, [99, 1]))) if finite.size else 0.0
 
 
+def _is_bright(values: FloatArray) -> Mask:
+    return np.asarray(values >= np.percentile(values, _BRIGHT_PERCENT))
+
+
+def _scale_of_stars(samples: _Samples) -> float:
+    """Return what the brightest pixels were multiplied by."""
+    known = np.isfinite(samples.values)
+    return _middle(samples.scale[known][_is_bright(samples.values[known])]) if known.any() else math.nan
+
+
 def _light_added(samples: _Samples, scale: float) -> float:
     """Return how much of the light of the brightest pixels came from elsewhere, as a part of their own."""
     known = np.isfinite(samples.values) & np.isfinite(samples.offset)
     values, offset = samples.values[known], samples.offset[known]
     if not values.size:
         return 0.0
-    bright = values >= np.percentile(values, _BRIGHT_PERCENT)
+    bright = _is_bright(values)
     own = scale * (float(np.median(values[bright])) - float(np.median(values)))
     added = float(np.median(offset[bright])) - float(np.median(offset))
     return added / own if own > 0 else 0.0

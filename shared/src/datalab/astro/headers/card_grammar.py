@@ -20,10 +20,12 @@ HeaderValue = bool | int | float | str | None
 CARD_LENGTH: Final = 80
 COMMENTARY_KEYWORDS: Final = frozenset({"COMMENT", "HISTORY"})
 
-#: A card with nothing to remark on. Its groups: keyword, text, logical value, whole number, number.
+#: A card with nothing to remark on, and no number beyond the floats. Its groups: keyword, text, logical value, whole
+#: number, number.
 _TIDY = re.compile(
     r"([A-Z0-9_-]{1,8}) *= +"
-    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?))"
+    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]{1,70})|"
+    r"([+-]?(?:[0-9]{1,70}(?:\.[0-9]*)?|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?))"
     r"(?!/[0-9]) *(?:/[ -~]*)?"  # what follows a slash at once may be the rest of a date
 )
 _KEYWORD = re.compile(
@@ -129,11 +131,11 @@ def _number(token: str) -> Remarked | None:
     """Return a value that needs no quotes, None if it is not one."""
     if token in {"", "T", "F"}:
         return Remarked(token == "T" if token else None)  # noqa: S105  the FITS logical, no password
-    if _INTEGER.fullmatch(token):
+    if _INTEGER.fullmatch(token) and len(token) <= CARD_LENGTH:
         return Remarked(plain(int(token)))
     if _FLOAT.fullmatch(token):
         number = parse_float(token)
-        return Remarked(number) if number is not None else Remarked(None, f"{token} is out of range: left out")
+        return Remarked(number) if number is not None else Remarked(None, f"{shown(token)} is out of range: left out")
     if pair := _COMPLEX.fullmatch(token):
         real, imaginary = parse_float(pair[1]), parse_float(pair[2])
         return Remarked(None if real is None or imaginary is None else str(complex(real, imaginary)))
@@ -144,7 +146,7 @@ def _number(token: str) -> Remarked | None:
 
 def _unquoted_text(token: str) -> Remarked:
     text, remark = _allowed(token)
-    return Remarked(text or None, remark or f"{text!r} is neither number nor quoted text: read as text")
+    return Remarked(text or None, remark or f"{shown(text)} is neither number nor quoted text: read as text")
 
 
 def continuation(card: str) -> Remarked | None:
@@ -217,5 +219,7 @@ def _allowed(text: str) -> tuple[str, str | None]:
         with_letters = text.encode("latin-1").decode("utf-8")
     cleaned = _CONTROL.sub("", with_letters).rstrip()
     if cleaned != with_letters.rstrip():
-        return cleaned, f"control characters of {with_letters!r} are left out"
-    return cleaned, f"{cleaned!r} has characters that FITS does not allow" if not cleaned.isascii() else None
+        return cleaned, f"control characters of {with_letters[:CARD_LENGTH]!r} are left out"
+    if cleaned.isascii():
+        return cleaned, None
+    return cleaned, f"{cleaned[:CARD_LENGTH]!r} has characters that FITS does not allow"

@@ -9,11 +9,14 @@ from typing import Final, Literal, Self
 from astropy.io import fits
 
 from datalab.astro.headers.angles import read_angle
+from datalab.astro.headers.card_grammar import shown
 from datalab.astro.headers.cards import HeaderCards, HeaderValue
 from datalab.astro.headers.quantities import number_of
 
 #: What observatories write into a card they have no value for.
 _PLACEHOLDERS: Final = frozenset({"", "N/A"})
+#: What a header says may be megabytes long.
+_LONGEST_NOTE: Final = 400
 
 
 class CardValues:
@@ -43,13 +46,14 @@ class CardValues:
 
     def note(self, keyword: str, text: str) -> None:
         """Note something on a card, once."""
-        note = f"{keyword}: {text}"
+        note = f"{keyword}: {text[:_LONGEST_NOTE]}"
         if note not in self.notes:
             self.notes.append(note)
 
     def refuse(self, keyword: str, reason: str) -> None:
         """Note that the value of a card is left out."""
-        self.note(keyword, f"{self._cards[keyword]!r} {reason}: left out")
+        value = self._cards[keyword]
+        self.note(keyword, f"{shown(value) if isinstance(value, str) else repr(value)} {reason}: left out")
 
     def text(self, keyword: str) -> str | None:
         value = self.value(keyword)

@@ -108,6 +108,7 @@ class Trait(StrEnum):
     OVERSCAN = "overscan"
     TARGET = "target"
     SKY = "sky"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ class FrameTraits:
             kind=kind_of(kind_word),
             kind_word=kind_word,
             filter_name=reader.filter_name(),
-            exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0),
+            exposure_time_s=reader.exposure_time_s(),
             start=reader.capture_time(),
             camera=reader.text("INSTRUME"),
             telescope=reader.text("TELID") or reader.text("TELESCOP"),
@@ -172,7 +173,7 @@ class FrameTraits:
 
 def frame_word(reader: CardReader) -> str | None:
     """Return the word for the kind of a frame."""
-    return reader.text("OBSTYPE") or reader.text("IMAGETYP") or reader.text("FRAME")
+    return reader.frame_type()
 
 
 def kind_of(word: str | None) -> FrameKind | None:

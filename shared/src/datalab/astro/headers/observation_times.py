@@ -27,7 +27,18 @@ from datalab.astro.headers.quantities import number_of
 from datalab.astro.headers.time_scales import Scale, scale_named, utc_of
 
 #: Cards with the date, or date and time, an exposure began: the standard's, then those of people and of ZTF.
-_STARTS: Final = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "DATE-STA", "UTC-OBS", "SHUTOPEN", "DATE-UTC")
+_STARTS: Final = (
+    "DATE-OBS",
+    "DATE-BEG",
+    "DATE_OBS",
+    "DATEOBS",
+    "DATE-STA",
+    "UTC-OBS",
+    "SHUTOPEN",
+    "DATE-UTC",
+    "OBS-DATE",
+    "OBS_DATE",
+)
 #: Cards with the time of day an exposure began. The name of some says that it is UTC.
 _TIMES_OF_DAY: Final = (
     ("TIME-OBS", False),
@@ -42,6 +53,8 @@ _TIMES_OF_DAY: Final = (
     ("UTSHUT", True),
     ("UTC-STA", True),
     ("TIME-BEG", False),
+    ("OBS-TIME", False),
+    ("OBS_TIME", False),
 )
 _START_MJDS: Final = ("MJD-OBS", "MJD-BEG", "MJD_OBS", "MJDOBS", "OBSMJD", "MJD", "EXPSTART")
 _START_JDS: Final = ("JD", "JD-OBS", "JD_OBS", "JD-BEG", "OBSJD", "JD_SOBS")
@@ -146,8 +159,9 @@ class _Reading:
                 dated, day = self._day
                 self._note_other_day(keyword, f"{dated}: only its time of day counts")
                 found += day - found.date()
-            if self._day is not None and found.time() == datetime.min.time():
-                continue  # rounded to the day
+            if found.time() == datetime.min.time():  # rounded to the day
+                self._day = self._day or (keyword, found.date())
+                continue
             return keyword, found
         return "TSTART", self._relative("TSTART")
 
@@ -191,10 +205,12 @@ class _Reading:
         """Compare the start with the time of day beside it, which counts where DATE-OBS has none but zeros."""
         reader = self._reader
         written = str(reader.value("DATE-OBS"))
-        for keyword, _ in _TIMES_OF_DAY[:3]:
+        for keyword in ("TIME-OBS", "TIME_OBS", "UTSTART", "UT"):
             said = reader.value(keyword)
             if said is None or (isinstance(said, str) and said[:8] == written[11:19]):
                 continue
+            if keyword == "UT" and not isinstance(said, str):
+                continue  # hours or seconds, of the start or of another moment
             time = self._time_of_day(keyword)
             if time is None:
                 continue
@@ -202,7 +218,10 @@ class _Reading:
             if of_day is None:
                 continue
             away_s = abs((of_day - start).total_seconds()) % _DAY_S
-            if min(away_s, _DAY_S - away_s) <= _SAME_S:
+            same_s = _SAME_S + (
+                self._exposure.total_seconds() if keyword == "UT" else 0.0
+            )  # some write that of the end
+            if min(away_s, _DAY_S - away_s) <= same_s:
                 continue
             if start.time() == datetime.min.time():
                 reader.note("DATE-OBS", f"{written!r} has no time of day but zeros: {keyword} taken")

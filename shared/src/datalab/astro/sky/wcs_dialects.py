@@ -100,6 +100,11 @@ def _celestial_axes(words: WcsWords) -> tuple[int, int] | None:
             f"CTYPE{number}: {match[0]!r} is alone, the other axis is not on the sky: no world coordinates"
         )
     pair = next(((lng, lat) for lng, lat in _PARTNERS.items() if lng in found and lat in found), None)
+    if pair is None and len(found) > 1 and words.number("CRVAL1") is not None:
+        (number, match), (other, _) = list(found.values())[:2]
+        raise UnusableWcsError(
+            f"CTYPE{number}: {match[0]!r} and CTYPE{other} are of two systems, the world coordinates were left out"
+        )
     if pair is None:
         return None
     (lng, lng_type), (lat, lat_type) = found[pair[0]], found[pair[1]]
