@@ -177,9 +177,9 @@ REFUSED = {
     "half a cluster": ("HR Diagram", inputs(cluster={"ra": 12.0}), NO_CENTRE),
     "a cluster in words": ("HR Diagram", inputs(cluster={"ra": "here", "dec": "there"}), NO_CENTRE),
     "a radius in words": ("HR Diagram", inputs(search_radius_arcmin="wide"), NO_RADIUS),
-    "no radius": (
+    "a radius below nothing": (
         "HR Diagram",
-        inputs(search_radius_arcmin=0),
+        inputs(search_radius_arcmin=-3),
         "The search radius must be greater than zero arcminutes.",
     ),
     "no aperture": (APERTURE, inputs(aperture_radius=None), INVALID),

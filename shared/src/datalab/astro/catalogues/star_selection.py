@@ -14,6 +14,9 @@ from datalab.astro.catalogues.columns import floats, has_numbers
 from datalab.astro.robust import median_of_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
+#: A bit of the column `flag` that Source Extractor does not use: our own catalogues have it of what is sharper than a
+#: star, a cosmic ray or a hot pixel.
+FLAG_SHARP = 256
 #: A star narrower than this (FWHM, pixels) would leave 0.7 of its light in one pixel; none does.
 LEAST_FWHM_PX = 0.8
 #: The most of its light that a star leaves in one pixel: a Gaussian of 1 px FWHM in the middle of it leaves 0.58.
@@ -40,7 +43,7 @@ def star_like(catalogue: Table) -> Mask:
     Looks at fwhm, at peak and background with flux, at a and b; without any of them all sources can be. A width that
     is not finite was that of no star.
     """
-    possible = np.ones(len(catalogue), dtype=bool)
+    possible = ~flagged_sharp(catalogue)
     fwhm = floats(catalogue, "fwhm") if has_numbers(catalogue, ["fwhm"]) else None
     if fwhm is not None:
         possible &= fwhm >= LEAST_FWHM_PX  # not if NaN
@@ -54,6 +57,14 @@ def star_like(catalogue: Table) -> Mask:
     if fwhm is not None:
         possible &= fwhm >= LEAST_RELATIVE_FWHM * float(np.median(fwhm[exemplary]))
     return possible
+
+
+def flagged_sharp(catalogue: Table) -> Mask:
+    """Tell which sources of a CAT table were found to be sharper than a star, shape (n,)."""
+    if not has_numbers(catalogue, ["flag"]):
+        return np.zeros(len(catalogue), dtype=bool)
+    flags = np.nan_to_num(floats(catalogue, "flag"), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray((flags.astype(np.int64) & FLAG_SHARP) > 0)
 
 
 def concentration(catalogue: Table) -> FloatArray:

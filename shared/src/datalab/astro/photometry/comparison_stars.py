@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
+from datalab.astro.catalogues.star_selection import flagged_sharp
 from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
@@ -37,7 +38,7 @@ class CatalogueSources:
 
     @classmethod
     def of(cls, table: Table | None) -> CatalogueSources:
-        """Take the sources with a position, a flux and a magnitude out of a catalogue.
+        """Take the sources with a position, a flux and a magnitude out of a catalogue, without cosmic rays.
 
         Args:
             table: with columns named in lower case.
@@ -51,6 +52,7 @@ class CatalogueSources:
         ra, dec = sky_positions(table)
         flux, mag = floats(table, "flux"), magnitudes(table, "mag")
         whole = np.isfinite(ra) & np.isfinite(dec) & np.isfinite(flux) & np.isfinite(mag)
+        whole &= ~flagged_sharp(table)
         row = np.arange(1, len(table) + 1)
         return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])
 
