@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from datalab.astro.mosaics.alignment import star_positions
+from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.sky.blind_solving import solve_blind
 from datalab.astro.sky.index_building import build_index
 from datalab.astro.sky.plate_solving import CatalogueStars, Hint, refined, solve_plate

@@ -14,9 +14,9 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from pydantic import Field
 
+from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.mosaics.alignment import star_positions
 from datalab.astro.sky.blind_solving import PIXEL_SCALES_ARCSEC, solve_blind
 from datalab.astro.sky.cross_match import separations_arcsec
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at

@@ -22,7 +22,7 @@ from datalab.astro.pixels.combine import (
 )
 from datalab.astro.pixels.noise import pixel_noise
 from datalab.astro.pixels.stacked_header import How
-from datalab.astro.sky.wcs_header import with_wcs
+from datalab.astro.sky.wcs_header import resampled_header
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
@@ -109,7 +109,7 @@ class Stacking(Operation):
         if parameters.stacking_mode == "reproject":
             grid = mosaic_grid(images)
             pixels = reprojected(inputs, images, grid, parameters, weights, progress=combining)
-            placed, mapping = with_wcs(images[0].header, grid.wcs, grid.shape), grid.mapping_from(0)
+            placed, mapping = resampled_header(images[0].header, grid.wcs, grid.shape), grid.mapping_from(0)
         else:
             stack = inputs.stack(images)
             dtype = sum_dtype(stack.dtype, len(images)) if is_sum else median_dtype(stack.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from datalab.astro.catalogues.columns import floats, has_numbers
-from datalab.astro.robust import ratio
+from datalab.astro.robust import median_of_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
 #: A bit of the column `flag` that Source Extractor does not use: our own catalogues have it of what is sharper than a
@@ -28,6 +28,9 @@ MOST_RELATIVE_CONCENTRATION = 2.0
 LEAST_RELATIVE_FWHM = 0.5
 #: Sources below the sky are so rare where peaks have their sky.
 _MOST_BELOW_SKY = 0.02
+#: Where stars are longer than this (ratio of their axes), a round window finds some place along them, and the middle of
+#: all their light is known better.
+_TRAILED = 0.65
 #: The sources that typical values are taken from, the brightest ones, and how many of them there must be.
 _EXEMPLARY, _LEAST_EXEMPLARY = 40, 3
 #: So round are stars of frames that are not trailed; tracks of particles are not.
@@ -91,3 +94,27 @@ def _exemplary(catalogue: Table, possible: Mask) -> IntArray:
     if has_numbers(catalogue, ["flux"]):
         candidates = candidates[np.argsort(-floats(catalogue, "flux")[candidates], kind="stable")]
     return candidates[:_EXEMPLARY]
+
+
+def star_positions(catalogue: Table | None) -> FloatArray:
+    """Return x and y of the stars of a CAT table, 0-based, shape (n, 2), brightest first; empty if it cannot tell.
+
+    Needs the columns flux, and xwin and ywin, else x and y. Without what cannot be a star (see `star_like`).
+    """
+    if catalogue is None or not has_numbers(catalogue, ["flux"]):
+        return np.empty((0, 2))
+    usable = star_like(catalogue) & (floats(catalogue, "flux") > 0)
+    kinds = (("x", "y"), ("xwin", "ywin")) if _is_trailed(catalogue, usable) else (("xwin", "ywin"), ("x", "y"))
+    positions = next((pair for pair in kinds if has_numbers(catalogue, pair)), None)
+    if positions is None:
+        return np.empty((0, 2))
+    x, y, flux = (floats(catalogue, name) for name in (*positions, "flux"))
+    usable &= np.isfinite(x) & np.isfinite(y)
+    order = np.flatnonzero(usable)[np.argsort(-flux[usable], kind="stable")]
+    return np.column_stack([x[order] - 1, y[order] - 1])
+
+
+def _is_trailed(catalogue: Table, usable: Mask) -> bool:
+    if not (usable.any() and has_numbers(catalogue, ["a", "b"])):
+        return False
+    return bool(median_of_known(ratio(floats(catalogue, "b"), floats(catalogue, "a"))[usable]) < _TRAILED)

@@ -129,6 +129,12 @@ def pixel_scale_arcsec(wcs: WCS) -> float:
     return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix)))) * 3600.0
 
 
+def pixel_sides_arcsec(wcs: WCS) -> tuple[float, float]:
+    """Return the width and the height that a pixel of a celestial WCS has at the reference point."""
+    width, height = np.sqrt(np.sum(np.square(wcs.pixel_scale_matrix), axis=0)) * 3600.0
+    return float(width), float(height)
+
+
 def position_angle_deg(wcs: WCS, shape: tuple[int, int]) -> float:
     """Return the direction in which rows grow, at the middle of an image: from north through east, in [0, 360)."""
     rows, columns = shape
