@@ -120,18 +120,20 @@ def test_other_images_may_be_sky_or_stars(tmp_path, image):
         check_magnitudes(pixels, header, catalogue, sky=0.0)
         assert (header["GAIN"], header["BUNIT"]) == (1.5, "adu")
         assert FULL - SKY - 60 < header["SATURATE"] < FULL - SKY
-    for number, (operation, parameters) in enumerate(
-        (
-            (Subtraction(), {"input_files": [a], "subtraction_file": [b]}),
-            (Subtraction(), {"input_files": [a], "subtraction_file": [a]}),
-            (PixelArithmetic(), {"a": [a], "b": [b], "expression": "a + b"}),
-        )
-    ):
+    requests = [
+        (Subtraction(), {"input_files": [a], "subtraction_file": [b]}),
+        (PixelArithmetic(), {"a": [a], "b": [b], "expression": "a + b"}),
+        (Subtraction(), {"input_files": [a], "subtraction_file": [a]}),
+    ]
+    for number, (operation, parameters) in enumerate(requests):
         made = run(operation, parameters, work_dir=tmp_path / f"stars-{number}")
         _, header, catalogue = read(made)
-        assert catalogue is None
         assert "MAGZP" not in header
-        assert "MAGZP, CAT: the other image shows the same stars, left out" in made.products[0].notes
+        if number < 2:
+            assert catalogue.colnames == ["x", "y"]
+        else:
+            assert catalogue is None
+        assert any("the other image shows the same stars, left out" in note for note in made.products[0].notes)
 
 
 def test_an_image_divided_by_a_flat_is_scaled_and_by_another_image_is_nothing(tmp_path, image):

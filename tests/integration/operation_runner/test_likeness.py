@@ -62,16 +62,23 @@ def test_unlike_images_are_combined_with_a_note(tmp_path, file, operation, cards
     ("cards", "said"),
     [
         ({"BUNIT": "electron"}, r"the units \(BUNIT\) differ: adu \(a\), electron \(b\)"),
-        ({"CCDSUM": "2 2"}, "the binnings differ"),
+        ({"CCDSUM": "2 2", "CRVAL1": None}, "the binnings differ"),
         ({"OBSTYPE": "BIAS"}, "the types differ"),
         ({"CRVAL2": WHERE["CRVAL2"] + 30}, "different parts of the sky: a and b"),
     ],
 )
 def test_what_would_be_wrong_is_refused(tmp_path, file, cards, said):
     alike = {"BUNIT": "adu", "CCDSUM": "1 1", "OBSTYPE": "EXPOSE"} | WHERE
-    files = [file("a", **alike), file("b", **alike | cards)]
+    other = {name: value for name, value in (alike | cards).items() if value is not None}
+    files = [file("a", **alike), file("b", **other)]
     with pytest.raises(UsageError, match=f"The input files cannot be combined: .*{said}"):
         run(Stacking(), {"input_files": files}, work_dir=tmp_path / "work")
+
+
+def test_images_of_two_binnings_that_are_aligned_are_combined(tmp_path, file):
+    files = [file("a", **WHERE | {"CCDSUM": "1 1"}), file("b", **WHERE | {"CCDSUM": "2 2"})]
+    notes, _, _ = notes_of(Stacking(), {"input_files": files}, tmp_path / "work")
+    assert "The binnings differ: 1 x 1 (a), 2 x 2 (b)" in notes
 
 
 def test_an_image_counts_once_however_often_it_is_given(tmp_path, file):

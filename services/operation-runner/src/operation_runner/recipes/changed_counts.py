@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ _GROUPS, _GROUP_ROWS = 16, 32
 _ONE_SCALE = 0.3
 #: Per cent of pixels in which a saturated value may come out below the level that is announced.
 _BELOW_LEVEL_PERCENT = 0.1
+#: Columns of a catalogue that say how bright sources are.
+_LIGHT = re.compile(r"peak|background|flux(?:err)?\d*|fluxaper\d+|mag\w*")
 #: The brightest pixels, by which it is seen whether another image has the same stars, and what of their light it may
 #: add before magnitudes are wrong by more than two hundredths.
 _BRIGHT_PERCENT, _MOST_LIGHT_ADDED = 99.9, 0.02
@@ -84,20 +87,33 @@ def affine_counts(image: Image, pixels: Pixels, outcome: Outcome) -> ChangedCoun
         saturation = float(pixels.dtype.type(np.nanpercentile(samples.saturated, _BELOW_LEVEL_PERCENT)))
     header = affine_header(image.header, scale=scale, offset=offset, saturation=saturation)
     catalogue = carried_catalogue(image, shape=(pixels.shape[0], pixels.shape[1]), scale=scale)
-    notes = []
-    if np.nanmin(samples.offset) < np.nanmax(samples.offset):
+    notes: list[str] = []
+    if np.nanmin(samples.offset) == np.nanmax(samples.offset):
+        if catalogue is not None and offset and "background" in catalogue.colnames:
+            catalogue["background"] = catalogue["background"] + offset
+    else:
         if catalogue is not None and "background" in catalogue.colnames:
             catalogue.remove_column("background")
         if abs(_light_added(samples, scale)) > _MOST_LIGHT_ADDED:
-            lost = remove(header, *ZERO_POINTS) + (["CAT"] if catalogue is not None else [])
-            catalogue = None
-            if lost:
-                notes.append(f"{', '.join(lost)}: the other image shows the same stars, left out")
-    elif catalogue is not None and offset and "background" in catalogue.colnames:
-        catalogue["background"] = catalogue["background"] + offset
+            catalogue, notes = _without_light(header, catalogue, pixels)
     if saturation <= 0:
         notes.append("SATURATE: saturated pixels are not above the others, left out")
     return ChangedCounts(header=header, catalogue=catalogue, notes=notes)
+
+
+def _without_light(header: fits.Header, catalogue: Table | None, pixels: Pixels) -> tuple[Table | None, list[str]]:
+    """Remove zero points from a header, in place; return the catalogue without fluxes, and what to note."""
+    lost = remove(header, *ZERO_POINTS)
+    if catalogue is not None:
+        has_stars = np.nanmin(pixels) < np.nanmax(pixels)  # not if an image is taken from itself
+        catalogue = _places_only(catalogue) if has_stars else None
+        lost.append("fluxes and magnitudes of CAT" if has_stars else "CAT")
+    return catalogue, [f"{', '.join(lost)}: the other image shows the same stars, left out"] if lost else []
+
+
+def _places_only(catalogue: Table) -> Table:
+    """Return where sources are and of what shape, without how bright they were."""
+    return catalogue[[name for name in catalogue.colnames if not _LIGHT.fullmatch(name)]]
 
 
 def _samples(image: Image, shape: tuple[int, ...], outcome: Outcome, level: float) -> _Samples:

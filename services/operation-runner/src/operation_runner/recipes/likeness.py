@@ -65,7 +65,8 @@ def likeness_notes(
     for difference in found:
         if difference.trait in ignored:
             continue
-        if difference.trait in refused or (difference.is_gross and difference.trait in refused_if_gross):
+        is_wrong = difference.trait in refused or (difference.is_gross and difference.trait in refused_if_gross)
+        if is_wrong and not (difference.trait is Trait.BINNING and _are_on_one_grid(images)):
             raise UsageError(f"{refusal}: {difference.text}.")
         notes.append(difference.text[0].upper() + difference.text[1:])
     return notes
@@ -119,6 +120,12 @@ def sky_difference(images: Sequence[Image]) -> Difference | None:
         return None
     text = f"pixels do not show the same sky: {name} is {offset:.1f} px off {first_name}, by their world coordinates"
     return Difference(trait=Trait.SKY, text=text)
+
+
+def _are_on_one_grid(images: Sequence[Image]) -> bool:
+    """Tell whether world coordinates say that pixels show the same sky, as those of aligned images do."""
+    solved = [celestial_wcs(image.header, image.shape) for image in images]
+    return None not in solved and sky_difference(images) is None
 
 
 def _size_difference(images: Sequence[Image]) -> Difference | None:
