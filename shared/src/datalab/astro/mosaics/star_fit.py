@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import bdtr, bdtrc
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from datalab.astro.mosaics.plane_maps import HIGHEST_ORDER, PlaneMap, fitted_polynomial, fitted_similarity
 from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
@@ -210,7 +210,7 @@ def _is_better(lists: StarLists, simpler: tuple[PlaneMap, IntArray], freer: tupl
     if degrees < 1 or freer_total >= total:
         return False
     ratio = (total - freer_total) / more / max(freer_total / degrees, 1e-12)
-    return bool(f_distribution.sf(ratio, more, degrees) < _BY_CHANCE)
+    return bool(fdtrc(more, degrees, ratio) < _BY_CHANCE)
 
 
 def _rms(lists: StarLists, found: PlaneMap, pairs: IntArray) -> float:
