@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.special import bdtr, bdtrc
-from scipy.special import fdtrc
+from scipy.special import bdtr, bdtrc, fdtrc
 
 from datalab.astro.mosaics.plane_maps import HIGHEST_ORDER, PlaneMap, fitted_polynomial, fitted_similarity
 from datalab.astro.robust import MEDIAN_DISTANCE_PER_SIGMA
