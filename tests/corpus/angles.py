@@ -8,7 +8,7 @@ from astropy.coordinates import FK4, FK5
 from astropy.time import Time
 
 from corpus.building import Cards, Raw, cards_of, file
-from corpus.model import DECLINATION_DEG, RIGHT_ASCENSION_DEG, File, right
+from corpus.model import DECLINATION_DEG, RIGHT_ASCENSION_DEG, UNASKED, File, right
 from corpus.truth import START_TIME, degrees, hours, icrs
 
 _PAPER_II = "WCS paper II, section 3.1: RADESYS, EQUINOX"
@@ -254,4 +254,103 @@ FILTERS = [
     ),
 ]
 
-FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS]
+FURTHER = [
+    _text("letters-but-the-last", "12h30m05.5", "-05d12m30.2"),
+    _text("blank-behind-the-sign", "12 30 05.5", "- 05 12 30.2"),
+    _text("dash-for-minus", "12:30:05.5", "\N{EN DASH}05:12:30.2", may_be_left_out=("position",)),
+    _text("words-for-units", "12 hours 30 min 5.5 sec", "-5 deg 12 min 30.2 sec", may_be_left_out=("position",)),
+    _text("points-between", "12.30.05.5", "-05.12.30.2", may_be_left_out=("position",)),
+    # Seconds, or south? Nobody may take it for north.
+    _text("south", "12:30:05.5", "05:12:30.2 S", noted=("DEC",), may_be_left_out=("position",)),
+    _at(
+        "ra-in-degrees-and-minutes",
+        "187d31m21.0s",
+        "-5d12m30.2s",
+        (187 + 31 / 60 + 21 / 3600, _DEGREES),
+        may_be_noted=("RA", "DEC"),
+    ),
+    _at("no-value-as-text", "-999", "-999", None, noted=("DEC",), may_be_noted=("RA",)),
+    _at("no-value-as-number", -999.0, -999.0, None, noted=("RA",), may_be_noted=("DEC",)),
+    _at("none-in-words", "None", "None", None, may_be_noted=("RA", "DEC")),
+    _at("nan-as-text", "nan", "nan", None, may_be_noted=("RA", "DEC")),
+    _at("nothing-but-zeros", 0.0, 0.0, (0.0, 0.0), may_be_noted=("RA", "DEC")),
+    _at(
+        "fk5-of-1950",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5(equinox="J1950")),
+        cards={"RADESYS": "FK5", "EQUINOX": 1950.0},
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "equinox-b1950",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, _B1950),
+        cards={"EQUINOX": "B1950"},
+        position_within_arcsec=1.0,
+        may_be_noted=("EQUINOX",),
+    ),
+    _at("icrs-has-no-equinox", 100.0, 20.0, (100.0, 20.0), cards={"RADESYS": "ICRS", "EQUINOX": 2000.0}),
+    _at(
+        "equinox-jnow",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5(equinox=START_TIME)),
+        cards={"EQUINOX": "JNOW"},
+        noted=("EQUINOX",),
+        position_within_arcsec=1.0,
+    ),
+]
+
+RARE = [
+    _at("exponents-as-text", "1.875E2", "-5.25E0", (187.5, -5.25), may_be_noted=("RA", "DEC")),
+    _at("minutes-beyond-the-pole", "10:00:00", "-90:30:00", None, noted=("DEC",), may_be_noted=("RA",)),
+    _at(
+        "hours-before-midnight",
+        "-01:00:00",
+        "10:00:00",
+        (345.0, 10.0),
+        noted=("RA",),
+        may_be_noted=("DEC",),
+        may_be_left_out=("position",),
+    ),
+    _at(
+        "three-colons",
+        "12:30:05:5",
+        "-05:12:30:2",
+        (_HOURS, _DEGREES),
+        noted=("RA",),
+        may_be_noted=("DEC",),
+        may_be_left_out=("position",),
+    ),
+    _at("infinite-as-text", "inf", "inf", None, may_be_noted=("RA", "DEC")),
+    _at(
+        "equinox-small-j",
+        100.0,
+        20.0,
+        icrs(100.0, 20.0, FK5()),
+        cards={"EQUINOX": "j2000.0"},
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "radesys-apparent",
+        100.0,
+        20.0,
+        UNASKED,
+        cards={"RADESYS": "GAPPT", "EQUINOX": 2000.0},
+        noted=("RADESYS",),
+        may_be_noted=("EQUINOX",),
+    ),
+    _at(
+        "equinox-of-zero",
+        100.0,
+        20.0,
+        (100.0, 20.0),
+        cards={"EQUINOX": 0.0},
+        noted=("EQUINOX",),
+        may_be_left_out=("position",),
+    ),
+]
+
+FILES = [*WRITTEN, *HALF_OR_NONE, *ELSEWHERE, *SYSTEMS, *HEIGHTS, *AIR, *FILTERS, *FURTHER, *RARE]

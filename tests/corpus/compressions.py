@@ -9,7 +9,9 @@ import bz2
 import gzip
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from astropy.io import fits
@@ -42,22 +44,22 @@ def _holed() -> np.ndarray:
     return pixels
 
 
-def _header() -> fits.Header:
-    return fits.Header(list(ORDINARY.items()))
-
-
-def _packed(pixels: np.ndarray, extension_name: str | None = "SCI", **options: Any) -> Callable[[], bytes]:
+def _packed(
+    pixels: np.ndarray, extension_name: str | None = "SCI", header: Any = None, **options: Any
+) -> Callable[[], bytes]:
     def build() -> bytes:
         named = {} if extension_name is None else {"name": extension_name}
-        image = fits.CompImageHDU(pixels, _header(), **named, **options)
-        return _written(fits.PrimaryHDU(), image)
+        image = fits.CompImageHDU(pixels, fits.Header(list({**ORDINARY, **(header or {})}.items())), **named, **options)
+        return written(fits.PrimaryHDU(), image)
 
     return build
 
 
-def _written(*hdus: Any) -> bytes:
+def written(*hdus: Any) -> bytes:
+    """Return a file as astropy writes it, the same each time: gzipped tiles have the time in them otherwise."""
     buffer = io.BytesIO()
-    fits.HDUList(list(hdus)).writeto(buffer)
+    with patch.object(gzip, "time", SimpleNamespace(time=lambda: 0.0)):
+        fits.HDUList(list(hdus)).writeto(buffer)
     return buffer.getvalue()
 
 
@@ -160,4 +162,15 @@ def _in_two_members(content: bytes) -> bytes:
     return gzip.compress(content[:3000], mtime=0) + gzip.compress(content[3000:], mtime=0)
 
 
-FILES = [*WHOLE_NUMBERS, *TILES, *FRACTIONS, *WHOLE_FILES]
+_BLANK_STORED = PIXELS.copy()
+_BLANK_STORED[1, 2] = -1
+_BLANK_PHYSICAL = np.where(_BLANK_STORED == -1, np.nan, _BLANK_STORED)
+FURTHER = [
+    File(
+        name="rice1-int16-blank.fits.fz",
+        build=_packed(_BLANK_STORED, header={"BLANK": -1}, compression_type="RICE_1"),
+        right=right(shape=PIXELS.shape, pixels=_BLANK_PHYSICAL, source="FITS 4.0, section 10.1: BLANK, ZBLANK"),
+    ),
+]
+
+FILES = [*WHOLE_NUMBERS, *TILES, *FRACTIONS, *WHOLE_FILES, *FURTHER]

@@ -273,4 +273,62 @@ PACKS = [
     _misnamed("fits-that-is-gzip.fits", lambda: gzip.compress(_ordinary(), mtime=0), "compressed as"),
 ]
 
-FILES = [*CARDS, *SHAPES, *CHECKSUMS, *PACKS]
+
+def _nul_filled() -> bytes:
+    content = _ordinary()
+    end = content.index(b"END".ljust(CARD)) + len(b"END")
+    return content[:end] + bytes(BLOCK - end) + content[BLOCK:]
+
+
+FURTHER = [
+    _told(
+        "carriage-return-in-a-keyword",
+        lambda: _ordinary().replace(b"EXTEND  ", b"EXTEND\r\n"),
+        may_be_noted=("EXTEND", "card"),
+    ),
+    _told("simple-as-text", lambda: primary({}, SIMPLE="T"), noted=("SIMPLE",), source="FITS 4.0, section 4.4.1.1"),
+    _refused("naxis-as-text", lambda: primary({}, NAXIS="2"), "NAXIS"),
+    _refused(
+        "naxis1-as-a-whole-float",
+        lambda: primary({}, NAXIS1=8.0),
+        "NAXIS1",
+        source="FITS 4.0, section 4.4.1.1: integers",
+    ),
+    _told("header-filled-with-nul", _nul_filled, source="FITS 4.0, section 3.3.1: filled with blanks"),
+    file("slash-in-the-target", right(target="NGC 1/2"), {"OBJECT": "NGC 1/2"}),
+    file("very-long-keyword", right(), {"A VERY LONG HIERARCH KEYWORD INDEED": 1.5}),
+    file(
+        "target-twice",
+        right(target="M 51", noted=("OBJECT",), may_be_left_out=("target",)),
+        Cards([*cards_of({"OBJECT": "M 50"}), ("OBJECT", "M 51")]),
+    ),
+    file("naxis1-twice", right(may_be_noted=("NAXIS1",)), Cards([*cards_of({}), ("NAXIS1", 8)])),
+]
+
+RARE = [
+    _told("two-bytes-behind", lambda: _ordinary() + b"XT", noted=("not FITS",)),
+    _told("another-file-behind", lambda: _ordinary() + _ordinary(), noted=("not FITS",)),
+    file(
+        "twelve-hundred-lines-of-history",
+        right(),
+        Cards([*cards_of({}), *[("HISTORY", f"line {n}") for n in range(1200)]]),
+    ),
+    file(
+        "target-with-accents",
+        right(target=UNASKED, noted=("OBJECT",)),
+        {"OBJECT": "\N{LATIN SMALL LETTER E WITH ACUTE}t"},
+    ),
+    file(
+        "filter-with-accents",
+        right(filter_name=UNASKED, noted=("FILTER",)),
+        {"FILTER": "H\N{LATIN SMALL LETTER A WITH DIAERESIS}"},
+    ),
+    file("degree-sign-in-a-comment", right(may_be_noted=("CCD-TEMP",)), {"CCD-TEMP": Raw("-20.0 / \N{DEGREE SIGN}C")}),
+    file(
+        "accent-in-a-comment",
+        right(may_be_noted=("COMMENT",)),
+        Cards([*cards_of({}), ("COMMENT", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")]),
+    ),
+]
+
+FILES = [*CARDS, *SHAPES, *CHECKSUMS, *PACKS, *FURTHER, *RARE]

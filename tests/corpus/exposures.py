@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpus.building import Cards, Raw, cards_of, file
-from corpus.model import File, right
+from corpus.model import UNASKED, File, right
 
 _STANDARD = "FITS 4.0, section 9.5: XPOSURE, TELAPSE in seconds"
 
@@ -92,4 +92,63 @@ KINDS = [
     file("kind-of-truth", right(kind=None, noted=("OBSTYPE",)), {"OBSTYPE": True}),
 ]
 
-FILES = [*LENGTHS, *KINDS]
+FURTHER = [
+    _length("exptime-fraction", {"EXPTIME": "1/250"}, 0.004, may_be_noted=("EXPTIME",)),
+    _length("exptime-as-a-clock", {"EXPTIME": "00:00:45"}, 45.0, may_be_noted=("EXPTIME",)),
+    _length("exptime-text-with-exponent", {"EXPTIME": "4.5E1"}, 45.0, may_be_noted=("EXPTIME",)),
+    _length(
+        "exptime-microseconds",
+        {"EXPTIME": "500000 us"},
+        0.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length("exptime-minus-one-and-exposure", {"EXPTIME": -1, "EXPOSURE": 45.0}, 45.0, noted=("EXPTIME",)),
+    _word("IMAGETYP", "Master Flat", "FLAT"),
+    _word("IMAGETYP", "Master Bias", "BIAS"),
+    _word("IMAGETYP", "Light Frame (Calibrated)", "EXPOSE"),
+    _word("IMAGETYP", "Stacked Light", "EXPOSE"),
+    _word("IMAGETYP", "Flat Dark", "DARK"),
+    _word("IMAGETYP", "sky flat", "SKYFLAT"),
+    _word("IMAGETYP", "Dome Flat", "DOMEFLAT"),
+    _word("IMAGETYP", "LIGHTFRAME", "EXPOSE"),
+    _word("IMAGETYP", "DarkFrame", "DARK"),
+    _word("ESO DPR TYPE", "FLAT,SKY", "SKYFLAT"),
+    _word("FRAMETYP", "Science", "EXPOSE"),
+]
+
+RARE = [
+    _length(
+        "exptime-milliseconds-in-words",
+        {"EXPTIME": "45500 milliseconds"},
+        45.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length(
+        "exptime-minutes-and-seconds",
+        {"EXPTIME": "1m30s"},
+        90.0,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    _length("exptime-ten-times-thirty", {"EXPTIME": "10x30"}, None, noted=("EXPTIME",)),
+    _length("exptime-bulb", {"EXPTIME": "Bulb"}, None, noted=("EXPTIME",)),
+    _length("exptime-infinite", {"EXPTIME": Raw("Inf")}, None, noted=("EXPTIME",)),
+    _length(
+        "exptime-with-thousands",
+        {"EXPTIME": "1,200.5"},
+        1200.5,
+        noted=("EXPTIME",),
+        may_be_left_out=("exposure_s", "middle"),
+    ),
+    # A comma of decimals, or of thousands: it must be told which it was taken for.
+    _length("exptime-with-one-comma", {"EXPTIME": "1,200"}, UNASKED, middle=UNASKED, noted=("EXPTIME",)),
+    _word("IMAGETYP", "Tricolor Image", "EXPOSE"),
+    _word("IMAGETYP", "LIGHT FRAME", "EXPOSE"),
+    _word("IMAGETYP", "bias frame", "BIAS"),
+    _word("IMAGETYP", "MASTERDARK", "DARK"),
+    _word("IMAGETYP", "Master_Flat", "FLAT"),
+]
+
+FILES = [*LENGTHS, *KINDS, *FURTHER, *RARE]

@@ -5,14 +5,16 @@ FITS 4.0, sections 3.1 to 3.4 and 7.1. Colour images are used in their green pla
 
 from __future__ import annotations
 
+import gzip
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-from corpus.building import Cards, Raw, cards_of, extension, file, made, primary
+from corpus.building import ORDINARY, Cards, Raw, cards_of, extension, file, made, primary
+from corpus.compressions import written
 from corpus.model import PIXELS, SHAPE, File, refused, right
 
 _PRIMARY = "FITS 4.0, section 3.1"
@@ -224,4 +226,116 @@ UNUSUAL = [
     ),
 ]
 
-FILES = [*AXES, *EXTENSIONS, *COMPANIONS, *AMPLIFIERS, *UNUSUAL]
+
+def _packed(name: str, parts: Sequence[tuple[str, np.ndarray, dict[str, Any]]], **said: Any) -> File:
+    """Return a file of tile-compressed images, given by name, pixels and cards."""
+    options = {"compression_type": "RICE_1"} | {
+        key: said.pop(key) for key in ("compression_type", "quantize_level") if key in said
+    }
+
+    def build() -> bytes:
+        images = [
+            fits.CompImageHDU(stored, fits.Header(list(cards.items())), name=extname, **options)
+            for extname, stored, cards in parts
+        ]
+        return written(fits.PrimaryHDU(header=fits.Header(list(ORDINARY.items()))), *images)
+
+    return made(f"{name}.fits.fz", right(**said), build)
+
+
+FURTHER = [
+    _packed(
+        "packed-errors-first",
+        [("ERR", _ERRORS, {}), ("SCI", PIXELS, {})],
+        may_be_noted=("ERR",),
+        compression_type="GZIP_2",
+        quantize_level=0.0,
+    ),
+    _packed("packed-mask-first", [("MASK", _MASK, {}), ("SCI", PIXELS, {})], may_be_noted=("MASK",)),
+    _packed(
+        "packed-amplifiers",
+        [
+            ("SCI", np.ascontiguousarray(stored), {"DETSEC": place, "EXTVER": number})
+            for number, (place, stored) in enumerate(_quarters(), start=1)
+        ],
+        **_MOSAIC,
+    ),
+    _packed("packed-colours", [("SCI", _COLOURS, {})], noted=("NAXIS",), may_be_noted=_COLOURED),
+    _packed("packed-third-axis-of-one", [("SCI", PIXELS[np.newaxis], {})], may_be_noted=_COLOURED),
+    made("gzipped-amplifiers.fits.gz", right(**_MOSAIC), lambda: gzip.compress(_amplifiers(), mtime=0)),
+    file(
+        "colours-unsigned",
+        right(noted=("NAXIS",), may_be_noted=_COLOURED, pixels=PIXELS.astype(int) + 32768),
+        {},
+        _COLOURS,
+        BZERO=32768,
+    ),
+    file("colours-behind-an-axis-of-one", right(noted=("NAXIS",), may_be_noted=_COLOURED), {}, _COLOURS[np.newaxis]),
+    file(
+        "colours-with-blanks",
+        right(noted=("NAXIS",), may_be_noted=_COLOURED, pixels=np.where(PIXELS == 100, np.nan, PIXELS)),
+        {},
+        _COLOURS,
+        BLANK=100,
+    ),
+    _several(
+        "two-chips-side-by-side",
+        lambda: (
+            _empty()
+            + extension("CHIP1", {"DETSEC": "[1:8,1:6]"})
+            + extension("CHIP2", {"DETSEC": "[9:16,1:6]"}, _DOUBLE)
+        ),
+        shape=(6, 16),
+        pixels=np.concatenate([PIXELS, _DOUBLE], axis=1),
+        may_be_noted=("DETSEC", "CHIP1", "put together"),
+    ),
+    _several(
+        "amplifiers-unsigned",
+        lambda: (
+            _empty()
+            + extension("SCI", {"DETSEC": "[1:8,1:6]", "EXTVER": 1}, BZERO=32768)
+            + extension("SCI", {"DETSEC": "[9:16,1:6]", "EXTVER": 2}, BZERO=32768)
+        ),
+        shape=(6, 16),
+        pixels=np.concatenate([PIXELS, PIXELS], axis=1).astype(int) + 32768,
+        may_be_noted=("DETSEC", "SCI", "put together"),
+    ),
+    _several(
+        "other-image-in-the-primary",
+        lambda: primary({}, _DOUBLE) + extension("SCI", cards_of({})),
+        may_be_noted=("HDU 0",),
+    ),
+]
+
+RARE = [
+    _several(
+        "weight-by-a-longer-name",
+        lambda: _empty() + extension("SCI_WEIGHT", {}, _DOUBLE) + extension(None),
+        may_be_noted=("SCI_WEIGHT",),
+    ),
+    _several("name-with-blanks", lambda: _empty() + extension(" SCI ")),
+    _several("behind-an-empty-image", lambda: _empty() + extension("EMPTY", {}, None) + extension(None)),
+    _several(
+        "background-first",
+        lambda: _empty() + extension("BACKGROUND", {}, _DOUBLE) + extension("IMAGE"),
+        may_be_noted=("BACKGROUND",),
+    ),
+    _several("psf-first", lambda: _empty() + extension("PSF", {}, _DOUBLE) + extension("DATA"), may_be_noted=("PSF",)),
+    _several(
+        "two-without-names", lambda: _empty() + extension(None) + extension(None, {}, _DOUBLE), may_be_noted=("HDU 2",)
+    ),
+    _several(
+        "extension-of-another-kind",
+        lambda: primary({}) + extension("X").replace(b"'IMAGE   '", b"'FOREIGN '"),
+        source="FITS 4.0, section 3.4.1",
+    ),
+    _none("mask-and-table", lambda: _empty() + extension("MASK", {}, _MASK) + _table(), "MASK|mask|no image|none"),
+    _none(
+        "random-groups",
+        lambda: primary({}, None, NAXIS=3, NAXIS1=0, NAXIS2=4, NAXIS3=3, GROUPS=True, PCOUNT=2, GCOUNT=2) + bytes(2880),
+        "no image|dimension",
+        source="FITS 4.0, section 6",
+    ),
+]
+
+FILES = [*AXES, *EXTENSIONS, *COMPANIONS, *AMPLIFIERS, *UNUSUAL, *FURTHER, *RARE]

@@ -161,6 +161,9 @@ ODD = [
         _SHORTS,
         BSCALE=0.0,
     ),
+    file("scale-of-nan", right(refused="BSCALE", source=_ARRAYS), {}, _SHORTS, BSCALE=Raw("NaN")),
+    file("offset-infinite", right(refused="BZERO", source=_ARRAYS), {}, _SHORTS, BZERO=Raw("Inf")),
+    file("offset-beyond-doubles", right(refused="BZERO", source=_ARRAYS), {}, _SHORTS, BZERO=Raw("1.0E999")),
 ]
 
 _SINGLES = np.array([[0, -0.0, 1.5, -2.25], [np.nan, 1e-40, 3.4028235e38, -3.4028235e38], [1, 2, 3, 4]], "f4")
@@ -214,4 +217,20 @@ FLOATS = [
     ),
 ]
 
-FILES = [*INTEGERS, *EDGES, *ODD, *FLOATS]
+_SMALL = np.arange(1, 13, dtype=np.int16).reshape(_SHAPE)
+RARE = [
+    _pixels(
+        "int16-offset-as-exponent",
+        _SMALL,
+        _exact(_SMALL, 32768),
+        {"BZERO": Raw("3.2768E+04"), "BSCALE": Raw("1.0E+00")},
+    ),
+    _pixels("int16-scale-with-d", _SMALL, _scaled(_SMALL, 2), {"BSCALE": Raw("2.0D0")}, pixels_within=_SINGLE),
+    _pixels("int16-negative-scale-and-blank", _SMALL, _scaled(_SMALL, -1, 0, 3), {"BSCALE": -1, "BLANK": 3}),
+    _pixels("int16-almost-unsigned", _SMALL, _scaled(_SMALL, 1, 32767), {"BZERO": 32767}, pixels_within=_SINGLE),
+    _pixels("int16-tiny-scale", _SMALL, _scaled(_SMALL, 1e-30), {"BSCALE": 1e-30}),
+    _pixels("int8-blank-of-zero", _BYTES, _scaled(_BYTES, 1, 0, 0), {"BLANK": 0}),
+    _pixels("int16-blank-with-comma", _SMALL, _scaled(_SMALL, 1, 0, 3), {"BLANK": Raw("3,0")}, noted=("BLANK",)),
+]
+
+FILES = [*INTEGERS, *EDGES, *ODD, *FLOATS, *RARE]

@@ -99,7 +99,7 @@ def _of_image(image: FitsImage) -> Reading:
         start=described.capture_time,
         middle=midpoint(described),
         **_described(described),
-        notes=_notes(image),
+        notes=tuple(image.notes),
         shape=image.shape,
         pixels=pixels,
         corners=corners,
@@ -113,15 +113,10 @@ def _of_frame(header: FrameHeader) -> Reading:
         start=observation.observation_date,
         middle=midpoint(describe(header.cards)),  # what light curves ask the same cards for
         **_described(observation),
-        notes=_notes(header),
+        notes=tuple(header.notes),
         shape=lengths if all(isinstance(length, int) for length in lengths) else None,
         corners=header.footprint,
     )
-
-
-def _notes(noted: Any) -> tuple[str, ...]:
-    """Return notes under whichever name they have; until frames have them under the new one."""
-    return tuple(getattr(noted, "notes", getattr(noted, "problems", ())))
 
 
 def _described(said: FrameDescription | Observation) -> dict[str, Any]:

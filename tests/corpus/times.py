@@ -250,4 +250,91 @@ MIDDLES = [
     ),
 ]
 
-FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES]
+FURTHER = [
+    _date("slashes-and-time", "2026/05/04 22:00:01.417"),
+    _date("utc-behind", f"{_DAY}T{_CLOCK} UTC"),
+    _date("offset-without-a-colon", f"{_DAY}T{_CLOCK}+0000", source="ISO 8601, basic format"),
+    _date("ordinal-day", "2026-124T22:00:01.417", source="ISO 8601: ordinal dates"),
+    _date("month-in-letters", "04-May-2026 22:00:01.417"),
+    _date("ctime", "Mon May  4 22:00:01 2026", _WHOLE_SECOND),
+    _date("twelve-digits", "2026-05-04T22:00:01.417000000000"),
+    _date("hyphens-in-the-time", "2026-05-04T22-00-01.417"),
+    _date("underscore-between", "2026-05-04_22:00:01.417"),
+    _date("week-date", "2026-W19-1T22:00:01.417", may_be_left_out=("start", "middle"), source="ISO 8601: week dates"),
+    _date("months-first-at-night", "05/24/2026 10:00:01 PM", moment("2026-05-24T22:00:01")),
+    _date("clock-never-set", "1970-01-01T00:00:00", None, noted=("DATE-OBS",)),
+    _time("ut-in-hours", {"DATE-OBS": _DAY, "UT": 22 + 1.417 / 3600}, may_be_noted=("UT", "DATE-OBS")),
+    _time(
+        "jd-with-comma",
+        _no_date(JD=repr(float(START_TIME.jd)).replace(".", ",")),
+        time_within_s=_JD_WITHIN_S,
+        may_be_noted=("JD",),
+    ),
+    _time(
+        "mjdref-and-tstart",
+        _no_date(MJDREF=61164.0, TSTART=79201.417, TIMEUNIT="s"),
+        time_within_s=_JD_WITHIN_S,
+        source="FITS 4.0, sections 9.2.2 and 9.5",
+    ),
+    _time(
+        "mjdref-in-parts",
+        _no_date(MJDREFI=61164, MJDREFF=0.5, TSTART=36001.417),
+        time_within_s=_JD_WITHIN_S,
+        source="FITS 4.0, section 9.2.2",
+    ),
+    _time("tstart-since-nothing", _no_date(TSTART=79201.417), start=None, noted=("TSTART",)),
+    _time("end-before-the-start", {"DATE-END": "2026-05-03T00:00:00"}, may_be_noted=("DATE-END",)),
+    _time("timesys-realized", {"TIMESYS": "UTC(NIST)"}, source="FITS 4.0, section 9.2.1: realizations in parentheses"),
+    _time("timesys-gmt", {"TIMESYS": "GMT"}, source="FITS 4.0, table 30: GMT"),
+    _time("timesys-et-mjd", _no_date(**{"MJD-OBS": START_TIME.tt.mjd, "TIMESYS": "ET"}), time_within_s=0.0022),
+    _time(
+        "tai-date-and-mjd",
+        {"DATE-OBS": START_TIME.tai.isot, "MJD-OBS": START_TIME.tai.mjd, "TIMESYS": "TAI"},
+        time_within_s=0.0022,
+    ),
+    _time("tai-and-ut", {"DATE-OBS": _DAY, "UTSTART": _CLOCK, "TIMESYS": "TAI"}, time_within_s=0.0022),
+    _time("tai-and-zulu", {"DATE-OBS": f"{_DAY}T{_CLOCK}Z", "TIMESYS": "TAI"}, time_within_s=0.0022),
+]
+
+RARE = [
+    _time("date-and-time", {"DATE-OBS": _DAY, "TIME": _CLOCK}, may_be_left_out=("start", "middle")),
+    _time("obs-date-and-obs-time", _no_date(**{"OBS-DATE": _DAY, "OBS-TIME": _CLOCK}), may_be_noted=("OBS-DATE",)),
+    _time(
+        "date-and-the-time-of-the-end", {"DATE-OBS": _DAY, "TIME-END": "22:00:31.417"}, start=None, noted=("DATE-OBS",)
+    ),
+    _time("date-and-another-ut", {"UT": "23:00:01"}, noted=("UT",)),
+    _time("date-and-ut-of-the-end", {"UT": "22:00:31.417"}, may_be_noted=("UT",)),
+    _time("date-and-utc-obs", {"DATE-OBS": _DAY, "UTC-OBS": _CLOCK}),
+    _time(
+        "mjd-in-date-obs", {"DATE-OBS": START_TIME.mjd}, time_within_s=_JD_WITHIN_S, may_be_left_out=("start", "middle")
+    ),
+    _time(
+        "mjd-with-comma",
+        _no_date(**{"MJD-OBS": Raw(f"{START_TIME.mjd:.11f}".replace(".", ","))}),
+        time_within_s=0.002,
+        may_be_noted=("MJD-OBS",),
+    ),
+    _time("mjd-with-d", _no_date(**{"MJD-OBS": Raw(f"{START_TIME.mjd:.15E}".replace("E", "D"))}), time_within_s=0.002),
+    _time("mjd-of-zero", _no_date(**{"MJD-OBS": 0.0}), start=None, noted=("MJD-OBS",)),
+    _time("mjd-below-zero", _no_date(**{"MJD-OBS": -1.0}), start=None, noted=("MJD-OBS",)),
+    _time("mjd-of-the-day-only", _no_date(**{"MJD-OBS": 61164}), **_UNKNOWN_HOUR | {"noted": ("MJD-OBS",)}),
+    _time("timesys-offset", {"TIMESYS": "TAI-UTC=37"}, start=None, noted=("TIMESYS",)),
+    _time("timesys-empty", {"TIMESYS": ""}),
+    _time(
+        "at-the-barycentre",
+        {"TREFPOS": "BARYCENTER", "TIMESYS": "TDB"},
+        start=None,
+        noted=("TREFPOS",),
+        source="FITS 4.0, section 9.2.3",
+    ),
+    _date("year-of-two-digits", "26-05-04T22:00:01.417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")),
+    _date("day-or-month-first", "04/05/2026 22:00:01.417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")),
+    _date("points-in-the-date", "24.05.2026 22:00:01", moment("2026-05-24T22:00:01")),
+    _date(
+        "colon-before-milliseconds", f"{_DAY}T22:00:01:417", noted=("DATE-OBS",), may_be_left_out=("start", "middle")
+    ),
+    _date("zone-in-letters", f"{_DAY}T{_CLOCK} CEST", None, noted=("DATE-OBS",)),
+    _date("quoted-twice", f"'{_DAY}T{_CLOCK}'", may_be_left_out=("start", "middle")),
+]
+
+FILES = [*ISO_8601, *APART, *OLD_DATES, *ELSEWHERE, *SCALES, *DISAGREEING, *UNUSABLE, *MIDDLES, *FURTHER, *RARE]

@@ -532,7 +532,7 @@ BROKEN = [
         "ctype-of-two-projections",
         {**_PLAIN, "CTYPE2": "DEC--SIN"},
         None,
-        noted=("CTYPE",),
+        noted=("CTYPE1",),
         may_be_noted=("CTYPE1", "CTYPE2", "WCS"),
     ),
     _image(
@@ -540,7 +540,7 @@ BROKEN = [
         {**_PLAIN, "CTYPE2": "RA---TAN"},
         None,
         position=UNASKED,
-        noted=("CTYPE",),
+        noted=("CTYPE1",),
         may_be_noted=("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "WCS"),
     ),
     _image(
@@ -594,4 +594,117 @@ ELSEWHERE = [
     ),
 ]
 
-FILES = [*MATRICES, *VALUES, *SYSTEMS, *PROJECTIONS, *DISTORTIONS, *BROKEN, *ELSEWHERE]
+FURTHER = [
+    _tan(
+        "crota1-only",
+        {**_TAN, **_ICRS, **_CDELT, "CROTA1": _TURNED_DEG},
+        _TURNED_CD,
+        may_be_left_out=("sky",),
+        may_be_noted=("CROTA1",),
+    ),
+    _tan(
+        "crota2-as-text",
+        {**_TAN, **_ICRS, **_CDELT, "CROTA2": "30.0"},
+        _TURNED_CD,
+        noted=("CROTA2",),
+        may_be_left_out=("sky",),
+    ),
+    _tan("cd-beside-pc", {**_PLAIN, "PC1_1": 1.0, "PC2_2": 1.0}, may_be_noted=("PC1_1", "CD1_1", "PC")),
+    _tan(
+        "cunit-of-one-axis",
+        {**_PLAIN, "CUNIT1": "arcsec", "CRVAL1": _RA * 3600, "CD1_1": -_SCALE * 3600},
+        may_be_noted=("CUNIT1", "CUNIT2"),
+    ),
+    _tan("ctype-lower-case", {**_PLAIN, "CTYPE1": "ra---tan", "CTYPE2": "dec--tan"}, may_be_noted=("CTYPE1", "CTYPE2")),
+    _tan(
+        "ctype-short",
+        {**_PLAIN, "CTYPE1": "RA--TAN", "CTYPE2": "DEC-TAN"},
+        noted=("CTYPE1",),
+        may_be_noted=("CTYPE2",),
+        may_be_left_out=("sky", "position"),
+    ),
+    _tan("cd-with-comma", {**_PLAIN, "CD1_1": Raw("-0,0002")}, noted=("CD1_1",), may_be_left_out=("sky",)),
+    _tan("crpix-with-comma", {**_PLAIN, "CRPIX1": Raw("32,5")}, noted=("CRPIX1",), may_be_left_out=("sky",)),
+    _tan(
+        "sip-and-crota",
+        {**_TAN, **_ICRS, **_CDELT, **_SIP, "CROTA2": _TURNED_DEG},
+        {**_TURNED_CD, **_SIP},
+        may_be_noted=("CROTA2", "SIP"),
+    ),
+    _tan(
+        "sip-nan",
+        {**_PLAIN, **_SIP, "A_2_0": Raw("NaN")},
+        sky=None,
+        noted=("A_2_0",),
+        may_be_noted=("A_ORDER", "SIP", "WCS"),
+    ),
+    _tan("lonpole-as-text", {**_PLAIN, "LONPOLE": "180.0"}, may_be_noted=("LONPOLE",)),
+    _tan(
+        "whole-numbers",
+        {**_PLAIN, "CRPIX1": 32, "CRPIX2": 18, "CRVAL1": 202, "CRVAL2": 47},
+        {"CRPIX1": 32.0, "CRPIX2": 18.0, "CRVAL1": 202.0, "CRVAL2": 47.0},
+        position=(202.0, 47.0),
+    ),
+    _tan(
+        "cd-with-a-row-of-zeros",
+        {**_PLAIN, "CD2_2": 0.0},
+        sky=None,
+        noted=("CD",),
+        may_be_noted=("CD1_1", "CD2_2", "WCS"),
+    ),
+    _image(
+        "nothing-but-an-alternate",
+        {f"{keyword}A": value for keyword, value in _PLAIN.items()},
+        None,
+        may_be_noted=("WCS", "CTYPE1A", "CTYPE1"),
+    ),
+    _image(
+        "crpix-far-away",
+        {**_PLAIN, "CRPIX1": 1e12},
+        None,
+        position=UNASKED,
+        noted=("CTYPE1",),
+        may_be_noted=("CRPIX1", "WCS"),
+    ),
+    _image(
+        "scale-of-nothing",
+        {**_PLAIN, "CD1_1": 1e-30, "CD2_2": 1e-30},
+        None,
+        position=UNASKED,
+        noted=("CTYPE1",),
+        may_be_noted=("CD1_1", "WCS"),
+    ),
+]
+
+_SIP_SUFFIX = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}
+RARE = [
+    _tan("tpv-without-terms", {**_PLAIN, **_TPV}),
+    _tan(
+        "sip-of-order-zero",
+        {**_PLAIN, **_SIP_SUFFIX, "A_ORDER": 0, "B_ORDER": 0},
+        may_be_noted=("A_ORDER", "SIP", "CTYPE1"),
+    ),
+    _tan(
+        "of-two-systems",
+        {**_PLAIN, "CTYPE2": "GLAT-TAN"},
+        sky=None,
+        position=UNASKED,
+        noted=("CTYPE1",),
+        may_be_noted=("CRVAL1",),
+    ),
+    _tan("wcsaxes-as-text", {**_PLAIN, "WCSAXES": "2"}, may_be_noted=("WCSAXES",), may_be_left_out=("sky",)),
+    _tan("cdelt-of-zero-beside-cd", {**_PLAIN, "CDELT1": 0.0, "CDELT2": 0.0}, may_be_noted=("CDELT1", "CDELT2")),
+    _tan(
+        "cdelt-as-text",
+        {**_TAN, **_ICRS, "CDELT1": "-2.0E-4", "CDELT2": "2.0E-4"},
+        noted=("CDELT1",),
+        may_be_noted=("CDELT2",),
+        may_be_left_out=("sky",),
+    ),
+    _tan("epoch-of-the-date-beside-icrs", {**_PLAIN, "EPOCH": 2026.34}, may_be_noted=("EPOCH",)),
+    _tan("date-of-no-use", {**_PLAIN, "DATE-OBS": "garbage"}, start=None, noted=("DATE-OBS",)),
+    _tan("mjd-of-no-use", {**_PLAIN, "MJD-OBS": "x"}, noted=("MJD-OBS",)),
+    _tan("place-of-no-use", {**_PLAIN, "OBSGEO-X": "here"}, may_be_noted=("OBSGEO-X",)),
+]
+
+FILES = [*MATRICES, *VALUES, *SYSTEMS, *PROJECTIONS, *DISTORTIONS, *BROKEN, *ELSEWHERE, *FURTHER, *RARE]

@@ -32,7 +32,10 @@ class FieldFrame:
         header = fits.Header([(key, value) for key, value in self.cards.items() if value is not None])
         hdus = [fits.PrimaryHDU(), fits.ImageHDU(self.pixels.astype(np.float32), header, name="SCI")]
         if self.columns:
-            columns = [fits.Column(name, "D", array=np.asarray(values)) for name, values in self.columns.items()]
+            columns = [
+                fits.Column(name, "8A" if name == "id" else "D", array=np.asarray(values))
+                for name, values in self.columns.items()
+            ]
             hdus.append(fits.BinTableHDU.from_columns(columns, name="CAT"))
         fits.HDUList(hdus).writeto(path)
         return path
@@ -60,6 +63,7 @@ def field_frame(number, count=3, *, target_flux=None):
         "FILTER": "rp", "DATE-OBS": f"2025-01-01T00:00:{count - number:02d}",
     }  # fmt: skip
     columns = {"ra": 100 + x / 3600, "dec": 20 + y / 3600, "flux": np.array(STAR_FLUXES, float), "mag": STAR_MAGS}
+    columns["id"] = [f"comp-{place:02d}" for place in range(1, 13)]
     return FieldFrame(pixels, cards, columns)
 
 

@@ -34,10 +34,11 @@ class Outcome:
         return data.content
 
 
-def run(operation, parameters, *, work_dir, processes=1, stars=None):
+def run(operation, parameters, *, work_dir, processes=1, stars=None, sky_indexes=tuple):
     """Run an operation. A `Path` in the parameters is an input file, alone or as `file` of a dictionary.
 
-    The parameters are checked against the JSON schema first, as the session API does; `stars` answers for Gaia.
+    The parameters are checked against the JSON schema first, as the session API does; `stars` answers for Gaia,
+    `sky_indexes` opens star indexes.
     """
     paths = {}
 
@@ -68,6 +69,7 @@ def run(operation, parameters, *, work_dir, processes=1, stars=None):
         write=writer.write,
         stars=stars or _no_stars,
         noted=noted,
+        sky_indexes=sky_indexes,
     ) as inputs:
         progress = Progress(lambda fraction, message: reports.append((fraction, message)))
         data = writer.collect(operation.compute(inputs, checked, progress), deliver=products.append)

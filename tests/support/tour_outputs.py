@@ -145,7 +145,7 @@ def _check_provenance(output, operation, checksums):
 
 def _told(primary):
     """Return what HISTORY tells, by label; texts too long for a card go on in the next one."""
-    told = {"input": [], "sha256": [], "json": []}
+    told = {"input": [], "sha256": [], "json": [], "note": []}
     cards = [str(line).partition(" ") for line in primary["HISTORY"]]
     for label, parts in itertools.groupby(cards, key=lambda card: card[0]):
         told[label].append("".join(text for _, _, text in parts))

@@ -17,7 +17,7 @@ APERTURE = "Aperture Photometry"
 MOVING = "Moving Target Aperture Photometry"
 NON_SIDEREAL = "Non-Sidereal Aperture Photometry"
 TOO_FEW_POSITIONS = f"Operation {MOVING} requires at least 2 target_positions"
-INVALID = f"Operation {APERTURE} received invalid input."
+INVALID = f"Operation {APERTURE} received invalid input: {{}} must be a number of arcseconds."
 COUNTS_OF_STARS = "min_comparisons and max_comparisons must be positive and min_comparisons <= max_comparisons."
 NO_CENTRE = "Operation HR Diagram requires a cluster center with ra and dec."
 NO_RADIUS = "The search radius must be a number of arcminutes."
@@ -177,14 +177,14 @@ REFUSED = {
     "half a cluster": ("HR Diagram", inputs(cluster={"ra": 12.0}), NO_CENTRE),
     "a cluster in words": ("HR Diagram", inputs(cluster={"ra": "here", "dec": "there"}), NO_CENTRE),
     "a radius in words": ("HR Diagram", inputs(search_radius_arcmin="wide"), NO_RADIUS),
-    "no radius": (
+    "a radius below nothing": (
         "HR Diagram",
-        inputs(search_radius_arcmin=0),
+        inputs(search_radius_arcmin=-3),
         "The search radius must be greater than zero arcminutes.",
     ),
-    "no aperture": (APERTURE, inputs(aperture_radius=None), INVALID),
-    "an aperture in words": (APERTURE, inputs(aperture_radius="wide"), INVALID),
-    "an annulus in words": (APERTURE, inputs(annulus_outer_radius="wide"), INVALID),
+    "no aperture": (APERTURE, inputs(aperture_radius=None), INVALID.format("aperture_radius")),
+    "an aperture in words": (APERTURE, inputs(aperture_radius="wide"), INVALID.format("aperture_radius")),
+    "an annulus in words": (APERTURE, inputs(annulus_outer_radius="wide"), INVALID.format("annulus_outer_radius")),
     "an aperture of nothing": (APERTURE, inputs(aperture_radius=0), "aperture_radius must be > 0."),
     "no comparison stars": (APERTURE, inputs(min_comparisons=0), COUNTS_OF_STARS),
     "no position": (MOVING, inputs(target_positions=None), TOO_FEW_POSITIONS),

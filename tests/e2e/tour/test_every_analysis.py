@@ -269,6 +269,23 @@ async def test_cutout_is_a_part_of_the_image(subject):
     np.testing.assert_array_equal(fits.getdata(BytesIO(reply.content)), subject.pixels[20:45, 30:70])
 
 
+async def test_tiling_says_what_tile_answers_with(subject):
+    told = await subject.ask("tiling")
+    (size,) = told["levels"]  # the image is smaller than a tile
+    assert (size["height"], size["width"]) == SHAPE
+    assert told["has_wcs"]
+
+
+async def test_tile_is_the_image_as_codes(subject):
+    told = await subject.ask("tiling")
+    body = {**subject.name, "level": 0, "column": 0, "row": 0}
+    reply = await subject.client.http.post("analysis/tile/", json=body)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/octet-stream")
+    codes = np.frombuffer(reply.content, "<u2").reshape(SHAPE)
+    shown = np.where(codes == told["undefined_code"], np.nan, told["lowest"] + told["step"] * (codes - 1.0))
+    np.testing.assert_allclose(shown, subject.pixels, atol=0.5001 * told["step"])
+
+
 async def test_the_name_of_a_picture_means_its_image(subjects):
     """The user interface asks with the name of what it shows."""
     subject = subjects["archive"]

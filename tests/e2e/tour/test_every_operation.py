@@ -43,13 +43,14 @@ REFERENCE_FORMS = {
 APERTURE_KEYS = {
     "aperture_radius", "annulus_inner_radius", "annulus_outer_radius", "filter", "light_curve",
     "selected_comparison_stars", "diagnostics", "pipeline_diagnostics", "diagnostic_images", "source", "period", "fap",
-    "frequency", "power", "period_candidates", "window_power",
+    "frequency", "power", "period_candidates", "window_power", "period_notes", "notes",
 }  # fmt: skip
 APERTURE_ROW_KEYS = {
     "fits_path", "date_obs", "target_centroid_x", "target_centroid_y", "target_net_source_counts",
     "target_source_uncertainty", "comparison_ensemble_total_counts", "comparison_ensemble_uncertainty",
     "target_differential_flux", "target_differential_flux_uncertainty", "target_calibrated_apparent_magnitude",
     "target_calibrated_apparent_magnitude_uncertainty", "mag", "magerr", "julian_date", "observation_date",
+    "target_signal_to_noise", "target_magnitude_limit", "notes",
 }  # fmt: skip
 HEADING = "comparison star identifier | "
 STAR_ROW = "comparison-star validation row:"
@@ -488,7 +489,8 @@ async def test_an_operation_whose_parent_fails_says_so(journey, tour):
     failed = await client.ended(session, child)
     assert failed["status"] == "FAILED"
     assert failed["message"].startswith(
-        f"Operation {parent} (Cropping), whose output this operation needs, failed: The rectangle of columns "
+        f"Operation {parent} (Cropping), whose output this operation needs, failed: None of the 2 input files could be "
+        "used. The rectangle of columns "
     )
 
 

@@ -24,9 +24,6 @@ from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from support.waiting import PATIENCE_S
 
-#: While the readers are under work.
-pytestmark = pytest.mark.skip(reason="until every kind of the corpus is read right")
-
 SITE = "tst"
 FILES = {file.name.partition(".")[0]: file for files in KINDS.values() for file in files}
 TAKEN = {name for name, file in FILES.items() if file.right.refused is None}

@@ -204,6 +204,14 @@ def test_a_damaged_card_states_a_public_date_too(inspect, card):
     assert header.observation.public_date is None
 
 
+@pytest.mark.parametrize("years", [(2020, 2099), (2099, 2020)])
+def test_of_two_public_dates_in_one_header_none_counts(inspect, years):
+    cards = "".join(f"L1PUBDAT= '{year}-01-01'\n" for year in years)
+    header = inspect(f"OBJECT  = 'M 51'\n{cards}".encode(), Content.HEADER_TEXT).header
+    assert header.states_public_date
+    assert header.observation.public_date is None
+
+
 @pytest.mark.parametrize(("make", "kind"), [(plain_fits, Content.FITS), (header_text, Content.HEADER_TEXT)])
 def test_a_header_states_a_public_date_or_not(inspect, make, kind):
     assert not inspect(make(), kind).header.states_public_date

@@ -113,20 +113,54 @@ def test_an_empty_choice_of_reference_is_none(tmp_path):
 def test_images_that_share_no_stars_are_named(tmp_path):
     good, bad = frame(tmp_path, 0, wcs=False), tmp_path / "bad.fits"
     star_frames.write(bad, np.random.default_rng(1).normal(100, 5, SHAPE).astype("f4"))
+    good = good.rename(tmp_path / "good.fits")
+    with pytest.raises(UsageError, match=r"bad cannot be aligned to good: the image has only \d stars and 4 are"):
+        run(Alignment(), {"input_files": [good, bad]}, work_dir=tmp_path / "work")
     with pytest.raises(UsageError, match=r"good cannot be aligned to bad: the reference has only \d stars and 4 are"):
-        run(Alignment(), {"input_files": [good.rename(tmp_path / "good.fits"), bad]}, work_dir=tmp_path / "work")
+        run(Alignment(), {"input_files": [good, bad], "reference_file": [bad]}, work_dir=tmp_path / "chosen")
     with pytest.raises(UsageError, match="the header of the image has no celestial world coordinates"):
-        run(
-            Alignment(),
-            {"input_files": [tmp_path / "good.fits", bad], "method": "wcs"},
-            work_dir=tmp_path / "other",
-        )
+        run(Alignment(), {"input_files": [good, bad], "method": "wcs"}, work_dir=tmp_path / "other")
+
+
+def test_images_that_cannot_be_aligned_are_noted_and_the_others_delivered(tmp_path):
+    empty = star_frames.write(tmp_path / "empty.fits", np.full(SHAPE, 7.0, "f4"))
+    paths = [empty, frame(tmp_path, 0), frame(tmp_path, 1), tmp_path / "torn.fits"]
+    paths[-1].write_bytes(paths[1].read_bytes()[:4000])
+    made = run(Alignment(), {"input_files": paths}, work_dir=tmp_path / "work")
+    assert len(made.products) == 2
+    assert "of 1 to 0" in opened(made.fits(1))[2]
+    notes = " ".join(note for product in made.products for note in product.notes)
+    assert "empty: left out: empty cannot be aligned to 0: the image has only 0 stars" in notes
+    assert "torn: left out: " in notes
 
 
 def test_world_coordinates_are_suggested_where_stars_fail(tmp_path):
     blank = star_frames.write(tmp_path / "b.fits", np.zeros(SHAPE, "f4"), wcs=star_frames.sky_wcs(VIEWS[1]))
     with pytest.raises(UsageError, match=r'b cannot be aligned to 0: .* the method "wcs" uses those'):
         run(Alignment(), {"input_files": [frame(tmp_path, 0), blank]}, work_dir=tmp_path / "work")
+
+
+def test_a_binned_image_with_the_world_coordinates_of_the_unbinned_one_is_aligned_by_its_stars(tmp_path):
+    """It was refused, with the advice to believe these world coordinates."""
+    seen = VIEWS[1]
+    binned = star_frames.pixels(FIELD, seen, SHAPE, seed=1).reshape(120, 2, 130, 2).sum(axis=(1, 3))
+    path = star_frames.write(tmp_path / "binned.fits", binned, wcs=star_frames.sky_wcs(seen))
+    made = run(Alignment(), {"input_files": [frame(tmp_path, 0), path]}, work_dir=tmp_path / "work")
+    data, _, comment = opened(made.fits(1))
+    assert brightest_are_at(data, VIEWS[0])
+    assert comment.startswith("Datalab Alignment of binned to 0, known from ")
+    assert "world coordinates (WCS) of the two headers disagree with the stars" in " ".join(made.products[1].notes)
+    with pytest.raises(UsageError, match="do not agree with the stars"):
+        run(Alignment(), {"input_files": [tmp_path / "0.fits", path], "method": "wcs"}, work_dir=tmp_path / "wcs")
+
+
+def test_world_coordinates_that_do_not_help_are_not_advised(tmp_path):
+    other = Field.random(seed=77, side=260, stars_per_side2=60)
+    path = star_frames.write(
+        tmp_path / "other.fits", star_frames.pixels(other, VIEWS[0], SHAPE, seed=5), wcs=star_frames.sky_wcs(VIEWS[0])
+    )
+    with pytest.raises(UsageError, match=r'agree.*\. Nor does the method "wcs" help: the world coordinates'):
+        run(Alignment(), {"input_files": [frame(tmp_path, 0), path]}, work_dir=tmp_path / "work")
 
 
 def test_the_wizard_offers_what_can_be_chosen():

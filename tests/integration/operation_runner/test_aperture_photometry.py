@@ -12,9 +12,10 @@ from datalab.simulation.observatory import VARIABLE_STAR, NightPlan, SimulatedOb
 from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.aperture_photometry import AperturePhotometry
 from operation_runner.sdk import UsageError
-from support.aperture_field import RADII, TARGET, add_star, field_frame, write_field
+from support.aperture_field import RADII, STARS_XY, TARGET, TARGET_XY, add_star, field_frame, write_field
 from support.operations import run
 
+INVALID = "Operation Aperture Photometry received invalid input:"
 #: What the predecessor measured: frame -> centroid x, y, net counts, sigma, magnitude, its sigma.
 GOLDEN = {
     "frame-3": (30.33400171, 28.74966032, 8390.364885, 97.10651088, 12.817219232, 0.013026205),
@@ -54,7 +55,7 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
             row["target_calibrated_apparent_magnitude"],
             row["target_calibrated_apparent_magnitude_uncertainty"],
         )
-    assert rows[0]["date_obs"] == "2025-01-01T00:00:01"
+    assert rows[0]["date_obs"] == "2025-01-01T00:00:01+00:00"
     assert rows[0]["observation_date"] == "2025-01-01T00:00:01.000Z"
     assert rows[0]["julian_date"] == pytest.approx(2460676.5 + 1 / 86400, abs=1e-9)
 
@@ -62,12 +63,12 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
 def test_the_ensemble_is_the_one_clients_know(field):
     content = field[1].content
     stars = content["selected_comparison_stars"]
-    # By place in the catalogue. The predecessor's identifiers (cand-009 ...) are one lower: its half-pixel error
+    # By name in the catalogue. The predecessor's identifiers (cand-009 ...) are one lower: its half-pixel error
     # puts the first star too close to the edge to be a candidate.
     labels = [star["source_catalog_by_frame"]["frame-1"]["source_label"] for star in stars]
-    assert labels == ["11", "3", "9", "4", "8", "7", "5", "6"]
+    assert labels == [f"comp-{number:02d}" for number in (11, 3, 9, 4, 8, 7, 5, 6)]
     assert stars[0]["candidate_id"] == "cand-010"
-    assert stars[0]["source_catalog_by_frame"]["frame-2"] == {"source_label": "11", "flux": 11300.0, "mag": 12.9}
+    assert stars[0]["source_catalog_by_frame"]["frame-2"] == {"source_label": "comp-11", "flux": 11300.0, "mag": 12.9}
     assert stars[0]["reference_magnitude"] == pytest.approx(12.9)
     assert stars[0]["reference_magnitude_source"] == "second_hdu"
     assert stars[0]["measured_instrumental_magnitude"] == pytest.approx(-2.5 * np.log10(11287.610005), abs=1e-8)
@@ -152,8 +153,13 @@ def test_parameters_that_cannot_work_are_refused_in_words(field, tmp_path, param
 @pytest.mark.parametrize(
     ("parameters", "name", "keyword", "text"),
     [
-        ({"annulus_outer_radius": ...}, None, "*", "Operation Aperture Photometry received invalid input."),
-        ({"aperture_radius": "wide"}, "aperture_radius", "*", "Operation Aperture Photometry received invalid input."),
+        ({"annulus_outer_radius": ...}, None, "*", f"{INVALID} annulus_outer_radius must be a number of arcseconds."),
+        (
+            {"aperture_radius": "wide"},
+            "aperture_radius",
+            "*",
+            f"{INVALID} aperture_radius must be a number of arcseconds.",
+        ),
         ({"aperture_radius": 0}, "aperture_radius", "exclusiveMinimum", "aperture_radius must be > 0."),
         (
             {"min_comparisons": 0},
@@ -367,3 +373,114 @@ def test_one_image_is_in_memory_and_each_is_read_twice(field, tmp_path, monkeypa
     measured(field[0], tmp_path)
     assert sorted(reads) == sorted([*GOLDEN, *GOLDEN])
     assert max(most) == 1
+
+
+def bad_frame(kind):
+    """Return a change that spoils the second of eight frames."""
+
+    def change(number, frame):
+        if number != 1:
+            return
+        match kind:
+            case "zero":
+                frame.pixels[:] = 0.0
+            case "blank":
+                frame.pixels[:] = np.nan
+            case "saturated":
+                frame.pixels[:] = 65535.0
+                frame.pixels[::7, ::5] = 60000.0
+                frame.cards["SATURATE"] = 65000.0
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("zero", "all of its pixels are 0"), ("blank", "are blank"), ("saturated", "are saturated")]
+)
+def test_one_bad_frame_of_eight_costs_only_itself(tmp_path, kind, reason):
+    content = measured(write_field(tmp_path / "frames", 8, change=bad_frame(kind)), tmp_path).content
+    assert [row["mag"] is None for row in content["light_curve"]] == [False] * 7
+    (note,) = content["pipeline_diagnostics"]
+    assert note.startswith("Skipped frame-2: ")
+    assert reason in note
+
+
+def test_one_blank_pixel_in_each_of_the_stars_costs_nothing(tmp_path):
+    def change(number, frame):
+        if number == 1:
+            for x, y in STARS_XY:
+                frame.pixels[int(y) + 2, int(x) + 2] = np.nan
+
+    clean = measured(write_field(tmp_path / "clean", 4), tmp_path, name="clean").content
+    content = measured(write_field(tmp_path / "frames", 4, change=change), tmp_path).content
+    mags, expected = ([row["mag"] for row in found["light_curve"]] for found in (content, clean))
+    assert mags == pytest.approx(expected, abs=2e-3)
+    (row,) = [row for row in content["light_curve"] if row["fits_path"] == "frame-2"]
+    assert any("comparison star(s): blank pixels or cosmic rays were filled in" in note for note in row["notes"])
+
+
+def test_a_target_that_is_not_seen_has_a_limit(tmp_path):
+    rng = np.random.default_rng(2)
+
+    def change(_, frame):
+        frame.pixels[:] = rng.poisson(frame.pixels * 1.7) / 1.7
+
+    content = measured(write_field(tmp_path / "frames", 4, change=change, target_flux=0.0), tmp_path).content
+    for row in content["light_curve"]:
+        assert row["mag"] is None
+        assert 16.0 < row["target_magnitude_limit"] < 19.0
+        assert row["target_signal_to_noise"] is None or row["target_signal_to_noise"] < 3.0
+        assert any("fainter than" in note for note in row["notes"])
+    assert any("below 3 sigma on 4 of 4 frames" in note for note in content["notes"])
+
+
+def test_a_position_on_no_frame_is_refused_with_a_hint(field, tmp_path):
+    with pytest.raises(UsageError, match=r"No image shows the target: .* given in hours") as refused:
+        measured(field[0], tmp_path, source={"ra": TARGET["ra"] / 15.0, "dec": TARGET["dec"]})
+    assert "degrees from the centre" in str(refused.value)
+
+
+def test_filters_are_not_mixed(tmp_path):
+    def change(number, frame):
+        frame.cards["FILTER"] = "gp" if number else "rp"
+
+    with pytest.raises(UsageError, match=r"Aperture Photometry requires images of one filter, .* gp, rp"):
+        measured(write_field(tmp_path / "frames", change=change), tmp_path)
+
+
+def test_frames_of_two_telescopes_and_twice_the_same_are_named(tmp_path):
+    def change(number, frame):
+        frame.cards |= {"TELID": f"0m4{'ab'[number // 2]}", "INSTRUME": "sq01", "EXPTIME": 30.0}
+        if number == 1:
+            frame.cards["DATE-OBS"] = "2025-01-01T00:00:03"  # of the first
+
+    notes = measured(write_field(tmp_path / "frames", change=change), tmp_path).content["notes"]
+    assert any("may be one exposure" in note for note in notes)
+    assert any(note.startswith("The telescopes differ") for note in notes)
+
+
+def test_a_setting_of_the_camera_is_no_gain_and_said_so(tmp_path):
+    def change(_, frame):
+        frame.cards["GAIN"] = 360
+
+    content = measured(write_field(tmp_path / "frames", change=change), tmp_path).content
+    assert any(note.startswith("GAIN: 360 is a setting of the camera") for note in content["notes"])
+    assert any("is not known of 3 of 3 frames" in note for note in content["notes"])
+
+
+def test_a_blended_target_is_flagged(tmp_path):
+    """The catalogue has both: 4 arcsec apart, in one aperture."""
+
+    def change(_, frame):
+        x, y = TARGET_XY[0] + 4.0, TARGET_XY[1]
+        add_star(frame.pixels, x, y, 4000)
+        for name, target, neighbour in (
+            ("ra", TARGET["ra"], 100 + x / 3600), ("dec", TARGET["dec"], 20 + y / 3600), ("flux", 8000.0, 4000.0),
+            ("mag", 12.85, 13.6), ("id", "target", "near"),
+        ):  # fmt: skip
+            frame.columns[name] = [*frame.columns[name], target, neighbour]
+
+    content = measured(write_field(tmp_path / "frames", change=change), tmp_path).content
+    assert all(row["mag"] is not None for row in content["light_curve"])
+    assert all(any("catalogued neighbour" in note for note in row["notes"]) for row in content["light_curve"])
+    assert any("neighbour's light in its aperture on 3 of 3 frames" in note for note in content["pipeline_diagnostics"])

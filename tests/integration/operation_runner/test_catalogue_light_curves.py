@@ -106,7 +106,9 @@ def test_the_period_and_amplitude_of_a_simulated_variable_are_found(variable_sta
 def test_the_output_has_what_clients_read(tmp_path):
     files = [frame(tmp_path, number, mag=13.0 + number / 10) for number in (0, 1, 2)]
     content = light_curve(files, tmp_path).content
-    assert list(content) == ["target_coords", "light_curve", "flux_fallback", "excluded_images", "source", "filter"]
+    known = ["target_coords", "light_curve", "flux_fallback", "excluded_images", "source", "filter"]
+    assert list(content) == [*known, "notes"]
+    assert content["notes"] == []
     assert content["target_coords"] == content["source"] == SOURCE
     assert content["flux_fallback"] is False
     assert content["excluded_images"] == []
@@ -159,6 +161,18 @@ def test_frames_that_do_not_know_the_source_are_named(tmp_path):
     content = light_curve([good, *bad], tmp_path).content
     assert [row["fits_path"] for row in content["light_curve"]] == [name(good)]
     assert content["excluded_images"] == sorted(name(path) for path in bad)
+    own = [note for note in content["notes"] if note.startswith("Skipped")]  # others are on what headers say
+    assert [note.partition(":")[0] for note in own] == [f"Skipped {file}" for file in content["excluded_images"]]
+
+
+def test_magnitudes_of_two_filters_are_not_one_light_curve(tmp_path):
+    with pytest.raises(UsageError, match=r"Light Curve requires images of one filter, but the images are of gp, rp"):
+        light_curve([frame(tmp_path, 0), frame(tmp_path, 1, FILTER="gp")], tmp_path)
+
+
+def test_a_frame_whose_filter_is_not_known_is_named(tmp_path):
+    content = light_curve([frame(tmp_path, 0), frame(tmp_path, 1, FILTER=None)], tmp_path).content
+    assert any("is not known; rp was assumed" in note for note in content["notes"])
 
 
 def test_no_frame_that_knows_the_source_is_a_failure(tmp_path):

@@ -237,6 +237,19 @@ def test_strangers_are_refused(tmp_path):
         compose([frame(tmp_path, 0), path], tmp_path)
 
 
+@pytest.mark.parametrize("level", [0.0, 65535.0, np.nan])
+@pytest.mark.parametrize("limits", [{"zmin": None, "zmax": None}, {"zmin": 0.0, "zmax": 0.0}])
+def test_a_channel_that_shows_nothing_colours_nothing(tmp_path, level, limits):
+    """An all-zero channel made the whole picture red; where it lies, neither stars nor headers need to tell."""
+    empty = star_frames.write(tmp_path / "empty.fits", np.full((100, 120), level, "f4"), FILTER="ha")
+    color_channels = [{"file": empty, "color": RED} | limits, {"file": frame(tmp_path, 1), "color": GREEN} | LIMITS]
+    made = run(ColorImage(), {"color_channels": color_channels}, work_dir=tmp_path / "work")
+    picture = np.asarray(Picture.open(made.products[0].files["tif"].path))
+    assert not picture[..., 0].any() or level > 0 == limits["zmin"]
+    assert "empty: all its pixels are the same or blank, so it adds nothing" in " ".join(made.products[0].notes)
+    assert picture[..., 1].std() > 0
+
+
 @pytest.mark.parametrize("limits", [{"zmin": None, "zmax": None}, {"zmin": 205.0}, {"zmax": 300.0}])
 def test_missing_limits_are_automatic(tmp_path, limits):
     red = tiff(compose([frame(tmp_path, 0)], tmp_path, **limits))[..., 0]

@@ -6,6 +6,7 @@ from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from datalab.simulation.products import write_fits as write_exposure
 from operation_runner.operations.cosmic_ray_removal import CosmicRayRemoval
+from operation_runner.sdk import UsageError
 from support.operations import run
 from support.runner import write_fits
 
@@ -59,3 +60,19 @@ def test_one_process_or_two_make_the_same(frame, tmp_path):
     )
     for number in range(2):
         np.testing.assert_array_equal(fits.getdata(one.fits(number), "SCI"), fits.getdata(two.fits(number), "SCI"))
+
+
+def test_what_is_doubtful_is_told_and_one_bad_file_loses_no_other(frame, tmp_path):
+    rate = write_fits(tmp_path / "rate.fits", (frame[0].pixels / 60_000.0).astype(np.float32))
+    rows = np.arange(200)
+    striped = frame[0].pixels.astype(np.float32)
+    striped[rows % 10 == 0] += 5000.0
+    stripes = write_fits(tmp_path / "stripes.fits", striped)
+    made = run(CosmicRayRemoval(), {"input_files": [rate, stripes]}, work_dir=tmp_path / "w")
+    (product,) = made.products
+    assert any("less than any detector has" in note for note in product.notes)
+    assert any(
+        note.startswith("stripes: left out: Cosmic rays cannot be removed from stripes") for note in product.notes
+    )
+    with pytest.raises(UsageError, match="% of its pixels would be taken for cosmic rays"):
+        run(CosmicRayRemoval(), {"input_files": [stripes]}, work_dir=tmp_path / "w2")

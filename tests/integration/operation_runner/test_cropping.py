@@ -76,6 +76,23 @@ def test_sizes_may_be_given_on_the_sky(tmp_path, frame):
     assert fits.getdata(outcome.fits(), "SCI").shape == (20, 30)
 
 
+def test_sizes_on_the_sky_are_right_for_pixels_that_are_not_square(tmp_path):
+    cards = WCS_CARDS | {"CD1_1": -2 / 3600, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1 / 3600}
+    path = write_fits(tmp_path / "wide.fits", np.zeros((80, 100), "f4"), header=cards)
+    outcome = crop([path], tmp_path / "work", width=60, height=60, units="arcsec")
+    assert fits.getdata(outcome.fits(), "SCI").shape == (60, 30)
+
+
+def test_the_way_back_to_the_pixels_of_the_detector_stays_true(tmp_path):
+    cards = WCS_CARDS | {"LTV1": -50.0, "LTV2": 0.0, "LTM1_1": 1.0, "XORGSUBF": 50, "YORGSUBF": 0}
+    path = write_fits(tmp_path / "part.fits", np.zeros((80, 100), "f4"), header=cards)
+    outcome = crop([path], tmp_path / "work", x_start=11, y_start=21, width=30, height=20)
+    header = fits.getheader(outcome.fits(), "SCI")
+    # A pixel of the image is LTM times that of the detector plus LTV.
+    assert (header["LTV1"], header["LTV2"], header["LTM1_1"]) == (-60.0, -20.0, 1.0)
+    assert (header["XORGSUBF"], header["YORGSUBF"]) == (60, 20)
+
+
 def test_a_rectangle_of_the_whole_image_is_the_image(tmp_path, frame):
     path, pixels = frame
     np.testing.assert_array_equal(

@@ -101,7 +101,7 @@ def test_the_output_has_every_key_clients_read(tmp_path):
     assert (content["blue_filter"], content["red_filter"], content["mag_band"]) == ("gp", "rp", "rp")
     assert content["notes"] == []
     keys = "ra dec color color_err mag magerr pmra pmra_err pmdec pmdec_err parallax parallax_err "
-    keys += "distance distance_lo distance_hi g_mag gaia_match gaia_only member"
+    keys += "distance distance_lo distance_hi g_mag probability gaia_match gaia_only member"
     assert {tuple(row) for row in content["cmd"]} == {tuple(keys.split())}
     assert content["cmd"][0]["parallax"] == 1.017
     assert content["cmd"][0]["ra"] == round(east(0.2), 6)
@@ -268,8 +268,140 @@ def test_a_simulated_cluster_is_recovered(tmp_path):
     assert np.count_nonzero(truly & chosen) / np.count_nonzero(member) > 0.9
     assert np.count_nonzero(truly & chosen) / np.count_nonzero(chosen) > 0.9
     assert content["n_members"] == np.count_nonzero(chosen)
+    assert all((row["probability"] >= content["member_threshold"]) == row["member"] for row in shown)
+    assert content["expected_purity"] > 0.9
     main_sequence = [abs(row["color"] - (0.2 + 0.15 * (row["mag"] + 0.3 - 11))) for row in shown if row["member"]]
     assert np.median(main_sequence) < 0.03
+
+
+def starry(count=300, *, seed=1, spread_arcsec=600, colour=0.7):
+    """Return catalogues of a blue and a red image of the same stars, and Gaia's rows of them."""
+    rng = np.random.default_rng(seed)
+    ra = CENTRE[0] + rng.uniform(-spread_arcsec, spread_arcsec, count) * ARCSEC / COS_DEC
+    dec = CENTRE[1] + rng.uniform(-spread_arcsec, spread_arcsec, count) * ARCSEC
+    red = rng.uniform(13, 18, count)
+    blue = red + colour + rng.uniform(-0.5, 0.8, count)
+    rows = archive_stars(
+        ra=ra,
+        dec=dec,
+        pmra=np.zeros(count),
+        pmdec=np.zeros(count),
+        phot_g_mean_mag=red + 0.2,
+        g_sdss_mag=blue,
+        r_sdss_mag=red,
+        **{
+            f"{band}_sdss_{what}": np.full(count, value)
+            for band in "gr"
+            for what, value in (("flux", 1e3), ("flux_error", 10.0))
+        },
+    )
+    return sources(ra, blue, dec=dec), sources(ra, red, dec=dec), rows
+
+
+def moved(columns, *, east_arcsec=0.0, north_arcsec=0.0):
+    return columns | {
+        "ra": columns["ra"] + east_arcsec * ARCSEC / COS_DEC, "dec": columns["dec"] + north_arcsec * ARCSEC
+    }  # fmt: skip
+
+
+def brighter(columns, magnitudes):
+    return columns | {"mag": columns["mag"] - magnitudes}
+
+
+def test_how_many_stars_are_in_both_images_is_told(tmp_path):
+    blue, red, rows = starry()
+    content = diagram(tmp_path, blue, red, rows=rows).content
+    assert (content["n_blue_stars"], content["n_red_stars"], content["n_stars_matched"]) == (300, 300, 300)
+    assert content["notes"] == []
+    few = {name: values[:100] for name, values in blue.items()}
+    scattered = starry(200, seed=2)[0]
+    mixed = {name: np.concatenate([few[name], scattered[name]]) for name in few}
+    (note,) = diagram(tmp_path, mixed, red, rows=rows).content["notes"]
+    assert note == "Only 100 of 296 stars were found in both blue and red."
+
+
+@pytest.mark.parametrize("off", [{"east_arcsec": 3.0}, {"north_arcsec": -12.0, "east_arcsec": 20.0}])
+def test_a_wcs_that_is_off_is_refused_with_how_much(tmp_path, off):
+    blue, red, rows = starry()
+    with pytest.raises(UsageError, match=r"The positions in blue and red disagree by (3\.0|23\.3) arcsec"):
+        diagram(tmp_path, blue, moved(red, **off), rows=rows)
+
+
+def test_a_turned_wcs_leaves_pairs_by_chance_and_is_refused(tmp_path):
+    blue, red, rows = starry()
+    turned = red | {"ra": 2 * CENTRE[0] - red["ra"], "dec": 2 * CENTRE[1] - red["dec"]}
+    with pytest.raises(UsageError, match=r"no more than by chance|No stars matched"):
+        diagram(tmp_path, blue, turned, rows=rows)
+
+
+def test_images_both_off_gaia_are_matched_where_they_are_and_that_is_told(tmp_path):
+    blue, red, rows = starry()
+    content = diagram(tmp_path, moved(blue, north_arcsec=3.0), moved(red, north_arcsec=3.0), rows=rows).content
+    assert content["n_gaia_matched"] == 300
+    (note,) = content["notes"]
+    assert note.startswith("The positions of the images are 3.0 arcsec off those of Gaia")
+
+
+@pytest.mark.parametrize(("filters", "refusal"), [
+    (("rp", "rp"), "Both images were taken in the filter rp"),
+    (("rp", "gp"), "The blue image was taken in rp and the red image in gp, which is bluer: exchange the two."),
+    (("V", "B"), "exchange the two"),
+    (("I", "rp"), "exchange the two"),
+])  # fmt: skip
+def test_filters_in_the_wrong_order_are_refused(tmp_path, filters, refusal):
+    files = [
+        write_image(tmp_path / f"{number}.fits", name, columns)
+        for number, (name, columns) in enumerate(zip(filters, (BLUE, RED), strict=True))
+    ]
+    with pytest.raises(UsageError, match=refusal):
+        diagram(tmp_path, *files)
+
+
+def test_the_same_image_twice_is_refused(tmp_path):
+    file = write_image(tmp_path / "one.fits", "rp", RED)
+    with pytest.raises(UsageError, match="one is given as both images"):
+        diagram(tmp_path, file, file)
+    renamed = write_image(tmp_path / "other.fits", "gp", RED)
+    with pytest.raises(UsageError, match="it is the same image twice"):
+        diagram(tmp_path, renamed, file)
+
+
+def test_an_unknown_filter_is_noted(tmp_path):
+    blue = write_image(tmp_path / "blue.fits", "Clear", BLUE)
+    (note,) = diagram(tmp_path, blue, RED).content["notes"]
+    assert note.startswith("blue states the filter Clear, which is not known here")
+
+
+def test_images_whose_filters_are_exchanged_in_the_headers_are_refused(tmp_path):
+    blue, red, rows = starry(colour=0.0)
+    with pytest.raises(UsageError, match="The colours run against those Gaia has"):
+        diagram(tmp_path, red, blue, rows=rows)
+
+
+@pytest.mark.parametrize("with_gaia", [True, False])
+@pytest.mark.parametrize(("instrumental", "named"), [("blue", "blue"), ("red", "red"), ("both", "red")])
+def test_instrumental_magnitudes_are_refused(tmp_path, with_gaia, instrumental, named):
+    blue, red, rows = starry()
+    blue = brighter(blue, 25.0) if instrumental != "red" else blue
+    red = brighter(red, 25.0) if instrumental != "blue" else red
+    with pytest.raises(UsageError, match=f"The magnitudes of {named} are not calibrated"):
+        diagram(tmp_path, blue, red, rows=rows if with_gaia else NO_GAIA)
+
+
+def test_a_zero_point_that_is_off_is_noted_or_refused(tmp_path):
+    blue, red, rows = starry()
+    (note,) = diagram(tmp_path, brighter(blue, 0.5), red, rows=rows).content["notes"]
+    assert note.startswith("The magnitudes of blue differ from Gaia's in gp by -0.50")
+    with pytest.raises(
+        UsageError, match=r"The magnitudes of red are not calibrated \(they differ from Gaia's by -4\.0\)"
+    ):
+        diagram(tmp_path, brighter(blue, 4.0), brighter(red, 4.0), rows={**rows, "g_sdss_mag": np.full(300, np.nan)})
+
+
+@pytest.mark.parametrize(("given", "radius"), [(None, 15), ("", 15), (" ", 15), (0, 15), ("7.5", 7.5), (30, 30)])
+def test_a_radius_nobody_filled_in_is_fifteen_arcminutes(tmp_path, given, radius):
+    content = diagram(tmp_path, BLUE, RED, search_radius_arcmin=given).content
+    assert content["cluster"]["radius_arcmin"] == radius
 
 
 @pytest.mark.parametrize(
@@ -347,8 +479,7 @@ def test_the_wizard_asks_for_what_the_specification_says():
         ({"cluster": {"ra": 10.0}}, "Operation HR Diagram requires a cluster center with ra and dec."),
         ({"cluster": {"ra": "x", "dec": 1}}, "Operation HR Diagram requires a cluster center with ra and dec."),
         ({"search_radius_arcmin": "wide"}, "The search radius must be a number of arcminutes."),
-        ({"search_radius_arcmin": None}, "The search radius must be a number of arcminutes."),
-        ({"search_radius_arcmin": 0}, "The search radius must be greater than zero arcminutes."),
+        ({"search_radius_arcmin": [15]}, "The search radius must be a number of arcminutes."),
         ({"search_radius_arcmin": -3}, "The search radius must be greater than zero arcminutes."),
         ({"search_radius_arcmin": 1e9}, "The search radius must be at most 90 arcminutes."),
     ],

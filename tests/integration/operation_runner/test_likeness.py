@@ -62,16 +62,23 @@ def test_unlike_images_are_combined_with_a_note(tmp_path, file, operation, cards
     ("cards", "said"),
     [
         ({"BUNIT": "electron"}, r"the units \(BUNIT\) differ: adu \(a\), electron \(b\)"),
-        ({"CCDSUM": "2 2"}, "the binnings differ"),
+        ({"CCDSUM": "2 2", "CRVAL1": None}, "the binnings differ"),
         ({"OBSTYPE": "BIAS"}, "the types differ"),
         ({"CRVAL2": WHERE["CRVAL2"] + 30}, "different parts of the sky: a and b"),
     ],
 )
 def test_what_would_be_wrong_is_refused(tmp_path, file, cards, said):
     alike = {"BUNIT": "adu", "CCDSUM": "1 1", "OBSTYPE": "EXPOSE"} | WHERE
-    files = [file("a", **alike), file("b", **alike | cards)]
+    other = {name: value for name, value in (alike | cards).items() if value is not None}
+    files = [file("a", **alike), file("b", **other)]
     with pytest.raises(UsageError, match=f"The input files cannot be combined: .*{said}"):
         run(Stacking(), {"input_files": files}, work_dir=tmp_path / "work")
+
+
+def test_images_of_two_binnings_that_are_aligned_are_combined(tmp_path, file):
+    files = [file("a", **WHERE | {"CCDSUM": "1 1"}), file("b", **WHERE | {"CCDSUM": "2 2"})]
+    notes, _, _ = notes_of(Stacking(), {"input_files": files}, tmp_path / "work")
+    assert "The binnings differ: 1 x 1 (a), 2 x 2 (b)" in notes
 
 
 def test_an_image_counts_once_however_often_it_is_given(tmp_path, file):
@@ -85,6 +92,12 @@ def test_an_image_counts_once_however_often_it_is_given(tmp_path, file):
     ]
     with pytest.raises(UsageError, match="At least 2 different images are needed; a is given more than once"):
         run(Median(), {"input_files": [a, a]}, work_dir=tmp_path / "twice")
+
+
+def test_images_that_are_cropped_are_noted(tmp_path, file):
+    files = [file("a"), file("b"), file("wide", np.ones((20, 50)))]
+    notes, _, _ = notes_of(Median(), {"input_files": files}, tmp_path / "work")
+    assert notes == ("The sizes differ: 30 x 24 (a, b), 50 x 20 (wide): cropped from the first pixel on to 30 x 20",)
 
 
 def test_two_images_tell_no_outlier(tmp_path, file):
@@ -130,7 +143,7 @@ CAMERA = {
         ("bias", {"READMODE": "fast"}, "the read modes differ"),
         ("bias", {"CCDSUM": "2 2"}, "binned 2 x 2"),
         ("bias", {"EXPTIME": 30.0}, "b is not a bias frame: it was exposed for 30 s"),
-        ("bias", {"OBSTYPE": "Light Frame"}, "b is not a bias frame: its header says Light Frame"),
+        ("bias", {"OBSTYPE": "Light Frame"}, "b is not a bias frame: its header says EXPOSE"),
         ("bias", {"OVERSCAN": "[1:2,*]"}, "the overscan is not subtracted from all"),
         ("bias", {"CALSTAT": "B"}, "not the same was corrected in all"),
         ("dark", {"CCD-TEMP": 10.0}, "the temperatures of the detector differ: from -20"),
@@ -153,7 +166,7 @@ def test_calibration_frames_of_one_kind_are_of_one_camera(tmp_path, file, kind, 
         ("bias_file", {"CCDSEC": "[31:60,1:24]"}, "The bias master does not fit image: the regions"),
         ("flat_file", {"CCDSEC": "[31:60,1:24]", "ZEROCOR": "x"}, "The flat master does not fit image: the regions"),
         ("flat_file", {"OBSTYPE": "DARK"}, "master is not a flat frame: its header says DARK"),
-        ("dark_file", {"IMAGETYP": "Bias Frame"}, "master is not a dark frame: its header says Bias Frame"),
+        ("dark_file", {"IMAGETYP": "Bias Frame"}, "master is not a dark frame: its header says BIAS"),
     ],
 )
 def test_a_calibration_frame_must_fit_the_image(tmp_path, file, field, cards, said):

@@ -217,12 +217,20 @@ class TestHeaders:
             non_sidereal(files, tmp_path)
         assert "tst0m4-sq01-20260314-0000-e91" in str(caught.value)
 
-    def test_a_frame_that_does_not_say_where_the_target_is_fails_the_run(self, tmp_path):
-        series = drifting([14.5] * 3)
+    def test_a_frame_that_does_not_say_where_the_target_is_costs_only_itself(self, tmp_path):
+        series = drifting([14.5] * 4)
         good = series.write(tmp_path, [1, 2])
         series.cards = {"CAT-RA": "N/A"}
+        bad = series.write(tmp_path, [0])
+        series.cards = {"SRCTYPE": "EXTRASOLAR"}
+        fixed = series.write(tmp_path, [3])
+        content = non_sidereal([*good, *bad, *fixed], tmp_path).content
+        assert np.isfinite(magnitudes(content)).tolist() == [True, True]
+        assert note(content, "Skipped tst0m4-sq01-20260314-0000-e91: it does not say where its target is")
+        assert note(content, "Skipped tst0m4-sq01-20260314-0003-e91: it is not an image of a non-sidereal target")
+        assert content["notes"] == content["pipeline_diagnostics"]
         with pytest.raises(UsageError, match=r"0000-e91 does not say where its target is: .*CAT-RA and CAT-DEC"):
-            non_sidereal([*good, *series.write(tmp_path, [0])], tmp_path)
+            non_sidereal(bad, tmp_path / "alone")
 
     def test_headers_that_stay_the_same_are_named(self, tmp_path):
         still = crossing([14.5] * 3, rate_arcsec=0.0)
@@ -293,6 +301,45 @@ class TestTrack:
     def test_what_is_wrong_with_a_position_is_said(self, tmp_path, positions, text):
         with pytest.raises(UsageError, match=text):
             moving_target(crossing([14.5]).write(tmp_path), tmp_path, positions)
+
+
+class TestWhatCannotBeMeasured:
+    def test_a_star_that_the_target_passes_takes_its_magnitude(self, tmp_path):
+        series = crossing([14.5] * 5, rate_arcsec=8.0)
+        series.stars.append((0.0, 2.0, 14.0))
+        content = moving_target(series.write(tmp_path), tmp_path, given_positions(series, (0, 1, 3, 4))).content
+        found = magnitudes(content)
+        assert np.isnan(found[2])
+        assert np.abs(found[[0, 1, 3, 4]] - 14.5).max() < 0.03
+        assert any("catalogued neighbour" in line for line in content["light_curve"][2]["notes"])
+        assert note(content, "neighbour's light in its aperture on 1 of 5 frames")
+
+    @pytest.mark.parametrize(("shift", "text"), [({"ra": 10.0}, "given in hours"), ({"mjd": 1.0}, "shows the target")])
+    def test_positions_on_no_frame_are_refused(self, tmp_path, shift, text):
+        series = crossing([14.5] * 3, rate_arcsec=8.0)
+        given = given_positions(series)
+        for entry in given:
+            entry["mjd"] += shift.get("mjd", 0.0)
+            entry["ra"] = entry["ra"] / 15.0 if "ra" in shift else entry["ra"]
+        with pytest.raises(UsageError, match=text):
+            moving_target(series.write(tmp_path), tmp_path, given)
+
+    def test_filters_are_not_mixed(self, tmp_path):
+        series = crossing([14.5] * 4)
+        red = series.write(tmp_path, [0, 2])
+        series.cards = {"FILTER": "gp"}
+        with pytest.raises(UsageError, match="one filter"):
+            moving_target([*red, *series.write(tmp_path, [1, 3])], tmp_path, given_positions(series))
+
+    def test_too_few_stars_still_give_counts(self, tmp_path):
+        series = crossing([14.5] * 3)
+        del series.stars[4:]
+        content = moving_target(series.write(tmp_path), tmp_path, given_positions(series)).content
+        assert np.isnan(magnitudes(content)).all()
+        for row in content["light_curve"]:
+            assert row["target_net_source_counts"] > 1000
+            assert row["target_differential_flux"] > 0
+        assert note(content, "minimum comparison ensemble")
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,33 @@
 """Plate Solving, on frames of the simulated observatory whose true world coordinates are known."""
 
+import shutil
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
-from astropy.wcs import WCS
+from astropy.wcs import WCS, Sip
 
+from datalab.astro.sky.index_building import build_index
+from datalab.astro.sky.sky_index import IndexStars, SkyIndex
+from datalab.astro.sky.wcs import read_wcs
 from datalab.astro.sky.wcs_header import with_wcs
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
 from operation_runner.operations.plate_solving import PlateSolving
-from operation_runner.sdk import UsageError
+from operation_runner.sdk import TransientError, UsageError
+from operation_runner.stars.sky_indexes import BUNDLED_NAME
 from support.operations import run
+from support.runner import input_file, job
 
 SHAPE = (300, 400)
 PLAN = NightPlan(n_exposures=1)
 OBSERVATORY = SimulatedObservatory(camera=Camera(rows=SHAPE[0], columns=SHAPE[1]))
 SKY = OBSERVATORY.demonstration_field(PLAN.evening)
+SKY_RA_DEG = np.array([star.ra_deg for star in SKY.stars])
+SKY_DEC_DEG = np.array([star.dec_deg for star in SKY.stars])
+SKY_MAGNITUDE = np.array([star.magnitude for star in SKY.stars])
 #: All stars move alike: enough to spoil the solution if nobody took it into account in the ten years since 2016.2.
 PROPER_MOTION_MAS = 200.0
 POSITION_CARDS = ["RA", "DEC", "OBJCTRA", "OBJCTDEC", "CRVAL1", "CRVAL2"]
@@ -33,9 +43,7 @@ class Gaia:
 
     def __init__(self):
         self.regions = []
-        self.ra_deg = np.array([star.ra_deg for star in SKY.stars])
-        self.dec_deg = np.array([star.dec_deg for star in SKY.stars])
-        self.magnitude = np.array([star.magnitude for star in SKY.stars])
+        self.ra_deg, self.dec_deg, self.magnitude = SKY_RA_DEG, SKY_DEC_DEG.copy(), SKY_MAGNITUDE
 
     def __call__(self, region):
         self.regions.append(region)
@@ -81,9 +89,22 @@ def write(path, exposure, *, wcs=None, without=(), catalogue=True, pixels=None, 
     return target
 
 
-def solve(paths, folder, gaia=None, **parameters):
+class SilentStars:
+    """Stands for a runner that reaches no archive."""
+
+    async def fetch(self, region, target):
+        raise TransientError("the Gaia archive could not be reached")
+
+
+def solve(paths, folder, gaia=None, *, indexes=(), **parameters):
     gaia = gaia or Gaia()
-    return run(PlateSolving(), {"input_files": paths} | parameters, work_dir=folder / "work", stars=gaia)
+    return run(
+        PlateSolving(),
+        {"input_files": paths} | parameters,
+        work_dir=folder / "work",
+        stars=gaia,
+        sky_indexes=lambda: indexes,
+    )
 
 
 def error_arcsec(made, exposure, number=0):
@@ -197,6 +218,186 @@ def test_a_header_without_position_asks_for_one(tmp_path, exposure):
     path = write(tmp_path, exposure, without=POSITION_CARDS)
     with pytest.raises(UsageError, match=r"The header of frame does not say where on the sky it was taken. Give the"):
         solve([path], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def index(index_path):
+    return SkyIndex.open(index_path)
+
+
+@pytest.fixture(scope="module")
+def index_path(tmp_path_factory):
+    """Return the file of an index of the simulated field, dense enough for it, among stars of the rest of the sky."""
+    rng = np.random.default_rng(8)
+    gaia = Gaia()
+    count = 20_000
+    stars = IndexStars(
+        ra_deg=np.concatenate([gaia.ra_deg, rng.uniform(0, 360, count)]),
+        dec_deg=np.concatenate([gaia.dec_deg, np.degrees(np.arcsin(rng.uniform(-1, 1, count)))]),
+        magnitude=np.concatenate([gaia.magnitude, rng.uniform(5, 10, count)]),
+        pm_ra_mas_yr=np.zeros(gaia.ra_deg.size + count),
+        pm_dec_mas_yr=np.zeros(gaia.ra_deg.size + count),
+        epoch_yr=2016.0,
+    )
+    path = tmp_path_factory.mktemp("index") / "field.sky"
+    build_index(path, [stars], least_field_deg=0.06, reference="simulated stars")
+    return path
+
+
+async def test_the_process_that_computes_opens_the_indexes(tmp_path, exposure, index_path, make_computer):
+    folder = tmp_path / "indexes"
+    folder.mkdir()
+    shutil.copy(index_path, folder)
+    (folder / BUNDLED_NAME).write_bytes(b"")  # in place of that of the real sky, which takes seconds to make
+    computer = await make_computer(packages=["operation_runner.operations"], stars=SilentStars(), sky_index_dir=folder)
+    path = write(tmp_path, exposure, without=POSITION_CARDS)
+    file = input_file(path)
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    parameters = {"input_files": [{"source": "archive", "basename": file.basename}]}
+    places = {(file.source, file.basename): path}
+    products = []
+    await computer.compute(
+        job("Plate Solving", parameters, work_dir=work_dir, files=[file], paths=places),
+        on_progress=lambda *_: None,
+        on_product=products.append,
+    )
+    (product,) = products
+    assert fits.getheader(product.files["fits"].path, "SCI")["WCSRFCAT"] == "simulated stars"
+
+
+def test_nobody_says_any_more_that_it_is_not_solved(tmp_path, exposure):
+    path = write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(20, 20)))
+    with fits.open(path, mode="update") as hdus:
+        hdus["SCI"].header.update({"PLTSOLVD": False, "WCSERR": 4, "EPOCH": 2026.3, "LONGPOLE": 0.0})
+    made = solve([path], tmp_path)
+    header = fits.getheader(made.fits(), "SCI")
+    assert (header["PLTSOLVD"], header["WCSERR"]) == (True, 0)
+    reading = read_wcs(header, SHAPE)
+    x, y = [0.0, SHAPE[1]], [0.0, SHAPE[0]]
+    assert reading.wcs.pixel_to_world(x, y).separation(WCS(exposure.header).pixel_to_world(x, y)).arcsec.max() < 0.1
+    assert reading.notes == ()
+
+
+def test_a_header_without_position_is_found_on_the_whole_sky(tmp_path, exposure, index):
+    path = write(tmp_path, exposure, without=[*POSITION_CARDS, "PIXSCALE"])
+    made = solve([path], tmp_path, indexes=[index])
+    assert error_arcsec(made, exposure) < 0.1
+    header = fits.getheader(made.fits(), "SCI")
+    assert header["WCSRFCAT"] == "Gaia DR3"
+    assert "WCSRMS0" not in header
+    assert "found on the whole sky (simulated stars)" in str(fits.getheader(made.fits())["COMMENT"]).replace("\n", "")
+
+
+def test_a_wrong_position_is_no_obstacle(tmp_path, exposure, index):
+    wrong = wrong_wcs(exposure)
+    wrong.wcs.crval = [10.0, -70.0]
+    gaia = Gaia()
+    assert error_arcsec(solve([write(tmp_path, exposure, wcs=wrong)], tmp_path, gaia, indexes=[index]), exposure) < 0.1
+    assert len(gaia.regions) == 2
+
+
+def test_an_image_that_is_elsewhere_says_so(tmp_path, exposure, index):
+    wrong = wrong_wcs(exposure)
+    wrong.wcs.crval = [10.0, -70.0]
+    (product,) = solve([write(tmp_path, exposure, wcs=wrong)], tmp_path, indexes=[index]).products
+    assert any("degrees from where it was said to be" in note for note in product.notes)
+
+
+def test_no_gaia_is_no_obstacle_either(tmp_path, exposure, index):
+    """The index has stars enough for world coordinates, and says so."""
+
+    asked = []
+
+    def silent(region):
+        asked.append(region)
+        raise TransientError("the Gaia archive could not be reached")
+
+    made = solve(
+        [write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(20, 20)))], tmp_path, silent, indexes=[index]
+    )
+    assert error_arcsec(made, exposure) < 2.5  # the stars of the index have not moved since 2016
+    assert fits.getheader(made.fits(), "SCI")["WCSRFCAT"] == "simulated stars"
+    assert len(asked) == 1  # nobody waits for the archive twice
+    with pytest.raises(TransientError, match="could not be reached"):
+        solve([write(tmp_path, exposure, name="other")], tmp_path, silent)
+
+
+def test_an_image_that_is_nowhere_says_where_it_was_looked_for(tmp_path, exposure, index):
+    mixed = exposure.catalogue.copy()
+    mixed["x"] = mixed["xwin"] = np.random.default_rng(3).uniform(1, SHAPE[1], len(mixed))
+    path = write(tmp_path, exposure, without=POSITION_CARDS, catalogue=False)
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(fits.BinTableHDU(mixed, name="CAT"))
+    with pytest.raises(
+        UsageError,
+        match=r"Give the position of the field as source\. Its stars were not found on the whole sky either "
+        r"\(simulated stars, for images of 0\.06 degrees and more\)\.",
+    ):
+        solve([path], tmp_path, indexes=[index])
+
+
+def test_the_good_ones_are_delivered(tmp_path, exposure):
+    """One that is blank, one without any position and one that is no image cost nobody else anything."""
+    blank = np.full(SHAPE, 200.0, "f4")
+    table_only = tmp_path / "table.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(exposure.catalogue, name="CAT")]).writeto(table_only)
+    made = solve(
+        [
+            write(tmp_path, exposure, name="blank", pixels=blank, catalogue=False),
+            write(tmp_path, exposure, name="good", wcs=wrong_wcs(exposure, off_px=(30, 30))),
+            table_only,
+            write(tmp_path, exposure, name="nowhere", without=POSITION_CARDS),
+        ],
+        tmp_path,
+    )
+    (product,) = made.products
+    assert error_arcsec(made, exposure) < 0.1
+    assert [note.partition(":")[0] for note in product.notes] == ["table", "nowhere", "blank"]
+    assert "blank: left out: No world coordinates were found for blank: only 0 stars" in product.notes[2]
+    assert "nowhere: left out: The header of nowhere does not say" in product.notes[1]
+
+
+def test_a_right_solution_with_distortion_stays_to_the_last_digit(tmp_path, exposure):
+    true = WCS(exposure.header)
+    rng = np.random.default_rng(4)
+    distorted = true.deepcopy()
+    a, b = np.zeros((2, 4, 4))
+    a[3, 0] = a[1, 2] = b[0, 3] = b[2, 1] = 3.0 / 200**3
+    distorted.sip = Sip(a, b, None, None, true.wcs.crpix)
+    distorted.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
+    x, y = distorted.all_world2pix(SKY_RA_DEG, SKY_DEC_DEG, 0)
+    shown = np.flatnonzero((x > 0) & (y > 0) & (x < SHAPE[1] - 1) & (y < SHAPE[0] - 1))
+    shown = shown[np.argsort(SKY_MAGNITUDE[shown])][:60]
+    catalogue = Table({"x": x[shown] + 1 + rng.normal(0, 0.05, 60), "y": y[shown] + 1 + rng.normal(0, 0.05, 60)})
+    catalogue["flux"] = 10 ** (-0.4 * (SKY_MAGNITUDE[shown] - 25))
+    path = tmp_path / "distorted.fits"
+    header = with_wcs(exposure.header, distorted, SHAPE)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(exposure.pixels, header, name="SCI"), fits.table_to_hdu(catalogue)]
+    hdus[2].name = "CAT"
+    fits.HDUList(hdus).writeto(path)
+    made = solve([path], tmp_path)
+    found = fits.getheader(made.fits(), "SCI")
+    assert found["A_3_0"] == header["A_3_0"]
+    assert found["CRVAL1"] == header["CRVAL1"]
+    assert found["WCSRMS0"] == found["WCSRMS"] < 0.1
+    assert any("no fit to 60 stars is significantly better" in note for note in made.products[0].notes)
+    assert "the world coordinates were kept" in str(fits.getheader(made.fits())["COMMENT"]).replace("\n", "")
+
+
+def test_the_scale_of_another_binning_is_no_obstacle(tmp_path, exposure):
+    (product,) = (made := solve([write(tmp_path, exposure, wcs=wrong_wcs(exposure, scale=0.5))], tmp_path)).products
+    assert error_arcsec(made, exposure) < 0.1
+    assert any("the pixels are 2 times as wide as they were said to be" in note for note in product.notes)
+
+
+def test_hot_pixels_are_no_stars(tmp_path, exposure):
+    rng = np.random.default_rng(5)
+    pixels = exposure.pixels.copy()
+    rows, columns = rng.integers(0, SHAPE[0], 400), rng.integers(0, SHAPE[1], 400)
+    pixels[rows, columns] = np.clip(pixels[rows, columns] + rng.uniform(2_000, 30_000, 400), 0, 65_000)
+    path = write(tmp_path, exposure, wcs=wrong_wcs(exposure, off_px=(60, -40)), pixels=pixels, catalogue=False)
+    assert error_arcsec(solve([path], tmp_path), exposure) < 0.1
 
 
 def test_forms_do_not_wait_for_a_source():

@@ -42,7 +42,7 @@ def test_the_output_is_the_image_with_a_new_catalogue(frames, tmp_path):
         assert pixels.dtype == np.uint16
         np.testing.assert_array_equal(pixels, exposure.pixels)
         known = Table(exposure.catalogue)
-        assert set(sources.colnames) == set(known.colnames)
+        assert set(sources.colnames) == {*known.colnames, "sharpness"}
         distance, nearest = cKDTree(np.column_stack([sources["xwin"], sources["ywin"]])).query(
             np.column_stack([known["xwin"], known["ywin"]])
         )
@@ -82,10 +82,11 @@ def test_an_aperture_in_arcsec_takes_the_place_of_the_usual_ones(frames, tmp_pat
 
 def test_a_bare_image_has_no_magnitudes_and_no_sky_positions(frames, tmp_path):
     path = write_fits(tmp_path / "bare.fits", frames[0][0].pixels)
-    _, header, sources = opened(run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w").fits())
+    made = run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w")
+    _, _, sources = opened(made.fits())
     assert {"mag", "ra", "fluxaper1"}.isdisjoint(sources.colnames)
     assert len(sources) > 30
-    assert "no magnitudes" in "".join(header["HISTORY"])
+    assert "Sources have no magnitudes: neither catalogue nor header tell a zero point" in made.products[0].notes
     with pytest.raises(UsageError, match="bare states no pixel scale"):
         run(SourceExtraction(), {"input_files": [path], "aperture_radius": 2.0}, work_dir=tmp_path / "w2")
 
@@ -108,3 +109,33 @@ def test_a_blank_image_is_refused_by_name(pixels, tmp_path):
     path = write_fits(tmp_path / "blank.fits", pixels)
     with pytest.raises(UsageError, match="No sources can be extracted from blank: it is blank"):
         run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w")
+
+
+def test_one_bad_file_loses_no_other(frames, tmp_path):
+    (_, exposure), (path, _) = frames
+    blank = write_fits(tmp_path / "blank.fits", np.full((40, 50), np.nan, np.float32))
+    tiny = write_fits(tmp_path / "tiny.fits", exposure.pixels[:8, :8])
+    made = run(SourceExtraction(), {"input_files": [blank, path, tiny]}, work_dir=tmp_path / "w")
+    (product,) = made.products
+    assert len(opened(made.fits())[2]) > 30
+    assert any(note.startswith("blank: left out: No sources can be extracted") for note in product.notes)
+    assert any(note.startswith("tiny: left out") for note in product.notes)
+    with pytest.raises(UsageError, match="None of the 2 input files could be used"):
+        run(SourceExtraction(), {"input_files": [blank, tiny]}, work_dir=tmp_path / "w2")
+
+
+def test_cosmic_rays_are_flagged_and_told(tmp_path):
+    camera = Camera(rows=300, columns=400, cosmic_rays_per_cm2_s=20.0 / 60.0, hot_pixel_fraction=0.0)
+    (exposure,) = SimulatedObservatory(camera=camera, seed=3).exposures(NightPlan(n_exposures=1, exposure_s=120.0))
+    path = write_fits(tmp_path / "hit.fits", exposure.pixels, header=exposure.header)
+    made = run(SourceExtraction(), {"input_files": [path]}, work_dir=tmp_path / "w")
+    sources = opened(made.fits())[2]
+    sharp = (sources["flag"] & 256) > 0
+    assert np.count_nonzero(sharp) == 4
+    at_peak = exposure.truth.cosmic_rays[
+        np.asarray(sources["ypeak"])[sharp] - 1, np.asarray(sources["xpeak"])[sharp] - 1
+    ]
+    assert at_peak.all()
+    assert f"{np.count_nonzero(sharp)} of {len(sources)} sources are sharper than stars" in "; ".join(
+        made.products[0].notes
+    )

@@ -7,6 +7,21 @@ from session_api.operations.inputs import NamedFile
 from session_api.web.failures import InputRefusedError
 from support.session_api import COLOR, LIGHT_CURVE, MEDIAN, STACKING, archive, described, made_by
 
+MEASURE = described(
+    "Measure",
+    {
+        "sigma": {"name": "Sigma", "description": "", "type": "float", "default": 3},
+        "count": {"name": "Count", "description": "", "type": "int"},
+        "word": {"name": "Word", "description": "", "type": "string"},
+    },
+    required=[],
+    scalars={
+        "sigma": {"type": "number", "default": 3},
+        "count": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "word": {"type": "string"},
+    },
+)
+measure = Offer.from_description(MEASURE)
 median, stacking, color, curve = map(Offer.from_description, (MEDIAN, STACKING, COLOR, LIGHT_CURVE))
 
 
@@ -34,6 +49,30 @@ def test_files_are_sorted_and_stripped():
     assert clean.parameters == {"color_channels": [archive("a"), archive("b", zmin=1)]}
     assert clean.shown == {"color_channels": [archive("a", filter="rp"), archive("b", zmin=1, id=2)]}
     assert clean.named_files() == [NamedFile("archive", "a"), NamedFile("archive", "b")]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("3.5", 3.5), (" 4 ", 4), ("-.5e1", -5), ("+2.", 2), (2.5, 2.5), ("wide", "wide"), ("nan", "nan"), ("1,5", "1,5"),
+     ("0x10", "0x10"), ("1" * 50, "1" * 50), (True, True)],
+)  # fmt: skip
+def test_numbers_may_be_texts_where_numbers_are_wanted(given, read):
+    clean = clean_inputs(color, {"color_channels": [archive("1", zmin=given, filter="2", color={"r": given})]})
+    (item,) = clean.parameters["color_channels"]
+    assert (item["basename"], item["zmin"], item["color"]["r"]) == ("1", read, given)  # the schema says nothing of r
+    assert clean.shown["color_channels"][0]["filter"] == "2"
+    parameters = clean_inputs(measure, {"sigma": given, "count": given, "word": given}).parameters
+    assert parameters == {"sigma": read, "count": read, "word": given}
+
+
+def test_what_nobody_filled_in_has_its_default():
+    assert clean_inputs(measure, {"sigma": "", "count": "  ", "word": ""}).parameters == {"word": ""}
+    deep = {}
+    for _ in range(5000):
+        deep = {"deep": deep}
+    assert clean_inputs(median, {"input_files": [archive("a", deep=deep)]}).parameters == {
+        "input_files": [archive("a")]
+    }
 
 
 def test_what_names_no_source_is_of_the_archive():

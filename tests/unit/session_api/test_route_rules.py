@@ -45,7 +45,7 @@ def test_what_anybody_may_call():
         *("/api/frames", "/api/frames/{frame_id}", "/api/frames/{frame_id}/headers", "/api/frames/{frame_id}/related"),
         *("/api/frames/aggregate", "/api/names/{name:path}", "/api/thumbnails", "/frames", "/frames/{frame_id}"),
         "/api/pictures/{basename}",
-        "/api/api-token-auth",  # who has no token yet
+        *("/api/api-token-auth", "/api/browser/login", "/console/{name:path}"),  # who has no token yet
         *("/download", "/downloadzip", "/api/frames/zip", "/api/frames/{frame_id}/cutout"),
         "/api/frame-funpack/{version_id}/funpack",
         *("/image/{base_filename}", "/fitsheader/{base_filename}", "/filtered_images", "/latest_image_all_sites"),

@@ -54,4 +54,7 @@ class OperationRunnerSettings(ServiceSettings):
     )
     gaia_timeout_s: float = Field(300.0, gt=0, description="longest wait for the stars of one field, in seconds")
     gaia_cache_days: float = Field(30.0, ge=0, description="how long fetched stars are kept for reuse, in days")
+    sky_index_dir: Path | None = Field(
+        None, description="folder of star indexes for solving images blindly; one in the scratch folder if not given"
+    )
     shutdown_grace_s: float = Field(20.0, ge=0, description="time for work in hand to finish when told to stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from datalab.errors import UsageError
 BLOCK_BYTES = 2880
 _CARD_BYTES = 80
 _END_CARD = b"END".ljust(_CARD_BYTES)
+#: What some programs fill the last block of a header up with, instead of blanks.
+_NUL_FILL = re.compile(rb"END[ \0]*\0[ \0]*\Z")
 #: The longest headers known, of stacks with every input named in HISTORY, have some 10,000 cards; this allows 52,000.
 MOST_HEADER_BYTES = 4 * 1024**2
 
@@ -60,6 +63,14 @@ def as_bytes(pixels: Pixels) -> memoryview:
     return np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data
 
 
+def _ends(block: bytes) -> bool:
+    return any(block[place : place + _CARD_BYTES] == _END_CARD for place in range(0, BLOCK_BYTES, _CARD_BYTES))
+
+
+def _blanks(filled: re.Match[bytes]) -> bytes:
+    return filled[0].replace(b"\0", b" ")
+
+
 def read_header(read: Callable[[int], bytes], *, hdu: str, start: bytes = b"") -> str:
     """Return a header as text, read up to the end of its last block; `start` is its first block if that is read.
 
@@ -70,9 +81,9 @@ def read_header(read: Callable[[int], bytes], *, hdu: str, start: bytes = b"") -
     while True:
         if len(block) < BLOCK_BYTES:
             raise UsageError(f"the file ends inside the header of {hdu}, after {len(text) + len(block)} bytes of it")
+        if _ends(block) or _ends(block := _NUL_FILL.sub(_blanks, block)):
+            return (text + block).decode("latin-1")  # a character for each byte: columns stay what they are
         text += block
-        if any(block[place : place + _CARD_BYTES] == _END_CARD for place in range(0, BLOCK_BYTES, _CARD_BYTES)):
-            return text.decode("latin-1")  # a character for each byte: columns stay what they are
         if len(text) >= MOST_HEADER_BYTES:
             raise UsageError(f"the header of {hdu} has no END card within {MOST_HEADER_BYTES} bytes")
         block = read(BLOCK_BYTES)

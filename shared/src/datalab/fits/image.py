@@ -23,6 +23,7 @@ from astropy.utils.exceptions import AstropyWarning
 from datalab.astro.headers.cards import readable
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.headers.detector import Detector
+from datalab.astro.sky.wcs import read_wcs
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
 from datalab.fits.amplifiers import Placed
@@ -97,9 +98,11 @@ class FitsImage:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
-        hdus = read_layout(self._path)
-        damaged = damaged_sums(self._path, self._used(hdus))
-        return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes)
+        with damage_reported(f"The input file {self.basename} cannot be read"):
+            hdus = read_layout(self._path)
+            damaged = damaged_sums(self._path, self._used(hdus))
+            of_wcs = read_wcs(self.header, self.shape).notes
+            return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes, *of_wcs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""

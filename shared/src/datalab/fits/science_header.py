@@ -37,8 +37,11 @@ _NOT_TURNED: Final = re.compile(r"CROTA\d|(?:CD|PC)00\d00\d|(?:CPDIS|CQDIS)\d|D[
 
 def standard_notes(primary: fits.Header) -> tuple[str, ...]:
     """Return what the first header of a file says against the file."""
-    if readable(primary, "SIMPLE", None) is False:
+    conforms = readable(primary, "SIMPLE", None)
+    if conforms is False:
         return ("SIMPLE: F, the file does not claim to follow the standard; read as if it did",)
+    if conforms is not True:
+        return (f"SIMPLE: {conforms!r} is not T; read as if it was",)
     return ()
 
 

@@ -6,6 +6,7 @@ from datalab.astro.catalogues.colour_magnitude import (
     MeasuredStars,
     colour_magnitude_table,
     colour_stars,
+    counterparts,
     footprint_contains,
     measured_stars,
 )
@@ -44,7 +45,9 @@ def gaia(ra, g_mag, **columns):
 
 
 def diagram(stars, others, *, blue_band="g", red_band="r", most=5000):
-    return colour_magnitude_table(stars, others, blue_band=blue_band, red_band=red_band, most_gaia_only=most)
+    others["probability"] = np.linspace(0.0, 1.0, len(others))
+    found = counterparts(stars, others)
+    return colour_magnitude_table(stars, others, found, blue_band=blue_band, red_band=red_band, most_gaia_only=most)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +178,14 @@ def test_a_position_is_in_a_footprint_or_not(corners, inside, outside):
 
 def test_the_far_side_of_the_sky_is_in_no_footprint():
     assert not footprint_contains([(10, 20), (11, 20), (11, 21), (10, 21)], ra_deg=190.5, dec_deg=-20.5)
+
+
+def test_cosmic_rays_are_no_stars_whoever_made_the_catalogue():
+    rays = catalogue(flag=[0, 256, 0])
+    assert measured_stars(rays, saturation=np.inf).mag.tolist() == [14.0, 16.0]
+    narrow = catalogue()
+    narrow["fwhm"] = [3.0, 0.4, 3.1]
+    assert measured_stars(narrow, saturation=np.inf).mag.tolist() == [14.0, 16.0]
+    in_degrees = catalogue()
+    in_degrees["fwhm"] = [0.0004, 0.0004, 0.0005]
+    assert len(measured_stars(in_degrees, saturation=np.inf)) == 3

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from datalab.astro.catalogues.star_selection import concentration, star_like
 from datalab.astro.sources.extraction import extract_sources
@@ -71,3 +71,9 @@ def test_peaks_without_sky_do_not_tell_how_concentrated_a_source_is():
     table["peak"] += 200.0
     assert concentration(table).tolist() == [0.1, 0.1, 0.875]
     assert star_like(table).tolist() == [True, True, False]
+
+
+def test_what_was_flagged_as_sharper_than_a_star_is_none():
+    table = Table({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0], "flag": [0, 257, 3]})
+    assert star_like(table).tolist() == [True, False, True]
+    assert star_like(Table({"x": [1.0], "flag": MaskedColumn([256], mask=[True])})).tolist() == [True]

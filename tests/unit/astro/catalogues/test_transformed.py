@@ -135,6 +135,21 @@ def test_sky_positions_count_pixels_from_one():
     assert "ra" not in table.colnames
 
 
+@pytest.mark.parametrize("name", ["declination first", "FK4"])
+def test_sky_positions_are_icrs_whatever_the_axes_are(name):
+    wcs = simple_wcs()
+    if name == "FK4":
+        wcs.wcs.radesys, wcs.wcs.equinox = "FK4", 1950.0
+    else:
+        wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cd = ["DEC--TAN", "RA---TAN"], [20.0, 150.0], [[0, 2e-4], [-2e-4, 0]]
+    wcs.wcs.set()
+    table = Table({"x": [1.0, 40.0], "y": [1.0, 30.0]})
+    with_sky = with_sky_positions(table, wcs)
+    true = wcs.pixel_to_world([0.0, 39.0], [0.0, 29.0]).icrs
+    np.testing.assert_allclose(with_sky["ra"], true.ra.deg, atol=1e-9)
+    np.testing.assert_allclose(with_sky["dec"], true.dec.deg, atol=1e-9)
+
+
 def test_windowed_positions_go_before_and_known_sky_positions_are_kept():
     table = Table({"x": [11.0], "y": [8.0], "xwin": [10.0], "ywin": [8.0]})
     assert with_sky_positions(table, simple_wcs())["ra"][0] == pytest.approx(150.0, abs=1e-12)

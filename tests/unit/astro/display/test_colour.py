@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
+from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits, shows_nothing
 from datalab.astro.display.stretch import auto_stretch
 
 
@@ -91,5 +91,25 @@ def test_limits_never_meet_or_cross(black, white, expected):
 
 
 def test_equal_limits_of_any_size_part():
-    black, white = display_limits(np.zeros((2, 2)), black=1e30, white=1e30)
+    black, white = display_limits(np.eye(2), black=1e30, white=1e30)
     assert black < 1e30 < white
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 65535.0, -3e30, np.nan])
+@pytest.mark.parametrize("limits", [(None, None), (0.0, None), (None, 0.0), (0.0, 0.0)])
+def test_a_layer_that_shows_nothing_is_dark(level, limits):
+    """It coloured the whole picture: equal limits are moved apart, and all of it was in the middle between them."""
+    pixels = np.full((30, 40), level)
+    black, white = (None if limit is None or np.isnan(level) else level for limit in limits)
+    low, high = display_limits(pixels, black=black, white=white)
+    assert not picture(layer(pixels, (255, 0, 0), low, high)).any()
+    assert shows_nothing(pixels)
+
+
+def test_a_few_stars_on_nothing_are_seen_on_black():
+    pixels = np.zeros((300, 400))
+    pixels[::50, ::60] = 500.0
+    low, high = display_limits(pixels, black=None, white=None)
+    made = picture(layer(pixels, (255, 0, 0), low, high))
+    assert np.array_equal(made[::-1, :, 0] > 0, pixels > 0)
+    assert not shows_nothing(pixels)

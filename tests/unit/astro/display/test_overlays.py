@@ -56,7 +56,7 @@ def test_every_comparison_star_has_one_circle_large_enough_to_be_seen():
     assert columns[upper].mean() == pytest.approx((180 - 0) * scale, abs=4)
     assert rows[upper].mean() == pytest.approx((300 - 280) * scale, abs=4)
     short_side = min(picture.shape[:2])
-    assert np.ptp(columns[upper]) / 2 == pytest.approx(max(24, 0.035 * short_side), abs=4)
+    assert np.ptp(columns[upper]) / 2 == pytest.approx(max(24, 0.035 * short_side, 14 * scale), abs=4)
 
 
 def test_blank_pixels_are_black_and_spread_no_further():

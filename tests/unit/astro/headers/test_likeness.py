@@ -57,6 +57,7 @@ def test_each_respect_is_compared_and_named(trait, cards):
     [
         ({"BUNIT": "ADU"}, {"BUNIT": "count"}),
         ({"BUNIT": "electron/s"}, {"BUNIT": "e- / sec"}),
+        ({"BUNIT": "adu"}, {"BUNIT": "ADU / pixel"}),
         ({"OBJECT": "M 51"}, {"OBJECT": "m51"}),
         ({"INSTRUME": "ZWO ASI 294"}, {"INSTRUME": "zwo asi294"}),
         ({"CCDSUM": "2 2"}, {"XBINNING": 2, "YBINNING": 2}),

@@ -276,6 +276,12 @@ def test_a_middle_before_the_start_is_left_out_and_noted():
     assert noted(cards) == ["DATE-AVG"]
 
 
+def test_a_middle_that_was_copied_from_the_start_is_left_out_and_noted():
+    cards = {"DATE-OBS": START, "EXPTIME": 60, "DATE-AVG": START}
+    assert describe(cards).mid_time.isoformat() == "2024-01-02T03:04:35+00:00"
+    assert noted(cards) == ["DATE-AVG"]
+
+
 def test_of_a_stack_that_says_no_middle_there_is_doubt():
     assert noted({"DATE-OBS": START, "EXPTIME": 10, "STACKCNT": 30}) == ["STACKCNT"]
 

@@ -4,9 +4,8 @@ import sep
 from astropy.io import fits
 from astropy.table import Table
 
+from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.mosaics.alignment import (
-    AlignmentError,
-    Frame,
     align,
     align_by_stars,
     align_by_wcs,
@@ -15,9 +14,9 @@ from datalab.astro.mosaics.alignment import (
     aligned_levels,
     aligned_pixels,
     reference_frame,
-    star_positions,
     unmoved,
 )
+from datalab.astro.mosaics.placement import AlignmentError, Frame
 from datalab.astro.sky.wcs import celestial_wcs
 from support import star_frames
 from support.array_rows import ArrayRows

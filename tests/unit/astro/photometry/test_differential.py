@@ -120,14 +120,22 @@ def test_the_variability_is_largest_for_the_star_that_varies():
     assert curve.stars[np.argmax(curve.variability_mag)] == 3
 
 
-@pytest.mark.parametrize(
-    ("calibrate", "said_of_none"), [(shared, "Only 0 comparison stars"), (evolving, "the most on one are 0")]
-)
-def test_too_few_stars_are_refused_in_words(calibrate, said_of_none):
+def test_too_few_stars_are_refused_in_words():
     with pytest.raises(EnsembleError, match=r"minimum comparison ensemble\.$"):
-        calibrate(hide(observed(13.3), np.arange(7) > 3), least=5)
-    with pytest.raises(EnsembleError, match=said_of_none):
-        calibrate(hide(observed(13.3), np.ones(7, bool)))
+        shared(hide(observed(13.3), np.arange(7) > 3), least=5)
+    with pytest.raises(EnsembleError, match="Only 0 comparison stars"):
+        shared(hide(observed(13.3), np.ones(7, bool)))
+
+
+def test_too_few_stars_of_each_frame_still_give_fluxes_relative_to_them():
+    counts = hide(observed(13.3), np.arange(7) > 3)
+    curve = evolving(counts, least=5)
+    assert np.isnan(curve.mag).all()
+    assert curve.relative_flux == pytest.approx(counts.target / counts.stars[:, :4].sum(axis=1))
+    assert any("minimum comparison ensemble" in note for note in curve.notes)
+    none = evolving(hide(counts, np.ones(7, bool)))
+    assert np.isnan(none.relative_flux).all()
+    assert np.isnan(none.mag).all()
 
 
 @pytest.mark.parametrize("calibrate", [shared, evolving])
@@ -204,3 +212,61 @@ def test_star_magnitudes_are_found_though_the_catalogue_errs():
     assert abs(offset.mean()) < 0.05
     assert solution.zero_point == pytest.approx(zero_point + offset.mean(), abs=0.005)
     assert solution.groups == 1
+
+
+@pytest.mark.parametrize("calibrate", [shared, evolving])
+def test_a_star_that_a_cosmic_ray_hits_in_one_frame_is_left_out_there(calibrate):
+    truth = 13.3
+    clean, hit = observed(truth), observed(truth)
+    hit.stars[9, 0] *= 1.2  # the brightest star of the ensemble
+    expected, found = calibrate(clean), calibrate(hit)
+    place = found.stars.tolist().index(0)
+    assert not found.used[9, place]
+    assert np.delete(found.used, 9, axis=0).all()
+    assert found.mag == pytest.approx(expected.mag, abs=0.003)
+    assert found.mag_sigma == pytest.approx(expected.mag_sigma, rel=0.25)
+
+
+def test_a_frame_without_some_stars_is_as_bright_as_if_it_had_them():
+    clean = observed(13.3)
+    hidden = np.zeros((FRAMES, 7), bool)
+    hidden[3, [0, 2]] = hidden[8, 6] = True
+    found = shared(hide(clean, hidden))
+    assert found.mag == pytest.approx(shared(clean).mag, abs=0.004)
+    assert (found.mag_sigma[3], found.mag_sigma[5]) == (
+        pytest.approx(0.003, abs=0.0015),
+        pytest.approx(0.0024, abs=0.001),
+    )
+    assert any("2 frame(s) lack one or more comparison stars" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("calibrate", [shared, evolving])
+def test_a_frame_without_stars_costs_only_itself(calibrate):
+    hidden = np.zeros((FRAMES, 7), bool)
+    hidden[5] = True
+    found = calibrate(hide(observed(13.3), hidden))
+    assert np.flatnonzero(np.isnan(found.mag)).tolist() == [5]
+    assert np.delete(found.mag, 5) == pytest.approx(13.3, abs=0.02)
+
+
+@pytest.mark.parametrize("calibrate", [shared, evolving])
+def test_what_is_not_seen_has_a_limit_and_no_magnitude(calibrate):
+    counts = observed(13.3, clouds=0.0)
+    sigma = counts.target_sigma[0]
+    counts.target[:4] = 1e-14, 2.9 * sigma, 3.1 * sigma, -5.0 * sigma
+    found = calibrate(counts)
+    assert np.isfinite(found.mag[:4]).tolist() == [False, False, True, False]
+    assert np.isfinite(found.limit_mag[:4]).tolist() == [True, True, False, True]
+    zero_point = ZERO_POINT
+    assert found.limit_mag[:2] == pytest.approx(zero_point - 2.5 * np.log10(np.array([3.0, 5.9]) * sigma), abs=0.01)
+    assert found.limit_mag[3] == pytest.approx(found.limit_mag[0], abs=0.02)
+    assert any("below 3 sigma on 3 of 40 frames" in note for note in found.notes)
+
+
+def test_a_faint_star_may_scatter_as_its_noise_does_and_a_bright_one_may_not():
+    rng = np.random.default_rng(4)
+    counts = observed(13.3, scatter=0.0)
+    counts.stars_sigma[:, 6] = 0.08 * counts.stars[:, 6]
+    counts.stars[:, 6] *= 1 + rng.normal(0, 0.08, FRAMES)
+    counts.stars[:, 0] *= 1 + 0.08 * np.sin(np.arange(FRAMES) * 1.3)
+    assert sorted(shared(counts).stars) == [1, 2, 3, 4, 5, 6]

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from astropy.timeseries import LombScargle
@@ -29,7 +32,7 @@ def test_forty_points_of_a_sinusoid_give_its_period_on_the_grid_that_astropy_mak
     np.testing.assert_allclose(np.delete(search.frequency_per_day, top), frequency, rtol=1e-12)
     np.testing.assert_allclose(np.delete(search.power, top), power, rtol=0, atol=1e-9)
     assert search.window_power.shape == search.frequency_per_day.shape
-    peak, double = search.candidates
+    peak, double, *_ = search.candidates
     assert peak.period_days == search.period_days  # one number for one peak
     assert power.max() <= peak.power < power.max() + 0.03
     assert (peak.kind, double.kind) == ("peak", "double")
@@ -145,7 +148,85 @@ def test_the_output_has_the_keys_clients_know():
     times = scattered_times(40, 5.0)
     search = period_search(times, sinusoid(times, period=0.3), np.full(40, ERROR_MAG))
     output = search.as_output()
-    assert list(output) == ["period", "fap", "frequency", "power", "period_candidates", "window_power"]
+    known = ["period", "fap", "frequency", "power", "period_candidates", "window_power"]
+    assert list(output) == [*known, "period_notes"]
     assert [list(candidate) for candidate in output["period_candidates"]] == [
         ["period", "power", "false_alarm_probability", "kind", "description"]
     ] * 2
+
+
+def test_the_double_period_is_judged_where_it_is():
+    times = scattered_times(60, 6.0)
+    magnitudes, errors = sinusoid(times, period=0.3, noise=ERROR_MAG), np.full(60, ERROR_MAG)
+    _, double, *_ = period_search(times, magnitudes, errors).candidates
+    periodogram = LombScargle(times - times.min(), magnitudes, errors)
+    assert double.power == pytest.approx(float(periodogram.power(1 / double.period_days, method="cython")), abs=1e-9)
+    assert double.power < 0.2
+    assert double.false_alarm_probability > 0.5
+
+
+#: What the usual range of a search, five times half the mean rate, does not reach.
+SPARSE = [
+    pytest.param(with_scatter(np.arange(120.0), 0.1), 0.31, id="once a night for months, at some time"),
+    pytest.param(with_scatter(np.arange(120.0), 0.01), 0.5567, id="once a night, within half an hour"),
+    pytest.param(with_scatter(np.arange(120.0), 0.01), 7.3, id="once a night, a slow star"),
+    pytest.param(
+        np.concatenate([night + scattered_times(6, 0.3, seed=night) for night in (0, 1, 2, 3, 7, 8, 30, 31, 33, 60)]),
+        0.0871,
+        id="a few nights of two months",
+    ),
+    pytest.param(
+        np.concatenate([night + np.arange(150) / 1440 for night in (0, 1, 5, 9)]), 0.0031, id="minutes, over a week"
+    ),
+]
+
+
+@pytest.mark.parametrize(("times", "period"), SPARSE)
+def test_periods_are_found_as_far_as_the_data_carry(times, period):
+    search = period_search(times, sinusoid(times, period=period, noise=ERROR_MAG), np.full(times.size, ERROR_MAG))
+    assert search.period_days == pytest.approx(period, rel=0.05 * period / np.ptp(times))
+    assert search.power.max() == search.candidates[0].power
+    assert 1 / search.frequency_per_day[np.argmax(search.power)] == search.period_days
+    assert not [candidate for candidate in search.candidates if candidate.kind == "alias"]
+
+
+def test_what_one_sidereal_time_cannot_tell_is_named_as_alias():
+    times = np.arange(60) * 0.99727
+    search = period_search(times, sinusoid(times, period=0.5567, noise=ERROR_MAG), np.full(60, ERROR_MAG))
+    aliases = [candidate for candidate in search.candidates if candidate.kind == "alias"]
+    assert any(alias.period_days == pytest.approx(0.5567, rel=1e-3) for alias in aliases)
+    assert all(alias.power == pytest.approx(search.power.max(), abs=1e-6) for alias in aliases)
+    assert any("cannot be told from longer ones" in note for note in search.notes)
+
+
+@pytest.mark.parametrize(
+    ("times", "period", "amplitude"),
+    [
+        pytest.param(with_scatter(np.arange(120.0), 0.01), 0.5567, 0.02, id="faint"),
+        pytest.param(nights(60, points=1, hours_apart=1)[np.r_[0:20, 40:60]] * 3.0, 0.41, 0.3, id="every third night"),
+    ],
+)
+def test_aliases_that_fit_as_well_are_named(times, period, amplitude):
+    magnitudes = sinusoid(times, period=period, amplitude=amplitude, noise=ERROR_MAG)
+    search = period_search(times, magnitudes, np.full(times.size, ERROR_MAG))
+    named = [candidate.period_days for candidate in search.candidates if candidate.kind != "double"]
+    assert any(found == pytest.approx(period, rel=2e-3) for found in named)
+    assert any(note.startswith("Aliases that fit as well") for note in search.notes)
+
+
+def test_noise_and_a_fraction_of_a_cycle_are_said_to_be_so():
+    times = scattered_times(40, 20.0)
+    noise = period_search(times, sinusoid(times, period=1.0, amplitude=0.0, noise=ERROR_MAG), np.full(40, ERROR_MAG))
+    assert any("No period is significant" in note for note in noise.notes)
+    assert [candidate.kind for candidate in noise.candidates] == ["peak", "double"]
+    slow = period_search(times, sinusoid(times, period=25.0, noise=ERROR_MAG), np.full(40, ERROR_MAG))
+    assert any("cover only 0." in note for note in slow.notes)
+
+
+def test_a_search_loads_nothing_of_scipy_that_it_does_not_need():
+    code = (
+        "import sys, numpy as np; from datalab.astro.photometry.period import period_search as p; t = np.arange(99.0); "
+        "p(t, np.sin(t) + 5, t * 0 + 0.1); print(sum(name in sys.modules for name in ('scipy.signal', 'scipy.stats')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

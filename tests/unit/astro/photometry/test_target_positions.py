@@ -43,6 +43,38 @@ def test_text_says_the_same_in_every_notation():
     assert times == pytest.approx([0.0, 0.0, 0.5 / 24, 1.0 / 24], abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "187.5 -4.2 2026 03 14.916666667",
+        "187.5 -4.2 2026-03-14.916666667",
+        "12h30m00s -4d12m00s 2026-03-14T22:00",
+        "12h30m -4d12m 2026-03-14T22:00:00Z",
+        "12h 30m 00.00s, -04° 12\u2032 00.0\u2033, 2026-03-14 22:00 UT",
+        "12h30m00s -04d12'00\" 61113.916666667",
+        "12 30 00.0 -04 12 00 2026 03 14.916666667",
+        "12 30 00.0, -04 12 00, 61113.916666667",
+        "12 30 00 -04 12 00 2026-03-14 22:00:00",
+        "2026 03 14.916666667 12 30 00.00 -04 12 00.0",
+        "2026-Mar-14 22:00     12 30 00.00 -04 12 00.0",
+        "2026-03-14T22:00:00 187.5 -4.2",
+        "187.5 -4.2 JD 2461114.416666667",
+        "187.5 -4.2 MJD 61113.916666667",
+    ],
+)
+def test_the_notations_of_others_say_the_same(entry):
+    assert re.fullmatch(ENTRY, entry, re.ASCII)
+    first, second = timed_positions(f"{entry}\n187.5 -4.2 61114")
+    assert (first.ra_deg, first.dec_deg) == pytest.approx((187.5, -4.2), abs=1e-9)
+    assert first.mjd == pytest.approx(MJD, abs=1e-8)
+    assert second.mjd == 61114.0
+
+
+def test_a_declination_just_below_zero_keeps_its_sign():
+    for entry in ("12 30 00 -00 12 00 61114", "187.5 -0d12m00s 61114", "187.5 -00:12:00 61114"):
+        assert timed_positions(entry)[0].dec_deg == pytest.approx(-0.2)
+
+
 @given(ra=st.floats(0, 359.999), dec=st.floats(-90, 90), mjd=st.floats(40_000, 80_000, allow_nan=False))
 def test_numbers_survive_the_text(ra, dec, mjd):
     (position,) = timed_positions(f"{ra:.9f} {dec:.9f} {mjd:.9f}")
@@ -111,6 +143,7 @@ def test_other_entries_have_not(entry):
         (7, "Target positions must be a list or a text."),
         ("187.5 -4.2 61113; 187.6 -4.2", 'Target position 2 ("187.6 -4.2") must be "RA Dec time".'),
         ("here", 'Target position 1 ("here") must be "RA Dec time".'),
+        ("1 2 2026-02-31", 'Target position 1 ("1 2 2026-02-31"): the time "2026-02-31" is in no calendar.'),
         ("x -4 61113", 'Target position 1 ("x -4 61113"): the right ascension "x" is neither degrees nor h:m:s.'),
         (
             "1 95 61113",

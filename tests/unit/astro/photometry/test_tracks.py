@@ -1,5 +1,6 @@
 """Moving targets on simulated catalogues: the numbers of section 8.4 of the contract."""
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -269,6 +270,42 @@ def test_a_long_arc_from_two_positions_asks_for_a_third():
     later = TimedPosition(mjd=first.mjd + 0.6, ra_deg=last.ra_deg, dec_deg=last.dec_deg)
     assert note(field.follow(given=[first, later]), "third, mid-series frame")
     assert not note(field.follow(), "third, mid-series frame")
+
+
+def test_notes_say_how_far_how_fast_how_well_and_which_frames():
+    field = Field()
+    field.catalogues[2] = []
+    field.catalogues[4][0] = (field.east[4], 8.0)
+    names = [f"frame-{letter}" for letter in "abcdefgh"]
+    given = [position(field.times[k], field.truth[k]) for k in (1, 6)]
+    found = follow(given, field.times, field.all_sources(), radius_arcsec=10.0, names=names)
+    assert note(found, "candidate(s) near the predicted positions: frame-e.")
+    assert note(found, "No source of the catalog is the target on 2 of 8 frames (frame-c, frame-e).")
+    (said,) = [line for line in found.notes if line.startswith("Its arc is ")]
+    arc, hours, rate = (float(number) for number in re.findall(r"[\d.]+(?=\" in| h,|\"/h)", said))
+    assert (arc, hours, rate) == (
+        pytest.approx(35.0, abs=0.2),
+        pytest.approx(35 / 60, abs=1e-3),
+        pytest.approx(60, abs=0.4),
+    )
+    assert note(found, '" (RMS).')
+    assert not note(found, "cannot be told apart")
+
+
+def test_frames_on_which_the_target_cannot_be_told_apart_are_named():
+    """It moves 1.25 arcsec from frame to frame, of three: no frame has two others where it is clearly elsewhere."""
+    field = Field(3, rate_arcsec_per_hour=15.0)
+    found = follow(field.given(), field.times, field.all_sources(), radius_arcsec=10.0, names=["a", "b", "c"])
+    assert note(found, "cannot be told apart from stationary sources near it on 3 of 3 frames (a, b, c)")
+
+
+def test_extrapolated_frames_are_named():
+    field = Field()
+    for catalogue in field.catalogues:
+        catalogue.clear()
+    given = [position(field.times[k], field.truth[k]) for k in (2, 5)]
+    found = follow(given, field.times, field.all_sources(), radius_arcsec=10.0, names=list("abcdefgh"))
+    assert note(found, "last known position of the target: a, b, g, h.")
 
 
 def test_what_is_far_from_the_way_does_not_matter():

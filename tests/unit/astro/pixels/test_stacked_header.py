@@ -1,10 +1,12 @@
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from datalab.astro.headers.description import describe_header
+from datalab.astro.headers.exposure_times import midpoint
 from datalab.astro.pixels.combine import average_rows, median_rows, sum_rows
 from datalab.astro.pixels.stacked_header import StackedImage, effective_images, stacked_header
 
@@ -94,6 +96,18 @@ def test_a_stack_begins_with_the_first_exposure_and_lies_at_the_mean_of_their_mi
     assert header["MJD-OBS"] == pytest.approx(61100 + 1 / 24, abs=1e-9)
     assert {"TIME-OBS", "UTSTOP", "LST", "HA", "ALTITUDE"}.isdisjoint(header)
     assert notes == []
+
+
+@pytest.mark.parametrize("how", ["sum", "average", "median"])
+def test_light_curves_have_a_stack_at_its_mean_time_and_so_do_stacks_of_stacks(how):
+    header, _ = stacked(START, LATER, how=how)
+    middle = datetime(2026, 3, 1, 1, 30, 30, 250_000, UTC)
+    assert midpoint(describe_header(header)) == middle
+    assert describe_header(header).capture_time == datetime(2026, 3, 1, 1, tzinfo=UTC)
+    again, _ = stacked(dict(header), dict(header), how=how)
+    assert midpoint(describe_header(again)) == middle
+    assert again["DATE-END"] == header["DATE-END"] == "2026-03-01T02:01:00.500"
+    assert again["NCOMBINE"] == 4
 
 
 def test_the_mean_time_has_the_weights_of_the_pixels():

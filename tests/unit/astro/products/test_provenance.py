@@ -144,7 +144,7 @@ def test_regions_are_kept_only_while_they_are_true():
     assert "DATASEC" not in output_header(reference, (100, 199))
 
 
-@pytest.mark.parametrize("broken", ["BRO$KEN = 5", "BROKEN  = 'x\x01y'", "BROKEN  = \x07"])
+@pytest.mark.parametrize("broken", ["BRO$KEN = 5", "BROKEN  = 'open", "BROKEN  = \x07"])
 def test_a_card_beyond_repair_is_left_out_and_the_reference_stays(broken):
     reference = science_header()
     reference.append(fits.Card.fromstring(broken.ljust(80)), end=True)
@@ -152,6 +152,30 @@ def test_a_card_beyond_repair_is_left_out_and_the_reference_stays(broken):
     assert set(header) == set(output_header(science_header(), (100, 200)))
     assert len(reference) == len(science_header()) + 1
     written_and_read(list(header.cards))
+
+
+@pytest.mark.parametrize(
+    ("card", "value"),
+    [
+        ("OBJECT  = M 31", "M 31"),
+        ("OBJECT  = 'L0\xce\xb3'", r"L0\u03b3"),
+        ("EXPTIME =45.0", 45.0),
+        ("OBJECT  = 'x\x01y'", "xy"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
+def test_a_card_that_only_we_can_read_is_written_anew(card, value):
+    reference = science_header()
+    keyword = card[:8].strip()
+    reference.remove(keyword, ignore_missing=True)
+    reference.append(fits.Card.fromstring(card.ljust(80)), end=True)
+    assert written_and_read(list(output_header(reference, (100, 200)).cards))[keyword] == value
+
+
+def test_an_empty_card_wipes_no_value():
+    reference = science_header()
+    reference.append(fits.Card.fromstring("OBJECT  = ''".ljust(80)), end=True)
+    assert output_header(reference, (100, 200))["OBJECT"] == science_header()["OBJECT"]
 
 
 def test_an_untidy_card_is_mended():

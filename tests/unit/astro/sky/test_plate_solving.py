@@ -8,7 +8,14 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from datalab.astro.sky.gaia_query import MAX_RADIUS_DEG
-from datalab.astro.sky.plate_solving import CatalogueStars, Hint, PlateSolvingError, search_region, solve_plate
+from datalab.astro.sky.plate_solving import (
+    CatalogueStars,
+    Hint,
+    PlateSolvingError,
+    is_beyond_chance,
+    search_region,
+    solve_plate,
+)
 from datalab.astro.sky.tangent_fit import from_plane
 
 SHAPE = (800, 1200)
@@ -96,6 +103,15 @@ def test_other_stars_are_refused():
     hint = image.hint()
     with pytest.raises(PlateSolvingError, match=rf"brings the {len(image.stars)} stars found in it onto those"):
         solve_plate(image.stars, SHAPE, elsewhere.near(hint), hint)
+
+
+def test_a_coincidence_proves_nothing():
+    true = plate(1)
+    hint = true.hint()
+    solution = solve_plate(true.stars, SHAPE, true.near(hint), hint)
+    assert is_beyond_chance(solution, true.stars, SHAPE, true.near(hint))
+    few = dataclasses.replace(solution, n_stars=6, rms_arcsec=2.0)
+    assert not is_beyond_chance(few, true.stars, SHAPE, true.near(hint))
 
 
 def test_too_few_stars_are_counted():

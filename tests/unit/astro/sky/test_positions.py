@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -74,3 +75,45 @@ def test_a_line_that_leaves_the_sky_has_no_coordinates():
     all_sky = {"CD1_1": -5.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 5.0, "CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}
     wcs = WCS(fits.Header(POINTING | all_sky))
     assert sky_line(wcs, (50, 30), (0, 0)) is None
+
+
+@pytest.mark.parametrize("cards", [{}, {"RADESYS": "ICRS"}, {"RADESYS": "FK5", "EQUINOX": 2000.0}, {"EQUINOX": 1950.0}])
+@pytest.mark.parametrize("axes", ["RA DEC", "DEC RA", "GLON GLAT"])
+def test_positions_are_those_of_astropy_for_every_frame(cards, axes):
+    """Without RADESYS and EQUINOX they are ICRS (FITS 4.0, table 26)."""
+    first, second = axes.split()
+    header = {"CTYPE1": f"{first:-<4}-TAN", "CTYPE2": f"{second:-<4}-TAN", "CRVAL1": 0.01, "CRVAL2": 20.0}
+    wcs = WCS(fits.Header({**header, "CRPIX1": 50.0, "CRPIX2": 40.0, "CDELT1": -1e-3, "CDELT2": 1e-3, **cards}))
+    x = np.array([[0.0, 99.0], [30.0, 49.0]])
+    expected = wcs.pixel_to_world(x, x).icrs
+    ra, dec = sky_positions(wcs, x, x)
+    np.testing.assert_allclose(ra, expected.ra.deg % 360.0, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(dec, expected.dec.deg, rtol=0, atol=1e-11)
+
+
+def test_the_length_and_direction_of_a_line_are_those_of_astropy():
+    wcs = WCS(
+        fits.Header(
+            {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 0.01, "CRVAL2": 89.9, "CD1_1": 1e-3, "CD2_2": 1e-3}
+        )
+    )
+    for end in ((3.0, 4.0), (-20.0, 300.0), (1.0, 2.0)):
+        line = sky_line(wcs, (1.0, 2.0), end)
+        start, there = (SkyCoord(*place, unit="deg") for place in (line.start, line.end))
+        assert line.length_arcsec == pytest.approx(start.separation(there).arcsec, abs=1e-9)
+        assert line.position_angle_deg == pytest.approx(start.position_angle(there).deg, abs=1e-9)
+
+
+def test_the_linear_part_is_that_of_the_icrs():
+    """Viewers draw it over catalogues: B1950 is half a degree off, and turned."""
+    wcs = wcs_of(**CD, RADESYS="FK4", EQUINOX=1950.0)
+    linear = linear_wcs(wcs)
+    shown = WCS(naxis=2)
+    shown.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    shown.wcs.crval, shown.wcs.crpix, shown.wcs.cd = linear.crval, linear.crpix, [linear.cd1, linear.cd2]
+    x, y = [0.0, 99.0, 50.0], [0.0, 59.0, 30.0]
+    assert shown.pixel_to_world(x, y).separation(wcs.pixel_to_world(x, y).icrs).arcsec.max() < 0.01
+
+
+def test_no_place_has_no_position():
+    assert [angles.size for angles in sky_positions(wcs_of(**CD), [], [])] == [0, 0]

@@ -6,8 +6,15 @@ from astropy.wcs import WCS
 from reproject.mosaicking import find_optimal_celestial_wcs
 
 from datalab.astro.mosaics.common_wcs import WcsError, common_wcs, moved_origin
-from datalab.astro.sky.wcs import between, celestial_wcs, footprint, pixel_scale_arcsec, position_angle_deg
-from datalab.astro.sky.wcs_header import cutout_header, wcs_cards, with_wcs
+from datalab.astro.sky.wcs import (
+    between,
+    celestial_wcs,
+    footprint,
+    pixel_scale_arcsec,
+    pixel_sides_arcsec,
+    position_angle_deg,
+)
+from datalab.astro.sky.wcs_header import cutout_header, resampled_header, wcs_cards, with_wcs
 from datalab.simulation.camera import Camera, Conditions, Pointing
 from datalab.simulation.conditions import tangent_wcs
 
@@ -184,6 +191,23 @@ def test_a_cutout_of_a_header_without_world_coordinates_keeps_the_rest():
     header = fits.Header({"NAXIS": 2, "NAXIS1": 300, "NAXIS2": 200, "OBJECT": "dark", "CRPIX1": "nowhere"})
     cut = cutout_header(header, x_start=20, y_start=30, shape=(10, 12))
     assert (cut["OBJECT"], cut["CRPIX1"], cut["NAXIS1"]) == ("dark", "nowhere", 12)
+
+
+def test_the_way_to_the_pixels_of_the_detector_stays_true_or_goes():
+    """A pixel of the image is LTM times that of the detector, plus LTV; XORGSUBF counts pixels of the detector."""
+    cards = {"LTV1": -50.0, "LTV2": 3, "LTM1_1": 1.0, "LTM2_2": 1.0, "XORGSUBF": 50, "YORGSUBF": "unknown"}
+    header = sip_header()
+    header.update(cards)
+    cut = cutout_header(header, x_start=20, y_start=30, shape=(10, 12))
+    assert {name: cut[name] for name in cards} == cards | {"LTV1": -70.0, "LTV2": -27, "XORGSUBF": 70}
+    assert cards.keys() <= set(with_wcs(header, pointing(10.0), SHAPE))  # the same pixels, solved
+    assert cards.keys().isdisjoint(set(resampled_header(header, pointing(10.0), SHAPE)))
+
+
+def test_a_pixel_has_a_width_and_a_height():
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0})
+    header.update({"CD1_1": 0.0, "CD1_2": 1 / 3600, "CD2_1": 2 / 3600, "CD2_2": 0.0})  # turned by a right angle
+    assert pixel_sides_arcsec(WCS(header)) == pytest.approx((2.0, 1.0))
 
 
 def test_between_leads_to_the_pixel_that_shows_the_same_place():

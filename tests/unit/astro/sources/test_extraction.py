@@ -9,6 +9,7 @@ import sep
 from photutils.aperture import CircularAperture, aperture_photometry
 from scipy.spatial import cKDTree
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sources.detection import ExtractionError
 from datalab.astro.sources.extraction import ExtractionSettings, extract_sources
@@ -295,3 +296,71 @@ def test_most_of_an_image_may_be_blank():
     assert found.background == pytest.approx(200.0 + SKY_E / GAIN, abs=NOISE_ADU)
     pixels[:, 40:] = np.nan
     assert np.isfinite(extract_sources(pixels, detector=DETECTOR).background)
+
+
+def with_cosmic_rays(pixels, count, *, seed):
+    """Return the image with tracks of particles and hot pixels of 200 to 10,000 counts, and where they are."""
+    rng = np.random.default_rng(seed)
+    hit, places = pixels.copy(), []
+    for _ in range(count):
+        x, y = rng.uniform(6, np.array(pixels.shape[::-1]) - 6)
+        length, bearing, counts = rng.exponential(3.0), rng.uniform(0, math.pi), 10 ** rng.uniform(2.3, 4)
+        steps = np.linspace(0.0, min(length, 5.0), max(1, int(2 * length)))
+        rows, columns = (y + steps * math.sin(bearing)).astype(int), (x + steps * math.cos(bearing)).astype(int)
+        np.add.at(hit, (rows, columns), counts / len(steps))
+        places.append((columns.mean(), rows.mean()))
+    return hit, np.array(places)
+
+
+@pytest.mark.parametrize("fwhm_px", [2.0, 3.2, 6.0])
+def test_cosmic_rays_are_flagged_and_stars_are_not(fwhm_px):
+    rng = np.random.default_rng(8)
+    x, y = rng.uniform(20, 380, (2, 60))
+    light = np.full((400, 400), 300.0)
+    Moffat(fwhm_px, 3.5).add_sources(light, x, y, 10 ** rng.uniform(3.3, 5, 60) * GAIN)
+    clean = (rng.poisson(light) + rng.normal(0.0, READ_NOISE_E, light.shape)) / GAIN
+    sources = extract_sources(clean, detector=DETECTOR).sources
+    assert not (sources["flag"] & FLAG_SHARP).any()
+    pixels, places = with_cosmic_rays(clean, 60, seed=9)
+    sources = extract_sources(pixels, detector=DETECTOR).sources
+    found = np.column_stack([sources["xwin"] - 1.0, sources["ywin"] - 1.0])
+    of_star, _ = cKDTree(np.column_stack([x, y])).query(found)
+    of_ray, _ = cKDTree(places).query(found)
+    rays = (of_ray < 3.0) & (of_star > 3.0 * fwhm_px)
+    sharp = (sources["flag"] & FLAG_SHARP) > 0
+    assert np.count_nonzero(rays) > 30
+    assert sharp[rays].mean() > 0.9
+    assert not sharp[(of_star < 1.0) & (of_ray > 3.0 * fwhm_px)].any()
+    assert np.median(sources["sharpness"][rays]) > 1.5 * np.median(sources["sharpness"][of_star < 1.0])
+
+
+def test_the_trails_of_stars_are_no_cosmic_rays():
+    light = np.full((200, 300), SKY_E)
+    for step in np.linspace(0.0, 25.0, 60):
+        Moffat(3.0, 3.5).add_sources(
+            light, np.array([60, 180.0]) + step, np.array([50, 120.0]) + step / 2, np.array([2000.0, 4000.0])
+        )
+    noise = np.random.default_rng(3).normal(0.0, READ_NOISE_E, light.shape)
+    sources = extract_sources((light + noise) / GAIN, detector=DETECTOR).sources
+    assert len(sources) >= 2
+    assert not (sources["flag"] & FLAG_SHARP).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_lowest_limits_there_are_find_noise_and_no_error_of_the_library(seed):
+    """sep measures ellipses whose angle is above a right one by a rounding error, and does not accept them itself."""
+    pixels = np.random.default_rng(seed).normal(100.0, 5.0, (300, 300))
+    settings = ExtractionSettings(threshold_sigma=1.0 + 0.25 * seed, min_area_px=1)
+    sources = extract_sources(pixels, settings=settings).sources
+    assert len(sources) > 300
+    assert np.isfinite(sources["flux"]).all()
+    assert (sources["a"] >= sources["b"]).all()
+
+
+def test_what_the_library_cannot_do_is_refused_in_words(monkeypatch):
+    def broken(*_args, **_kwargs):
+        return sep.sum_ellipse(np.zeros((20, 20)), [5.0], [5.0], [2.0], [1.0], [2.0], 6.0)  # an angle above pi / 2
+
+    monkeypatch.setattr("datalab.astro.sources.extraction.star_widths", broken)
+    with pytest.raises(ExtractionError, match="its sources cannot be measured"):
+        extract_sources(grid_image([5000.0] * 4, across=2)[0])

@@ -17,7 +17,7 @@ from astropy.io import fits
 from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
 from datalab.astro.headers.cards import HeaderValue, header_cards, is_empty, parse_header_text, readable
 from datalab.astro.headers.description import FrameDescription, describe, describe_header
-from datalab.astro.sky.wcs import footprint, says_where
+from datalab.astro.sky.wcs import WcsReading, outer_corners, read_wcs, says_where
 from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
@@ -31,6 +31,8 @@ from datalab.fits.structure import read_structure
 from ingest.frames.model import FrameHeader, Inspection
 from ingest.inspection.plain import inspect_plain, is_plain
 
+#: How the note begins on two cards that state different dates.
+_TWO_PUBLIC_DATES = f"{PUBLIC_DATE_KEYWORD}: comes twice"
 #: Of a file that is no header at all, every card is noted; the first few tell as much.
 _MOST_NOTES = 50
 #: A stream may expand to this, or so many times its size: images do not, and what does would hold an inspector for long
@@ -108,7 +110,9 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    header = _described("text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards), parsed.notes)
+    header = _described(
+        "text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards, parsed.units), parsed.notes
+    )
     return Inspection(media_type="text/plain", header=header)
 
 
@@ -122,8 +126,11 @@ def _described(
     description = asdict(described)
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
     shape = (_pixels(cards, 2), _pixels(cards, 1))
-    corners = footprint(image, shape) if all(shape) else None
-    noted = (*notes, *description["notes"])
+    reading = read_wcs(image, shape) if all(shape) else WcsReading(None)
+    corners = None if reading.wcs is None else outer_corners(reading.wcs, shape)
+    noted = (*notes, *description["notes"], *reading.notes)
+    if any(note.startswith(_TWO_PUBLIC_DATES) for note in noted):
+        observation = observation.model_copy(update={"public_date": None})  # in doubt the frame is closed
     return FrameHeader(
         source=source,
         cards=dict(cards),
@@ -141,13 +148,13 @@ def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:
 
 
 def _as_header(cards: Mapping[str, HeaderValue]) -> fits.Header:
-    """Return the cards that say where the image is, as far as a FITS header can hold them.
+    """Return the cards that say where the image is, as far as a FITS header can hold them, also those without a value.
 
     The others are left out: astropy takes 20 microseconds for each.
     """
     header = fits.Header()
     for keyword, value in cards.items():
-        if len(keyword) <= 8 and value is not None and says_where(keyword):
+        if len(keyword) <= 8 and says_where(keyword):
             try:
                 header[keyword] = value
             except ValueError:

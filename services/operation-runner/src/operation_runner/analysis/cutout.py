@@ -14,13 +14,13 @@ import datalab
 from datalab.astro.display.stretch import auto_stretch, rendered
 from datalab.astro.products.plain_header import plain_file, plain_header
 from datalab.astro.products.provenance import provenance_cards
-from datalab.astro.sky.wcs import pixel_scale_arcsec
+from datalab.astro.sky.wcs import pixel_sides_arcsec
 from datalab.astro.sky.wcs_header import cutout_header
 from operation_runner.sdk.analysis import AnalysisParameters, Cutting, ImageInParts, Part, UsageError
 
 #: A cutout is looked at as a whole; whoever wants more of an image downloads it.
 _LONGEST_SIDE_PX = 2048
-_VERSION = "1"
+_VERSION = "2"
 #: As that of pictures of whole images.
 _QUALITY = 95
 
@@ -71,10 +71,11 @@ def rectangle(image: ImageInParts, parameters: Cutout.Parameters) -> tuple[tuple
         raise UsageError(
             f"{image.basename} has no valid celestial WCS in its header: give x, y, width and height in pixels."
         )
-    side = max(1, round(size * 3600 / pixel_scale_arcsec(wcs)))
-    if side > _LONGEST_SIDE_PX:
+    width, height = (max(1, round(size * 3600 / side_arcsec)) for side_arcsec in pixel_sides_arcsec(wcs))
+    if max(width, height) > _LONGEST_SIDE_PX:
         raise UsageError(
-            f"A cutout has at most {_LONGEST_SIDE_PX} pixels in a row or column; {size:g} degrees are {side}."
+            f"A cutout has at most {_LONGEST_SIDE_PX} pixels in a row or column; {size:g} degrees are "
+            f"{max(width, height)}."
         )
     try:
         place = [float(number) for number in wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))]
@@ -82,8 +83,8 @@ def rectangle(image: ImageInParts, parameters: Cutout.Parameters) -> tuple[tuple
         raise _outside(image) from None
     if not all(math.isfinite(number) and abs(number) < 10**9 for number in place):
         raise _outside(image)
-    x, y = (round(number - (side - 1) / 2) for number in place)
-    return (y, y + side), (x, x + side)
+    x, y = (round(number - (side - 1) / 2) for number, side in zip(place, (width, height), strict=True))
+    return (y, y + height), (x, x + width)
 
 
 def filled(image: ImageInParts, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:

@@ -11,6 +11,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from datalab.errors import OutageError, TransientError, UsageError
@@ -49,6 +50,7 @@ class ProcessComputer:
         processes: int,
         time_limit_s: float,
         memory_bytes: int,
+        sky_index_dir: Path | None = None,
     ) -> None:
         self._stars = stars
         self._time_limit_s = time_limit_s
@@ -58,6 +60,7 @@ class ProcessComputer:
             tuple(packages),
             max(1, min(processes, memory_bytes // _LEAST_PROCESS_BYTES)),
             memory_bytes,
+            sky_index_dir,
             places=slots,
             reuse=Reuse(
                 most_answers=_MOST_JOBS, most_growth_bytes=_MOST_GROWTH_BYTES, packages=("operation_runner", *packages)

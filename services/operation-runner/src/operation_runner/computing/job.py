@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
 
 from astropy.table import Table
 
@@ -19,12 +20,15 @@ from operation_runner.results.products import ProductWriter
 from operation_runner.sdk import Progress, SkyRegion
 from operation_runner.sdk.jobs import Computed, Job
 
+if TYPE_CHECKING:
+    from datalab.astro.sky.sky_index import SkyIndex
+
 #: The parent forwards at most one report a second, so more often is wasted.
 _PROGRESS_INTERVAL_S = 0.1
 
 
 def computing(
-    parent: Parent, packages: tuple[str, ...], processes: int, memory_bytes: int
+    parent: Parent, packages: tuple[str, ...], processes: int, memory_bytes: int, sky_index_dir: Path | None = None
 ) -> Callable[[Job], Computed]:
     """Return the function that does a job.
 
@@ -49,6 +53,7 @@ def computing(
             write=writer.write,
             stars=_stars_from(parent, job.work_dir),
             noted=noted,
+            sky_indexes=lambda: _sky_indexes_in(sky_index_dir),
         ) as inputs:
             data = writer.collect(operation.compute(inputs, parameters, _progress_to(parent)), deliver=parent.tell)
         return Computed(data=data, compute_s=perf_counter() - began)
@@ -68,6 +73,15 @@ def _stars_from(parent: Parent, work_dir: Path) -> Callable[[SkyRegion], Table]:
             return read_stars(file, region)
 
     return stars
+
+
+def _sky_indexes_in(folder: Path | None) -> Sequence[SkyIndex]:
+    """Open the star indexes when an operation asks for them: they are read where it looks, and few ask."""
+    if folder is None:
+        return ()
+    from operation_runner.stars.sky_indexes import sky_indexes  # noqa: PLC0415 - half a second, for those who need it
+
+    return sky_indexes(folder)
 
 
 def _progress_to(parent: Parent) -> Progress:

@@ -30,6 +30,7 @@ def build(core: Core, settings: OperationRunnerSettings, *, operations: Operatio
         processes=settings.processes_per_operation,
         time_limit_s=settings.operation_time_limit_s,
         memory_bytes=settings.operation_memory_bytes,
+        sky_index_dir=settings.sky_index_dir or settings.scratch_dir / "sky-index",
     )
     leases = LeaseKeeper(lambda: core.bus.key_value(LEASES), ttl_s=LEASES_TTL_S)
     cancellations = Cancellations()

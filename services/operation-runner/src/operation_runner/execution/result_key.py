@@ -10,8 +10,8 @@ from pydantic import JsonValue
 
 from datalab.events.operations import InputFile
 
-#: To be raised when files are read differently by all operations: which image of a file is used, what its pixels and its
-#: header say.
+#: To be raised when files are read differently by all operations: which image of a file is used, what its pixels and
+#: its header say.
 READING = 2
 
 

@@ -28,6 +28,8 @@ from operation_runner.sdk import FitsFile, Image, Progress, SkyRegion, UsageErro
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from datalab.astro.sky.sky_index import SkyIndex
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -135,10 +137,12 @@ class FitsInputs:
         write: Callable[[Any], Any],
         stars: Callable[[SkyRegion], Table],
         noted: InputNotes | None = None,
+        sky_indexes: Callable[[], Sequence[SkyIndex]] = tuple,
     ) -> None:
-        """`write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue.
+        """Take what a job brings.
 
-        What is noted on the images that are opened is kept in `noted`.
+        `write` puts products on disk and returns anything else as it is; `stars` asks the star catalogue; `sky_indexes`
+        opens those of this machine. What is noted on the images that are opened is kept in `noted`.
         """
         self._paths = paths
         self._work_dir = work_dir
@@ -148,6 +152,7 @@ class FitsInputs:
         self._images = ExitStack()
         self._noted = InputNotes() if noted is None else noted
         self.stars = stars
+        self.sky_indexes = sky_indexes
 
     def __enter__(self) -> Self:
         return self

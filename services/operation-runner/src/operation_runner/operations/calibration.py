@@ -10,6 +10,7 @@ from pydantic import Field
 
 from operation_runner.recipes.corrected_image import CorrectedImage, Masters
 from operation_runner.recipes.each_image import each_image
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
@@ -26,10 +27,12 @@ from operation_runner.sdk import (
 
 
 class Calibration(Operation):
-    """(image - bias - dark) / flat; blank (NaN) where the flat shows no light.
+    """(image - bias - dark) / flat; blank (NaN) where the flat has less than a tenth of its median.
 
-    What is still in the calibration frames is taken out of them first: the bias out of the dark, bias and dark out of a
-    flat in counts, unless their headers say that it was done.
+    Pixels that are saturated or masked in a calibration frame are blank, too. What is still in the calibration frames
+    is taken out of them first: the bias out of the dark, bias and dark out of a flat in counts, unless their headers
+    say that it was done. Nothing is taken off twice, and nothing of another camera, gain, read mode, binning or region;
+    a dark must not be ten degrees warmer or colder.
     """
 
     name = "Calibration"
@@ -73,5 +76,6 @@ def calibrated(raw: Image, *, masters: Masters, scale_dark: bool) -> ImageProduc
         comment=f"Datalab Calibration on {image.basename} with {', '.join(frame.basename for frame in used)}",
         inputs=[image, *used],
         catalogue=image.catalogue(),
+        extensions=carried_mask([image], image.shape),
         notes=[*masters.notes, *image.doubts],
     )

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits
+from datalab.astro.display.colour import ColourLayer, colour_picture, display_limits, shows_nothing
 from datalab.astro.mosaics.alignment import (
-    AlignmentError,
-    Placement,
     align,
     aligned_levels,
     aligned_type,
     reference_frame,
     unmoved,
 )
-from datalab.astro.types import Pixels
+from datalab.astro.mosaics.placement import AlignmentError, Placement
+from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.star_lists import frame_of
 from operation_runner.sdk import (
@@ -63,7 +63,7 @@ class ColorImage(Operation):
     """Channels are put on the grid of the one with most stars, so that all find enough stars in common with it.
 
     What aligns them is their stars, else their world coordinates; if neither does, the operation refuses rather than
-    show each star several times, in one colour each.
+    show each star several times, in one colour each. A channel that is the same everywhere adds nothing, and is noted.
     """
 
     name = "Color Image"
@@ -71,7 +71,7 @@ class ColorImage(Operation):
         "The color image operation combines images of the same field taken in different filters into a color picture. "
         "The images are aligned first; every image is shown in the color and between the limits chosen for it."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -101,6 +101,7 @@ class ColorImage(Operation):
             pixels=colour_picture(layers, progress=progress.part(0.6, 0.9)),
             planes=dict(zip(names, planes, strict=True)),
             header=with_filters(reference.header, images),
+            notes=picture_notes(images, placements, planes),
             comment=f"Datalab Color Image on {', '.join(image.basename for image in images)}",
         )
 
@@ -127,8 +128,25 @@ def found_placements(inputs: Inputs, images: Sequence[Image], *, progress: Progr
         try:
             placements[image] = align(frames[image], frames[reference])
         except AlignmentError as error:
+            if shows_nothing(image.pixels()):  # it does not matter where
+                placements[image] = replace(unmoved(reference.shape), to_image=same_pixels, to_reference=same_pixels)
+                continue
             raise UsageError(f"{image.basename} cannot be aligned to {reference.basename}: {error}.") from None
     return reference, [placements[image] for image in images]
+
+
+def same_pixels(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return x, y
+
+
+def picture_notes(images: Sequence[Image], placements: Sequence[Placement], planes: Sequence[Pixels]) -> list[str]:
+    """Return what is in doubt about each channel, once for each image."""
+    notes = []
+    for image, placement, plane in zip(images, placements, planes, strict=True):
+        notes += [f"{image.basename}: {note}" for note in placement.notes]
+        if shows_nothing(plane):
+            notes.append(f"{image.basename}: all its pixels are the same or blank, so it adds nothing to the picture.")
+    return list(dict.fromkeys(notes))
 
 
 def aligned_planes(

@@ -10,8 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from datalab.astro.headers.detector import Detector
-from datalab.astro.pixels.cosmic_rays import CosmicRaySettings, remove_cosmic_rays
+from datalab.astro.pixels.cosmic_rays import CosmicRayError, CosmicRaySettings, remove_cosmic_rays
+from datalab.astro.sources.extraction import star_width_px
 from operation_runner.recipes.catalogues import carried_catalogue
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Image,
@@ -22,18 +24,22 @@ from operation_runner.sdk import (
     OperationParameters,
     Product,
     Progress,
+    UsageError,
 )
 
 
 class CosmicRayRemoval(Operation):
-    """Only pixels that were hit change; the extension CRMASK is 1 there. Saturated and blank pixels stay."""
+    """Only pixels that were hit change; the extension CRMASK is 1 there. Saturated and blank pixels stay.
+
+    Where stars are hardly wider than a pixel, what has their shape stays as well.
+    """
 
     name = "Cosmic Ray Removal"
     description = (
         "The cosmic ray removal operation finds pixels that cosmic rays hit, by their edges, which are sharper than "
         "those of stars, and replaces them by the mean of their neighbours. Best used on single exposures."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -80,12 +86,18 @@ class CosmicRayRemoval(Operation):
             iterations=parameters.iterations,
         )
         clean = partial(cleaned, settings=settings)
-        yield from inputs.parallel_images(clean, parameters.input_files, progress=progress)
+        yield from each_image(inputs, clean, parameters.input_files, progress=progress)
 
 
 def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:
-    """Return an image without cosmic rays."""
-    result = remove_cosmic_rays(image.pixels(), detector=Detector.of(image.header), settings=settings)
+    """Return an image without cosmic rays. Raises `UsageError` if what is in it cannot be told from them."""
+    pixels, detector = image.pixels(), Detector.of(image.header)
+    try:
+        result = remove_cosmic_rays(
+            pixels, detector=detector, settings=settings, star_fwhm_px=star_width_px(pixels, detector=detector)
+        )
+    except CosmicRayError as error:
+        raise UsageError(f"Cosmic rays cannot be removed from {image.basename}: {error}.") from error
     header = image.header.copy()
     header["NCOSMIC"] = (int(np.count_nonzero(result.hit)), "pixels hit by cosmic rays and mended")
     return ImageProduct(
@@ -95,4 +107,5 @@ def cleaned(image: Image, *, settings: CosmicRaySettings) -> ImageProduct:
         inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape),
         extensions={"CRMASK": result.hit.astype(np.uint8)},
+        notes=result.notes,
     )

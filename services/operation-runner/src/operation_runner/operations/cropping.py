@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.wcs import WCS
+from astropy.wcs import WCS, NoConvergence
 from pydantic import Field
 
 from datalab.astro.mosaics.overlap import Box
-from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
+from datalab.astro.sky.wcs import celestial_wcs, pixel_sides_arcsec
 from datalab.astro.sky.wcs_header import cutout_header
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.each_image import each_image
@@ -40,7 +40,7 @@ class Cropping(Operation):
         "The cropping operation cuts the same rectangle out of each input image. Its pixels, world coordinates and "
         "source catalog stay what they were."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -92,8 +92,8 @@ def rectangle(parameters: Cropping.Parameters, image: Image) -> Box:
     """Return the rectangle in the pixels of an image, which it may leave."""
     width, height = parameters.width, parameters.height
     if parameters.units == "arcsec":
-        scale_arcsec = pixel_scale_arcsec(solved(image))
-        width, height = width / scale_arcsec, height / scale_arcsec
+        pixel_width_arcsec, pixel_height_arcsec = pixel_sides_arcsec(solved(image))
+        width, height = width / pixel_width_arcsec, height / pixel_height_arcsec
     columns, rows = max(1, round(width)), max(1, round(height))
     if parameters.source is None:
         x_start, y_start = parameters.x_start - 1, parameters.y_start - 1
@@ -105,7 +105,10 @@ def rectangle(parameters: Cropping.Parameters, image: Image) -> Box:
 
 def place(source: SkyPosition, image: Image) -> tuple[float, float]:
     """Return the pixel (x, y), counted from 0, in which an image shows a source. Raises `UsageError` if in none."""
-    x, y = solved(image).world_to_pixel(SkyCoord(source.ra, source.dec, unit="deg"))
+    try:
+        x, y = solved(image).world_to_pixel(SkyCoord(source.ra, source.dec, unit="deg"))
+    except NoConvergence:  # distortions hold near the image only
+        x, y = np.nan, np.nan
     rows, columns = image.shape
     if not (np.isfinite(x) and np.isfinite(y) and -0.5 <= x < columns - 0.5 and -0.5 <= y < rows - 0.5):
         raise UsageError(

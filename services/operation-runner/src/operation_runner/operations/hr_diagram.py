@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from datalab.astro.catalogues.cluster import Membership, guess_membership
+from datalab.astro.catalogues.agreement import Agreement
+from datalab.astro.catalogues.band_checks import Band, BandError, check_colours, check_order, check_with_gaia
+from datalab.astro.catalogues.cluster import Membership, Windows, cluster_membership
 from datalab.astro.catalogues.colour_magnitude import (
+    Counterparts,
     MeasuredStars,
+    agreement_of_bands,
     colour_magnitude_table,
     colour_stars,
+    counterparts,
     footprint_contains,
     measured_stars,
 )
 from datalab.astro.catalogues.columns import CatalogueError, has_numbers
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.likeness import Trait
 from datalab.astro.sky.cross_match import separations_arcsec
 from datalab.astro.sky.gaia import mean_epoch_yr, positions_at
 from datalab.astro.sky.wcs import celestial_wcs, footprint
+from operation_runner.recipes.likeness import likeness_notes
 from operation_runner.sdk import (
     DataProduct,
     FitsFile,
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 _MOST_RADIUS_ARCMIN = 90.0
+#: Also what an empty field and 0 mean.
+_USUAL_RADIUS_ARCMIN = 15.0
 _MOST_IMAGE_STARS = 5000
 _MOST_GAIA_ONLY_STARS = 5000
 #: Renormalised unit weight error: above it, Gaia's solution for a single star does not fit (Lindegren 2018,
@@ -55,8 +65,12 @@ _MARGIN_DEG = 15.0 / 3600.0
 #: The filters that users can choose, and the Sloan band each stands for.
 _SLOAN_BANDS = {"gp": "g", "rp": "r", "ip": "i", "zs": "z"}
 _DECIMALS = {"ra": 6, "dec": 6, "distance": 1, "distance_lo": 1, "distance_hi": 1}
-#: What tells the stars of a cluster from others.
-_WINDOWED = ("pmra", "pmdec", "parallax", "distance")
+#: What tells the stars of a cluster from others, as Gaia calls it.
+_KINEMATICS = ("pmra", "pmra_error", "pmdec", "pmdec_error", "parallax", "parallax_error", "distance")
+#: In what images of two filters must be alike, or may not be: they may differ in anything else.
+_COMPARED = {Trait.KIND, Trait.DUPLICATE}
+#: Where fewer of the stars are found than this part of those that should be, users are told.
+_NOTED_SHARE = 0.5
 _MEMBERSHIP_DECIMALS = {
     **dict.fromkeys(("pmra", "pmdec", "pm_radius"), 3),
     **dict.fromkeys(("parallax_min", "parallax_max"), 4),
@@ -64,8 +78,34 @@ _MEMBERSHIP_DECIMALS = {
 }
 
 
+#: What a radius may be given as; what is no number, or 0, means the usual one.
+_RADIUS_SCHEMA = {
+    "title": "Search Radius (arcmin)",
+    "description": "How far from its center the cluster reaches, in arcminutes",
+    "type": ["number", "null", "string"],
+    "minimum": 0,
+    "maximum": _MOST_RADIUS_ARCMIN,
+    "pattern": r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)?\s*$",
+    "default": _USUAL_RADIUS_ARCMIN,
+}
+
+
+def _radius_or_usual(given: object) -> object:
+    """Return the usual radius for what forms send when nobody filled them in: null, a blank text, 0."""
+    if given is None or (isinstance(given, str) and not given.strip()):
+        return _USUAL_RADIUS_ARCMIN
+    try:
+        return float(given) or _USUAL_RADIUS_ARCMIN if isinstance(given, str | int | float) else given
+    except ValueError:
+        return given
+
+
 class HRDiagram(Operation):
-    """Magnitudes are those of the images' own catalogues; Gaia tells which stars move together."""
+    """Magnitudes are those of the images' own catalogues.
+
+    Members are told by a mixture of cluster and field in motion, parallax and place, each with its error: every star
+    has its probability. Images whose filters, magnitudes or positions can make no colours are refused.
+    """
 
     name = "HR Diagram"
     description = (
@@ -73,7 +113,7 @@ class HRDiagram(Operation):
         "taken in different filters. Motions, parallaxes and distances from Gaia help to tell the stars of the cluster "
         "from those in front of it and behind it."
     )
-    version = 1
+    version = 2
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -97,23 +137,33 @@ class HRDiagram(Operation):
             Field(
                 title="Search Radius (arcmin)",
                 description="How far from its center the cluster reaches, in arcminutes",
-                gt=0,
+                ge=0,
                 le=_MOST_RADIUS_ARCMIN,
                 allow_inf_nan=False,
             ),
+            BeforeValidator(_radius_or_usual, json_schema_input_type=float),
+            WithJsonSchema(_RADIUS_SCHEMA),
             Refusals(
                 {
-                    "exclusiveMinimum": "The search radius must be greater than zero arcminutes.",
+                    "minimum": "The search radius must be greater than zero arcminutes.",
                     "maximum": f"The search radius must be at most {_MOST_RADIUS_ARCMIN:g} arcminutes.",
                     "*": "The search radius must be a number of arcminutes.",
                 }
             ),
-        ] = 15.0
+        ] = _USUAL_RADIUS_ARCMIN
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         blue, red = inputs.image(parameters.blue_filter_files[0]), inputs.image(parameters.red_filter_files[0])
         cluster, radius_arcmin = parameters.cluster, parameters.search_radius_arcmin
 
+        blue_band, red_band = _band(blue), _band(red)
+        if parameters.blue_filter_files == parameters.red_filter_files:
+            raise UsageError(f"{blue.basename} is given as both images: a colour needs two.")
+        notes = likeness_notes(
+            [blue, red], refused={Trait.KIND}, ignored=set(Trait) - _COMPARED, refusal="No colours can be measured"
+        )
+        with _refused():
+            notes += check_order(blue_band, red_band)
         blue_stars = _calibrated_stars(blue)
         progress(0.2, "Finished cataloging blue image stars")
         red_stars = _calibrated_stars(red)
@@ -125,8 +175,9 @@ class HRDiagram(Operation):
             )
         stars = colour_stars(blue_stars, red_stars)
         progress(0.5, "Finished crossmatching blue/red image stars")
-        if not len(stars):
-            raise UsageError("No stars matched between the two bands. Choose images of the same field.")
+        notes += _notes_of_bands(agreement_of_bands(blue_stars, red_stars, stars), blue, red)
+        with _refused():
+            check_colours(stars, blue_band, red_band)
         found = stars.within(cluster.ra, cluster.dec, radius_arcmin=radius_arcmin)
         if not len(found):
             raise UsageError(
@@ -136,19 +187,21 @@ class HRDiagram(Operation):
 
         gaia = _gaia_stars(inputs, cluster, radius_arcmin, (blue, red))
         progress(0.8, "Finished querying Gaia catalog for field stars")
+        in_gaia = counterparts(shown, gaia)
+        with _refused():
+            notes += check_with_gaia(shown, gaia, in_gaia, blue_band, red_band)
+        notes += _notes_of_gaia(in_gaia, gaia)
+        membership = _membership(gaia, cluster, radius_arcmin)
+        gaia["probability"] = np.nan if membership is None else membership.probabilities
         diagram = colour_magnitude_table(
             shown,
             gaia,
-            blue_band=_SLOAN_BANDS.get(blue.description.filter_name or ""),
-            red_band=_SLOAN_BANDS.get(red.description.filter_name or ""),
+            in_gaia,
+            blue_band=blue_band.sloan,
+            red_band=red_band.sloan,
             most_gaia_only=_MOST_GAIA_ONLY_STARS,
         )
-        membership = guess_membership(
-            **{name: diagram[name].data for name in (*_WINDOWED, "distance_lo", "distance_hi")}
-        )
-        diagram["member"] = membership is not None and membership.contains(
-            **{name: diagram[name].data for name in _WINDOWED}
-        )
+        diagram["member"] = membership is not None and diagram["probability"].data >= membership.threshold
         progress(0.95, "Finished matching Gaia and Image stars")
 
         position = {"name": cluster.name, "ra": cluster.ra, "dec": cluster.dec}
@@ -160,16 +213,34 @@ class HRDiagram(Operation):
                 "red_filter": red.description.filter_name,
                 "mag_band": red.description.filter_name,
                 "cmd": _rows(diagram),
-                "membership_guess": None if membership is None else _rounded(membership),
+                "membership_guess": None if membership is None else _rounded(membership.windows),
+                "member_threshold": None if membership is None else round(membership.threshold, 4),
+                "expected_purity": None if membership is None else round(membership.expected_purity, 3),
+                "n_blue_stars": len(blue_stars),
+                "n_red_stars": len(red_stars),
                 "n_stars": len(shown),
                 "n_stars_matched": len(found),
                 "n_gaia_matched": int(np.count_nonzero(diagram["gaia_match"] & ~diagram["gaia_only"])),
                 "n_gaia_only": int(np.count_nonzero(diagram["gaia_only"])),
                 "n_members": int(np.count_nonzero(diagram["member"])),
-                "notes": _notes(gaia),
+                "notes": notes,
             }
         )
         progress(1.0, "Finished operation")
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Tell users what makes their images impossible."""
+    try:
+        yield
+    except BandError as error:
+        raise UsageError(str(error)) from error
+
+
+def _band(image: Image) -> Band:
+    filter_name = image.description.filter_name
+    return Band(image=image.basename, filter_name=filter_name, sloan=_SLOAN_BANDS.get(filter_name or ""))
 
 
 def _calibrated_stars(image: Image) -> MeasuredStars:
@@ -215,10 +286,46 @@ def _gaia_stars(inputs: Inputs, cluster: SkyPosition, radius_arcmin: float, imag
     return stars[inside]
 
 
-def _notes(gaia: Table) -> list[str]:
-    if not gaia.meta["truncated"]:
-        return []
-    return ["The field has more Gaia stars than can be fetched: the faintest are missing."]
+def _notes_of_bands(agreement: Agreement, blue: Image, red: Image) -> list[str]:
+    """Return what is to be said of how many stars are in both images. Raises `UsageError` if it cannot be right."""
+    counted = f"{agreement.pairs} of {agreement.expected} stars were found in both {blue.basename} and {red.basename}"
+    if agreement.shift is not None:
+        raise UsageError(
+            f"The positions in {blue.basename} and {red.basename} disagree by {agreement.shift.arcsec:.1f} arcsec, so "
+            f"that only {counted}. Run Plate Solving on both images first."
+        )
+    if not agreement.pairs:
+        raise UsageError("No stars matched between the two bands. Choose images of the same field.")
+    if agreement.is_chance:
+        raise UsageError(
+            f"Only {counted}, no more than by chance. Choose images of the same field, or run Plate Solving on both "
+            "first."
+        )
+    return [f"Only {counted}."] if agreement.share < _NOTED_SHARE else []
+
+
+def _membership(gaia: Table, cluster: SkyPosition, radius_arcmin: float) -> Membership | None:
+    north = (gaia["dec"].data - cluster.dec) * 60.0 / radius_arcmin
+    degrees_east = (gaia["ra"].data - cluster.ra + 180.0) % 360.0 - 180.0
+    east = degrees_east * np.cos(np.radians(gaia["dec"].data)) * 60.0 / radius_arcmin
+    return cluster_membership(
+        **{name: gaia[name].data for name in _KINEMATICS}, offsets=np.stack([east, north], axis=1)
+    )
+
+
+def _notes_of_gaia(found: Counterparts, gaia: Table) -> list[str]:
+    notes = []
+    if gaia.meta["truncated"]:
+        notes.append("The field has more Gaia stars than can be fetched: the faintest are missing.")
+    shift, agreement = found.agreement.shift, found.agreement
+    if shift is not None:
+        notes.append(
+            f"The positions of the images are {shift.arcsec:.1f} arcsec off those of Gaia: its stars were looked for "
+            "that far away. Plate Solving would mend it."
+        )
+    elif agreement.share < _NOTED_SHARE and len(gaia):
+        notes.append(f"Only {agreement.pairs} of {agreement.expected} stars of the images were found in Gaia.")
+    return notes
 
 
 def _rows(diagram: Table) -> list[dict[str, Any]]:
@@ -232,8 +339,8 @@ def _rows(diagram: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _rounded(membership: Membership) -> dict[str, float | None]:
+def _rounded(windows: Windows) -> dict[str, float | None]:
     return {
         name: value if value is None else round(value, _MEMBERSHIP_DECIMALS[name])
-        for name, value in asdict(membership).items()
+        for name, value in asdict(windows).items()
     }

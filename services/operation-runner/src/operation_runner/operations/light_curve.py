@@ -26,7 +26,7 @@ class LightCurve(Operation):
         "The light curve operation shows how the brightness of a source changes over time. It takes the magnitudes "
         "from the source catalogs of the images, all of one filter; images that do not know the source are left out."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -34,6 +34,8 @@ class LightCurve(Operation):
         input_files: SingleFilterFiles
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        light_curve = catalogue_light_curve(inputs, parameters.input_files, parameters.source, progress)
+        light_curve = catalogue_light_curve(
+            inputs, parameters.input_files, parameters.source, progress, operation=self.name
+        )
         target_coords = parameters.source.model_dump(exclude_none=True)
         yield DataProduct(content={"target_coords": target_coords} | light_curve.as_output())

@@ -20,6 +20,7 @@ from datalab.astro.types import Pixels
 from operation_runner.recipes.calibration_checks import are_same_exposures, check_kind, check_same_camera, exposure_s
 from operation_runner.recipes.corrected_image import CorrectedImage
 from operation_runner.recipes.likeness import distinct_images, likeness_notes, outlier_notes
+from operation_runner.recipes.masks import mask_on_disk
 from operation_runner.recipes.masters import prepared_masters
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.recipes.stack_headers import stack_header
@@ -61,7 +62,11 @@ FLAT_LEVELS_SHARE = 0.4
 
 
 class MasterFrame(Operation):
-    """Flats are divided by their own medians before they are combined, so that twilight may fade between them."""
+    """Flats are divided by their own medians before they are combined, so that twilight may fade between them.
+
+    Saturated pixels (SATURATE, else the highest number of the type) and masked ones do not count. Frames must be of one
+    camera, gain, read mode, binning and region; bias frames must not be exposed, darks alike and of one temperature.
+    """
 
     name = "Master Frame"
     description = (
@@ -94,7 +99,9 @@ class MasterFrame(Operation):
         raw, notes = distinct_images([inputs.image(file) for file in parameters.input_files])
         notes += check_alike(raw, kind) + outlier_notes(len(raw))
         masters = prepared_masters(inputs, bias=parameters.bias_file, dark=parameters.dark_file)
-        frames = [CorrectedImage(image, masters, blanks_saturated=True) for image in raw]
+        frames = [
+            CorrectedImage(image, masters, blanks_saturated=True, bad=mask_on_disk(inputs, image)) for image in raw
+        ]
         notes += [*masters.notes, *dict.fromkeys(doubt for frame in frames for doubt in frame.doubts)]
         if kind == "flat":
             levels = flat_levels(inputs, frames, progress=progress.part(0.0, FLAT_LEVELS_SHARE))

@@ -10,6 +10,7 @@ from pydantic import Field
 from datalab.astro.pixels.combine import median_dtype, median_rows
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
+from operation_runner.recipes.masks import without_masked
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.stack_headers import stack_header
 from operation_runner.sdk import (
@@ -24,7 +25,10 @@ from operation_runner.sdk import (
 
 
 class Median(Operation):
-    """Ignores blank (NaN) pixels; a pixel that is blank in every image stays blank."""
+    """Ignores blank (NaN) and masked pixels; a pixel that is blank in every image stays blank.
+
+    The exposure time is the mean of those of the images; DATE-AVG is the mean of the middles of their exposures.
+    """
 
     name = "Median"
     description = (
@@ -40,7 +44,7 @@ class Median(Operation):
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         images, repeated = distinct_images([inputs.image(file) for file in parameters.input_files])
         unlike = likeness_notes(images, refused=MUST_BE_ALIKE)
-        stack = inputs.stack(images)
+        stack = inputs.stack([without_masked(inputs, image) for image in images])
         pixels = stack.combine(median_rows, dtype=median_dtype(stack.dtype), progress=progress)
         basenames = ", ".join(image.basename for image in stack.images)
         header, left_out = stack_header(images, how="median")

@@ -22,7 +22,7 @@ from datalab.astro.photometry.tracks import Vectors, fit_track
 from datalab.astro.sky.cross_match import unit_vectors
 from operation_runner.recipes.aperture_frames import Frame, Frames
 from operation_runner.recipes.aperture_light_curve import TargetTrack, aperture_light_curve
-from operation_runner.recipes.aperture_parameters import ApertureParameters
+from operation_runner.recipes.aperture_parameters import MovingTargetParameters
 from operation_runner.sdk import (
     Hint,
     Inputs,
@@ -73,10 +73,10 @@ class MovingTargetAperturePhotometry(Operation):
         "stars. Give its position at two times or more; the operation finds it in the source catalogs of the images "
         "along the way between them, and measures at the interpolated positions if it cannot."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
-    class Parameters(ApertureParameters):
+    class Parameters(MovingTargetParameters):
         operation = "Moving Target Aperture Photometry"
 
         target_positions: Annotated[
@@ -131,10 +131,12 @@ def _along_track(positions: Sequence[TimedPosition], radius_arcsec: float, frame
         return near_track(track, frame_mjd, vectors, radius_arcsec=radius_arcsec)
 
     sources = list(frames.from_catalogues(sources_near_track))
-    target = follow(positions, frame_mjd, sources, radius_arcsec=radius_arcsec)
+    names = [frame.basename for frame in frames]
+    target = follow(positions, frame_mjd, sources, radius_arcsec=radius_arcsec, names=names)
     return TargetTrack(
         ra_deg=target.ra_deg,
         dec_deg=target.dec_deg,
+        at_end=target.track.at([frame.times.end_mjd for frame in frames]),
         notes=target.notes,
         output={
             "source": _source(positions),

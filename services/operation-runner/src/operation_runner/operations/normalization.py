@@ -12,6 +12,7 @@ from datalab.astro.pixels.count_cards import affine_header, saturation_of
 from datalab.astro.pixels.noise import array_noise
 from operation_runner.recipes.catalogues import carried_catalogue
 from operation_runner.recipes.each_image import each_image
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Image,
@@ -27,7 +28,7 @@ from operation_runner.sdk import (
 
 
 class Normalization(Operation):
-    """Blank (NaN) pixels do not count for the median, and stay blank."""
+    """Blank (NaN) and masked pixels do not count for the median, and stay as they are."""
 
     name = "Normalization"
     description = (
@@ -47,7 +48,8 @@ class Normalization(Operation):
 def normalized(image: Image) -> ImageProduct:
     """Return an image divided by its median. Raises `UsageError` if that is not positive or there is none."""
     pixels = image.pixels()
-    median = image_median(pixels)
+    mask = image.mask()
+    median = image_median(pixels if mask is None else pixels[~mask])
     if not (math.isfinite(median) and median > 0):
         raise UsageError(
             f"{image.basename} cannot be normalized: {unusable(median)}, and pixels are to be divided by the median."
@@ -61,6 +63,7 @@ def normalized(image: Image) -> ImageProduct:
         comment=f"Datalab Normalization on file {image.basename}",
         inputs=[image],
         catalogue=carried_catalogue(image, shape=image.shape, scale=1 / median),
+        extensions=carried_mask([image], image.shape),
         notes=doubts(median, array_noise(pixels)),
     )
 

@@ -17,6 +17,7 @@ from operation_runner.recipes.changed_counts import ChangedCounts, affine_counts
 from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.likeness import pair_notes
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.parameters import InputFiles, OptionalFile
 from operation_runner.sdk import (
     Hint,
@@ -45,7 +46,11 @@ def _one_more(letter: str) -> Any:
 
 
 class PixelArithmetic(Operation):
-    """Images of different size are cropped from pixel [0, 0] to what all cover; undefined results are blank (NaN)."""
+    """Images of different size are cropped from pixel [0, 0] to what all cover; undefined results are blank (NaN).
+
+    Gain, saturation, zero points and the source catalog follow where the formula is a multiple of a, plus something;
+    else they are left out.
+    """
 
     name = "Pixel Arithmetic"
     description = (
@@ -101,6 +106,7 @@ def computed(image: Image, *, others: Mapping[str, Image], expression: Expressio
         + ", ".join(f"{name} = {each.basename}" for name, each in used.items()),
         inputs=list(used.values()),
         catalogue=counts.catalogue,
+        extensions=carried_mask(list(used.values()), pixels.shape),
         notes=[*pair_notes(list(used.values())), *counts.notes],
     )
 

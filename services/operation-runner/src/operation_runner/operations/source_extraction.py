@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 from astropy.io import fits
 from pydantic import Field
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.catalogues.zero_point import ZeroPoint, with_magnitudes, zero_point
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.headers.detector import Detector
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.sources.detection import ExtractionError
 from datalab.astro.sources.extraction import Extraction, ExtractionSettings, extract_sources
+from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     Image,
@@ -31,14 +34,17 @@ from operation_runner.sdk import (
 
 
 class SourceExtraction(Operation):
-    """The pixels stay as they are; a catalogue the image came with is replaced, after it has lent its zero point."""
+    """The pixels stay as they are; a catalogue the image came with is replaced, after it has lent its zero point.
+
+    Sources sharper than a star, such as cosmic rays and hot pixels, have the bit 256 in their flag.
+    """
 
     name = "Source Extraction"
     description = (
         "The source extraction operation finds the sources of each input image and measures their positions, fluxes "
         "and shapes. The output is the same image with them as its source catalog, which photometric operations use."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -86,7 +92,7 @@ class SourceExtraction(Operation):
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
         extract = partial(with_sources, parameters=parameters)
-        yield from inputs.parallel_images(extract, parameters.input_files, progress=progress)
+        yield from each_image(inputs, extract, parameters.input_files, progress=progress)
 
 
 def with_sources(image: Image, *, parameters: SourceExtraction.Parameters) -> ImageProduct:
@@ -113,7 +119,28 @@ def with_sources(image: Image, *, parameters: SourceExtraction.Parameters) -> Im
         comment=f"Datalab Source Extraction on {image.basename}",
         inputs=[image],
         catalogue=found.sources if zero is None else with_magnitudes(found.sources, zero),
+        notes=extraction_notes(found, zero),
     )
+
+
+def extraction_notes(found: Extraction, zero: ZeroPoint | None) -> list[str]:
+    """Return what is doubtful about the sources of an image."""
+    notes = []
+    if not len(found.sources):
+        notes.append("No source stands out of the sky")
+    elif not math.isfinite(found.fwhm_px):
+        notes.append(
+            "No source shows how wide a star is: apertures are those of stars 3 px wide, and none is flagged sharp"
+        )
+    sharp = int(np.count_nonzero(np.asarray(found.sources["flag"]) & FLAG_SHARP))
+    if sharp:
+        notes.append(
+            f"{sharp} of {len(found.sources)} sources are sharper than stars, as cosmic rays and hot pixels are "
+            f"(flag {FLAG_SHARP})"
+        )
+    if len(found.sources) and zero is None:
+        notes.append("Sources have no magnitudes: neither catalogue nor header tell a zero point")
+    return notes
 
 
 def aperture_px(image: Image, radius_arcsec: float | None, scale_arcsec: float | None) -> float | None:
@@ -145,9 +172,7 @@ def described_header(
         result["FWHMPIX"] = (found.fwhm_px, "[pix] width of the stars")
         if scale_arcsec is not None:
             result["FWHMASEC"] = (found.fwhm_px * scale_arcsec, "[arcsec] width of the stars")
-    if zero is None:
-        result["HISTORY"] = "Sources have no magnitudes: neither catalogue nor header tell a zero point."
-    else:
+    if zero is not None:
         result["ZPMAG"] = (zero.mag, "[mag] magnitude of 1 count")
         if math.isfinite(zero.error_mag):
             result["ZPMAGERR"] = (zero.error_mag, "[mag] its error")

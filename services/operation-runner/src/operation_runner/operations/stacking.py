@@ -22,10 +22,11 @@ from datalab.astro.pixels.combine import (
 )
 from datalab.astro.pixels.noise import pixel_noise
 from datalab.astro.pixels.stacked_header import How
-from datalab.astro.sky.wcs_header import with_wcs
+from datalab.astro.sky.wcs_header import resampled_header
 from datalab.astro.types import FloatArray, Pixels
 from operation_runner.recipes.catalogues import stacked_catalogue
 from operation_runner.recipes.likeness import MUST_BE_ALIKE, distinct_images, likeness_notes, outlier_notes
+from operation_runner.recipes.masks import without_masked
 from operation_runner.recipes.mosaic import add_up, combine_all, mosaic_grid
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.recipes.stack_headers import stack_header
@@ -44,9 +45,11 @@ from operation_runner.sdk import (
 
 
 class Stacking(Operation):
-    """Blank (NaN) pixels do not count, so where some images are blank a plain sum lacks their light.
+    """Blank (NaN) and masked pixels do not count, so where some images are blank a plain sum lacks their light.
 
     A weighted sum is the weighted average times the number of images: on the same scale, but lacking nothing.
+    The exposure time of a sum is that of all images together, of anything else their mean; DATE-AVG is the mean of the
+    middles of their exposures, with the weights of the images, and light curves have the stack at that time.
     """
 
     name = "Stacking"
@@ -99,13 +102,14 @@ class Stacking(Operation):
             )
         images, notes = distinct_images([inputs.image(file) for file in parameters.input_files])
         notes += likeness_of(images, parameters)
+        first, images = images[0], [without_masked(inputs, image) for image in images]
         weights = image_weights(parameters.weighting, inputs, images, progress=progress.part(0.0, 0.1))
         combining = progress.part(0.1, 0.9)
         is_sum = parameters.combine == "sum"
         if parameters.stacking_mode == "reproject":
             grid = mosaic_grid(images)
             pixels = reprojected(inputs, images, grid, parameters, weights, progress=combining)
-            placed, mapping = with_wcs(images[0].header, grid.wcs, grid.shape), grid.mapping_from(0)
+            placed, mapping = resampled_header(images[0].header, grid.wcs, grid.shape), grid.mapping_from(0)
         else:
             stack = inputs.stack(images)
             dtype = sum_dtype(stack.dtype, len(images)) if is_sum else median_dtype(stack.dtype)
@@ -118,7 +122,7 @@ class Stacking(Operation):
             header=header,
             is_exposure=False,
             comment=f"Datalab Stacking on {basenames}",
-            catalogue=stacked_catalogue(images[0], pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
+            catalogue=stacked_catalogue(first, pixels, mapping, expected_scale=len(images) if is_sum else 1.0),
             notes=[*notes, *left_out],
         )
 
@@ -128,7 +132,10 @@ def likeness_of(images: Sequence[Image], parameters: Stacking.Parameters) -> lis
     notes = [] if parameters.combine in {"sum", "average"} else outlier_notes(len(images))
     if parameters.stacking_mode == "reproject":
         return (
-            likeness_notes(images, refused=MUST_BE_ALIKE - {Trait.BINNING}, ignored={Trait.SKY, Trait.REGION}) + notes
+            likeness_notes(
+                images, refused=MUST_BE_ALIKE - {Trait.BINNING}, ignored={Trait.SKY, Trait.REGION, Trait.SIZE}
+            )
+            + notes
         )
     return likeness_notes(images, refused=MUST_BE_ALIKE, refused_if_gross={Trait.SKY}) + notes
 

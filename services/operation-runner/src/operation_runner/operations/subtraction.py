@@ -18,6 +18,7 @@ from operation_runner.recipes.changed_counts import affine_counts
 from operation_runner.recipes.combined_filters import with_filters
 from operation_runner.recipes.each_image import each_image
 from operation_runner.recipes.likeness import pair_notes
+from operation_runner.recipes.masks import carried_mask
 from operation_runner.recipes.parameters import InputFiles
 from operation_runner.sdk import (
     FitsFile,
@@ -99,6 +100,7 @@ def difference(image: Image, *, subtracted: Subtracted) -> ImageProduct:
         comment=f"Datalab Subtraction of {subtracted.image.basename} subtracted from {image.basename}",
         inputs=[image, subtracted.image],
         catalogue=counts.catalogue,
+        extensions=carried_mask([image, subtracted.image], pixels.shape),
         notes=[*notes, *counts.notes],
     )
 

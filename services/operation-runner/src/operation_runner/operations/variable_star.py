@@ -22,7 +22,13 @@ from operation_runner.sdk import (
 )
 
 #: What is shown when the points have no period: all of one brightness, for example.
-_NO_PERIOD: Mapping[str, Any] = {"period": None, "fap": None, "frequency": [], "power": []}
+_NO_PERIOD: Mapping[str, Any] = {
+    "period": None,
+    "fap": None,
+    "frequency": [],
+    "power": [],
+    "period_notes": ["No period was searched: the points are all of one brightness or time, or have no errors."],
+}
 
 
 class VariableStar(Operation):
@@ -33,7 +39,7 @@ class VariableStar(Operation):
         "The variable star operation shows how the brightness of a source changes over time and searches for its "
         "period. It takes the magnitudes from the source catalogs of at least 8 images, all of one filter."
     )
-    version = 2
+    version = 3
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):
@@ -41,7 +47,9 @@ class VariableStar(Operation):
         input_files: Annotated[SingleFilterFiles, Field(min_length=LEAST_POINTS)]
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:
-        light_curve = catalogue_light_curve(inputs, parameters.input_files, parameters.source, progress.part(0.0, 0.8))
+        light_curve = catalogue_light_curve(
+            inputs, parameters.input_files, parameters.source, progress.part(0.0, 0.8), operation=self.name
+        )
         points = light_curve.points
         if len(points) < LEAST_POINTS:
             raise UsageError(

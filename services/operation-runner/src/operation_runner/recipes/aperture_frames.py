@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar, overload
 
+import numpy as np
 from astropy.wcs import WCS
 
-from datalab.astro.headers.card_reader import CardReader
-from datalab.astro.headers.cards import header_cards
-from datalab.astro.headers.exposure_times import JD_OF_MJD_ZERO, LATEST_MJD, modified_julian_date
+from datalab.astro.headers.detector import Detector
+from datalab.astro.headers.exposure_times import JD_OF_MJD_ZERO, midpoint, modified_julian_date
 from datalab.astro.photometry.aperture_geometry import ApertureGeometry, Radii
 from datalab.astro.photometry.comparison_stars import CatalogueSources
+from operation_runner.recipes.shown_frames import filters_alike, skipped
 from operation_runner.sdk import FitsFile, Image, Inputs, Progress, UsageError
 
 Result = TypeVar("Result")
@@ -24,9 +25,8 @@ _SECONDS_PER_DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposureTimes:
-    """When a frame was taken, UTC; `date_obs` as in the header, `exposure_s` 0 where it gives none to be used."""
+    """When a frame was taken, UTC; `exposure_s` is 0 where the header gives none to be used."""
 
-    date_obs: str
     start: datetime
     exposure_s: float
     midpoint_mjd: float
@@ -34,22 +34,23 @@ class ExposureTimes:
     @classmethod
     def of(cls, image: Image) -> ExposureTimes:
         """Read the header. Raises `ValueError` if it does not say when the exposure began."""
-        cards = header_cards(image.header)
-        start, exposure_s = image.description.capture_time, image.description.exposure_time_s or 0.0
-        if start is None:
+        start, middle = image.description.capture_time, midpoint(image.description)
+        if start is None or middle is None:
             raise ValueError("it has no usable DATE-OBS")
-        start_mjd = CardReader(cards).number("MJD-OBS", lowest=0, highest=LATEST_MJD) or modified_julian_date(start)
         return cls(
-            date_obs=str(cards["DATE-OBS"]),
             start=start,
-            exposure_s=exposure_s,
-            midpoint_mjd=start_mjd + exposure_s / 2.0 / _SECONDS_PER_DAY,
+            exposure_s=image.description.exposure_time_s or 0.0,
+            midpoint_mjd=modified_julian_date(middle),
         )
 
     @property
     def midpoint_jd(self) -> float:
         """The Julian date, UTC."""
         return self.midpoint_mjd + JD_OF_MJD_ZERO
+
+    @property
+    def end_mjd(self) -> float:
+        return self.midpoint_mjd + self.exposure_s / 2.0 / _SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,13 @@ class Frame:
     @property
     def midpoint_mjd(self) -> float:
         return self.times.midpoint_mjd
+
+    def detector(self) -> Detector:
+        """Return the detector; pixels of whole numbers are saturated at the largest there is, if not before."""
+        detector, dtype = Detector.of(self.image.header), self.image.dtype
+        if dtype.kind not in "iu":
+            return detector
+        return replace(detector, saturation_adu=min(detector.saturation_adu, float(np.iinfo(dtype).max)))
 
     def geometry(self) -> ApertureGeometry:
         """Return WCS and radii in pixels, read anew: a thousand of them would fill the memory."""
@@ -100,6 +108,10 @@ class Frames(Sequence[Frame]):
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    def only(self, numbers: Sequence[int]) -> Frames:
+        """Return some of the frames."""
+        return Frames([self._frames[number] for number in numbers], inputs=self._inputs, progress=self._progress)
 
     def from_catalogues(self, function: Callable[[Frame, CatalogueSources], Result]) -> Iterator[Result]:
         """Yield what `function` finds in each frame's catalogue, side by side on all cores; it must be small."""
@@ -138,6 +150,15 @@ def usable_frames(
     return sorted(frames, key=lambda frame: (frame.times.start, frame.basename)), problems
 
 
+def one_filter(frames: Sequence[Frame], operation: str) -> list[str]:
+    """Return a remark on frames whose filter is not known.
+
+    Raises:
+        UsageError: there are several filters: their magnitudes cannot be compared.
+    """
+    return filters_alike([(frame.basename, frame.image.description.filter_name) for frame in frames], operation)
+
+
 def _checked(radii_arcsec: Radii, image: Image) -> ExposureTimes | str:
     """Return the times of a frame, or why it cannot be used."""
     try:
@@ -147,8 +168,3 @@ def _checked(radii_arcsec: Radii, image: Image) -> ExposureTimes | str:
     except (UsageError, ValueError) as error:
         return skipped(image.basename, error)
     return times
-
-
-def skipped(basename: str, error: Exception) -> str:
-    """Return the remark on a frame that cannot be used."""
-    return f"Skipped {basename}: {str(error).rstrip('.')}."

@@ -12,7 +12,7 @@ from datalab.astro.headers.exposure_times import iso_utc
 from datalab.astro.magnitudes import instrumental_mag
 from datalab.astro.photometry.aperture_geometry import Radii
 from datalab.astro.photometry.comparison_stars import Candidates
-from datalab.astro.photometry.differential import Calibrated
+from datalab.astro.photometry.differential import LEAST_SIGNAL_TO_NOISE, Calibrated
 from datalab.astro.photometry.frame_photometry import FramePhotometry
 from datalab.astro.photometry.period import period_search
 from datalab.astro.robust import over_known
@@ -46,10 +46,15 @@ def output_item(output: LightCurveOutput) -> dict[str, Any]:
     """Return the result as strict JSON but for NaN, which stands for null.
 
     The Julian date of a point is the middle of its exposure (UTC); `date_obs` and `observation_date` are its start.
+    `target_magnitude_limit` is what a target is fainter than that is not seen at 3 sigma and so has no magnitude.
     """
     calibrated, frames = output.calibrated, output.frames
     julian_dates = np.array([frame.times.midpoint_jd for frame in frames])
     search = period_search(julian_dates, calibrated.mag, calibrated.mag_sigma)
+    notes = [
+        *output.notes,
+        *(f"{frame.basename}: {_OMITTED}" for number, frame in enumerate(frames) if not calibrated.used[number].any()),
+    ]
     return {
         "aperture_radius": output.radii_arcsec.aperture,
         "annulus_inner_radius": output.radii_arcsec.inner,
@@ -60,14 +65,8 @@ def output_item(output: LightCurveOutput) -> dict[str, Any]:
         ],
         "selected_comparison_stars": _selected_stars(output),
         "diagnostics": {frame.basename: _diagnostics(output, number) for number, frame in enumerate(frames)},
-        "pipeline_diagnostics": [
-            *output.notes,
-            *(
-                f"{frame.basename}: {_OMITTED}"
-                for number, frame in enumerate(frames)
-                if not calibrated.used[number].any()
-            ),
-        ],
+        "pipeline_diagnostics": notes,
+        "notes": notes,
         # Filled with links to the pictures; also there if there are none.
         "diagnostic_images": {},
     } | (search.as_output() if search else {})
@@ -78,7 +77,7 @@ def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
     magnitude, error = calibrated.mag[number], calibrated.mag_sigma[number]
     return {
         "fits_path": shown_path(output.frames[number].basename, output.frames[number].image.description),
-        "date_obs": times.date_obs,
+        "date_obs": times.start.isoformat(),
         "observation_date": iso_utc(times.start),
         "target_centroid_x": photometry.x[0],
         "target_centroid_y": photometry.y[0],
@@ -90,9 +89,26 @@ def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
         "target_differential_flux_uncertainty": calibrated.relative_flux_sigma[number],
         "target_calibrated_apparent_magnitude": magnitude,
         "target_calibrated_apparent_magnitude_uncertainty": error,
+        "target_signal_to_noise": calibrated.signal_to_noise[number],
+        "target_magnitude_limit": calibrated.limit_mag[number],
         "mag": magnitude,
         "magerr": error,
+        "notes": _notes(output, number),
     }
+
+
+def _notes(output: LightCurveOutput, number: int) -> list[str]:
+    """Return the remarks on a frame."""
+    calibrated, photometry = output.calibrated, output.measured[number]
+    notes = [*photometry.target_notes, *photometry.frame_notes]
+    if np.isfinite(calibrated.limit_mag[number]):
+        notes.append(
+            f"The target has {calibrated.signal_to_noise[number]:.1f} sigma: it is fainter than "
+            f"{calibrated.limit_mag[number]:.2f} (at {LEAST_SIGNAL_TO_NOISE:g} sigma)."
+        )
+    if not calibrated.used[number].any():
+        notes.append(_OMITTED)
+    return notes
 
 
 def _selected_stars(output: LightCurveOutput) -> list[dict[str, Any]]:
@@ -111,7 +127,7 @@ def _selected_stars(output: LightCurveOutput) -> list[dict[str, Any]]:
             "reference_magnitude_source": _MAGNITUDE_SOURCE,
             "source_catalog_by_frame": {
                 frame.basename: {
-                    "source_label": str(candidates.row[number, star]),
+                    "source_label": candidates.labels[number][star],
                     "flux": candidates.flux[number, star],
                     "mag": candidates.mag[number, star],
                 }
@@ -130,10 +146,10 @@ def _selected_stars(output: LightCurveOutput) -> list[dict[str, Any]]:
 def _diagnostics(output: LightCurveOutput, number: int) -> list[str]:
     """Return the remarks on a frame, and what was measured and what its catalogue says of each comparison star."""
     candidates, calibrated, photometry = output.candidates, output.calibrated, output.measured[number]
-    lines = list(photometry.target_notes)
+    lines = _notes(output, number)
     used = np.flatnonzero(calibrated.used[number])
     if not used.size:
-        return [*lines, _OMITTED]
+        return lines
     identifiers = candidates.identifiers
     lines.append(_HEADING)
     for place in used:

@@ -9,8 +9,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from datalab.astro.photometry.aperture_geometry import Radii
+from datalab.astro.photometry.frame_photometry import ApertureShape
 from operation_runner.recipes.parameters import SingleFilterFiles
 from operation_runner.sdk import (
+    Hidden,
     OperationParameters,
     Refusals,
     UsageError,
@@ -18,11 +20,12 @@ from operation_runner.sdk import (
 )
 
 _COUNTS_OF_STARS = "min_comparisons and max_comparisons must be positive and min_comparisons <= max_comparisons."
-#: `{operation}` becomes the operation's name.
-_INVALID = "Operation {operation} received invalid input."
+#: `{operation}` becomes the operation's name, `{field}` that of the field.
+_INVALID = "Operation {operation} received invalid input: {field} must be a number of arcseconds."
 _RADIUS_REFUSALS = Refusals({"exclusiveMinimum": "aperture_radius must be > 0.", "*": _INVALID})
 _ANNULUS_REFUSALS = Refusals({"*": _INVALID})
-_COUNT_REFUSALS = Refusals({"minimum": _COUNTS_OF_STARS, "*": _INVALID})
+_INVALID_COUNT = "Operation {operation} received invalid input: {field} must be a whole number."
+_COUNT_REFUSALS = Refusals({"minimum": _COUNTS_OF_STARS, "*": _INVALID_COUNT})
 
 
 class ApertureParameters(OperationParameters):
@@ -63,14 +66,20 @@ class ApertureParameters(OperationParameters):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Put the operation's name into the texts of refusals."""
+        """Put the names of operation and field into the texts of refusals."""
         schema = handler.resolve_ref_schema(handler(core_schema))
-        for described in schema["properties"].values():
+        for name, described in schema["properties"].items():
             refusals = described.get("x-refusals", {})
             described["x-refusals"] = {
-                key: text.replace("{operation}", cls.operation) for key, text in refusals.items()
+                key: text.replace("{operation}", cls.operation).replace("{field}", name)
+                for key, text in refusals.items()
             }
         return schema
+
+    @property
+    def shape(self) -> ApertureShape:
+        """The aperture of what moves during an exposure."""
+        return "auto"
 
     def radii_arcsec(self) -> Radii:
         """Return the radii. Raises `UsageError` if they are not in rising order."""
@@ -85,3 +94,22 @@ class ApertureParameters(OperationParameters):
         if self.min_comparisons > self.max_comparisons:
             raise UsageError(_COUNTS_OF_STARS)
         return self.min_comparisons, self.max_comparisons
+
+
+class MovingTargetParameters(ApertureParameters):
+    """Those of targets that move. The shape of the aperture is in no form: it is chosen well if it is not given."""
+
+    aperture_shape: Annotated[
+        ApertureShape,
+        Field(
+            description=(
+                "The aperture of what is trailed during an exposure, the target or the stars: auto (a pill where a "
+                "circle would lose light), circle or pill"
+            )
+        ),
+        Hidden(),
+    ] = "auto"
+
+    @property
+    def shape(self) -> ApertureShape:
+        return self.aperture_shape

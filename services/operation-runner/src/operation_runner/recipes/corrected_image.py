@@ -54,7 +54,8 @@ class CorrectedImage:
     """An input image without bias, dark current and uneven sensitivity, computed row by row when asked for.
 
     It is an `operation_runner.sdk.Image`. `divisor` is what the pixels are divided by at last; `saturation` is the
-    level from which on a result may be saturated; with `blanks_saturated` such pixels are NaN. `doubts` are how the
+    level from which on a result may be saturated; with `blanks_saturated` such pixels are NaN, as those are that are
+    not 0 in `bad`. `doubts` are how the
     calibration frames do not quite fit.
     """
 
@@ -66,6 +67,7 @@ class CorrectedImage:
         scale_dark: bool = True,
         divisor: float = 1.0,
         blanks_saturated: bool = False,
+        bad: Pixels | None = None,
     ) -> None:
         """Raise `UsageError` if the image and the calibration frames do not fit together."""
         self.doubts = _check_image(image, masters)
@@ -75,6 +77,7 @@ class CorrectedImage:
         self.divisor = divisor
         self._scale_dark = scale_dark
         self._blanks_saturated = blanks_saturated
+        self._bad = bad
         self._raw_saturation = saturation_of(image.header, image.dtype)
         level = saturation_after(
             self._raw_saturation,
@@ -102,6 +105,7 @@ class CorrectedImage:
             scale_dark=self._scale_dark,
             divisor=divisor,
             blanks_saturated=self._blanks_saturated,
+            bad=self._bad,
         )
 
     @property
@@ -148,6 +152,8 @@ class CorrectedImage:
             flat=_rows(self.masters.flat, start, stop),
         )
         result /= self.divisor
+        if self._bad is not None:
+            result[np.asarray(self._bad[start:stop]) != 0] = np.nan
         if self._blanks_saturated:
             result[is_saturated(raw, self._raw_saturation)] = np.nan
         elif math.isfinite(self.saturation):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,9 +43,18 @@ def each_image(
     Raises:
         UsageError: no image could be treated.
     """
+    yield from delivered(inputs.parallel_images(function, files, progress=progress, refused=Refusal.of))
+
+
+def delivered(answers: Iterable[Any]) -> Iterator[Product]:
+    """Yield the products among answers, of which some are refusals, noted as `each_image` does.
+
+    Raises:
+        UsageError: all of them are.
+    """
     refusals: list[Refusal] = []
     held: tuple[Product, ...] = ()
-    for answer in inputs.parallel_images(function, files, progress=progress, refused=Refusal.of):
+    for answer in answers:
         if isinstance(answer, Refusal):
             refusals.append(answer)
             continue

@@ -19,6 +19,7 @@ from datalab.astro.headers.likeness import (
     kind_of,
     named,
 )
+from datalab.astro.pixels.geometry import common_shape
 from datalab.astro.sky.displacement import displacement_px
 from datalab.astro.sky.wcs import celestial_wcs, says_where
 from operation_runner.sdk import Image, UsageError
@@ -58,11 +59,14 @@ def likeness_notes(
     found = differences([FrameTraits.of(image.basename, image.header) for image in images])
     if Trait.SKY not in ignored and (sky := sky_difference(images)):
         found.append(sky)
+    if Trait.SIZE not in ignored and (size := _size_difference(images)):
+        found.append(size)
     notes = []
     for difference in found:
         if difference.trait in ignored:
             continue
-        if difference.trait in refused or (difference.is_gross and difference.trait in refused_if_gross):
+        is_wrong = difference.trait in refused or (difference.is_gross and difference.trait in refused_if_gross)
+        if is_wrong and not (difference.trait is Trait.BINNING and _are_on_one_grid(images)):
             raise UsageError(f"{refusal}: {difference.text}.")
         notes.append(difference.text[0].upper() + difference.text[1:])
     return notes
@@ -116,6 +120,25 @@ def sky_difference(images: Sequence[Image]) -> Difference | None:
         return None
     text = f"pixels do not show the same sky: {name} is {offset:.1f} px off {first_name}, by their world coordinates"
     return Difference(trait=Trait.SKY, text=text)
+
+
+def _are_on_one_grid(images: Sequence[Image]) -> bool:
+    """Tell whether world coordinates say that pixels show the same sky, as those of aligned images do."""
+    solved = [celestial_wcs(image.header, image.shape) for image in images]
+    return None not in solved and sky_difference(images) is None
+
+
+def _size_difference(images: Sequence[Image]) -> Difference | None:
+    """Return how large images are that have not one size: they are cropped without asking what they show."""
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for image in images:
+        sizes.setdefault(image.shape, []).append(image.basename)
+    if len(sizes) < 2:
+        return None
+    listed = ", ".join(f"{columns} x {rows} ({named(names)})" for (rows, columns), names in sizes.items())
+    rows, columns = common_shape(list(sizes))
+    text = f"the sizes differ: {listed}: cropped from the first pixel on to {columns} x {rows}"
+    return Difference(trait=Trait.SIZE, text=text)
 
 
 def _is_of_place(keyword: str) -> bool:

@@ -12,7 +12,6 @@ from datalab.astro.headers.frame_state import BIAS_CARD, FrameState
 from datalab.astro.headers.likeness import FrameKind
 from datalab.astro.pixels.arithmetic import exact_dtype, image_median
 from datalab.astro.pixels.calibration import LEAST_SENSITIVITY, is_normalised, largest_sensitivity, relative_sensitivity
-from datalab.astro.pixels.count_cards import is_saturated, saturation_of
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.types import Pixels
 from operation_runner.recipes.calibration_checks import check_kind, check_same_camera, fit_notes
@@ -54,8 +53,8 @@ def _opened(inputs: Inputs, files: Sequence[FitsFile], kind: FrameKind) -> Image
 
 
 def _unsaturated(image: Image, masters: Masters | None = None) -> CorrectedImage:
-    """Return a calibration frame whose saturated pixels are blank, as their values are not known."""
-    return CorrectedImage(image, masters or Masters(), blanks_saturated=True)
+    """Return a calibration frame whose saturated and masked pixels are blank, as their values are not known."""
+    return CorrectedImage(image, masters or Masters(), blanks_saturated=True, bad=image.mask())
 
 
 def _on_disk(inputs: Inputs, image: Image, read: Callable[[int, int], Pixels]) -> Image:
@@ -92,7 +91,6 @@ def _with_dark(inputs: Inputs, masters: Masters, dark: Image) -> Masters:
 
 def _with_flat(inputs: Inputs, masters: Masters, flat: Image) -> Masters:
     counts = flat.pixels()
-    level = saturation_of(flat.header, flat.dtype)
     if not (FrameState.of(flat.header).bias_removed or is_normalised(image_median(counts))):
         if masters.bias is None:
             raise UsageError(
@@ -102,9 +100,8 @@ def _with_flat(inputs: Inputs, masters: Masters, flat: Image) -> Masters:
         corrected = _unsaturated(flat, masters)
         masters = replace(masters, notes=(*masters.notes, *corrected.doubts))
         counts = corrected.pixels()
-    elif math.isfinite(level):
-        counts = counts.astype(exact_dtype(flat.dtype))
-        counts[is_saturated(flat.pixels(), level)] = np.nan
+    else:
+        counts = _unsaturated(flat).pixels()
     try:
         relative = relative_sensitivity(counts)
     except ValueError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from astropy.table import Table
 
+from datalab.astro.catalogues.star_selection import star_positions
 from datalab.astro.headers.detector import Detector
-from datalab.astro.mosaics.alignment import Frame, star_positions
+from datalab.astro.mosaics.placement import Frame
 from datalab.astro.sky.star_matching import LEAST_COMMON_STARS
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.sources.detection import ExtractionError
@@ -13,12 +14,12 @@ from datalab.astro.sources.extraction import extract_sources
 from operation_runner.sdk import Image
 
 
-def frame_of(image: Image, *, with_stars: bool = True) -> Frame:
-    """Return what the alignment of an image needs; the stars are left out if it can do without."""
+def frame_of(image: Image) -> Frame:
+    """Return what the alignment of an image needs."""
     return Frame(
         shape=image.shape,
         wcs=celestial_wcs(image.header, image.shape),
-        stars=star_positions(star_table(image) if with_stars else None),
+        stars=star_positions(star_table(image)),
     )
 
 

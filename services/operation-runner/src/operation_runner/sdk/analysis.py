@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from datalab.errors import UsageError
 from operation_runner.sdk.parameters import ColourPlane, without_no_plane
@@ -68,6 +75,19 @@ class AnalysisParameters(BaseModel):
     def _without_no_plane(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the fields; no plane is left out: files made to be saved are named by their parameters."""
         return without_no_plane(handler(self))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, given: Any) -> Any:
+        """Leave out what a form sends of fields nobody filled in, null or a blank text, so that it has its default."""
+        if not isinstance(given, dict):
+            return given
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {
+            name: value
+            for name, value in given.items()
+            if not (name in optional and (value is None or (isinstance(value, str) and not value.strip())))
+        }
 
 
 class DisplayParameters(AnalysisParameters):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the runner itself needs neither numbers nor astronomy
     from numpy.typing import DTypeLike
 
     from datalab.astro.headers.description import FrameDescription
+    from datalab.astro.sky.sky_index import SkyIndex
     from datalab.astro.types import Pixels
 from operation_runner.sdk.parameters import FitsFile
 
@@ -168,5 +169,12 @@ class Inputs(Protocol):
         """Return the Gaia DR3 sources of a region; see `datalab.astro.sky.gaia` for the columns.
 
         Raises `UsageError` if the region is too large, `TransientError` (tried again later) if Gaia does not answer.
+        """
+        ...
+
+    def sky_indexes(self) -> Sequence[SkyIndex]:
+        """Return the star indexes of this machine, for images of which nobody knows where they are; the widest first.
+
+        The first time, on a machine, it takes some seconds to make the one that the installation brings the stars of.
         """
         ...

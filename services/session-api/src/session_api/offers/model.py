@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from datalab.events.offers import OperationDescribed
 from datalab.events.operations import Lane
+from session_api.offers.number_texts import with_numbers
 
 #: The operations clients have always shown first, in that order: they preselect the first.
 _FIRST_SHOWN = (
@@ -83,6 +84,10 @@ class Offer:
         schema = self._property(key)
         lists = [schema, *schema.get("anyOf", ())]  # an optional list is a list or null
         return frozenset(name for each in lists for name in self._resolved(each.get("items", {})).get("properties", {}))
+
+    def with_numbers(self, key: str, value: JsonValue) -> JsonValue:
+        """Return what a client sent with numbers for texts, where the input wants numbers; None for a blank text."""
+        return with_numbers(value, self._property(key), self.parameters_schema)
 
     def refusals(self, key: str) -> dict[str, str]:
         """Return what users are told when an input breaks its schema, by keyword of JSON schema; "*" is any other.

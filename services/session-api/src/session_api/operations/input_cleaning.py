@@ -71,14 +71,15 @@ class CleanInputs:
 def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     """Return the inputs without noise, lists of files sorted by basename. Raises `InputRefusedError`.
 
-    Inputs that are clean already come out as they are, with the same parameters.
+    Numbers may be texts. Inputs that are clean already come out as they are, with the same parameters.
     """
     unknown = sorted(key for key in input_data if not offer.knows(key))
     if unknown:
         raise InputRefusedError(
             f"Operation {offer.name} has no input {_quoted(unknown[0])}; it takes {', '.join(offer.inputs)}."
         )
-    given = {key: value for key, value in input_data.items() if value is not None}
+    read = {key: offer.with_numbers(key, value) for key, value in input_data.items()}
+    given = {key: value for key, value in read.items() if value is not None}
     file_inputs = {key: wizard_input for key, wizard_input in offer.inputs.items() if wizard_input.holds_files}
     clean = CleanInputs(shown={}, parameters={}, files={})
     for key, value in given.items():

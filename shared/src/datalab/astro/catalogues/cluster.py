@@ -1,4 +1,4 @@
-"""Star clusters: a guess which stars of a field belong together."""
+"""Star clusters: which stars of a field belong together, and how sure that is."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datalab.astro.robust import mad_sigma
+from datalab.astro.catalogues.mixture import Kinematics, Mixture, fit_mixture
 from datalab.astro.types import FloatArray, Mask
 
-#: Membership guess, all proper motions in mas/yr. A cell is a few times the spread of a cluster, motions and errors
-#: together; the map spans nearly all stars of the field, but not the few that race through it.
-_CELL = 1.0
-_LEAST_HALF_WIDTH, _MOST_HALF_WIDTH = 25.0, 150.0
-_SPANNED_PERCENT = (1.0, 99.0)
-_NEAR_PEAK_CELLS = 2
 _LEAST_MOVING_STARS = 10
-_LEAST_PEAK_STARS = 5
-_LEAST_WINDOW_STARS = 3
-_WINDOW_SIGMAS = 3.0
-_LEAST_RADIUS, _MOST_RADIUS = 0.5, 5.0
-_LEAST_PARALLAX_SPREAD_MAS = 0.05
+_LEAST_MEMBERS = 5
+#: How much likelier the stars must be with a cluster than without (ln): the model has eight numbers more, and a clump
+#: by chance has the more places the more stars there are. Simulated fields without a cluster reach 14 (60 stars) to 21
+#: (3,000), where this asks for 26 and 40; clusters of 15 stars among 1,000 have 45 and more.
+_LEAST_GAIN, _GAIN_PER_LN_STARS = 12.0, 3.5
+#: A member is likelier one than not, and of all members this part should be right.
+_LEAST_PROBABILITY, _EXPECTED_PURITY = 0.5, 0.94
+#: Windows are chosen among this many sizes, by these shares of members outside on either side, so often in turn.
+_WINDOW_TRIALS, _MOST_OUTSIDE, _WINDOW_ROUNDS = 21, 0.1, 2
+#: No window is narrower (mas/yr), and limits are this far (mas, pc) from the last star inside: they are shown rounded.
+_LEAST_RADIUS, _PARALLAX_MARGIN, _DISTANCE_MARGIN = 0.1, 0.001, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
-    """Where the stars of a cluster are among those of its field: mas/yr, mas, pc. None = nothing can be said."""
+class Windows:
+    """Limits that hold a cluster's stars and few others: mas/yr, mas, pc. None = nothing can be said."""
 
     pmra: float
     pmdec: float
@@ -36,7 +36,7 @@ class Membership:
     distance_max: float | None
 
     def contains(self, *, pmra: FloatArray, pmdec: FloatArray, parallax: FloatArray, distance: FloatArray) -> Mask:
-        """Tell which stars are members, shape (n,). What is not known of a star does not speak against it but motion.
+        """Tell which stars are inside, shape (n,). What is not known of a star does not speak against it but motion.
 
         Args:
             pmra: proper motion along the parallel, mas/yr, shape (n,), NaN where unknown.
@@ -44,86 +44,140 @@ class Membership:
             parallax: mas, likewise.
             distance: pc, likewise.
         """
-        moving_along = np.hypot(pmra - self.pmra, pmdec - self.pmdec) <= self.pm_radius
         return (
-            moving_along
+            (np.hypot(pmra - self.pmra, pmdec - self.pmdec) <= self.pm_radius)
             & _not_outside(parallax, self.parallax_min, self.parallax_max)
             & _not_outside(distance, self.distance_min, self.distance_max)
         )
 
 
-def guess_membership(
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which stars are a cluster.
+
+    `probabilities` (n,) are NaN for stars whose motion is unknown; a star is a member from `threshold` on, and of the
+    members about `expected_purity` are right. `windows` are limits for those who cut by hand.
+    """
+
+    windows: Windows
+    probabilities: FloatArray
+    threshold: float
+    expected_purity: float
+
+    @property
+    def members(self) -> Mask:
+        """Which stars are members, shape (n,)."""
+        return self.probabilities >= self.threshold
+
+
+def cluster_membership(
     *,
     pmra: FloatArray,
+    pmra_error: FloatArray,
     pmdec: FloatArray,
+    pmdec_error: FloatArray,
     parallax: FloatArray,
+    parallax_error: FloatArray,
     distance: FloatArray,
-    distance_lo: FloatArray,
-    distance_hi: FloatArray,
+    offsets: FloatArray | None = None,
 ) -> Membership | None:
-    """Guess which stars of a field are a cluster, from the densest place in the plane of their proper motions.
+    """Find the cluster of a field by the motions, parallaxes and places of its stars.
 
-    None if fewer than 10 stars have a proper motion, or fewer than 5 are around the densest cell.
+    A mixture of cluster and field (see `datalab.astro.catalogues.mixture`) gives each star a probability. None if
+    fewer than 10 stars have a proper motion, or no 5 of them move together more than those of a field do by chance.
 
     Args:
         pmra: proper motion along the parallel, mas/yr, shape (n,), NaN where unknown; so are all others.
-        pmdec: the same along the meridian.
+        pmra_error: its error, mas/yr.
+        pmdec: proper motion along the meridian, mas/yr.
+        pmdec_error: its error, mas/yr.
         parallax: mas.
-        distance: pc.
-        distance_lo: pc, the 16 % quantile.
-        distance_hi: pc, the 84 % quantile.
+        parallax_error: mas.
+        distance: pc; only for the windows, because it is from the parallax.
+        offsets: shape (n, 2), places from the middle of a round field, in units of its radius; None if not to be used.
     """
-    moving = np.isfinite(pmra) & np.isfinite(pmdec)
+    values = np.stack([pmra, pmdec, parallax], axis=1).astype(np.float64)
+    errors = np.stack([pmra_error, pmdec_error, parallax_error], axis=1).astype(np.float64)
+    moving = np.isfinite(values[:, :2]).all(axis=1)
     if np.count_nonzero(moving) < _LEAST_MOVING_STARS:
         return None
-    peak_ra, peak_dec = _densest_cell(pmra[moving], pmdec[moving])
-    reach = (_NEAR_PEAK_CELLS + 0.5) * _CELL
-    near = moving & (np.abs(pmra - peak_ra) <= reach) & (np.abs(pmdec - peak_dec) <= reach)
-    if np.count_nonzero(near) < _LEAST_PEAK_STARS:
+    stars = Kinematics.of(values[moving], errors[moving], None if offsets is None else offsets[moving])
+    found = fit_mixture(stars)
+    if found is None or found.gain < _LEAST_GAIN + _GAIN_PER_LN_STARS * np.log(len(stars)):
         return None
-    centre_ra, centre_dec = float(np.median(pmra[near])), float(np.median(pmdec[near]))
-    offsets = np.hypot(pmra[near] - centre_ra, pmdec[near] - centre_dec)
-    radius = _WINDOW_SIGMAS * max(mad_sigma(offsets), float(np.median(offsets)))
-    parallax_window = _window(parallax[near], least_spread=_LEAST_PARALLAX_SPREAD_MAS)
-    distance_window = _window(distance[near], least_spread=_median_error(distance_lo[near], distance_hi[near]))
-    nearest, farthest = distance_window
+    threshold = _threshold(found.probabilities)
+    members = found.probabilities >= threshold
+    if np.count_nonzero(members) < _LEAST_MEMBERS:
+        return None
+    probabilities = np.full(len(values), np.nan)
+    probabilities[moving] = found.probabilities
     return Membership(
-        pmra=centre_ra,
-        pmdec=centre_dec,
-        pm_radius=float(np.clip(radius, _LEAST_RADIUS, _MOST_RADIUS)),
-        parallax_min=parallax_window[0],
-        parallax_max=parallax_window[1],
+        windows=_windows(found, members, values[moving], distance[moving]),
+        probabilities=probabilities,
+        threshold=threshold,
+        expected_purity=float(found.probabilities[members].mean()),
+    )
+
+
+def _threshold(probabilities: FloatArray) -> float:
+    """Return the least probability of a member: 1/2, or more where the likely ones are too often wrong."""
+    ordered = np.sort(probabilities[probabilities >= _LEAST_PROBABILITY])[::-1]
+    purity = np.cumsum(ordered) / np.arange(1, ordered.size + 1)
+    pure = ordered[purity >= _EXPECTED_PURITY]
+    return float(pure[-1]) if pure.size else 1.0
+
+
+def _windows(found: Mixture, members: Mask, values: FloatArray, distance: FloatArray) -> Windows:
+    """Return the limits with the best expected F1: the harmonic mean of purity and completeness.
+
+    The expectation is by the probabilities; parallax and distance begin as wide as the members, then each in turn.
+    """
+    probabilities, centre = found.probabilities, found.cluster.mean[:2]
+    offset = np.hypot(*(values[:, :2] - centre).T)
+    outside = np.linspace(0.0, _MOST_OUTSIDE, _WINDOW_TRIALS)
+    trials: dict[str, list[tuple[float | None, float | None]]] = {
+        "radius": [
+            (0.0, max(float(radius), _LEAST_RADIUS)) for radius in np.quantile(offset[members], 1.0 - 3.0 * outside)
+        ],
+        "parallax": _trial_windows(values[members, 2], outside, margin=_PARALLAX_MARGIN),
+        "distance": _trial_windows(distance[members], outside, margin=_DISTANCE_MARGIN),
+    }
+    columns = {"radius": offset, "parallax": values[:, 2], "distance": distance}
+    chosen = {name: windows[0] for name, windows in trials.items()}
+    for _ in range(_WINDOW_ROUNDS):
+        for name, windows in trials.items():
+            others = np.logical_and.reduce(
+                [_not_outside(columns[other], *limits) for other, limits in chosen.items() if other != name]
+            )
+            scores = [_expected_f1(probabilities, others & _not_outside(columns[name], *limits)) for limits in windows]
+            chosen[name] = windows[int(np.argmax(scores))]
+    nearest, farthest = chosen["distance"]
+    return Windows(
+        pmra=float(centre[0]),
+        pmdec=float(centre[1]),
+        pm_radius=float(chosen["radius"][1] or _LEAST_RADIUS),
+        parallax_min=chosen["parallax"][0],
+        parallax_max=chosen["parallax"][1],
         distance_min=None if nearest is None else max(nearest, 0.0),
         distance_max=farthest,
     )
 
 
-def _densest_cell(pmra: FloatArray, pmdec: FloatArray) -> tuple[float, float]:
-    """Return the centre of the fullest cell of a map of proper motions."""
-    half_widths = []
-    for motion in (pmra, pmdec):
-        low, high = np.percentile(motion, _SPANNED_PERCENT)
-        half_widths.append(max(np.median(motion) - low, high - np.median(motion)))
-    cells = int(np.ceil(2.0 * np.clip(max(half_widths), _LEAST_HALF_WIDTH, _MOST_HALF_WIDTH) / _CELL))
-    steps = (np.arange(cells + 1) - cells / 2.0) * _CELL
-    counts, ra_edges, dec_edges = np.histogram2d(pmra, pmdec, bins=(np.median(pmra) + steps, np.median(pmdec) + steps))
-    row, column = np.unravel_index(np.argmax(counts), counts.shape)
-    return float(ra_edges[row] + _CELL / 2.0), float(dec_edges[column] + _CELL / 2.0)
-
-
-def _window(values: FloatArray, *, least_spread: float) -> tuple[float, float] | tuple[None, None]:
+def _trial_windows(
+    values: FloatArray, outside: FloatArray, *, margin: float
+) -> list[tuple[float | None, float | None]]:
     known = values[np.isfinite(values)]
-    if known.size < _LEAST_WINDOW_STARS:
-        return None, None
-    reach = _WINDOW_SIGMAS * max(mad_sigma(known), least_spread)
-    middle = float(np.median(known))
-    return middle - reach, middle + reach
+    if known.size < _LEAST_MEMBERS:
+        return [(None, None)]
+    return [
+        (float(np.quantile(known, share)) - margin, float(np.quantile(known, 1.0 - share)) + margin)
+        for share in outside
+    ]
 
 
-def _median_error(low: FloatArray, high: FloatArray) -> float:
-    half_widths = (high - low) / 2.0
-    known = half_widths[np.isfinite(half_widths)]
-    return float(np.median(known)) if known.size else 0.0
+def _expected_f1(probabilities: FloatArray, chosen: Mask) -> float:
+    right = float(probabilities[chosen].sum())
+    return 2.0 * right / (np.count_nonzero(chosen) + float(probabilities.sum()))
 
 
 def _not_outside(values: FloatArray, lowest: float | None, highest: float | None) -> Mask:

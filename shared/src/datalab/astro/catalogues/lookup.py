@@ -19,10 +19,11 @@ _COLUMNS = ("ra", "dec", "mag", "magerr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueMagnitude:
-    """A calibrated magnitude and its error (one sigma; NaN if it is not known)."""
+    """A calibrated magnitude and its error (one sigma; NaN if it is not known), and whether the catalogue doubts it."""
 
     magnitude: float
     error: float
+    is_flagged: bool = False
 
 
 def nearest_source(
@@ -64,4 +65,5 @@ def catalogue_magnitude(catalogue: Table | None, *, ra_deg: float, dec_deg: floa
     row = nearest_source(ra, dec, at_ra_deg=ra_deg, at_dec_deg=dec_deg)
     if row is None or not np.isfinite(mag[row]):
         return None
-    return CatalogueMagnitude(magnitude=float(mag[row]), error=float(magerr[row]))
+    flagged = has_numbers(catalogue, ("flag",)) and bool(np.nan_to_num(floats(catalogue, "flag")[row]))
+    return CatalogueMagnitude(magnitude=float(mag[row]), error=float(magerr[row]), is_flagged=flagged)

@@ -11,9 +11,12 @@ import numpy as np
 from astropy.table import Table
 
 from datalab.astro.catalogues.columns import floats, has_numbers
-from datalab.astro.robust import ratio
+from datalab.astro.robust import median_of_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
+#: A bit of the column `flag` that Source Extractor does not use: our own catalogues have it of what is sharper than a
+#: star, a cosmic ray or a hot pixel.
+FLAG_SHARP = 256
 #: A star narrower than this (FWHM, pixels) would leave 0.7 of its light in one pixel; none does.
 LEAST_FWHM_PX = 0.8
 #: The most of its light that a star leaves in one pixel: a Gaussian of 1 px FWHM in the middle of it leaves 0.58.
@@ -25,6 +28,9 @@ MOST_RELATIVE_CONCENTRATION = 2.0
 LEAST_RELATIVE_FWHM = 0.5
 #: Sources below the sky are so rare where peaks have their sky.
 _MOST_BELOW_SKY = 0.02
+#: Where stars are longer than this (ratio of their axes), a round window finds some place along them, and the middle of
+#: all their light is known better.
+_TRAILED = 0.65
 #: The sources that typical values are taken from, the brightest ones, and how many of them there must be.
 _EXEMPLARY, _LEAST_EXEMPLARY = 40, 3
 #: So round are stars of frames that are not trailed; tracks of particles are not.
@@ -37,7 +43,7 @@ def star_like(catalogue: Table) -> Mask:
     Looks at fwhm, at peak and background with flux, at a and b; without any of them all sources can be. A width that
     is not finite was that of no star.
     """
-    possible = np.ones(len(catalogue), dtype=bool)
+    possible = ~flagged_sharp(catalogue)
     fwhm = floats(catalogue, "fwhm") if has_numbers(catalogue, ["fwhm"]) else None
     if fwhm is not None:
         possible &= fwhm >= LEAST_FWHM_PX  # not if NaN
@@ -51,6 +57,14 @@ def star_like(catalogue: Table) -> Mask:
     if fwhm is not None:
         possible &= fwhm >= LEAST_RELATIVE_FWHM * float(np.median(fwhm[exemplary]))
     return possible
+
+
+def flagged_sharp(catalogue: Table) -> Mask:
+    """Tell which sources of a CAT table were found to be sharper than a star, shape (n,)."""
+    if not has_numbers(catalogue, ["flag"]):
+        return np.zeros(len(catalogue), dtype=bool)
+    flags = np.nan_to_num(floats(catalogue, "flag"), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray((flags.astype(np.int64) & FLAG_SHARP) > 0)
 
 
 def concentration(catalogue: Table) -> FloatArray:
@@ -80,3 +94,27 @@ def _exemplary(catalogue: Table, possible: Mask) -> IntArray:
     if has_numbers(catalogue, ["flux"]):
         candidates = candidates[np.argsort(-floats(catalogue, "flux")[candidates], kind="stable")]
     return candidates[:_EXEMPLARY]
+
+
+def star_positions(catalogue: Table | None) -> FloatArray:
+    """Return x and y of the stars of a CAT table, 0-based, shape (n, 2), brightest first; empty if it cannot tell.
+
+    Needs the columns flux, and xwin and ywin, else x and y. Without what cannot be a star (see `star_like`).
+    """
+    if catalogue is None or not has_numbers(catalogue, ["flux"]):
+        return np.empty((0, 2))
+    usable = star_like(catalogue) & (floats(catalogue, "flux") > 0)
+    kinds = (("x", "y"), ("xwin", "ywin")) if _is_trailed(catalogue, usable) else (("xwin", "ywin"), ("x", "y"))
+    positions = next((pair for pair in kinds if has_numbers(catalogue, pair)), None)
+    if positions is None:
+        return np.empty((0, 2))
+    x, y, flux = (floats(catalogue, name) for name in (*positions, "flux"))
+    usable &= np.isfinite(x) & np.isfinite(y)
+    order = np.flatnonzero(usable)[np.argsort(-flux[usable], kind="stable")]
+    return np.column_stack([x[order] - 1, y[order] - 1])
+
+
+def _is_trailed(catalogue: Table, usable: Mask) -> bool:
+    if not (usable.any() and has_numbers(catalogue, ["a", "b"])):
+        return False
+    return bool(median_of_known(ratio(floats(catalogue, "b"), floats(catalogue, "a"))[usable]) < _TRAILED)

@@ -14,6 +14,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from datalab.astro.catalogues.columns import floats, has_numbers, require_columns
+from datalab.astro.sky.positions import sky_positions
 from datalab.astro.types import FloatArray
 
 #: Leads from positions (x, y) on one grid to those on another, both counted from 1.
@@ -88,7 +89,7 @@ def moved(table: Table, mapping: PositionMapping, *, shape: tuple[int, int], sca
 
 
 def with_sky_positions(table: Table, wcs: WCS, *, replace: bool = False) -> Table:
-    """Return the catalogue with ra, dec (degrees, in the system of the WCS) of every source.
+    """Return the catalogue with ra, dec (ICRS degrees) of every source.
 
     They are those of xwin, ywin, else x, y. A table that has ra and dec keeps them unless `replace`.
 
@@ -100,8 +101,9 @@ def with_sky_positions(table: Table, wcs: WCS, *, replace: bool = False) -> Tabl
     names = ("xwin", "ywin") if has_numbers(table, ("xwin", "ywin")) else ("x", "y")
     require_columns(table, names)
     result = table.copy()
-    for name, values in zip(("ra", "dec"), wcs.all_pix2world(*(floats(table, name) for name in names), 1), strict=True):
-        result[name] = np.asarray(values, np.float64)
+    x, y = (floats(table, name) - 1.0 for name in names)
+    for name, values in zip(("ra", "dec"), sky_positions(wcs, x, y), strict=True):
+        result[name] = values
         result[name].unit = "deg"
     return result
 

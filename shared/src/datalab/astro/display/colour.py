@@ -40,18 +40,35 @@ class ColourLayer:
 def display_limits(pixels: Pixels, *, black: float | None, white: float | None) -> tuple[float, float]:
     """Return black and white for an image: as given, else the automatic ones, and never the other way round.
 
-    Equal limits are moved apart by one each way, as users of the archive know it.
+    Equal limits are moved apart by one each way, as users of the archive know it; but upwards only if they are
+    automatic, or the image is the same everywhere: what does not stand out is dark.
     """
     if black is None or white is None:
         automatic = auto_stretch(pixels)
+        if black is white is None and automatic.black == automatic.white:  # most of the image is the same
+            return automatic.black, automatic.white + _margin(automatic.white)
         if white is None:
             white = automatic.white if black is None else max(automatic.white, black)
         if black is None:
             black = min(automatic.black, white)
     if black < white:
         return black, white
-    margin = max(1.0, abs(black) * _LEAST_RELATIVE_MARGIN)
-    return black - margin, white + margin
+    return black if shows_nothing(pixels) else black - _margin(black), white + _margin(black)
+
+
+def shows_nothing(pixels: Pixels) -> bool:
+    """Tell whether an image has no values, or the same everywhere."""
+    known: set[float] = set()
+    for start, stop in bands(pixels.shape[0], _BAND_ROWS):
+        values = pixels[start:stop][np.isfinite(pixels[start:stop])]
+        known |= {float(values.min()), float(values.max())} if values.size else set()
+        if len(known) > 1:
+            return False
+    return True
+
+
+def _margin(level: float) -> float:
+    return max(1.0, abs(level) * _LEAST_RELATIVE_MARGIN)
 
 
 def colour_picture(layers: Sequence[ColourLayer], *, progress: Callable[[float], None]) -> Picture:

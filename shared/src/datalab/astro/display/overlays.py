@@ -20,7 +20,8 @@ COMPARISON_COLOUR = (0, 173, 239)
 #: Least sizes in the picture, so that circles are seen on a small screen and in a wide field alike.
 _LEAST_LINE_PX, _LINE_SHARE = 3, 0.004
 _LEAST_COMPARISON_RADIUS_PX, _COMPARISON_RADIUS_SHARE = 24.0, 0.035
-#: Least surroundings shown around a position: of a small aperture one wants to see the neighbours.
+#: In pixels of the image: least surroundings shown around a position, and the least circle around a comparison star: of
+#: a small aperture one wants to see the star and its neighbours.
 _LEAST_SHOWN_RADIUS_PX = 14.0
 
 
@@ -62,7 +63,8 @@ def overlay(
     canvas = _resampled(pixels[crop.bottom : crop.top, crop.left : crop.right], scale)
     short_side = min(canvas.size)
     line = max(_LEAST_LINE_PX, round(_LINE_SHARE * short_side))
-    comparison_radius = max(radii_px[0] * scale, _COMPARISON_RADIUS_SHARE * short_side, _LEAST_COMPARISON_RADIUS_PX)
+    shown_radius = max(radii_px[0], _LEAST_SHOWN_RADIUS_PX) * scale
+    comparison_radius = max(shown_radius, _COMPARISON_RADIUS_SHARE * short_side, _LEAST_COMPARISON_RADIUS_PX)
 
     draw = ImageDraw.Draw(canvas)
     for x, y in comparison_xy:

@@ -17,7 +17,7 @@ _ANGLE = re.compile(
     r"(?:(?:(?<=[hrsdeg.*?\xb0\xba\xdf])\s*|[:\s]+)(?P<minutes>[0-9]{1,2}(?:\.[0-9]*)?)"
     r"(?P<mark>\s*(?:arcmin|min|m|'|\u2032|\u2019))?"
     r"(?:(?:(?<=[nm'\u2032\u2019])\s*|[:\s]+)(?P<seconds>[0-9]{1,2}(?:\.[0-9]*)?)"
-    r"\s*(?:arcsec|sec|s|''|\"|\u2033|\u201d)?)?)?",
+    r"\s*(?P<last>arcsec|sec|s|''|\"|\u2033|\u201d)?)?)?",
     re.IGNORECASE,
 )
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", ",": "."})
@@ -55,6 +55,8 @@ def read_angle(value: HeaderValue) -> Angle | None:
         return None
     if len(parts) > 1 and float(parts[-1]) > _MOST_AT_THE_END:
         return None
+    if (match["last"] or "").lower() == "s" and not (match["unit"] or match["mark"]):
+        return None  # `05:12:30 S` is south, and `12:30:05s` seconds
     units = sum(float(part) / 60**place for place, part in enumerate(parts))
     unit = (match["unit"] or "").lower()
     return Angle(

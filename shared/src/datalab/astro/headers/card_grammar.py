@@ -20,11 +20,13 @@ HeaderValue = bool | int | float | str | None
 CARD_LENGTH: Final = 80
 COMMENTARY_KEYWORDS: Final = frozenset({"COMMENT", "HISTORY"})
 
-#: A card with nothing to remark on. Its groups: keyword, text, logical value, whole number, number.
+#: A card with nothing to remark on, and no number beyond the floats. Its groups: keyword, text, logical value, whole
+#: number, number.
 _TIDY = re.compile(
     r"([A-Z0-9_-]{1,8}) *= +"
-    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]+)|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?)) *"
-    r"(?:/[ -~]*)?"
+    r"(?:'((?:[ -&(-~]|'')*)'|([TF])|([+-]?[0-9]{1,70})|"
+    r"([+-]?(?:[0-9]{1,70}(?:\.[0-9]*)?|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?))"
+    r"(?!/[0-9]) *(?:/[ -~]*)?"  # what follows a slash at once may be the rest of a date
 )
 _KEYWORD = re.compile(
     r"(?:HIERARCH +(?P<long>[^='/]+)|(?P<short>[A-Z0-9_-]{1,8}))\s*=(?P<rest>.*)", re.IGNORECASE | re.DOTALL
@@ -36,6 +38,7 @@ _COMPLEX = re.compile(rf"\(\s*({_FLOAT.pattern})\s*,\s*({_FLOAT.pattern})\s*\)",
 _NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 #: A date whose slashes do not begin a comment.
 _SLASHED_DATE = re.compile(r"\s*([0-9]{1,4}/[0-9]{1,2}/[0-9]{1,4}(?:[T ][0-9:.]+)?)(?=\s|$)", re.ASCII)
+_UNIT = re.compile(r"(?: *'(?:[^']|'')*'|[^'/]*) */ *\[ *(?P<unit>[^\]]*?) *\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _INT64 = np.iinfo(np.int64)
 
@@ -72,9 +75,9 @@ def read_card(text: str) -> Card:
     Raises:
         UnreadableCardError: there is no value.
     """
-    tidy = _TIDY.fullmatch(text)
-    if tidy is not None and text[8:10] == "= ":
-        return Card(tidy[1], _tidy_value(tidy))
+    tidy = read_tidy_card(text)
+    if tidy is not None:
+        return Card(*tidy)
     named = _KEYWORD.match(text)
     if named is None:
         raise UnreadableCardError(None, f"no value in {shown(text)}")
@@ -95,6 +98,21 @@ def _remark_on_form(text: str, named: re.Match[str]) -> str | None:
     return None if text[8:10] in {"= ", "="} else "no equals sign and blank in columns 9 and 10: read all the same"
 
 
+def read_tidy_card(text: str) -> tuple[str, HeaderValue] | None:
+    """Return keyword and value of a card with nothing to remark on, None for any other."""
+    tidy = _TIDY.fullmatch(text)
+    return None if tidy is None or text[8:10] != "= " else (tidy[1], _tidy_value(tidy))
+
+
+def unit_of(text: str) -> str | None:
+    """Return the unit that a card's comment begins with, `[ms]` without the brackets; None if there is none.
+
+    FITS Standard 4.0, section 4.3.2.
+    """
+    found = _UNIT.match(text, 9)
+    return found["unit"] if found else None
+
+
 def is_tidy(text: str) -> bool:
     """Tell whether there is nothing to remark on a card of 80 columns."""
     return text[8:10] == "= " and _TIDY.fullmatch(text) is not None
@@ -113,11 +131,11 @@ def _number(token: str) -> Remarked | None:
     """Return a value that needs no quotes, None if it is not one."""
     if token in {"", "T", "F"}:
         return Remarked(token == "T" if token else None)  # noqa: S105  the FITS logical, no password
-    if _INTEGER.fullmatch(token):
+    if _INTEGER.fullmatch(token) and len(token) <= CARD_LENGTH:
         return Remarked(plain(int(token)))
     if _FLOAT.fullmatch(token):
         number = parse_float(token)
-        return Remarked(number) if number is not None else Remarked(None, f"{token} is out of range: left out")
+        return Remarked(number) if number is not None else Remarked(None, f"{shown(token)} is out of range: left out")
     if pair := _COMPLEX.fullmatch(token):
         real, imaginary = parse_float(pair[1]), parse_float(pair[2])
         return Remarked(None if real is None or imaginary is None else str(complex(real, imaginary)))
@@ -128,7 +146,7 @@ def _number(token: str) -> Remarked | None:
 
 def _unquoted_text(token: str) -> Remarked:
     text, remark = _allowed(token)
-    return Remarked(text or None, remark or f"{text!r} is neither number nor quoted text: read as text")
+    return Remarked(text or None, remark or f"{shown(text)} is neither number nor quoted text: read as text")
 
 
 def continuation(card: str) -> Remarked | None:
@@ -201,5 +219,7 @@ def _allowed(text: str) -> tuple[str, str | None]:
         with_letters = text.encode("latin-1").decode("utf-8")
     cleaned = _CONTROL.sub("", with_letters).rstrip()
     if cleaned != with_letters.rstrip():
-        return cleaned, f"control characters of {with_letters!r} are left out"
-    return cleaned, f"{cleaned!r} has characters that FITS does not allow" if not cleaned.isascii() else None
+        return cleaned, f"control characters of {with_letters[:CARD_LENGTH]!r} are left out"
+    if cleaned.isascii():
+        return cleaned, None
+    return cleaned, f"{cleaned[:CARD_LENGTH]!r} has characters that FITS does not allow"

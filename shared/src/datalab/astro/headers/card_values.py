@@ -9,23 +9,33 @@ from typing import Final, Literal, Self
 from astropy.io import fits
 
 from datalab.astro.headers.angles import read_angle
+from datalab.astro.headers.card_grammar import shown
 from datalab.astro.headers.cards import HeaderCards, HeaderValue
 from datalab.astro.headers.quantities import number_of
 
 #: What observatories write into a card they have no value for.
 _PLACEHOLDERS: Final = frozenset({"", "N/A"})
+#: What a header says may be megabytes long.
+_LONGEST_NOTE: Final = 400
 
 
 class CardValues:
     """Returns usable values and None for the rest, noting in `notes` what could not be used and why."""
 
-    def __init__(self, cards: Mapping[str, HeaderValue]) -> None:
+    def __init__(self, cards: Mapping[str, HeaderValue], units: Mapping[str, str] | None = None) -> None:
+        """`units` are those that the comments of cards name."""
         self._cards = cards
+        self._units = units or {}
         self.notes: list[str] = []
 
     @classmethod
     def of(cls, header: fits.Header) -> Self:
-        return cls(HeaderCards(header))
+        cards = HeaderCards(header)
+        return cls(cards, cards.units)
+
+    def unit(self, keyword: str) -> str:
+        """Return the unit that the comment of a card names, in small letters; empty if it names none."""
+        return self._units.get(keyword, "").lower()
 
     def value(self, keyword: str) -> HeaderValue:
         """Return what a card holds, None for what stands for no value."""
@@ -36,13 +46,14 @@ class CardValues:
 
     def note(self, keyword: str, text: str) -> None:
         """Note something on a card, once."""
-        note = f"{keyword}: {text}"
+        note = f"{keyword}: {text[:_LONGEST_NOTE]}"
         if note not in self.notes:
             self.notes.append(note)
 
     def refuse(self, keyword: str, reason: str) -> None:
         """Note that the value of a card is left out."""
-        self.note(keyword, f"{self._cards[keyword]!r} {reason}: left out")
+        value = self._cards[keyword]
+        self.note(keyword, f"{shown(value) if isinstance(value, str) else repr(value)} {reason}: left out")
 
     def text(self, keyword: str) -> str | None:
         value = self.value(keyword)
@@ -66,7 +77,7 @@ class CardValues:
                 self.refuse(keyword, "is out of range")
             else:
                 if isinstance(value, str) and "," in value:
-                    self.note(keyword, f"{value!r} read as {number:g}")
+                    self.note(keyword, f"{value!r} read as {number!r}")
                 return number
         return None
 

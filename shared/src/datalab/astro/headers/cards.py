@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,12 +22,15 @@ from datalab.astro.headers.card_grammar import (
     parse_float,
     plain,
     read_card,
+    read_tidy_card,
     shown,
+    unit_of,
 )
 
 __all__ = [
     "COMMENTARY",
     "UNREADABLE_CARD",
+    "WITH_UNITS",
     "HeaderCards",
     "HeaderValue",
     "ParsedHeader",
@@ -37,14 +40,20 @@ __all__ = [
     "parse_float",
     "parse_header_text",
     "readable",
+    "value_of",
 ]
 
 #: Keywords that may come as often as there is something to say (FITS Standard 4.0, section 4.4.2.4).
 COMMENTARY: Final = COMMENTARY_KEYWORDS | {""}
 
+#: Of these a number means nothing without its unit, and programs differ in it.
+WITH_UNITS: Final = frozenset({"EXPTIME", "EXPOSURE", "XPOSURE", "ITIME", "RA", "DEC", "OBJCTRA", "OBJCTDEC", "OBJRA"})
+
 #: What astropy raises for a card it can neither read nor mend: bad syntax, or characters that FITS does not allow.
 UNREADABLE_CARD = (fits.VerifyError, ValueError)
 
+#: What stands in the place of a keyword on cards without a value.
+_NO_VALUES: Final = COMMENTARY_KEYWORDS | {"CONTINUE"}
 #: How cards begin: a line of text that goes on so after 80 columns is several cards, any other is a long one.
 _BEGINNING = re.compile(r"[A-Z0-9_-]{1,8} *=|(?:COMMENT|HISTORY|CONTINUE|HIERARCH|END) | {8}")
 _BYTE_ORDER_MARKS: Final = ("\ufeff", "\xef\xbb\xbf")
@@ -56,6 +65,8 @@ class ParsedHeader:
 
     cards: dict[str, HeaderValue]
     notes: tuple[str, ...]
+    #: The units that comments name, of the keywords in `WITH_UNITS`.
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Collected:
@@ -64,6 +75,40 @@ class _Collected:
     def __init__(self) -> None:
         self.cards: dict[str, HeaderValue] = {}
         self.notes: list[str] = []
+        self.units: dict[str, str] = {}
+        #: The keyword of the card before, whose text a CONTINUE card goes on with.
+        self.continued: str | None = None
+
+    def add_untidy(self, card: str, number: int) -> None:
+        """Add the card of a number that may be of any kind and form."""
+        keyword = card[:8].rstrip().upper()
+        if keyword in COMMENTARY_KEYWORDS:
+            _add_commentary(self.cards, keyword, card[8:].rstrip())
+        elif keyword == "CONTINUE":
+            self._go_on(card, number)
+        elif keyword:
+            try:
+                read = read_card(card)
+            except UnreadableCardError as error:
+                self.notes.append(_unreadable(error, number))
+                self.continued = None
+            else:
+                self.add(read.keyword, read.value, read.remark)
+                self.add_unit(read.keyword, card)
+                self.continued = read.keyword
+
+    def add_unit(self, keyword: str, card: str) -> None:
+        """Add the unit that the comment of a card names, if a number means nothing without."""
+        if keyword in WITH_UNITS and (unit := unit_of(card)):
+            self.units[keyword] = unit
+
+    def _go_on(self, card: str, number: int) -> None:
+        so_far = self.cards.get(self.continued) if self.continued else None
+        part = continuation(card)
+        if self.continued and isinstance(so_far, str) and so_far.endswith("&") and part:
+            self.cards[self.continued] = so_far[:-1] + str(part.value)
+        else:
+            self.notes.append(f"card {number}: CONTINUE continues nothing: left out")
 
     def add(self, keyword: str, value: HeaderValue, remark: str | None = None) -> None:
         if remark:
@@ -93,28 +138,16 @@ def parse_header_text(text: str) -> ParsedHeader:
         FITS Standard 4.0, section 4.
     """
     found = _Collected()
-    continued: str | None = None
     for number, card in enumerate(_split_cards(text), start=1):
-        keyword = card[:8].rstrip().upper()
-        if keyword in COMMENTARY_KEYWORDS:
-            _add_commentary(found.cards, keyword, card[8:].rstrip())
-        elif keyword == "CONTINUE":
-            so_far = found.cards.get(continued) if continued else None
-            part = continuation(card)
-            if continued and isinstance(so_far, str) and so_far.endswith("&") and part:
-                found.cards[continued] = so_far[:-1] + str(part.value)
-            else:
-                found.notes.append(f"card {number}: CONTINUE continues nothing: left out")
-        elif keyword:
-            try:
-                read = read_card(card)
-            except UnreadableCardError as error:
-                found.notes.append(_unreadable(error, number))
-                continued = None
-            else:
-                found.add(read.keyword, read.value, read.remark)
-                continued = read.keyword
-    return ParsedHeader(found.cards, tuple(found.notes))
+        tidy = read_tidy_card(card)
+        if tidy is None or tidy[0] in _NO_VALUES or tidy[0] in found.cards:
+            found.add_untidy(card, number)
+            continue
+        keyword, found.cards[tidy[0]] = tidy
+        found.continued = keyword
+        if keyword in WITH_UNITS:
+            found.add_unit(keyword, card)
+    return ParsedHeader(found.cards, tuple(found.notes), found.units)
 
 
 class HeaderCards(Mapping[str, HeaderValue]):
@@ -151,6 +184,13 @@ class HeaderCards(Mapping[str, HeaderValue]):
         return len(self._cards)
 
     @cached_property
+    def units(self) -> Mapping[str, str]:
+        """The units that comments name, of the keywords in `WITH_UNITS`."""
+        cards = ((keyword, self._cards[keyword][-1]) for keyword in self._cards.keys() & WITH_UNITS)
+        found = ((keyword, unit_of(str(_text(card) or card))) for keyword, card in cards)
+        return {keyword: unit for keyword, unit in found if unit}
+
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What could not be read as the standard wants it, in all cards."""
         found = _Collected()
@@ -167,6 +207,11 @@ class HeaderCards(Mapping[str, HeaderValue]):
 def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
     """Return all values of a header by keyword, as `HeaderCards` has them."""
     return dict(HeaderCards(header))
+
+
+def value_of(card: fits.Card) -> HeaderValue:
+    """Return the value of one card, as `HeaderCards` has it."""
+    return _read(card)[0]
 
 
 def is_empty(value: HeaderValue) -> bool:

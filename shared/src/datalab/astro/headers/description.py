@@ -45,14 +45,14 @@ class FrameDescription:
     notes: tuple[str, ...] = ()
 
 
-def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
+def describe(cards: Mapping[str, HeaderValue], units: Mapping[str, str] | None = None) -> FrameDescription:
     """Return what the archive wants to know about an exposure, from the cards observatories are known to write.
 
     Numbers may be given as text. Times are UTC, the start cut to milliseconds; positions are ICRS degrees, taken from
     the WCS reference value, else OBJCTRA/OBJCTDEC, else RA/DEC and others. Numbers are degrees; in sexagesimal text RA
-    is in hours.
+    is in hours. `units` are those that comments name: of numbers they count.
     """
-    reader = CardReader(cards)
+    reader = CardReader(cards, units)
     exposure_time_s = reader.exposure_time_s()
     times = observation_times(reader, exposure_s=exposure_time_s)
     right_ascension_deg, declination_deg = reader.position(times.start)
@@ -87,5 +87,5 @@ def describe(cards: Mapping[str, HeaderValue]) -> FrameDescription:
 def describe_header(header: fits.Header) -> FrameDescription:
     """Return what the cards of a header say, with notes on those that cannot be read, too; see `describe`."""
     cards = HeaderCards(header)
-    described = describe(cards)
+    described = describe(cards, cards.units)
     return replace(described, notes=(*cards.notes, *described.notes)) if cards.notes else described

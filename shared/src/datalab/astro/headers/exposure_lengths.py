@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from datalab.astro.headers.card_grammar import HeaderValue
 from datalab.astro.headers.card_values import CardValues
-from datalab.astro.headers.quantities import number_of, seconds_of
+from datalab.astro.headers.quantities import UNITS_S, number_of, seconds_of
 
 #: The first usable one counts. XPOSURE is the standard's (FITS Standard 4.0, section 9.8), EXPTIME what most write.
 KEYWORDS: Final = (
@@ -32,7 +33,7 @@ def exposure_time_s(reader: CardValues) -> float | None:
         value = reader.value(keyword)
         if value is None:
             continue
-        seconds = seconds_of(value)
+        seconds = _in_seconds(reader, keyword, value)
         if seconds is None:
             reader.refuse(keyword, "is not a finite number")
         elif not 0 <= seconds <= LONGEST_S:
@@ -48,6 +49,16 @@ def exposure_time_s(reader: CardValues) -> float | None:
                 _compare(reader, seconds)
             return seconds
     return None
+
+
+def _in_seconds(reader: CardValues, keyword: str, value: HeaderValue) -> float | None:
+    """Return a duration, by the unit in the comment if the value itself has none."""
+    number, unit = number_of(value), reader.unit(keyword)
+    factor = UNITS_S.get(unit, 1.0)
+    if number is None or factor == 1.0:
+        return seconds_of(value)
+    reader.note(keyword, f"{value!r} [{unit}] read as {number * factor:g} s")
+    return number * factor
 
 
 def _is_plain(text: str) -> bool:
@@ -68,5 +79,7 @@ def _compare(reader: CardValues, exptime_s: float) -> None:
     if value is None or value == exptime_s:
         return
     other = seconds_of(value)
+    if other is not None and number_of(value) is not None:
+        other *= UNITS_S.get(reader.unit("EXPOSURE"), 1.0)
     if other is not None and abs(other - exptime_s) > max(_SAME_S, _SAME_PART * exptime_s):
         reader.note("EXPOSURE", f"{value!r} differs from EXPTIME, {exptime_s:g} s, which counts")

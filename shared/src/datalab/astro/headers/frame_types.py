@@ -21,7 +21,7 @@ _KEYWORDS: Final = (
     "DATA-TYP",
 )
 #: What stands beside the word without changing it.
-_FILLERS = re.compile(r"\b(?:frames?|fields?|images?|master|super|calibrated|integration|the)\b|[\s,._/-]+")
+_FILLERS = re.compile(r"\bmaster|\b(?:fields?|super|calibrated|integration|the)\b|(?:frames?|images?)\b|[\s,._/()-]+")
 _WORDS: Final = {
     "EXPOSE": (
         "expose", "exposure", "light", "lights", "object", "objects", "science", "sci", "target", "tricolor", "color",

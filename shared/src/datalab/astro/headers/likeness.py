@@ -73,6 +73,8 @@ _REGIONS = ("CCDSEC", "DETSEC")
 _ORIGINS = (("XORGSUBF", "YORGSUBF"), ("ROISTARTX", "ROISTARTY"))
 _ADU = frozenset({"ADU", "ADUS", "COUNT", "COUNTS", "CT", "CTS", "DN", "DATA NUMBER"})
 _ELECTRONS = frozenset({"ELECTRON", "ELECTRONS", "E-", "E", "PHOTOELECTRON", "PHOTOELECTRONS"})
+#: Every count is one of a pixel, whether it is said or not.
+_PER_PIXEL = re.compile(r"\s*(?:/|PER)\s*PIX(?:EL)?\b")
 _PER_SECOND = re.compile(r"\s*(?:/\s*S(?:EC|ECOND)?|PER SECOND|S\*\*-1|S-1|S\^-1)\s*$")
 
 #: Sensors are regulated to a few tenths of a degree; over two degrees the dark current changes by a quarter, over ten
@@ -108,6 +110,7 @@ class Trait(StrEnum):
     OVERSCAN = "overscan"
     TARGET = "target"
     SKY = "sky"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +157,7 @@ class FrameTraits:
             kind=kind_of(kind_word),
             kind_word=kind_word,
             filter_name=reader.filter_name(),
-            exposure_time_s=reader.number("EXPTIME", "EXPOSURE", lowest=0),
+            exposure_time_s=reader.exposure_time_s(),
             start=reader.capture_time(),
             camera=reader.text("INSTRUME"),
             telescope=reader.text("TELID") or reader.text("TELESCOP"),
@@ -172,7 +175,7 @@ class FrameTraits:
 
 def frame_word(reader: CardReader) -> str | None:
     """Return the word for the kind of a frame."""
-    return reader.text("OBSTYPE") or reader.text("IMAGETYP") or reader.text("FRAME")
+    return reader.frame_type()
 
 
 def kind_of(word: str | None) -> FrameKind | None:
@@ -323,7 +326,7 @@ def _region(reader: CardReader) -> str | None:
 def _unit(text: str | None) -> str | None:
     if text is None:
         return None
-    upper = " ".join(text.upper().split())
+    upper = _PER_PIXEL.sub("", " ".join(text.upper().split()))
     rate = _PER_SECOND.search(upper)
     base = upper[: rate.start()].strip() if rate else upper
     plain = "adu" if base in _ADU else "electron" if base in _ELECTRONS else base.lower()

@@ -27,7 +27,18 @@ from datalab.astro.headers.quantities import number_of
 from datalab.astro.headers.time_scales import Scale, scale_named, utc_of
 
 #: Cards with the date, or date and time, an exposure began: the standard's, then those of people and of ZTF.
-_STARTS: Final = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "DATE-STA", "UTC-OBS", "SHUTOPEN", "DATE-UTC")
+_STARTS: Final = (
+    "DATE-OBS",
+    "DATE-BEG",
+    "DATE_OBS",
+    "DATEOBS",
+    "DATE-STA",
+    "UTC-OBS",
+    "SHUTOPEN",
+    "DATE-UTC",
+    "OBS-DATE",
+    "OBS_DATE",
+)
 #: Cards with the time of day an exposure began. The name of some says that it is UTC.
 _TIMES_OF_DAY: Final = (
     ("TIME-OBS", False),
@@ -42,6 +53,8 @@ _TIMES_OF_DAY: Final = (
     ("UTSHUT", True),
     ("UTC-STA", True),
     ("TIME-BEG", False),
+    ("OBS-TIME", False),
+    ("OBS_TIME", False),
 )
 _START_MJDS: Final = ("MJD-OBS", "MJD-BEG", "MJD_OBS", "MJDOBS", "OBSMJD", "MJD", "EXPSTART")
 _START_JDS: Final = ("JD", "JD-OBS", "JD_OBS", "JD-BEG", "OBSJD", "JD_SOBS")
@@ -70,10 +83,15 @@ _SAME_S: Final = 1.0
 #: A Julian date of five decimals, as programs write it, is rounded to 0.4 s; one of four to 4 s.
 _SAME_JD_S: Final = 5.0
 _DAY: Final = timedelta(days=1)
+#: Of longer exposures the middle differs from the start, as far as clocks of cameras tell.
+_SHORT: Final = timedelta(seconds=2)
+_ONE_MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY_S: Final = 86_400.0
 _DAY_HOURS: Final = 24
 #: A pause of a day in a stack of exposures is usual, one of years is not.
 _LONGEST_STACK: Final = timedelta(days=3660)
+#: Seconds in a unit, by TIMEUNIT (section 9.3, table 34).
+_TIME_UNITS_S: Final = {"s": 1.0, "d": 86_400.0, "min": 60.0, "h": 3600.0}
 _AWAY_FROM_EARTH = re.compile(r"BARY|HELIO|EMBARY|SUN|SOLAR", re.IGNORECASE)
 
 
@@ -141,10 +159,30 @@ class _Reading:
                 dated, day = self._day
                 self._note_other_day(keyword, f"{dated}: only its time of day counts")
                 found += day - found.date()
-            if self._day is not None and found.time() == datetime.min.time():
-                continue  # rounded to the day
+            if found.time() == datetime.min.time():  # rounded to the day
+                self._day = self._day or (keyword, found.date())
+                continue
             return keyword, found
-        return "", None
+        return "TSTART", self._relative("TSTART")
+
+    def _relative(self, keyword: str) -> datetime | None:
+        """Return the moment of a card with the time since MJDREF (sections 9.2.2 and 9.5)."""
+        since = self._reader.number(keyword) if self._reader.value(keyword) is not None else None
+        if since is None:
+            return None
+        parts = [self._reader.number(name) for name in ("MJDREF", "MJDREFI", "MJDREFF")]
+        unit_s = _TIME_UNITS_S.get(str(self._reader.value("TIMEUNIT") or "s").strip().lower())
+        if unit_s is None or not any(parts):
+            self._reader.refuse(keyword, "is a time since nothing known (MJDREF, TIMEUNIT)")
+            return None
+        try:
+            moment = MJD_ZERO + timedelta(
+                days=parts[0] or (parts[1] or 0.0) + (parts[2] or 0.0), seconds=since * unit_s
+            )
+        except OverflowError:
+            self._reader.refuse(keyword, "is no time within the years of the calendar")
+            return None
+        return self._utc(moment, keyword)
 
     def _checked(self, start: datetime) -> datetime:
         """Return the start that DATE-OBS says, or DATE-BEG if that differs; note what other cards say otherwise."""
@@ -167,10 +205,12 @@ class _Reading:
         """Compare the start with the time of day beside it, which counts where DATE-OBS has none but zeros."""
         reader = self._reader
         written = str(reader.value("DATE-OBS"))
-        for keyword, _ in _TIMES_OF_DAY[:3]:
+        for keyword in ("TIME-OBS", "TIME_OBS", "UTSTART", "UT"):
             said = reader.value(keyword)
             if said is None or (isinstance(said, str) and said[:8] == written[11:19]):
                 continue
+            if keyword == "UT" and not isinstance(said, str):
+                continue  # hours or seconds, of the start or of another moment
             time = self._time_of_day(keyword)
             if time is None:
                 continue
@@ -178,7 +218,10 @@ class _Reading:
             if of_day is None:
                 continue
             away_s = abs((of_day - start).total_seconds()) % _DAY_S
-            if min(away_s, _DAY_S - away_s) <= _SAME_S:
+            same_s = _SAME_S + (
+                self._exposure.total_seconds() if keyword == "UT" else 0.0
+            )  # some write that of the end
+            if min(away_s, _DAY_S - away_s) <= same_s:
                 continue
             if start.time() == datetime.min.time():
                 reader.note("DATE-OBS", f"{written!r} has no time of day but zeros: {keyword} taken")
@@ -262,6 +305,9 @@ class _Reading:
         keyword, middle = self._first(_MIDDLES, _MIDDLE_MJDS, _MIDDLE_JDS if start is None else ())
         if middle is None or start is None:
             return middle
+        if self._exposure > _SHORT and abs(middle - start) < _ONE_MILLISECOND:
+            self._reader.note(keyword, f"{self._reader.value(keyword)!r} is the start, not the middle: left out")
+            return None
         if start - timedelta(seconds=_SAME_S) <= middle <= start + _LONGEST_STACK:
             return middle
         self._reader.note(keyword, f"{self._reader.value(keyword)!r} is not after the start: left out")

@@ -56,6 +56,7 @@ _MOST_TURNS_DEG: Final = 720.0
 _J2000: Final = 2000.0
 #: FK4 until this equinox, FK5 from then on, where RADESYS says nothing (section 8.3).
 _FIRST_FK5_EQUINOX: Final = 1984.0
+_OF_HOURS: Final = frozenset({"h", "hr", "hrs", "hour", "hours", "hourangle"})
 _EPOCH = re.compile(r"[JB]?(?P<year>[12][0-9]{3}(?:\.[0-9]*)?)", re.IGNORECASE | re.ASCII)
 _OF_DATE: Final = frozenset({"JNOW", "NOW", "DATE", "OF DATE", "APPARENT", "TOPOCENTRIC", "JDATE"})
 _LEAST_EQUINOX, _LAST_EQUINOX = 1750.0, 2150.0
@@ -140,6 +141,9 @@ def _angle(reader: CardValues, keyword: str, *, unit: Literal["h", "d"], lowest:
         if factor != 1.0:
             number = number_of(value)
             value = None if number is None else number * factor
+    elif reader.unit(keyword) in _OF_HOURS and (number := number_of(value)) is not None:
+        reader.note(keyword, f"{value!r} [{reader.unit(keyword)}] read as hours")
+        value = number * 15.0
     return reader.angle(keyword, value, unit=unit, lowest=lowest, highest=highest)
 
 

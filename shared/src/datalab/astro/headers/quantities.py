@@ -9,7 +9,7 @@ from typing import Final, TypeGuard
 from datalab.astro.headers.card_grammar import HeaderValue, parse_float
 
 #: Seconds in a unit, by its name in small letters: SI symbols (FITS Standard 4.0, section 4.3) and what else is met.
-_UNITS_S: Final = {
+UNITS_S: Final = {
     "": 1.0,
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
@@ -62,5 +62,5 @@ def seconds_of(value: HeaderValue) -> float | None:
     quantity = _QUANTITY.fullmatch(text)
     if quantity is None:
         return None
-    number, unit = number_of(quantity["number"]), _UNITS_S.get(quantity["unit"].lower())
+    number, unit = number_of(quantity["number"]), UNITS_S.get(quantity["unit"].lower())
     return None if number is None or unit is None else number * unit

@@ -24,6 +24,7 @@ _TDB_0_S: Final = -6.55e-5
 _COMMON_MJD: Final = 43144.0003725
 _MJD_ZERO: Final = datetime(1858, 11, 17)  # noqa: DTZ001 - of whatever scale
 _DAY_S: Final = 86_400.0
+_LONGEST_NAME: Final = 60
 #: UT1, and UT before it was told apart, are UTC to a second, as are names of the civil time of Greenwich.
 _NAMES: Final[dict[str, Scale]] = {
     **dict.fromkeys(("UTC", "UT", "UT0", "UT1", "UT2", "GMT", "ZULU", "Z"), "UTC"),
@@ -38,7 +39,7 @@ _NAMES: Final[dict[str, Scale]] = {
 
 def scale_named(name: str) -> Scale | None:
     """Return the scale a header means by a name such as `TAI`, `tt(bipm)` or `UTC(NIST)`; None if there is none."""
-    return _NAMES.get(re.sub(r"\(.*\)", "", name).strip().upper())
+    return _NAMES.get(re.sub(r"\(.*\)", "", name[:_LONGEST_NAME]).strip().upper())
 
 
 def utc_of(moment: datetime, scale: Scale) -> datetime:

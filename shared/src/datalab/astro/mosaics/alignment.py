@@ -7,87 +7,32 @@ also know distortions, and need no stars, but are only as good as whoever wrote 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from astropy.wcs import WCS
 
-from datalab.astro.catalogues.columns import floats, has_numbers
-from datalab.astro.catalogues.star_selection import star_like
+from datalab.astro.catalogues.columns import has_numbers
 from datalab.astro.catalogues.transformed import counted_from_one, moved
+from datalab.astro.mosaics.placement import AlignmentError, Frame, Placement
 from datalab.astro.mosaics.resampling import resample
+from datalab.astro.mosaics.star_alignment import checked_by_stars, placed_by_stars
 from datalab.astro.pixels.combine import median_dtype
-from datalab.astro.sky.star_matching import MatchOptions, NoMatchError, Similarity, match_stars
 from datalab.astro.sky.tangent_fit import fit_tangent_wcs
 from datalab.astro.sky.wcs import PixelMapping, between, pixel_scale_arcsec
-from datalab.astro.sky.wcs_header import with_wcs
+from datalab.astro.sky.wcs_header import resampled_header
 from datalab.astro.types import FloatArray, PixelRows, Pixels
 
 #: Images that are closer than this on the whole grid are left as they are: half of the accuracy asked for, and smaller
 #: than what resampling would do to noise and sharpness.
 SAME_GRID_PX = 0.05
 
-#: How far the ratio of pixel scales may be from that of the headers: true ones change with focus and colour by 1e-3,
-#: nominal ones are known to be wrong by some per cent.
-SCALE_FREEDOM = 0.1
-
-#: Ratios of pixel scales looked for when a header says nothing: the same camera, binned or not.
-UNKNOWN_SCALES = (0.4, 2.5)
-
 #: So many times as wide as its own may be the pixels an image is put on: what was an image is a smudge then.
 MOST_NARROWER = 20.0
 
 _GRID_POINTS = 17
-
-
-class AlignmentError(ValueError):
-    """An image cannot be put on the grid of another; the text says why, as the end of a sentence."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """What alignment needs to know of an image.
-
-    `shape` is (rows, columns); `wcs` None if the header has no celestial one; `stars` are x and y, 0-based, shape
-    (n, 2), brightest first.
-    """
-
-    shape: tuple[int, int]
-    wcs: WCS | None
-    stars: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """How an image lies on the grid of the reference.
-
-    `to_image` leads from pixels of the reference to those of the image, `to_reference` back; None for both means that
-    the pixels are the same. `found_by` says in words what this is known from.
-    """
-
-    to_image: PixelMapping | None
-    to_reference: PixelMapping | None
-    shape: tuple[int, int]
-    found_by: str
-
-
-def star_positions(catalogue: Table | None) -> FloatArray:
-    """Return x and y of the stars of a CAT table, 0-based, shape (n, 2), brightest first; empty if it cannot tell.
-
-    Needs the columns flux, and xwin and ywin, else x and y. Without what cannot be a star (see `star_like`).
-    """
-    if catalogue is None or not has_numbers(catalogue, ["flux"]):
-        return np.empty((0, 2))
-    positions = next((pair for pair in (("xwin", "ywin"), ("x", "y")) if has_numbers(catalogue, pair)), None)
-    if positions is None:
-        return np.empty((0, 2))
-    x, y, flux = (floats(catalogue, name) for name in (*positions, "flux"))
-    usable = np.isfinite(x) & np.isfinite(y) & (flux > 0) & star_like(catalogue)
-    order = np.flatnonzero(usable)[np.argsort(-flux[usable], kind="stable")]
-    return np.column_stack([x[order] - 1, y[order] - 1])
 
 
 def reference_frame(frames: Sequence[Frame]) -> int:
@@ -104,7 +49,7 @@ def unmoved(shape: tuple[int, int]) -> Placement:
 
 
 def align(image: Frame, reference: Frame) -> Placement:
-    """Find how an image lies on the reference: by stars, else by world coordinates.
+    """Find how an image lies on the reference: by stars, else by world coordinates that the stars do not contradict.
 
     Raises:
         AlignmentError: neither works; the text has both reasons.
@@ -119,25 +64,22 @@ def align(image: Frame, reference: Frame) -> Placement:
 
 
 def align_by_stars(image: Frame, reference: Frame) -> Placement:
-    """Find shift, rotation and scale from the stars of both images.
+    """Find how an image lies from the stars of both: shift, rotation, scale, pixels of another shape, distortion.
+
+    World coordinates, where both images have them, are where the search begins; stars are believed more.
 
     Raises:
-        AlignmentError: too few stars, or none in common, or one image is a mirror image.
+        AlignmentError: too few stars, none in common, or they do not tell enough.
     """
-    try:
-        match = match_stars(image.stars, reference.stars, MatchOptions(scale_range=_scale_range(image, reference)))
-    except NoMatchError as error:
-        raise AlignmentError(str(error)) from None
-    to_image: Similarity = match.transform.inverse()
-    found_by = f"{match.star_indices.size} stars, rms {match.rms:.2f} pixels"
-    return _placement(image, reference, to_image, match.transform, found_by=found_by)
+    found = placed_by_stars(image, reference)
+    return _placement(image, reference, found.to_image, found.to_reference, found_by=found.found_by, notes=found.notes)
 
 
 def align_by_wcs(image: Frame, reference: Frame) -> Placement:
-    """Find how an image lies on the reference from the world coordinates of both.
+    """Find how an image lies on the reference from the world coordinates of both, checked by the stars of both.
 
     Raises:
-        AlignmentError: one has none, or they show different parts of the sky.
+        AlignmentError: one has none, they show different parts of the sky, or the stars lie elsewhere.
     """
     if image.wcs is None:
         raise AlignmentError("the header of the image has no celestial world coordinates (WCS)")
@@ -154,7 +96,9 @@ def align_by_wcs(image: Frame, reference: Frame) -> Placement:
     rows, columns = image.shape
     if not np.any((x > 0) & (y > 0) & (x < columns - 1) & (y < rows - 1)):
         raise AlignmentError("the world coordinates (WCS) say that the image and the reference show different skies")
-    return _placement(image, reference, to_image, between(image.wcs, reference.wcs), found_by="world coordinates")
+    notes = checked_by_stars(image, reference)
+    to_reference = between(image.wcs, reference.wcs)
+    return _placement(image, reference, to_image, to_reference, found_by="world coordinates", notes=notes)
 
 
 def aligned_pixels(source: PixelRows, placement: Placement) -> Pixels:
@@ -205,7 +149,7 @@ def aligned_header(header: fits.Header, image: Frame, reference: Frame, placemen
     If the reference has none, those of the image are kept: a TAN projection fitted to where its pixels are now.
     """
     if reference.wcs is not None:
-        changed = with_wcs(header, reference.wcs, placement.shape)
+        changed = resampled_header(header, reference.wcs, placement.shape)
         if "PIXSCALE" in changed:
             changed["PIXSCALE"] = pixel_scale_arcsec(reference.wcs)
         return changed
@@ -213,25 +157,26 @@ def aligned_header(header: fits.Header, image: Frame, reference: Frame, placemen
         return header
     x, y = _grid(placement.shape)
     sky = image.wcs.pixel_to_world(*placement.to_image(x, y)).icrs
-    return with_wcs(header, fit_tangent_wcs(x, y, sky.ra.deg, sky.dec.deg, placement.shape), placement.shape)
+    return resampled_header(header, fit_tangent_wcs(x, y, sky.ra.deg, sky.dec.deg, placement.shape), placement.shape)
 
 
 def _placement(
-    image: Frame, reference: Frame, to_image: PixelMapping, to_reference: PixelMapping, *, found_by: str
+    image: Frame,
+    reference: Frame,
+    to_image: PixelMapping,
+    to_reference: PixelMapping,
+    *,
+    found_by: str,
+    notes: tuple[str, ...],
 ) -> Placement:
     if image.shape == reference.shape:
         x, y = _grid(reference.shape)
         image_x, image_y = to_image(x, y)
         if bool(np.all(np.hypot(image_x - x, image_y - y) <= SAME_GRID_PX)):  # False if NaN
-            return Placement(to_image=None, to_reference=None, shape=reference.shape, found_by=found_by)
-    return Placement(to_image=to_image, to_reference=to_reference, shape=reference.shape, found_by=found_by)
-
-
-def _scale_range(image: Frame, reference: Frame) -> tuple[float, float]:
-    if image.wcs is None or reference.wcs is None:
-        return UNKNOWN_SCALES
-    expected = pixel_scale_arcsec(image.wcs) / pixel_scale_arcsec(reference.wcs)
-    return expected * (1 - SCALE_FREEDOM), expected * (1 + SCALE_FREEDOM)
+            return replace(unmoved(reference.shape), found_by=found_by, notes=notes)
+    return Placement(
+        to_image=to_image, to_reference=to_reference, shape=reference.shape, found_by=found_by, notes=notes
+    )
 
 
 def _grid(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +13,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from datalab.astro.catalogues.columns import floats, magnitudes, require_columns, sky_positions
+from datalab.astro.catalogues.star_selection import flagged_sharp
 from datalab.astro.sky.cross_match import arcsec_of_chord, chord_of_arcsec, degrees, normalized, unit_vectors
 from datalab.astro.types import FloatArray, IntArray, Mask
 
+#: Columns that name a source, the first that there is.
+_NAMES = ("id", "name", "source_id", "object_id", "label")
 CATALOGUE_COLUMNS = ("ra", "dec", "flux", "mag")
 #: Rows of several frames this close together are one star: about the error of a poor plate solution.
 _SAME_STAR_ARCSEC = 2.5
@@ -27,17 +30,21 @@ _POSITION_DECIMALS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSources:
-    """Sources of one frame's catalogue, arrays of shape (n,): ICRS degrees, counts, magnitudes, row counted from 1."""
+    """Sources of one frame's catalogue, arrays of shape (n,): ICRS degrees, counts, magnitudes, row counted from 1.
+
+    `label` is what the catalogue calls a source, None if it has no names.
+    """
 
     ra_deg: FloatArray
     dec_deg: FloatArray
     flux: FloatArray
     mag: FloatArray
     row: IntArray
+    label: NDArray[np.str_] | None = None
 
     @classmethod
     def of(cls, table: Table | None) -> CatalogueSources:
-        """Take the sources with a position, a flux and a magnitude out of a catalogue.
+        """Take the sources with a position, a flux and a magnitude out of a catalogue, without cosmic rays.
 
         Args:
             table: with columns named in lower case.
@@ -51,8 +58,17 @@ class CatalogueSources:
         ra, dec = sky_positions(table)
         flux, mag = floats(table, "flux"), magnitudes(table, "mag")
         whole = np.isfinite(ra) & np.isfinite(dec) & np.isfinite(flux) & np.isfinite(mag)
+        whole &= ~flagged_sharp(table)
         row = np.arange(1, len(table) + 1)
-        return cls(ra_deg=ra[whole], dec_deg=dec[whole], flux=flux[whole], mag=mag[whole], row=row[whole])
+        label = _labels(table)
+        return cls(
+            ra_deg=ra[whole],
+            dec_deg=dec[whole],
+            flux=flux[whole],
+            mag=mag[whole],
+            row=row[whole],
+            label=None if label is None else label[whole],
+        )
 
     def where(self, wanted: Mask) -> CatalogueSources:
         """Return some of the sources."""
@@ -62,6 +78,7 @@ class CatalogueSources:
             flux=self.flux[wanted],
             mag=self.mag[wanted],
             row=self.row[wanted],
+            label=None if self.label is None else self.label[wanted],
         )
 
 
@@ -69,8 +86,9 @@ class CatalogueSources:
 class Candidates:
     """Stars a target may be compared with, in the order of their numbers.
 
-    Arrays of shape (stars,) but the last three, which are (frames, stars): what the catalogue of a frame says of a
-    star; row 0 and NaN where it has none. `reference_mag` is the median over frames. `note` tells of stars left out.
+    Arrays of shape (stars,) but `row`, `flux` and `mag`, which are (frames, stars): what the catalogue of a frame says
+    of a star; row 0 and NaN where it has none. `labels`, likewise but by star, are the catalogues' names, or the place
+    as "ra,dec". `reference_mag` is the median over frames. `note` tells of stars left out.
     """
 
     number: IntArray
@@ -81,6 +99,7 @@ class Candidates:
     row: IntArray
     flux: FloatArray
     mag: FloatArray
+    labels: Sequence[Mapping[int, str]] = ()
     note: str | None = None
 
     @property
@@ -90,7 +109,13 @@ class Candidates:
 
     def on_frames(self, frames: Sequence[int]) -> Candidates:
         """Return the same stars without what the catalogues of other frames say of them."""
-        return replace(self, row=self.row[frames], flux=self.flux[frames], mag=self.mag[frames])
+        return replace(
+            self,
+            row=self.row[frames],
+            flux=self.flux[frames],
+            mag=self.mag[frames],
+            labels=[self.labels[frame] for frame in frames] if self.labels else (),
+        )
 
 
 def pool_cap(frames: int) -> int:
@@ -106,6 +131,7 @@ class _Members:
     row: NDArray[np.int32]
     flux: FloatArray
     mag: FloatArray
+    label: NDArray[np.str_]
 
 
 class StarClusters:
@@ -129,7 +155,7 @@ class StarClusters:
         self._sums = np.concatenate([self._sums, np.zeros((new.size, 3))])
         self._sums[cluster] += directions
         self._members.append(
-            _Members(cluster.astype(np.int32), sources.row.astype(np.int32), sources.flux, sources.mag)
+            _Members(cluster.astype(np.int32), sources.row.astype(np.int32), sources.flux, sources.mag, _named(sources))
         )
 
     def candidates(self, *, merged_within_arcsec: float, least_frames: int) -> Candidates:
@@ -161,7 +187,7 @@ class StarClusters:
         order = np.lexsort((number[fit], -isolation[fit], -seen[fit]))
         chosen = fit[order[:cap]]
         chosen = chosen[np.argsort(number[chosen])]
-        row, flux, mag = self._by_frame(star_of, chosen)
+        row, flux, mag, labels = self._by_frame(star_of, chosen)
         return Candidates(
             number=number[chosen],
             ra_deg=ra[chosen],
@@ -171,15 +197,19 @@ class StarClusters:
             row=row,
             flux=flux,
             mag=mag,
+            labels=labels,
             note=_cap_note(fit.size, cap),
         )
 
-    def _by_frame(self, star_of: IntArray, chosen: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Return row, flux and magnitude of the chosen stars, each (frames, stars)."""
+    def _by_frame(
+        self, star_of: IntArray, chosen: IntArray
+    ) -> tuple[IntArray, FloatArray, FloatArray, list[dict[int, str]]]:
+        """Return row, flux and magnitude of the chosen stars, each (frames, stars), and their labels on each frame."""
         place = np.full(int(star_of.max(initial=-1)) + 1, -1)
         place[chosen] = np.arange(chosen.size)
         shape = len(self._members), chosen.size
         row, flux, mag = np.zeros(shape, np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
+        labels: list[dict[int, str]] = []
         for frame, sources in enumerate(self._members):
             star = place[star_of[sources.cluster]]
             faintest_first = np.argsort(sources.flux, kind="stable")
@@ -188,7 +218,29 @@ class StarClusters:
             row[frame, target] = sources.row[faintest_first]
             flux[frame, target] = sources.flux[faintest_first]
             mag[frame, target] = sources.mag[faintest_first]
-        return row, flux, mag
+            labels.append(dict(zip(target.tolist(), sources.label[faintest_first].tolist(), strict=True)))
+        return row, flux, mag, labels
+
+
+def _labels(table: Table) -> NDArray[np.str_] | None:
+    """Return the names a catalogue has for its sources, shape (rows,); None if it has none."""
+    for name in _NAMES:
+        if name in table.colnames and table[name].ndim == 1 and table[name].dtype.kind in "iuSU":
+            labels: NDArray[np.str_] = np.char.strip(np.ma.filled(np.ma.asarray(table[name]).astype(np.str_), ""))
+            return labels
+    return None
+
+
+def _named(sources: CatalogueSources) -> NDArray[np.str_]:
+    """Return what sources are called, or else their places."""
+    places = np.array(
+        [f"{ra:.6f},{dec:.6f}" for ra, dec in zip(sources.ra_deg.tolist(), sources.dec_deg.tolist(), strict=True)],
+        dtype=np.str_,
+    )
+    if sources.label is None:
+        return places
+    named: NDArray[np.str_] = np.where(sources.label != "", sources.label, places)
+    return named
 
 
 def _cap_note(found: int, cap: int) -> str | None:

@@ -12,17 +12,27 @@ import numpy as np
 
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
 from datalab.astro.photometry.comparison_stars import Candidates
-from datalab.astro.robust import median_of_known, ratio
+from datalab.astro.robust import SIGMA_PER_MAD, median_of_known, over_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
 
 #: A star whose brightness against the others scatters more than this is no standard.
 MOST_VARIABILITY_MAG = 1.0
-#: If enough others are left, neither is one that scatters this much more than most, as when an asteroid passes it.
-_MOST_RELATIVE_VARIABILITY, _LEAST_SUSPECT_MAG = 5.0, 0.05
+#: If enough others are left, neither is one that scatters this much more than its own noise and what all stars have in
+#: common explain, as when an asteroid passes it; nor one that scatters less, but far more than that.
+_MOST_RELATIVE_VARIABILITY, _LEAST_SUSPECT_MAG, _FAR_MORE = 5.0, 0.05, 15.0
+#: A star is left out of a single frame where it is so many sigma off, as when a cosmic ray hits it; not of more than
+#: this share of the frames, as then it varies.
+_MOST_SIGMA, _MOST_REJECTED_SHARE = 5.0, 0.2
+#: A star of the ensemble must be known on this share of the frames; elsewhere the others say how bright it would be.
+_LEAST_KNOWN_SHARE = 0.8
+#: A target below so many sigma has no magnitude, but a limit: its counts and so many sigma.
+LEAST_SIGNAL_TO_NOISE = 3.0
 #: Nor is one whose catalogue magnitude is off by more than this, if enough stars are left to tell.
 _MOST_ZERO_POINT_OFFSET_MAG = 0.5
 _STARS_TO_TELL_AN_OFFSET = 3
 _FRAMES_TO_TELL_A_SCATTER = 3
+#: Star magnitudes and changes of frames are found from each other; two passes settle what a few gaps leave open.
+_PASSES_OF_COMPLETION = 2
 #: Scatter below this (0.01 mmag) is rounding.
 _LEAST_FLOOR_MAG = 1e-5
 #: A target further outside the range of its comparison stars is worth a note.
@@ -48,7 +58,8 @@ class Calibrated:
     """The light curve and what it was made with.
 
     `stars` are the indices of the candidates in the ensemble, in its order; the arrays of shape (frames, stars) have
-    these as columns. `used` tells which star a frame was calibrated with.
+    these as columns. `used` tells which star a frame was calibrated with. `mag` is NaN where the target is not seen at
+    3 sigma; there `limit_mag` is what it is fainter than, at 3 sigma.
     """
 
     stars: IntArray
@@ -62,6 +73,8 @@ class Calibrated:
     relative_flux_sigma: FloatArray
     mag: FloatArray
     mag_sigma: FloatArray
+    signal_to_noise: FloatArray
+    limit_mag: FloatArray
     notes: tuple[str, ...] = ()
 
 
@@ -74,20 +87,27 @@ def calibrate_with_shared_ensemble(
     the more isolated first if equal. Its light is summed, which weighs bright stars most; its zero point makes the sum
     as bright as the catalogue has it.
 
+    A star that is not known on a frame, or is an outlier there, counts with what the others say it would have: the sum
+    stays that of the same stars. A frame with fewer than half of `least_stars` has no magnitude.
+
     Raises:
         EnsembleError: fewer than `least_stars` can be used.
     """
-    usable = np.flatnonzero((counts.stars > 0.0).all(axis=0))
-    mags = instrumental_mag(counts.stars[:, usable])
-    variability = _variability(mags)
-    steady = variability <= MOST_VARIABILITY_MAG
-    usable, mags, variability = usable[steady], mags[:, steady], variability[steady]
-    median_mag = np.median(mags, axis=0) if usable.size else np.empty(0)
-    plausible = _plausible(candidates.reference_mag[usable] - median_mag)
-    usable, median_mag, variability = usable[plausible], median_mag[plausible], variability[plausible]
-    calm = _calm(variability)
-    if calm.sum() >= least_stars:
-        usable, median_mag, variability = usable[calm], median_mag[calm], variability[calm]
+    mags = instrumental_mag(counts.stars)
+    own_sigma = MAG_PER_RELATIVE_ERROR * ratio(counts.stars_sigma, counts.stars)
+    with_stars = max(1, np.count_nonzero(np.isfinite(mags).any(axis=1)))
+    known_share = np.isfinite(mags).sum(axis=0) / with_stars
+    usable = np.flatnonzero(known_share >= _LEAST_KNOWN_SHARE)
+    variability, expected, outlying = _scatter(mags[:, usable], own_sigma[:, usable])
+    keep = variability <= MOST_VARIABILITY_MAG
+    usable, variability, expected, outlying = usable[keep], variability[keep], expected[keep], outlying[:, keep]
+    median_mag = over_known(np.nanmedian, mags[:, usable], axis=0)
+    keep = _plausible(candidates.reference_mag[usable] - median_mag)
+    usable, variability, expected, outlying = usable[keep], variability[keep], expected[keep], outlying[:, keep]
+    median_mag = median_mag[keep]
+    keep = _calm(variability, expected)
+    if keep.sum() >= least_stars:
+        usable, variability, outlying, median_mag = usable[keep], variability[keep], outlying[:, keep], median_mag[keep]
     if usable.size < least_stars:
         raise EnsembleError(
             f"Only {usable.size} comparison stars can be used on every frame, {least_stars} are needed: "
@@ -96,34 +116,65 @@ def calibrate_with_shared_ensemble(
     target_mag = median_of_known(instrumental_mag(counts.target))
     difference = np.abs(median_mag - target_mag) if np.isfinite(target_mag) else np.zeros(usable.size)
     ranked = np.lexsort((candidates.number[usable], -candidates.isolation_arcsec[usable], difference))[:most_stars]
-    stars = usable[ranked]
+    stars, outlying = usable[ranked], outlying[:, ranked]
 
-    star_counts = counts.stars[:, stars]
-    ensemble = star_counts.sum(axis=1)
-    ensemble_sigma = np.sqrt((counts.stars_sigma[:, stars] ** 2).sum(axis=1))
+    used = np.isfinite(mags[:, stars]) & ~outlying
+    enough = used.sum(axis=1) >= max(1, math.ceil(least_stars / 2))
+    used &= enough[:, None]
+    star_counts, star_variance = _completed(counts, stars, used)
+    ensemble = np.where(enough, star_counts.sum(axis=1), np.nan)
+    ensemble_sigma = np.where(enough, np.sqrt(star_variance.sum(axis=1)), np.nan)
     catalogue_mag = -2.5 * np.log10((10.0 ** (-0.4 * candidates.reference_mag[stars])).sum())
     zero_point = 2.5 * np.log10(ensemble) + catalogue_mag
     relative_flux = counts.target / ensemble
     # Of target and ensemble in quadrature, without dividing by a target that may have no counts.
     relative_flux_sigma = np.hypot(counts.target_sigma, relative_flux * ensemble_sigma) / ensemble
-    mag = instrumental_mag(counts.target) + zero_point
-    return with_error_floor(
-        Calibrated(
-            stars=stars,
-            variability_mag=variability[ranked],
-            used=np.ones(star_counts.shape, dtype=np.bool_),
-            star_mag=instrumental_mag(star_counts) + zero_point[:, None],
-            zero_point_sigma=MAG_PER_RELATIVE_ERROR * ensemble_sigma / ensemble,
-            ensemble_counts=ensemble,
-            ensemble_sigma=ensemble_sigma,
-            relative_flux=relative_flux,
-            relative_flux_sigma=relative_flux_sigma,
-            mag=mag,
-            mag_sigma=MAG_PER_RELATIVE_ERROR * ratio(relative_flux_sigma, relative_flux),
-        ),
-        counts,
-        reference_mag=candidates.reference_mag[stars],
+    calibrated = Calibrated(
+        stars=stars,
+        variability_mag=variability[ranked],
+        used=used,
+        star_mag=np.where(used, mags[:, stars], np.nan) + zero_point[:, None],
+        zero_point_sigma=MAG_PER_RELATIVE_ERROR * ensemble_sigma / ensemble,
+        ensemble_counts=ensemble,
+        ensemble_sigma=ensemble_sigma,
+        relative_flux=relative_flux,
+        relative_flux_sigma=relative_flux_sigma,
+        mag=instrumental_mag(counts.target) + zero_point,
+        mag_sigma=MAG_PER_RELATIVE_ERROR * ratio(relative_flux_sigma, relative_flux),
+        signal_to_noise=ratio(counts.target, counts.target_sigma),
+        limit_mag=np.full(zero_point.size, np.nan),
+        notes=_gap_notes(used, enough, outlying),
     )
+    return finished(calibrated, counts, zero_point=zero_point, reference_mag=candidates.reference_mag[stars])
+
+
+def finished(
+    calibrated: Calibrated, counts: Counts, *, zero_point: FloatArray, reference_mag: FloatArray
+) -> Calibrated:
+    """Put limits where the target is not seen at 3 sigma, and add to the errors what the stars scatter more.
+
+    Args:
+        calibrated: with magnitudes and errors as they follow from counts.
+        counts: of all candidates.
+        zero_point: of each frame, shape (frames,).
+        reference_mag: of the ensemble, from the catalogue, shape (stars,).
+    """
+    seen = calibrated.signal_to_noise >= LEAST_SIGNAL_TO_NOISE
+    most = np.maximum(counts.target, 0.0) + LEAST_SIGNAL_TO_NOISE * counts.target_sigma
+    limit = np.where(seen, np.nan, instrumental_mag(most) + zero_point)
+    calibrated = replace(
+        calibrated,
+        mag=np.where(seen, calibrated.mag, np.nan),
+        mag_sigma=np.where(seen, calibrated.mag_sigma, np.nan),
+        limit_mag=limit,
+    )
+    notes = list(calibrated.notes)
+    if unseen := int(np.isfinite(limit).sum()):
+        notes.append(
+            f"The target is below {LEAST_SIGNAL_TO_NOISE:g} sigma on {unseen} of {limit.size} frames: "
+            "they have no magnitude, but what it is fainter than."
+        )
+    return with_error_floor(replace(calibrated, notes=tuple(notes)), counts, reference_mag=reference_mag)
 
 
 def with_error_floor(calibrated: Calibrated, counts: Counts, *, reference_mag: FloatArray) -> Calibrated:
@@ -150,24 +201,87 @@ def with_error_floor(calibrated: Calibrated, counts: Counts, *, reference_mag: F
     return replace(calibrated, mag_sigma=np.hypot(calibrated.mag_sigma, floor), notes=tuple(notes))
 
 
-def _variability(mags: FloatArray) -> FloatArray:
-    """Return how much each star scatters against the others; against nothing if it is the only one.
+def outliers(residuals: FloatArray, own_sigma: FloatArray) -> tuple[Mask, float]:
+    """Tell which measurements are off by more than 5 sigma of their own noise and of what all stars have in common.
 
-    The others' common change is the median of changes: the median of magnitudes would always be that of one star in the
-    middle, and follow it if it varies.
+    Args:
+        residuals: of magnitudes, shape (frames, stars).
+        own_sigma: their noise, likewise.
+
+    Returns:
+        Which they are, likewise, and how much the stars have in common, mag; a star that is so on more than a fifth of
+        its frames varies, and is none.
     """
-    changes = mags - np.median(mags, axis=0)
+    scatter = SIGMA_PER_MAD * over_known(np.nanmedian, np.abs(residuals), axis=0)
+    noise = over_known(np.nanmedian, own_sigma, axis=0)
+    excess = np.sqrt(np.maximum(scatter**2 - noise**2, 0.0))
+    common = median_of_known(excess) if np.isfinite(excess).any() else 0.0
+    known = np.isfinite(residuals).sum(axis=0)
+    off = np.abs(residuals) > _MOST_SIGMA * np.hypot(own_sigma, common)
+    off &= (known >= _FRAMES_TO_TELL_A_SCATTER) & (off.sum(axis=0) <= np.maximum(1, _MOST_REJECTED_SHARE * known))
+    return off, common
+
+
+def _scatter(mags: FloatArray, own_sigma: FloatArray) -> tuple[FloatArray, FloatArray, Mask]:
+    """Return how much each star scatters against the others, how much is expected, and single outliers (frames, stars).
+
+    Against nothing if it is the only one. The others' common change is the median of changes: the median of magnitudes
+    would always be that of one star in the middle, and follow it if it varies.
+    """
+    changes = mags - over_known(np.nanmedian, mags, axis=0)
     if mags.shape[1] > 1:
-        changes -= np.median(changes, axis=1, keepdims=True)
-    scatter: FloatArray = changes.std(axis=0)
-    return scatter
+        changes = changes - over_known(np.nanmedian, changes, axis=1)[:, None]
+        changes = changes - over_known(np.nanmedian, changes, axis=0)
+    outlying, common = outliers(changes, own_sigma) if mags.shape[1] > 2 else (np.zeros(mags.shape, np.bool_), 0.0)
+    expected = np.hypot(over_known(np.nanmean, own_sigma, axis=0), common)
+    return over_known(np.nanstd, changes, axis=0), expected, outlying
 
 
-def _calm(variability: FloatArray) -> Mask:
-    """Tell which stars do not scatter far more than most."""
-    typical = np.median(variability) if variability.size else 0.0
-    calm: Mask = variability <= max(_MOST_RELATIVE_VARIABILITY * typical, _LEAST_SUSPECT_MAG)
+def _calm(variability: FloatArray, expected: FloatArray) -> Mask:
+    """Tell which stars do not scatter far more than is expected of them."""
+    calm: Mask = variability <= np.maximum(_MOST_RELATIVE_VARIABILITY * expected, _LEAST_SUSPECT_MAG)
+    calm &= ~(variability > _FAR_MORE * expected) | (expected == 0.0)
     return calm
+
+
+def _completed(counts: Counts, stars: IntArray, used: Mask) -> tuple[FloatArray, FloatArray]:
+    """Return counts and variances of stars (frames, stars); of what was not used, those that the others foretell."""
+    mags = np.where(used, instrumental_mag(counts.stars[:, stars]), np.nan)
+    sigma = MAG_PER_RELATIVE_ERROR * ratio(counts.stars_sigma[:, stars], counts.stars[:, stars])
+    whole = used.all(axis=1) if used.all(axis=1).any() else used.any(axis=1)
+    star_mag = over_known(np.nanmedian, mags[whole], axis=0)
+    for _ in range(_PASSES_OF_COMPLETION):
+        change, change_sigma = _common_change(mags - star_mag, sigma)
+        star_mag = over_known(np.nanmedian, mags - change[:, None], axis=0)
+    foretold = 10.0 ** (-0.4 * (star_mag + change[:, None]))
+    foretold_sigma = foretold * np.hypot(change_sigma[:, None], over_known(np.nanmedian, sigma, axis=0) / 2.0)
+    foretold_sigma /= MAG_PER_RELATIVE_ERROR
+    return (
+        np.where(used, counts.stars[:, stars], foretold),
+        np.where(used, counts.stars_sigma[:, stars], foretold_sigma) ** 2,
+    )
+
+
+def _common_change(changes: FloatArray, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the mean change of each frame, weighted by the noise of the stars, and its error; NaN without stars."""
+    known = np.isfinite(changes)
+    weight = np.where(known, 1.0 / np.maximum(sigma, 1e-6) ** 2, 0.0)
+    total = weight.sum(axis=1)
+    mean = ratio((weight * np.where(known, changes, 0.0)).sum(axis=1), total)
+    return mean, np.sqrt(ratio(np.ones_like(total), total))
+
+
+def _gap_notes(used: Mask, enough: Mask, outlying: Mask) -> tuple[str, ...]:
+    notes = []
+    if rejected := int((outlying & enough[:, None]).sum()):
+        notes.append(
+            f"Left out {rejected} single measurement(s) of comparison stars, more than {_MOST_SIGMA:g} sigma off "
+            "the others."
+        )
+    missing = (~used & ~outlying & enough[:, None]).any(axis=1)
+    if missing.any():
+        notes.append(f"{int(missing.sum())} frame(s) lack one or more comparison stars: the others stand in for them.")
+    return tuple(notes)
 
 
 def _plausible(zero_point: FloatArray) -> Mask:

@@ -18,8 +18,8 @@ from datalab.astro.photometry.differential import (
     MOST_VARIABILITY_MAG,
     Calibrated,
     Counts,
-    EnsembleError,
-    with_error_floor,
+    finished,
+    outliers,
 )
 from datalab.astro.robust import over_known, ratio
 from datalab.astro.types import FloatArray, IntArray, Mask
@@ -64,54 +64,53 @@ def calibrate_with_evolving_ensemble(
 ) -> Calibrated:
     """Compare the target with the stars of each frame that are closest to it in brightness.
 
-    A frame with fewer than `least_stars` has no magnitude.
-
-    Raises:
-        EnsembleError: no frame has enough stars.
+    A star that is an outlier on a frame is left out there. A frame with fewer than `least_stars` has no magnitude; it
+    has a flux relative to the stars there are.
     """
     mags = instrumental_mag(counts.stars)
     solution = solve_stars(mags, candidates.reference_mag)
-    known = np.isfinite(mags) & np.isfinite(solution.star_mag)
+    own_sigma = MAG_PER_RELATIVE_ERROR * ratio(counts.stars_sigma, counts.stars)
+    outlying, _ = outliers(mags + solution.zero_point[:, None] - solution.star_mag, own_sigma)
+    known = np.isfinite(mags) & np.isfinite(solution.star_mag) & ~outlying
     target_mag = instrumental_mag(counts.target)
     used = _closest_in_brightness(mags, known, target_mag, most_stars)
-    enough = used.sum(axis=1) >= least_stars
-    if not enough.any():
-        raise EnsembleError(
-            f"No frame has the {least_stars} comparison stars needed, the most on one are "
-            f"{used.sum(axis=1).max(initial=0)}: too few for the minimum comparison ensemble."
-        )
-    used &= enough[:, None]
     stars = np.flatnonzero(used.any(axis=0))
     stars = stars[np.lexsort((candidates.number[stars], -used[:, stars].sum(axis=0)))]
-    used, mags = used[:, stars], mags[:, stars]
+    used, mags, own_sigma = used[:, stars], mags[:, stars], own_sigma[:, stars]
+    some, enough = used.any(axis=1), used.sum(axis=1) >= least_stars
 
-    zero_points = np.where(used, solution.star_mag[stars] - mags, np.nan)
-    zero_point = over_known(np.nanmedian, zero_points, axis=1)
-    own_sigma = MAG_PER_RELATIVE_ERROR * ratio(counts.stars_sigma[:, stars], counts.stars[:, stars])
-    zero_point_sigma = _zero_point_sigma(zero_points, np.where(used, own_sigma, np.nan))
-    ensemble = np.where(enough, np.where(used, counts.stars[:, stars], 0.0).sum(axis=1), np.nan)
+    ensemble = np.where(some, np.where(used, counts.stars[:, stars], 0.0).sum(axis=1), np.nan)
     ensemble_sigma = np.sqrt(np.where(used, counts.stars_sigma[:, stars] ** 2, 0.0).sum(axis=1))
     relative_flux = counts.target / ensemble
-    mag = target_mag + zero_point
+    relative_flux_sigma = np.hypot(counts.target_sigma, relative_flux * ensemble_sigma) / ensemble
+    used &= enough[:, None]
+    zero_points = np.where(used, solution.star_mag[stars] - mags, np.nan)
+    zero_point = over_known(np.nanmedian, zero_points, axis=1)
+    zero_point_sigma = _zero_point_sigma(zero_points, np.where(used, own_sigma, np.nan))
     target_sigma = MAG_PER_RELATIVE_ERROR * ratio(counts.target_sigma, counts.target)
-    return with_error_floor(
-        Calibrated(
-            stars=stars,
-            variability_mag=over_known(np.nanstd, np.where(used, zero_points - zero_point[:, None], np.nan), axis=0),
-            used=used,
-            star_mag=mags + zero_point[:, None],
-            zero_point_sigma=zero_point_sigma,
-            ensemble_counts=ensemble,
-            ensemble_sigma=np.where(enough, ensemble_sigma, np.nan),
-            relative_flux=relative_flux,
-            relative_flux_sigma=np.hypot(counts.target_sigma, relative_flux * ensemble_sigma) / ensemble,
-            mag=mag,
-            mag_sigma=np.hypot(target_sigma, zero_point_sigma),
-            notes=_group_note(solution.groups),
-        ),
-        counts,
-        reference_mag=solution.star_mag[stars],
+    notes = [*_group_note(solution.groups)]
+    if not enough.any():
+        notes.append(
+            f"No frame has the {least_stars} comparison stars needed: too few for the minimum comparison ensemble. "
+            "Counts and fluxes relative to the stars there are have no magnitudes."
+        )
+    calibrated = Calibrated(
+        stars=stars,
+        variability_mag=over_known(np.nanstd, np.where(used, zero_points - zero_point[:, None], np.nan), axis=0),
+        used=used,
+        star_mag=mags + zero_point[:, None],
+        zero_point_sigma=zero_point_sigma,
+        ensemble_counts=ensemble,
+        ensemble_sigma=np.where(some, ensemble_sigma, np.nan),
+        relative_flux=relative_flux,
+        relative_flux_sigma=relative_flux_sigma,
+        mag=target_mag + zero_point,
+        mag_sigma=np.hypot(target_sigma, zero_point_sigma),
+        signal_to_noise=ratio(counts.target, counts.target_sigma),
+        limit_mag=np.full(zero_point.size, np.nan),
+        notes=tuple(notes),
     )
+    return finished(calibrated, counts, zero_point=zero_point, reference_mag=solution.star_mag[stars])
 
 
 def _solve(mags: FloatArray, catalogue_mag: FloatArray) -> tuple[FloatArray, FloatArray]:

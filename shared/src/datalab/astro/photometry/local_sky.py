@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 
 from datalab.astro.photometry.neighbourhoods import (
     HALF_DIAGONAL_PX,
+    NO_TRAIL,
+    Trail,
     batches,
     offsets_between,
     pixels_around,
@@ -36,13 +38,15 @@ class Annulus:
     """Where the sky is measured: pixels whose centres are from `inner_px` to `outer_px` away, rims included.
 
     An annulus that is not wider than nothing means: no sky. `clipped` leaves out stars by 2-sigma clipping; `plane`
-    fits a tilted plane instead of a constant level (used to find centroids, never for sums).
+    fits a tilted plane instead of a constant level (used to find centroids, never for sums). Around a `trail`,
+    distances are from its line.
     """
 
     inner_px: float
     outer_px: float
     clipped: bool = True
     plane: bool = False
+    trail: Trail = NO_TRAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +74,13 @@ def backgrounds(pixels: Pixels, x: ArrayLike, y: ArrayLike, annulus: Annulus) ->
     mean, scatter, n_pixels = np.zeros(x.size), np.zeros(x.size), np.zeros(x.size, np.int64)
     plane = np.zeros((x.size, 3))
     if annulus.outer_px > annulus.inner_px:
-        near = offsets_between(annulus.inner_px - HALF_DIAGONAL_PX, annulus.outer_px + HALF_DIAGONAL_PX)
+        length = annulus.trail.half_length_px
+        near = offsets_between(
+            0.0 if length else annulus.inner_px - HALF_DIAGONAL_PX, annulus.outer_px + length + HALF_DIAGONAL_PX
+        )
         for part in batches(x.size, near[0].size):
             values, dx, dy = pixels_around(pixels, x[part], y[part], near)
-            squared = dx**2 + dy**2
+            squared = annulus.trail.distances(dx, dy) ** 2 if length else dx**2 + dy**2
             kept = (squared >= annulus.inner_px**2) & (squared <= annulus.outer_px**2) & np.isfinite(values)
             mean[part], scatter[part], kept = _level_of(values, kept, passes=_MOST_CLIP_PASSES * annulus.clipped)
             n_pixels[part] = kept.sum(axis=1)

@@ -7,6 +7,7 @@ Positions are in pixels, x along columns and y along rows: pixel i covers [i, i 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,34 @@ from datalab.astro.types import FloatArray, IntArray, Pixels
 HALF_DIAGONAL_PX = np.sqrt(0.5)
 #: Stars are done in batches with at most this many pixels, so that a rich field does not fill the memory.
 _BATCH_PIXELS = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """What is left of a point that moves during an exposure: a line, whose middle is the place; half of it, pixels.
+
+    What is as far from it as a circle's radius is a pill: two half circles and what lies between.
+    """
+
+    half_x_px: float = 0.0
+    half_y_px: float = 0.0
+
+    @property
+    def half_length_px(self) -> float:
+        return float(np.hypot(self.half_x_px, self.half_y_px))
+
+    def distances(self, dx: FloatArray, dy: FloatArray) -> FloatArray:
+        """Return the distances from the line, given those from its middle; any shape."""
+        along = self.half_length_px
+        if along == 0.0:
+            return np.hypot(dx, dy)
+        unit_x, unit_y = self.half_x_px / along, self.half_y_px / along
+        parallel = np.maximum(np.abs(dx * unit_x + dy * unit_y) - along, 0.0)
+        distances: FloatArray = np.hypot(parallel, dy * unit_x - dx * unit_y)
+        return distances
+
+
+NO_TRAIL = Trail()
 
 
 def positions(x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -39,6 +39,8 @@ UNIT = "BUNIT"
 _BESIDE_GAIN = (GAIN, "OFFSET", "BLKLEVEL", "ISOSPEED", "USBLIMIT")
 #: A GAIN that is the same as EGAIN is no setting.
 _SAME_GAIN = 0.01
+#: No detector has more counts.
+_HIGHEST_LEVEL = 1e12
 #: Of 16 bits.
 _HIGHEST_CONVERTED = 65535
 #: Integers of a camera of at most so many bytes end where their type does.
@@ -66,7 +68,8 @@ def saturation_of(header: fits.Header, dtype: np.dtype) -> float:
 
     Infinite for floats and wide integers of which the header says nothing.
     """
-    told = Detector.of(header).saturation_adu
+    level = number(header, SATURATION)  # a whole `Detector` would cost small operations their time
+    told = level if level is not None and 0 < level <= _HIGHEST_LEVEL else math.inf
     if dtype.kind in "iu" and dtype.itemsize <= _COUNTED_BYTES:
         return min(told, float(np.iinfo(dtype).max))
     return told

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-from datalab.astro.headers.cards import COMMENTARY, UNREADABLE_CARD, image_axes
+from datalab.astro.headers.card_grammar import CARD_LENGTH, read_card
+from datalab.astro.headers.cards import COMMENTARY, UNREADABLE_CARD, image_axes, is_empty, value_of
 from datalab.astro.sky.wcs_header import PIXEL_REGION
 
 #: Columns of text on a COMMENT or HISTORY card (FITS Standard 4.0, section 4.4.2.4).
@@ -90,9 +91,10 @@ def provenance_cards(
 def output_records(reference: fits.Header, shape: tuple[int, int], *, own: Sequence[fits.Card] = ()) -> list[str]:
     """Return the header of an image made from the one `reference` describes, named SCI: a text for each card.
 
-    It keeps every card but those on storage, checksums and extremes; cards beyond repair are left out, and of a
-    keyword that comes twice the last card counts. The WCS stays valid for an image cropped from pixel [0, 0]; regions
-    in pixel numbers are kept only if nothing is cropped.
+    It keeps every card but those on storage, checksums and extremes. Cards that are not as the standard wants them are
+    written anew with what is read of them, letters beyond ASCII as backslash escapes; those without a value that can be
+    read are left out. Of a keyword that comes twice the last card counts that is not empty. The WCS stays valid for an
+    image cropped from pixel [0, 0]; regions in pixel numbers are kept only if nothing is cropped.
 
     Args:
         reference: of the input's science image; not modified.
@@ -111,6 +113,8 @@ def output_records(reference: fits.Header, shape: tuple[int, int], *, own: Seque
             keyword = card.keyword
             if keyword in given or _STORAGE.fullmatch(keyword) or (is_cropped and PIXEL_REGION.fullmatch(keyword)):
                 continue
+            if keyword in kept and keyword not in COMMENTARY and is_empty(value_of(card)):
+                continue
             try:
                 kept[number if keyword in COMMENTARY else keyword] = _record(card)
             except UNREADABLE_CARD:
@@ -126,12 +130,31 @@ def _record(card: fits.Card) -> str:
     text = None if card._modified else card._image  # noqa: SLF001 - asked for `image`, each card takes 10 microseconds
     if text is not None and _STRICT.fullmatch(text):
         return str(text)
+    if text is not None:
+        anew = _as_it_is_read(text)
+        if anew is not None:
+            return str(anew)
     mended = copy.copy(card)
     mended.verify("silentfix")
     keyword = mended.image[:8]
     if keyword != keyword.upper():  # the one fault that astropy reports but does not mend
         mended = fits.Card(mended.keyword, mended.value, mended.comment)
     return str(mended)
+
+
+def _as_it_is_read(text: str) -> fits.Card | None:
+    """Return a card with the value that our grammar reads from a text, None if the standard has nothing against it.
+
+    Raises `ValueError` if there is no value.
+    """
+    if len(text) > CARD_LENGTH or text[:8].rstrip() in COMMENTARY:
+        return None
+    read = read_card(text)
+    if read.remark is None:
+        return None
+    if read.value is None:
+        raise ValueError(read.remark)
+    return fits.Card(read.keyword, _printable(read.value) if isinstance(read.value, str) else read.value)
 
 
 def _commentary(keyword: str, text: str, *, label: str = "") -> list[fits.Card]:

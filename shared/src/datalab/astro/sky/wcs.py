@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeGuard
 
 import numpy as np
@@ -17,11 +18,15 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
 
+from datalab.astro.sky.wcs_dialects import standard_cards
+from datalab.astro.sky.wcs_doubts import DOUBT_KEYWORDS, doubts
+from datalab.astro.sky.wcs_words import UnusableWcsError
 from datalab.astro.types import FloatArray
 
 #: Takes x and y of pixels, of any one shape, to x and y in another image; NaN for what has no place there.
 PixelMapping = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-#: What astropy.wcs raises for damaged keywords; its own errors are ValueErrors.
+#: What astropy.wcs raises for damaged keywords; its own errors are ValueErrors, those of WCSLIB without words
+#: RuntimeErrors.
 _ASTROPY_ERRORS = (
     ValueError,
     TypeError,
@@ -29,6 +34,8 @@ _ASTROPY_ERRORS = (
     IndexError,
     AttributeError,
     AssertionError,
+    ArithmeticError,
+    RuntimeError,
     ConvertError,
     fits.VerifyError,
 )
@@ -37,44 +44,79 @@ _OUTLINE_POINTS_PER_SIDE = 16
 #: How all keywords begin that say where, in which frame and when (FITS Standard 4.0, sections 8 and 9; SIP, distortion
 #: tables, SCAMP's PV, as astropy.wcs reads them). It is given no others: it formats each card, and an exposure has 80.
 _OF_COORDINATES = re.compile(
-    r"NAXIS\d|WCS|CRPIX|CRVAL|CTYPE|CUNIT|CD|PC|CROTA|PV|PS|CRDER|CSYER|CNAME|CZPHS|CPERI|LONPOLE|LATPOLE|RADE|EQUINOX|"
+    r"NAXIS\d|WCS|CRPIX|CRVAL|CTYPE|CUNIT|CD|PC|CROTA|PV|PS|CRDER|CSYER|CNAME|CZPHS|CPERI|LONPOLE|LONGPOLE|LATPOLE|RADE|EQUINOX|"
     r"EPOCH|[JB]EPOCH|VEL|VSOURCE|ZSOURCE|SPECSYS|SSYS|REST|OBSGEO|OBSORBIT|MJD|DATE|TIM|TREF|TRPOS|TRDIR|PLEPHEM|TSTART|"
     r"TSTOP|TELAPSE|XPOSURE|[AB]P?_|C[PQ]DIS|C[PQ]ERR|DVERR|D[PQ]\d|D2IM|AXISCORR|WAT|LTM|LTV"
 )
+_DAMAGED = "the world coordinates do not hold on the whole image and were left out"
 #: A pixel taken to the sky and back must return.
 _ROUND_TRIP_PX = 0.1
 
 
 def says_where(keyword: str) -> bool:
     """Tell whether a card may have to do with the coordinates of an image."""
-    return _OF_COORDINATES.match(keyword) is not None
+    return _OF_COORDINATES.match(keyword) is not None or keyword in DOUBT_KEYWORDS
+
+
+@dataclass(frozen=True, slots=True)
+class WcsReading:
+    """The celestial WCS of an image, None if there is none to rely on, and notes on what was translated or left out."""
+
+    wcs: WCS | None
+    notes: tuple[str, ...] = ()
 
 
 def celestial_wcs(header: fits.Header, shape: tuple[int, int]) -> WCS | None:
-    """Return the celestial WCS of an image, distortions (SIP, TPV) included, or None if there is none to rely on.
+    """Return the celestial WCS of an image, or None if there is none to rely on; see `read_wcs`."""
+    return read_wcs(header, shape).wcs
 
-    Never raises and never warns, whatever is in the header. The result has two axes and knows its `array_shape`.
+
+def read_wcs(header: fits.Header, shape: tuple[int, int]) -> WcsReading:
+    """Return the celestial WCS of an image, distortions (SIP, TPV, TNX) included, and notes on how it was read.
+
+    Never raises and never warns, whatever is in the header. The WCS has two axes and knows its `array_shape`.
 
     Args:
-        header: of the image; CD, PC with CDELT, and CROTA are understood.
+        header: of the image; CD, PC with CDELT, and CROTA are understood, and what programs make of them.
         shape: (rows, columns).
     """
-    rows, columns = shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy tells what it mended in the header
         try:
-            if not (_is_solved(header) and _has_small_counts(header)):
-                return None
-            wcs = WCS(_cards_of_two_axes(header))
-            if not wcs.has_celestial:
-                return None
-            wcs = wcs if wcs.naxis == 2 else wcs.celestial
-            x, y = np.array([0.0, columns - 1, 0, columns - 1]), np.array([0.0, 0, rows - 1, rows - 1])
-            right_ascensions, declinations = _icrs_deg(wcs, x, y)
+            standard = standard_cards(header, [card for card in header.cards if _OF_COORDINATES.match(card.keyword)])
+        except UnusableWcsError as error:
+            return WcsReading(None, (str(error),))
         except _ASTROPY_ERRORS:
+            return WcsReading(None, (f"CTYPE1: {_DAMAGED}",))
+        if standard is None:
+            return WcsReading(None)
+        cards, notes = standard
+        wcs = _usable_wcs(cards, shape)
+    if wcs is None:
+        return WcsReading(None, (*notes, f"{_blamed(cards)}: {_DAMAGED}"))
+    return WcsReading(wcs, (*notes, *doubts(header, pixel_scale_arcsec(wcs))))
+
+
+def _blamed(cards: fits.Header) -> str:
+    """Return the keyword of what most likely does not hold: a distortion, if there is one."""
+    return next((keyword for keyword in ("A_ORDER", "PV1_1") if keyword in cards), "CTYPE1")
+
+
+def _usable_wcs(cards: fits.Header, shape: tuple[int, int]) -> WCS | None:
+    """Return the WCS of cards of the standard, None if it does not hold on the whole image."""
+    rows, columns = shape
+    try:
+        cards["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
+        wcs = WCS(cards)
+        if not wcs.has_celestial:
             return None
+        wcs = wcs if wcs.naxis == 2 else wcs.celestial
+        x, y = np.array([0.0, columns - 1, 0, columns - 1]), np.array([0.0, 0, rows - 1, rows - 1])
+        right_ascensions, declinations = _icrs_deg(wcs, x, y)
         if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all() and _returns(wcs, shape)):
             return None
+    except _ASTROPY_ERRORS:
+        return None
     wcs.array_shape = shape
     return wcs
 
@@ -85,6 +127,12 @@ def pixel_scale_arcsec(wcs: WCS) -> float:
     As `astropy.wcs.utils.proj_plane_pixel_area`, which first makes another WCS of the celestial axes: here all are.
     """
     return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix)))) * 3600.0
+
+
+def pixel_sides_arcsec(wcs: WCS) -> tuple[float, float]:
+    """Return the width and the height that a pixel of a celestial WCS has at the reference point."""
+    width, height = np.sqrt(np.sum(np.square(wcs.pixel_scale_matrix), axis=0)) * 3600.0
+    return float(width), float(height)
 
 
 def position_angle_deg(wcs: WCS, shape: tuple[int, int]) -> float:
@@ -128,8 +176,11 @@ def footprint(header: fits.Header, shape: tuple[int, int]) -> list[tuple[float, 
         shape: (rows, columns).
     """
     wcs = celestial_wcs(header, shape)
-    if wcs is None:
-        return None
+    return None if wcs is None else outer_corners(wcs, shape)
+
+
+def outer_corners(wcs: WCS, shape: tuple[int, int]) -> list[tuple[float, float]] | None:
+    """Return the corners of an image with a celestial WCS; see `footprint`."""
     right_ascensions, declinations = _icrs_deg(wcs, *_edge(shape, points_per_side=1))
     if not (np.isfinite(right_ascensions).all() and np.isfinite(declinations).all()):
         return None
@@ -165,26 +216,6 @@ def _returns(wcs: WCS, shape: tuple[int, int]) -> bool:
     x, y = np.array([0.0, (shape[1] - 1) / 2, shape[1] - 1.0]), np.array([0.0, (shape[0] - 1) / 2, shape[0] - 1.0])
     back_x, back_y = wcs.world_to_pixel_values(*wcs.pixel_to_world_values(x, y))
     return bool((np.hypot(back_x - x, back_y - y) < _ROUND_TRIP_PX).all())
-
-
-def _is_solved(header: fits.Header) -> bool:
-    """Tell whether position and scale are given; for missing or zero ones WCSLIB assumes 0 and 1 degree per pixel."""
-    scales = ("CD1_1", "CD1_2", "CDELT1")
-    return all(is_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2")) and any(
-        is_number(header.get(keyword)) and header[keyword] != 0 for keyword in scales
-    )
-
-
-def _has_small_counts(header: fits.Header) -> bool:
-    """Tell whether the counts that astropy.wcs sizes its tables by have one digit, as WCS axes and SIP orders have."""
-    counts = (header.get(keyword, 0) for keyword in ("WCSAXES", "A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"))
-    return all(isinstance(count, int) and 0 <= count <= 9 for count in counts)
-
-
-def _cards_of_two_axes(header: fits.Header) -> fits.Header:
-    two_axes = fits.Header([card for card in header.cards if _OF_COORDINATES.match(card.keyword)])
-    two_axes["NAXIS"] = 2  # WCSLIB sizes its tables by this one too
-    return two_axes
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

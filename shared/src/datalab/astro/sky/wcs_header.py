@@ -9,6 +9,7 @@ from astropy.wcs import WCS
 
 from datalab.astro.headers.cards import header_cards
 from datalab.astro.sky.wcs import is_number
+from datalab.astro.sky.wcs_words import number_in
 
 #: Keywords of the world coordinates of images, alternates and the conventions SIP, TPV and TNX included.
 #: FITS Standard 4.0, section 8; SIP: Shupe et al. 2005, ASP Conf. Ser. 347, 491.
@@ -20,6 +21,9 @@ _WCS_KEYWORD = re.compile(
 )
 #: Cards that name regions of an image by pixel numbers; on other pixels they are wrong.
 PIXEL_REGION = re.compile(r"(?:DATA|TRIM|CCD|BIAS|DET|AMP)SEC\d*")
+#: Cards that lead from the pixels of an image to those of its detector: of IRAF (LTM, LTV: "Mosaic Data Structures" of
+#: NOAO), and the origin of a part of the detector as MaxIm DL writes it.
+_DETECTOR_PIXELS = re.compile(r"LTV[12]|LTM[12]_[12]|[XY]ORGSUBF")
 _REFERENCE_PIXEL = re.compile(r"CRPIX(?P<axis>[12])[A-Z]?")
 
 
@@ -60,7 +64,8 @@ def with_wcs(header: fits.Header, wcs: WCS, shape: tuple[int, int]) -> fits.Head
 def cutout_header(header: fits.Header, *, x_start: int, y_start: int, shape: tuple[int, int]) -> fits.Header:
     """Return a copy of a header for the part of its image that begins at column `x_start`, row `y_start`.
 
-    The reference pixels of all its world coordinates move; everything else about them, distortions too, stays true.
+    The reference pixels of all its world coordinates move, and so does what says which pixel of the detector the first
+    one is; everything else about them, distortions too, stays true.
 
     Args:
         header: not modified.
@@ -72,8 +77,23 @@ def cutout_header(header: fits.Header, *, x_start: int, y_start: int, shape: tup
     _set_axes(changed, shape)
     for keyword, value in header_cards(header).items():
         reference = _REFERENCE_PIXEL.fullmatch(keyword)
-        if reference and is_number(value):
-            changed[keyword] = value - (x_start if reference["axis"] == "1" else y_start)
+        number = value if is_number(value) else number_in(value) if isinstance(value, str) else None
+        if reference and number is not None:
+            changed.remove(keyword, remove_all=True)  # of several the last counts
+            changed[keyword] = number - (x_start if reference["axis"] == "1" else y_start)
+    if "CTYPE1" in changed and "CRPIX1" not in changed and "CRPIX2" not in changed:  # where it is 0 by default
+        changed["CRPIX1"], changed["CRPIX2"] = float(-x_start), float(-y_start)
+    for keyword, moved in (("LTV1", -x_start), ("LTV2", -y_start), ("XORGSUBF", x_start), ("YORGSUBF", y_start)):
+        if is_number(changed.get(keyword)):
+            changed[keyword] += moved
+    return changed
+
+
+def resampled_header(header: fits.Header, wcs: WCS, shape: tuple[int, int]) -> fits.Header:
+    """Return what `with_wcs` does for an image on pixels that are no longer those of its detector."""
+    changed = with_wcs(header, wcs, shape)
+    for keyword in {keyword for keyword in changed if _DETECTOR_PIXELS.fullmatch(keyword)}:
+        changed.remove(keyword, remove_all=True)
     return changed
 
 

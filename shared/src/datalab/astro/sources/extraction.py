@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
+from datalab.astro.catalogues.star_selection import FLAG_SHARP
 from datalab.astro.catalogues.transformed import with_sky_positions
 from datalab.astro.headers.detector import Detector
 from datalab.astro.robust import FWHM_PER_SIGMA
 from datalab.astro.sources.detection import (
     Detections,
     DetectionSettings,
+    ExtractionError,
     Frame,
     detect,
     is_single_pixel,
@@ -31,6 +33,7 @@ from datalab.astro.sources.detection import (
     refine_sky,
     without_sky,
 )
+from datalab.astro.sources.sharpness import is_sharper_than_a_star, sharpness
 from datalab.astro.sources.star_widths import StarWidths, star_widths
 from datalab.astro.types import FloatArray, IntArray, Mask, Pixels
 
@@ -57,6 +60,9 @@ _FIRST_FWHM_PX = 3.0
 _EXEMPLARY_STARS, _EXEMPLARY_SIGNAL_TO_NOISE, _EXEMPLARY_ELLIPTICITY = 30, 20.0, 0.3
 #: Widths that are believed: no star is narrower than a pixel, and what is wider than this is no star.
 _FWHM_RANGE_PX = (1.0, 50.0)
+
+#: Side of the part of an image in which the width of its stars is measured when nothing else is wanted.
+_MIDDLE_PX = 1024
 
 _LIGHT_RADII = {"fluxrad25": 0.25, "fluxrad50": 0.5, "fluxrad75": 0.75}
 _UNITS = {
@@ -106,7 +112,8 @@ def extract_sources(
 
     `flag` has the bits of Source Extractor: 1 a neighbour as near as the aperture with a tenth of the light or more,
     2 was blended with another, 4 saturated, 8 cut by the edge of the image, 16 pixels of the aperture are missing:
-    blank, another source's, or off the image.
+    blank, another source's, or off the image. A further one, 256: sharper than a star of this image can be, such as a
+    cosmic ray or a hot pixel. `sharpness` is about 1 for stars, less for what is wider.
 
     Args:
         pixels: shape (rows, columns), any type; what is not finite is blank.
@@ -118,6 +125,31 @@ def extract_sources(
     Raises:
         ExtractionError: the image is too small, blank, the same everywhere, or too crowded.
     """
+    try:
+        return _extracted(pixels, detector, settings, wcs, pixel_scale_arcsec)
+    except ExtractionError:
+        raise
+    except Exception as error:
+        if not _is_of_sep(error):
+            raise
+        raise ExtractionError(f"its sources cannot be measured ({error})") from error
+
+
+def _is_of_sep(error: Exception) -> bool:
+    """Tell whether an error is one of the library's, which are of no type of their own."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("sep")
+
+
+def _extracted(
+    pixels: Pixels,
+    detector: Detector,
+    settings: ExtractionSettings,
+    wcs: WCS | None,
+    pixel_scale_arcsec: float | None,
+) -> Extraction:
     image, blank = prepared(pixels)
     frame = without_sky(image, blank=blank, is_whole_counts=pixels.dtype.kind in "iu")
     found = detect(frame, settings, fwhm_px=_FIRST_FWHM_PX)
@@ -142,6 +174,24 @@ def extract_sources(
     )
 
 
+def star_width_px(pixels: Pixels, *, detector: Detector = Detector()) -> float:  # noqa: B008 - cannot be changed
+    """Return how wide (FWHM) the stars of an image are, from the middle of it; NaN if it shows none.
+
+    Args:
+        pixels: shape (rows, columns), any type; what is not finite is blank.
+        detector: saturation, for the stars that tell nothing.
+    """
+    rows, columns = (slice(max(0, (side - _MIDDLE_PX) // 2), (side + _MIDDLE_PX + 1) // 2) for side in pixels.shape)
+    middle = pixels[rows, columns]
+    try:
+        image, blank = prepared(middle)
+        frame = without_sky(image, blank=blank, is_whole_counts=middle.dtype.kind in "iu")
+        found = detect(frame, ExtractionSettings(), fwhm_px=_FIRST_FWHM_PX)
+    except ExtractionError:
+        return math.nan
+    return _widths(middle, frame, found.objects, detector).typical_fwhm
+
+
 class _Photometer:
     """Sums light around the detections of a frame, each without the pixels of the others.
 
@@ -150,7 +200,7 @@ class _Photometer:
 
     def __init__(self, frame: Frame, found: Detections, *, gain_e_per_adu: float, fwhm_px: float) -> None:
         self.frame = frame
-        self.objects = found.objects
+        self.objects = _with_lawful_ellipses(found.objects)
         self.fwhm_px = fwhm_px
         self._gain = gain_e_per_adu
         self._own_pixels = {"mask": frame.blank, "segmap": found.segments, "seg_id": found.identifiers}
@@ -201,6 +251,16 @@ class _Photometer:
         x, y, _ = sep.winpos(self.frame.net, x0, y0, self.fwhm_px / FWHM_PER_SIGMA, mask=self.frame.blank)
         kept = np.hypot(x - x0, y - y0) <= _WINDOW_REACH_FWHM * self.fwhm_px  # not if NaN
         return np.where(kept, x, x0), np.where(kept, y, y0)
+
+
+def _with_lawful_ellipses(objects: NDArray[np.void]) -> NDArray[np.void]:
+    """Return objects whose ellipses sep accepts as apertures: its own angles are above pi/2 by a rounding error."""
+    lawful = objects.copy()
+    lawful["a"] = np.maximum(objects["a"], objects["b"])
+    lawful["b"] = np.minimum(objects["a"], objects["b"])
+    quarter = np.nextafter(0.5 * np.pi, 0.0)
+    lawful["theta"] = np.clip(objects["theta"], -quarter, quarter)
+    return lawful
 
 
 def _widths(pixels: Pixels, frame: Frame, objects: NDArray[np.void], detector: Detector) -> StarWidths:
@@ -261,12 +321,19 @@ def _measured(
             "background": pixels[rows, columns].astype(np.float64) - photometer.frame.net[rows, columns],
             **dict(zip(_LIGHT_RADII, photometer.light_radii(flux).T, strict=True)),
             "flag": _flags(objects, flags, peaks >= detector.saturation_adu),
+            "sharpness": sharpness(photometer.frame, objects, fwhm_px=photometer.fwhm_px),
             "fwhm": widths.fwhm,
             "fwtm": widths.fwtm,
         }
     )
     radius = settings.aperture_radius_px or _AUTO_RADIUS_FWHM * photometer.fwhm_px
     table["flag"] |= np.where(_has_neighbour(photometer, flux, radius), FLAG_NEIGHBOUR, 0)
+    if math.isfinite(widths.typical_fwhm):
+        sharp = is_sharper_than_a_star(
+            photometer.frame, objects, fwhm_px=photometer.fwhm_px, gain_e_per_adu=detector.gain_e_per_adu
+        )
+        # A clipped peak may be a single pixel of a trail of bled charge: it tells nothing.
+        table["flag"] |= np.where(sharp & (peaks < detector.saturation_adu), FLAG_SHARP, 0)
     return table
 
 

@@ -18,7 +18,7 @@ from astropy.stats import gaussian_sigma_to_fwhm
 from scipy.optimize import least_squares
 
 from datalab.astro.robust import mad_sigma
-from datalab.astro.types import FloatArray, Pixels
+from datalab.astro.types import FloatArray, Mask, Pixels
 
 Model = Literal["moffat", "gaussian"]
 
@@ -31,6 +31,12 @@ _LEAST_SIGNIFICANCE = 7.0
 _BETA_LIMITS = (1.1, 30.0)
 _BETA_START = 3.0  # between Kolmogorov's 4.77 and the wider wings of real telescopes (Trujillo et al.)
 _LEAST_FWHM_PX = 0.3
+#: A star's brightest pixels are clipped if so many are equal: noise leaves no two alike but where counts are few.
+_EQUAL_PIXELS, _EQUAL_PIXELS_OF_FEW_COUNTS, _FEW_COUNTS = 2, 4, 1000.0
+#: Or if more have nearly (this part of) the peak's light than a star of that width has: a Gaussian has 0.02 FWHM^2.
+_NEARLY_PEAK, _NEARLY_PEAK_AREA, _NEARLY_PEAK_PIXELS = 0.98, 0.1, 4
+#: Without its brightest pixels a star is still measured if its width is as certain as this.
+_MOST_RELATIVE_ERROR = 0.15
 
 
 class NoStarError(ValueError):
@@ -41,7 +47,8 @@ class NoStarError(ValueError):
 class StarFit:
     """A round star as fitted. `peak` is the model's height above `background`; `beta` is Moffat's exponent, if used.
 
-    `residual` is the root mean square of what the model leaves, in the units of the image.
+    `residual` is the root mean square of what the model leaves, in the units of the image; `noise` that of the sky.
+    `clipped_pixels` are those that are as bright as the detector tells, and were left out.
     """
 
     x: float
@@ -51,6 +58,8 @@ class StarFit:
     background: float
     beta: float | None
     residual: float
+    noise: float
+    clipped_pixels: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +75,15 @@ class RadialProfile:
     ring_means: FloatArray
 
 
-def fit_star(pixels: Pixels, x: float, y: float, *, radius_px: float, model: Model = "moffat") -> StarFit:
+def fit_star(
+    pixels: Pixels,
+    x: float,
+    y: float,
+    *,
+    radius_px: float,
+    model: Model = "moffat",
+    saturation: float = math.inf,
+) -> StarFit:
     """Fit a round star and a flat sky to the pixels within `radius_px` of a position.
 
     Args:
@@ -75,14 +92,25 @@ def fit_star(pixels: Pixels, x: float, y: float, *, radius_px: float, model: Mod
         y: likewise.
         radius_px: how far pixels count; two or three times the star's width is right.
         model: the shape of the star.
+        saturation: the level from which pixels are clipped, in the units of the image. A flat top is seen without it.
 
     Raises:
-        NoStarError: too few defined pixels, or no star among them.
+        NoStarError: too few defined pixels, no star among them, or one of which too much is clipped.
     """
     columns, rows, levels = _pixels_around(pixels, x, y, radius_px)
+    clipped = levels >= min(
+        saturation,
+        _flat_top(levels, np.hypot(columns - x, rows - y) <= max(radius_px / 2, 1.5), whole=pixels.dtype.kind in "iub"),
+    )
+    centre_of_clipped = (float(columns[clipped].mean()), float(rows[clipped].mean())) if clipped.any() else None
+    noise = mad_sigma(levels) if levels.size else 0.0
+    columns, rows, levels = columns[~clipped], rows[~clipped], levels[~clipped]
     if levels.size < _LEAST_PIXELS:
         raise NoStarError("There are too few pixels with data around this position.")
     start = _first_guess(columns, rows, levels, (x, y), radius_px)
+    if centre_of_clipped is not None:
+        start[0], start[1] = centre_of_clipped
+        start[2] = min(max(start[2], 2.0 * math.sqrt(np.count_nonzero(clipped) / math.pi)), 1.9 * radius_px)
     lower = [x - radius_px, y - radius_px, _LEAST_FWHM_PX, 0.0, -np.inf]
     upper = [x + radius_px, y + radius_px, 2 * radius_px, np.inf, np.inf]
     if model == "moffat":
@@ -101,6 +129,8 @@ def fit_star(pixels: Pixels, x: float, y: float, *, radius_px: float, model: Mod
     solution = least_squares(misfit, np.array(start) / scales, bounds=(lower / scales, upper / scales))
     centre_x, centre_y, fwhm, peak, background, *beta = (solution.x * scales).tolist()
     residual = unit * float(np.sqrt(np.mean(solution.fun**2)))
+    if clipped.any() and not _is_certain(solution.jac, solution.fun, fwhm):
+        raise NoStarError("The star is clipped: too many of its brightest pixels are as bright as the detector tells.")
     light = peak * shape((columns - centre_x) ** 2 + (rows - centre_y) ** 2, fwhm, *beta)
     if math.dist((centre_x, centre_y), (x, y)) > radius_px / 2 or fwhm > radius_px * 1.5:
         raise NoStarError("The brightest light around this position is not a star in its middle.")
@@ -114,7 +144,50 @@ def fit_star(pixels: Pixels, x: float, y: float, *, radius_px: float, model: Mod
         background=background,
         beta=beta[0] if beta else None,
         residual=residual,
+        noise=noise,
+        clipped_pixels=int(np.count_nonzero(clipped)),
     )
+
+
+def _flat_top(levels: FloatArray, central: Mask, *, whole: bool) -> float:
+    """Return the level at which the light of the star in the middle is clipped, infinite if it is not.
+
+    Args:
+        levels: shape (n,).
+        central: which of them are in the middle, (n,).
+        whole: they are whole counts.
+    """
+    if not central.any():
+        return math.inf
+    sky = float(np.median(levels))
+    light = levels[central] - sky
+    peak = float(light.max())
+    if not peak > 5.0 * mad_sigma(levels):
+        return math.inf
+    equal = int(np.count_nonzero(light == peak))
+    few = whole and peak < _FEW_COUNTS
+    if equal >= (_EQUAL_PIXELS_OF_FEW_COUNTS if few else _EQUAL_PIXELS):
+        return sky + peak
+    fwhm2 = 4.0 * np.count_nonzero(light > peak / 2) / math.pi
+    nearly = light >= _NEARLY_PEAK * peak
+    noise_of_light = mad_sigma(levels) / peak
+    if (
+        noise_of_light < 1.0 - _NEARLY_PEAK
+        and np.count_nonzero(nearly) >= _NEARLY_PEAK_PIXELS + _NEARLY_PEAK_AREA * fwhm2
+    ):
+        return sky + float(light[nearly].min())
+    return math.inf
+
+
+def _is_certain(jacobian: FloatArray, misfits: FloatArray, fwhm: float) -> bool:
+    """Tell whether a fit tells the width: its standard error, from what the model leaves, is small."""
+    try:
+        covariance = np.linalg.inv(jacobian.T @ jacobian)
+    except np.linalg.LinAlgError:
+        return False
+    degrees = max(len(misfits) - jacobian.shape[1], 1)
+    variance = float(covariance[2, 2]) * float(np.sum(misfits**2)) / degrees
+    return bool(0.0 <= variance < (_MOST_RELATIVE_ERROR * fwhm) ** 2)
 
 
 def radial_profile(pixels: Pixels, x: float, y: float, *, radius_px: float) -> RadialProfile:
