@@ -29,12 +29,18 @@ async def browser():
 
 
 @pytest.fixture(scope="package")
-async def lab(browser, tmp_path_factory):
-    """A system after `datalab demo`: the address of its console, and its administrator."""
-    async with running_system(tmp_path_factory.mktemp("lab"), reach=Reach(api_port=free_port())) as system:
-        await Demo(system, say=lambda _: None).run(None)
-        async with Datalab(system.api_url, system.admin_token) as admin:
-            yield admin, f"{system.api_url}/"
+async def system(browser, tmp_path_factory):
+    """A system after `datalab demo`."""
+    async with running_system(tmp_path_factory.mktemp("lab"), reach=Reach(api_port=free_port())) as running:
+        await Demo(running, say=lambda _: None).run(None)
+        yield running
+
+
+@pytest.fixture(scope="package")
+async def lab(system):
+    """The administrator of the system, and the address of its console."""
+    async with Datalab(system.api_url, system.admin_token) as admin:
+        yield admin, f"{system.api_url}/"
 
 
 @pytest.fixture

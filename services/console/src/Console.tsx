@@ -5,6 +5,7 @@ import { logOut, me } from "./login";
 import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
+import { OperatorScreen } from "./screens/OperatorScreen";
 import { SessionScreen } from "./screens/SessionScreen";
 import { SessionsScreen } from "./screens/SessionsScreen";
 
@@ -21,6 +22,7 @@ export function Console() {
         <nav aria-label="Screens">
           <Tab href="/">Night</Tab>
           <Tab href="/sessions">Sessions</Tab>
+          {somebody.is_operator && <Tab href="/operator">Operator</Tab>}
         </nav>
         <span class="grow" />
         <span role="status" class={connected.value ? "live" : "live away"}>{connected.value ? "live" : "connecting …"}</span>
@@ -31,6 +33,7 @@ export function Console() {
         <Switch>
           <Route path="/" component={NightScreen} />
           <Route path="/sessions" component={SessionsScreen} />
+          {somebody.is_operator && <Route path="/operator" component={OperatorScreen} />}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
             {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}

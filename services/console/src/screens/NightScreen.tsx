@@ -2,6 +2,8 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { answered, api, type Frame } from "../api/client";
 import { createSession } from "../api/sessions";
+import { UploadPanel } from "../upload/UploadPanel";
+import { uploads } from "../upload/uploads";
 import { problemOf, utc } from "../words";
 import { NightFrames } from "./nightFrames";
 
@@ -24,14 +26,17 @@ export function NightScreen() {
 
   if (problem !== "") return <p class="problem" role="alert">{problem}</p>;
   if (sites === null) return <p class="waiting" role="status">Looking for sites …</p>;
-  if (site === "") return <EmptyArchive />;
+  const all = [...new Set([...sites, ...uploads.sites.value])].sort();
+  const shown = site || (all[0] ?? "");
+  if (shown === "") return <><UploadPanel /><EmptyArchive /></>;
   return (
     <>
+      <UploadPanel />
       <form class="choice" onSubmit={(event) => event.preventDefault()}>
         <label>
           Site
-          <select value={site} onChange={(event) => setSite(event.currentTarget.value)}>
-            {sites.map((each) => <option key={each}>{each}</option>)}
+          <select value={shown} onChange={(event) => setSite(event.currentTarget.value)}>
+            {all.map((each) => <option key={each}>{each}</option>)}
           </select>
         </label>
         <label>
@@ -39,7 +44,7 @@ export function NightScreen() {
           <input type="date" value={day} onChange={(event) => setDay(event.currentTarget.value)} />
         </label>
       </form>
-      <Frames key={`${site} ${day}`} site={site} day={day} />
+      <Frames key={`${shown} ${day}`} site={shown} day={day} />
     </>
   );
 }
@@ -130,7 +135,7 @@ function EmptyArchive() {
     <section>
       <h1>Nothing has arrived yet</h1>
       <p>
-        Frames appear here as observatories send them. To bring in a folder of your own: <code>datalab upload *.fits</code>
+        Frames appear here as observatories send them. Bring in files of your own with the button above, or a whole folder: <code>datalab upload *.fits</code>
       </p>
     </section>
   );

@@ -2,10 +2,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { answered, api } from "../api/client";
 import { ENDED, imagesOf, type Operation, type OutputFile, type Session } from "../api/sessions";
-import { Results } from "../results/Results";
+import { me } from "../login";
 import { Picture } from "../parts/Picture";
+import { Results } from "../results/Results";
 import { problemOf, utc } from "../words";
 import { LiveSession } from "./liveSession";
+import { Sharing } from "./Sharing";
 import { Wizard } from "./Wizard";
 
 const STATES: Record<Operation["state"], string> = {
@@ -23,7 +25,7 @@ export function SessionScreen({ id }: { id: number }) {
   const [choosing, setChoosing] = useState(false);
   const session = live.session.value;
 
-  if (live.gone.value) return <p role="alert">The session was deleted. <Link href="/sessions">Go to your sessions.</Link></p>;
+  if (live.gone.value) return <p role="alert">The session was deleted, or is not shared with you any more. <Link href="/sessions">Go to your sessions.</Link></p>;
   if (session === null) {
     return live.problem.value === "" ? (
       <p class="waiting" role="status">Reading …</p>
@@ -36,6 +38,7 @@ export function SessionScreen({ id }: { id: number }) {
     <>
       <p class="path"><Link href="/sessions">Sessions</Link> /</p>
       <Title session={session} changed={() => void live.read()} />
+      {session.user === me.value?.username && <Sharing session={session.id} owner={session.user} />}
       <Images session={session} />
       {choosing ? (
         <Wizard

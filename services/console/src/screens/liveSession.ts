@@ -1,5 +1,6 @@
 /** A session as it is now: read by REST, then kept as the feed tells of it. */
 import { signal } from "@preact/signals";
+import { RequestError } from "../api/client";
 import { ENDED, type Operation, readSession, type Session } from "../api/sessions";
 import type { FeedEvent } from "../feed/feed";
 import { feed } from "../live";
@@ -33,6 +34,8 @@ export class LiveSession {
       this.session.value = await readSession(this.id);
       this.problem.value = "";
     } catch (error) {
+      // It was there a moment ago: deleted since, or shared no longer.
+      if (this.session.value !== null && error instanceof RequestError && error.status === 404) this.gone.value = true;
       this.problem.value = problemOf(error);
     }
   }

@@ -7,6 +7,8 @@ import { problemOf } from "../words";
 
 /** What the server hands out at once. */
 const PAGE = 200;
+/** Where the feed tells of people's own files, whatever site their headers name (`UPLOADS_SITE` of `datalab`). */
+const UPLOADS_SITE = "uploads";
 /** Frames that come in a burst are read together. */
 const GATHER_MS = 150;
 /** Names in one question, so that its address stays short. */
@@ -29,7 +31,7 @@ export class NightFrames {
 
   constructor(private readonly choice: NightChoice) {
     this.ended = feed.listen(
-      { sites: [choice.site] },
+      { sites: [...new Set([choice.site, UPLOADS_SITE])] },
       { heard: (event) => this.heard(event), missed: () => void this.read() },
     );
     void this.read();
@@ -97,6 +99,7 @@ export class NightFrames {
       const day = this.choice.day.replaceAll("-", "");
       const ours = found
         .flatMap((page) => page.results)
+        .filter((frame) => frame.site_id === this.choice.site)
         .filter((frame) => day === "" || (frame.DAY_OBS ?? "").replaceAll("-", "") === day);
       this.frames.value = merged(this.frames.value, ours);
     } catch (error) {
