@@ -386,7 +386,7 @@ async def test_diagnostics_of_apertures(journey, tour, name):
         assert {len(each) for each in fields} == {7}
         used = {each[0].strip() for each in fields}
         assert used <= set(stars)  # less those that a cosmic ray hit in this frame
-        assert 5 <= len(used)
+        assert len(used) >= 5
     link = data["diagnostic_images"][min(names)]
     overlay = Picture.open(BytesIO(await tour.alice.download(link)))
     assert (overlay.format, max(overlay.size)) == ("JPEG", 1500)
