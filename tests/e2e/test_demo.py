@@ -86,11 +86,11 @@ async def test_a_folder_of_files_may_be_brought_in_again(tmp_path):
     folder = tmp_path / "night"
     folder.mkdir()
     generator = np.random.default_rng(5)
-    for name in ("pair_1.fits", "pair_2.fits.gz", "alone.fits"):
+    for name in ("pair_1.FIT", "pair_2.fits.gz", "alone.fits"):
         image = fits.ImageHDU(generator.normal(1000, 10, (40, 50)).astype(np.float32), name="SCI")
         fits.HDUList([fits.PrimaryHDU(), image]).writeto(folder / name)
     (folder / "far-too-short.fits").write_bytes(b"SIMPLE  =                    T")
-    (folder / "m31.FIT").write_bytes(b"")
+    (folder / "m31.FITZ").write_bytes(b"")
     (folder / "older").mkdir()
     for turn in (1, 2):
         async with up(tmp_path / "kept", "--data", str(folder)) as said:
@@ -98,7 +98,7 @@ async def test_a_folder_of_files_may_be_brought_in_again(tmp_path):
             assert said.count("equal to numpy's to 0") == 1
             assert said.count("visible after") == (3 if turn == 1 else 0)
             assert ("3 frames were in the archive before" in said) == (turn == 2)
-            assert "skipped m31.FIT: the archive takes names that end in .fits: call it m31.fits" in said
+            assert "skipped m31.FITZ: no FITS file by its name (.fits, .fit or .fts" in said
             assert "skipped older: a folder" in said
             assert "refused data/far-too-short.fits: " in said
             users, sessions = await present_state(tmp_path / "kept")
