@@ -591,7 +591,7 @@ REQUESTS = {
         "HR Diagram",
         lambda one, sky, others: {
             "blue_filter_files": [one],
-            "red_filter_files": [sky[1]],
+            "red_filter_files": [others["infrared"]],
             "cluster": target(),
             "search_radius_arcmin": 1.0,
         },
@@ -620,6 +620,9 @@ def write_good_files(folder):
         name: calibration_frame(name.split()[-1]).write(folder, name.replace(" ", "-"))
         for name in ("bias", "second bias", "dark", "flat", "second flat")
     }
+    infrared = copy.deepcopy(sky_frame(1))
+    infrared.cards["FILTER"] = "ip"
+    others["infrared"] = infrared.write(folder, "infrared")
     return sky, others
 
 

@@ -51,7 +51,9 @@ async def running(computer, the_job, on_progress=ignore):
 
 async def test_what_is_computed_comes_back_as_strict_json(computer, tmp_path):
     computed = await computer.compute(take_memory(1, tmp_path), on_progress=ignore, on_product=ignore)
-    assert [data.content for data in computed.data] == [{"sum": 1024**2, "undefined": None, "list": [0, 1]}]
+    assert [data.content for data in computed.data] == [
+        {"sum": 1024**2, "undefined": None, "list": [0, 1], "notes": []}
+    ]
     assert computed.compute_s > 0
 
 

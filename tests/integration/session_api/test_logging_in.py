@@ -47,6 +47,8 @@ async def test_a_profile_says_who_one_is(alice, root, world):
         "proposals": [{"id": "P1", "title": "P1", "current": True}],
         "is_staff": False,
         "is_superuser": False,
+        "is_operator": False,
+        "ingested_sites": [],
     }
     assert body_of(await root.get("/api/profile/"))["is_superuser"] is True
     async with world.client() as nobody:

@@ -52,6 +52,8 @@ async def test_whoever_the_portal_knows_is_let_in_and_it_is_asked_once(world, po
         "proposals": [{"id": each, "title": each, "current": True} for each in ("P3", "P7")],
         "is_staff": False,  # what the portal's superusers may here is a setting
         "is_superuser": False,
+        "is_operator": False,
+        "ingested_sites": [],
     }
     assert portal.asked.count(token) == 1
     stored = await world.database["users"].find_one({"_id": "paula"})
