@@ -491,8 +491,8 @@ async def test_an_operation_whose_parent_fails_says_so(journey, tour):
     failed = await client.ended(session, child)
     assert failed["status"] == "FAILED"
     assert failed["message"].startswith(
-        f"Operation {parent} (Cropping), whose output this operation needs, failed: None of the 2 input files could be "
-        "used. The rectangle of columns "
+        f"Operation {parent} (Cropping), whose output this operation needs, failed: Not one of the 2 input files could "
+        "be used. The rectangle of columns "
     )
 
 

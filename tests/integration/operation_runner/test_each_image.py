@@ -41,7 +41,7 @@ def test_it_fails_if_none_remains_and_says_why(tmp_path, file):
     zero, blank = file("zero", np.zeros((5, 6))), file("blank", np.full((5, 6), np.nan))
     with pytest.raises(UsageError, match=r"^zero cannot be normalized: its median is 0"):
         run(Normalization(), {"input_files": [zero]}, work_dir=tmp_path / "one")
-    with pytest.raises(UsageError, match=r"None of the 2 input files could be used\. blank cannot.*zero cannot"):
+    with pytest.raises(UsageError, match=r"Not one of the 2 input files could be used\. blank cannot.*zero cannot"):
         run(Normalization(), {"input_files": [blank, zero]}, work_dir=tmp_path / "two")
 
 

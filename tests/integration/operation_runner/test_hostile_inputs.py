@@ -202,6 +202,14 @@ def test_a_damaged_frame_gives_products_that_hold_or_a_refusal_that_helps(outcom
         check_refusal(refusal, name)
 
 
+def number_kind(schema):
+    """Return "integer" or "number" for a field of numbers, also one that may be null; None for any other."""
+    kinds = schema.get("type", ())
+    return next(
+        (kind for kind in ("integer", "number") if kind in ([kinds] if isinstance(kinds, str) else kinds)), None
+    )
+
+
 def numeric_fields():
     """Yield a request and a numeric parameter; those that operations share, once."""
     seen = []
@@ -209,7 +217,7 @@ def numeric_fields():
         schemas = OPERATIONS[request.operation].Parameters.model_json_schema()["properties"]
         for field, schema in schemas.items():
             described = field, schema["title"], request.operation.endswith("Aperture Photometry") or request.operation
-            if schema.get("type") in {"integer", "number"} and described not in seen:
+            if number_kind(schema) and described not in seen:
                 seen.append(described)
                 yield name, field
 
@@ -217,7 +225,7 @@ def numeric_fields():
 def extremes(operation, field):
     """Return the extreme values that the schema allows."""
     schema = operation.Parameters.model_json_schema()["properties"][field]
-    whole = schema["type"] == "integer"
+    whole = number_kind(schema) == "integer"
     limits = [schema.get(key) for key in ("minimum", "maximum", "exclusiveMinimum")]
     tried = [limit for limit in limits if limit is not None]
     tried += [0, 1, -1, 2**63 - 1] if whole else [0.0, -1.0, 5e-324, 1e9, 1e300, -1e300]

@@ -120,7 +120,7 @@ def test_one_bad_file_loses_no_other(frames, tmp_path):
     assert len(opened(made.fits())[2]) > 30
     assert any(note.startswith("blank: left out: No sources can be extracted") for note in product.notes)
     assert any(note.startswith("tiny: left out") for note in product.notes)
-    with pytest.raises(UsageError, match="None of the 2 input files could be used"):
+    with pytest.raises(UsageError, match="Not one of the 2 input files could be used"):
         run(SourceExtraction(), {"input_files": [blank, tiny]}, work_dir=tmp_path / "w2")
 
 

@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pytest
+import structlog
 from astropy.table import Table
 
 from datalab.astro.sky.blind_solving import solve_blind
@@ -60,7 +61,7 @@ def few_stars(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("few_stars")
-def test_files_of_the_folder_are_used_too_and_damaged_ones_left_out(tmp_path, caplog):
+def test_files_of_the_folder_are_used_too_and_damaged_ones_left_out(tmp_path):
     folder = tmp_path / "sky-index"
     tables = tmp_path / "deep.csv"
     table().write(tables)
@@ -68,15 +69,17 @@ def test_files_of_the_folder_are_used_too_and_damaged_ones_left_out(tmp_path, ca
     assert command.main([str(tables), "--out", str(folder / "deep.sky"), "--least-field", "0.4"]) == 0
     (folder / "damaged.sky").write_bytes(b"nothing")
     (folder / "notes.txt").write_text("not an index")
-    assert [index.least_field_deg for index in indexes.sky_indexes(folder)] == [1.0, 0.4]  # the small one first
-    assert "damaged.sky is not a star index of this version" in caplog.text
+    with structlog.testing.capture_logs() as logged:
+        assert [index.least_field_deg for index in indexes.sky_indexes(folder)] == [1.0, 0.4]  # the small one first
+    assert "damaged.sky is not a star index of this version" in logged[0]["reason"]
 
 
 @pytest.mark.usefixtures("few_stars")
-def test_a_folder_that_cannot_be_written_costs_no_operation(tmp_path, caplog):
+def test_a_folder_that_cannot_be_written_costs_no_operation(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    assert list(indexes.sky_indexes(tmp_path / "file")) == []
-    assert "cannot be written" in caplog.text
+    with structlog.testing.capture_logs() as logged:
+        assert list(indexes.sky_indexes(tmp_path / "file")) == []
+    assert [each["event"] for each in logged] == ["sky_index.not_written"]
 
 
 def test_an_installation_without_stars_has_no_index(tmp_path, monkeypatch):

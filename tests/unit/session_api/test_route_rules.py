@@ -81,6 +81,7 @@ def test_what_anybody_may_call():
     }
     assert paths[Access.SUPERUSER] == {
         *("/api/users", "/api/users/{username}", "/api/users/{username}/tokens", "/api/users/{username}/password"),
+        "/api/users/{username}/login-code",
     }
 
 

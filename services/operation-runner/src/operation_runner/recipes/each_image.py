@@ -85,4 +85,4 @@ def none_left(refusals: Sequence[Refusal]) -> UsageError:
         return UsageError(reasons[0])
     told = " ".join(reason if reason.endswith(".") else f"{reason}." for reason in reasons[:_MOST_REASONS])
     more = f" And {len(reasons) - _MOST_REASONS} more." if len(reasons) > _MOST_REASONS else ""
-    return UsageError(f"None of the {len(refusals)} input files could be used. {told}{more}")
+    return UsageError(f"Not one of the {len(refusals)} input files could be used. {told}{more}")

