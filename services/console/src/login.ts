@@ -1,6 +1,7 @@
 /** Who is logged in in this browser. The token itself is in a cookie that no script can read. */
 import { signal } from "@preact/signals";
 import { answered, api, type Profile, RequestError } from "./api/client";
+import { problemOf } from "./words";
 
 /** `undefined` until the server has said it, `null` for nobody. */
 export const me = signal<Profile | null | undefined>(undefined);
@@ -41,7 +42,7 @@ export async function begin(): Promise<void> {
     history.replaceState(null, "", location.pathname);
     await logIn({ code: decodeURIComponent(code) });
   } catch (error) {
-    loginProblem.value = error instanceof Error ? error.message : String(error);
+    loginProblem.value = problemOf(error);
     if (code === undefined) me.value = null;
     else await findOut().catch(() => (me.value = null));
   }

@@ -1,5 +1,6 @@
 /** Tiles of one image: asked for, some at a time, those that are seen first; kept as long as there is room. */
 import { analysedBytes, type ImageName } from "../api/analysis";
+import { problemOf } from "../words";
 import { nameOf, type TilePlace, type Tiling } from "./tiling";
 
 export interface Tile extends TilePlace {
@@ -67,7 +68,7 @@ export class TileStore {
       this.problem = "";
     } catch (error) {
       if (!request.signal.aborted) {
-        this.problem = error instanceof Error ? error.message : String(error);
+        this.problem = problemOf(error);
         this.wanted = this.wanted.filter((each) => nameOf(each) !== name); // until it is wanted again
       }
     } finally {

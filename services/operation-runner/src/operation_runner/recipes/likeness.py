@@ -97,10 +97,7 @@ def sky_difference(images: Sequence[Image]) -> Difference | None:
     solved = []
     seen: set[tuple[str, tuple[int, int]]] = set()
     for image in images:
-        of_place = (
-            card for card in image.header.cards if says_where(card.keyword) and not _OF_TIME.match(card.keyword)
-        )
-        cards = "".join(map(str, of_place))
+        cards = "".join(str(card) for card in image.header.cards if _is_of_place(card.keyword))
         if (cards, image.shape) in seen:  # aligned images have the same
             continue
         seen.add((cards, image.shape))

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from datalab.errors import NotFoundError
 from session_api.console.pages import PageFile, page_of
 from session_api.web.access import Access, access
+from session_api.web.delivery import accepts_gzip
 from session_api.web.dependencies import provided
 from session_api.web.photon_ranch import TEXT, TextReply, photon_ranch_router
 from session_api.web.replies import detail_reply
@@ -84,6 +85,6 @@ def _sent(file: PageFile, request: Request, console: Console, *, vary: str) -> R
     if file.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     content = file.content
-    if file.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if file.compressed is not None and accepts_gzip(request):
         content, headers["Content-Encoding"] = file.compressed, "gzip"
     return Response(content, media_type=file.media_type, headers=headers)

@@ -24,7 +24,8 @@ from session_api.web.route_index import routes_near
 EndpointT = TypeVar("EndpointT", bound=object)
 
 _ATTRIBUTE: Final = "route_rules"
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Methods of requests that change nothing (RFC 9110, section 9.2.1).
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: What `RouteRules.provided` says on many routes.
 OWN: Final = "their own"
@@ -69,7 +70,7 @@ class RouteRules:
 
     def changes(self, method: str) -> bool:
         """Tell whether a request of a method is to change something."""
-        return method not in _READING if self.writes is None else self.writes
+        return method not in READING if self.writes is None else self.writes
 
 
 def access(

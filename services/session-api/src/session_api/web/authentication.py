@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datalab.errors import TransientError
-from session_api.web.access import Access, RouteRules, is_write, rules_for
-from session_api.web.browser import PAGE_HEADER, SAFE_METHODS, token_in_cookie
+from session_api.web.access import READING, Access, RouteRules, is_write, rules_for
+from session_api.web.browser import PAGE_HEADER, token_in_cookie
 from session_api.web.failures import AuthenticationError, ForbiddenError
 from session_api.web.replies import JsonReply, transient_reply, usage_reply
 from session_api.web.user import NOBODY, User
@@ -87,7 +87,7 @@ class Authentication:
 
         Raises `AuthenticationError` for a login that has ended, where somebody has to be known; `TransientError`.
         """
-        changes = is_write(scope) or scope["method"] not in SAFE_METHODS
+        changes = is_write(scope) or scope["method"] not in READING
         if may_be_nobody and changes and PAGE_HEADER not in headers:
             return None  # as who is logged in nowhere
         token = token_in_cookie(headers, changes=changes)

@@ -20,8 +20,6 @@ from session_api.web.failures import AuthenticationError
 COOKIE: Final = "datalab_login"
 #: To be sent with whatever changes something; what it says does not matter.
 PAGE_HEADER: Final = "x-datalab-page"
-#: Of requests that change nothing (RFC 9110, section 9.2.1).
-SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What `Sec-Fetch-Site` says of pages of ours, and of addresses that people typed or opened.
 _OURS: Final = frozenset({"same-origin", "none"})
 
