@@ -17,8 +17,12 @@ interface ChartProps {
   /** Magnitudes: the brighter, the higher. */
   yDown?: boolean;
   height?: number;
-  /** Of files that are saved, without ending; also their heading. */
+  /** What the horizontal axis shows if that is not what the points span. */
+  across?: Range;
+  /** Of files that are saved, without ending. */
   name?: string;
+  /** The heading of pictures that are saved. */
+  title?: string;
   /** The numbers as CSV. */
   table?: () => string;
   /** What is to be said of a point. */
@@ -35,11 +39,12 @@ const NEAR_PX = 14;
 const CLICK_PX = 4;
 const ZOOM = 1.6;
 const FILE_WIDTH = 900;
+const NO_MARKERS: readonly Marker[] = [];
 const HINT = "Arrow keys go from point to point, Enter opens one, plus and minus zoom, 0 shows all.";
 
 /** Points, with error bars or joined by lines. Dragging zooms; a double click, 0 and a button show all again. */
 export function Chart(props: ChartProps) {
-  const { xLabel, yLabel, series, markers = [], yDown = false, height = 320, name = "chart", table } = props;
+  const { xLabel, yLabel, series, markers = NO_MARKERS, yDown = false, height = 320, name = "chart", table } = props;
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const shown = useRef(props);
@@ -124,7 +129,7 @@ export function Chart(props: ChartProps) {
 
   function showAll() {
     zoomed.current = false;
-    const all = ranges(series);
+    const all = whole(props);
     show(all.x, all.y);
     zoomed.current = false;
   }
@@ -179,11 +184,11 @@ export function Chart(props: ChartProps) {
 
   function svg(): string {
     const made = chart.current;
-    const all = ranges(series);
+    const all = whole(props);
     const [x, y] = made === null ? [all.x, all.y] : [rangeOf(made, "x"), rangeOf(made, "y")];
     return svgOf(
       { xLabel, yLabel, yDown, series, markers },
-      { title: name, width: FILE_WIDTH, height: height + 140, x, y, colour: (ink) => colourOf(document.body, ink, "light") },
+      { title: props.title ?? name, width: FILE_WIDTH, height: height + 140, x, y, colour: (ink) => colourOf(document.body, ink, "light") },
     );
   }
 
@@ -271,8 +276,8 @@ function plotIn(element: HTMLElement, { xLabel, yLabel, yDown, height, shown, zo
       legend: { show: false },
       cursor: { drag: { x: true, y: true, dist: CLICK_PX }, points: { show: false } },
       scales: {
-        x: { time: false, range: () => ranges(shown.current.series).x },
-        y: { dir: yDown ? -1 : 1, range: () => ranges(shown.current.series).y },
+        x: { time: false, range: () => whole(shown.current).x },
+        y: { dir: yDown ? -1 : 1, range: () => whole(shown.current).y },
       },
       axes: [axis(xLabel, 80), { ...axis(yLabel, 40), size: 72 }],
       series: [
@@ -294,6 +299,11 @@ function plotIn(element: HTMLElement, { xLabel, yLabel, yDown, height, shown, zo
     dataOf(series),
     element,
   );
+}
+
+function whole({ series, across }: ChartProps): { x: Range; y: Range } {
+  const all = ranges(series);
+  return { x: across ?? all.x, y: all.y };
 }
 
 const dataOf = (series: readonly Series[]) => [null, ...series.map((each) => [each.x, each.y])] as unknown as uPlot.AlignedData;

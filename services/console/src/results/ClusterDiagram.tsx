@@ -48,7 +48,8 @@ export function ClusterDiagram({ cluster, inputs, address }: { cluster: Cluster;
         />
       )}
       <DataTable
-        name={`${name}: stars`}
+        title="Stars"
+        name={name}
         table={table}
         {...(frame === null ? {} : { link: (row: number) => address(frame, placeOf(cluster.rows[row]?.["ra"], cluster.rows[row]?.["dec"])) })}
       />

@@ -4,6 +4,8 @@ import { saveText } from "../parts/save";
 import { type Cell, csv, headingOf, lengthOf, type Table } from "./table";
 
 interface DataTableProps {
+  title: string;
+  /** Of files that are saved, without ending. */
   name: string;
   table: Table;
   /** The address that a row leads to. */
@@ -14,13 +16,13 @@ interface DataTableProps {
 const MOST_ROWS = 1000;
 
 /** A table that is there when somebody opens it: what a chart shows, for readers of screens and of numbers. */
-export function DataTable({ name, table, link }: DataTableProps) {
+export function DataTable({ title, name, table, link }: DataTableProps) {
   const [open, setOpen] = useState(false);
   const rows = lengthOf(table);
   const shown = Math.min(rows, MOST_ROWS);
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>{name}: {rows} {rows === 1 ? "row" : "rows"}</summary>
+      <summary>{title}: {rows} {rows === 1 ? "row" : "rows"}</summary>
       {open && (
         <>
           <p><button type="button" onClick={() => saveText(`${fileName(name)}.csv`, "text/csv", csv(table))}>Save CSV</button></p>

@@ -24,6 +24,8 @@ import { shortly } from "./reading";
 import { csv } from "./table";
 import { trackOf } from "./track";
 
+const TWO_CYCLES: [number, number] = [-0.05, 2.05];
+
 interface LightCurveProps {
   curve: LightCurve;
   output: unknown;
@@ -48,6 +50,7 @@ export function LightCurveView({ curve, output, address }: LightCurveProps) {
     [curve, times, fold, zero],
   );
   const name = `Light curve${curve.target === null ? "" : ` of ${curve.target}`}${curve.filter === null ? "" : `, ${curve.filter}`}`;
+  const phaseZero = `phase 0 at ${SCALES[scale]} ${epoch.toFixed(5)}`;
   const seen = curve.points.filter((point) => point.mag !== null).length;
   const pointOf = (series: number, place: number) => shown.places[series]?.[place] ?? -1;
 
@@ -63,7 +66,7 @@ export function LightCurveView({ curve, output, address }: LightCurveProps) {
 
   return (
     <>
-      <p class="detail">{curve.points.length} frames, {seen} with a magnitude. A click on a point opens its frame where the star is.</p>
+      <p class="detail">{curve.points.length} frames, {seen} with a magnitude. A click on a point opens its frame where the star is.{fold !== null && ` Folded, ${phaseZero}.`}</p>
       <FoldForm
         found={found}
         period={period}
@@ -88,10 +91,12 @@ export function LightCurveView({ curve, output, address }: LightCurveProps) {
       {shown.series.length > 0 && (
         <Chart
           name={name}
-          xLabel={fold === null ? `${SCALES[scale]} − ${zero}, days` : `phase, of ${periodText(fold.days)} d from ${SCALES[scale]} ${epoch.toFixed(4)}`}
+          title={fold === null ? name : `${name}; ${phaseZero}`}
+          xLabel={fold === null ? `${SCALES[scale]} − ${zero}, days` : `phase, P = ${periodText(fold.days)} d`}
           yLabel={curve.filter === null ? "magnitude" : `magnitude, ${curve.filter}`}
           yDown
           series={shown.series}
+          {...(fold === null ? {} : { across: TWO_CYCLES })}
           table={() => csv(curveTable(curve, fold, times))}
           describe={(series, place) => [
             ...said(curve, pointOf(series, place), scale),
@@ -100,7 +105,7 @@ export function LightCurveView({ curve, output, address }: LightCurveProps) {
           clicked={(series, place) => open(pointOf(series, place))}
         />
       )}
-      <DataTable name={`${name}: points`} table={curveTable(curve, fold, times)} link={addressOf} />
+      <DataTable title="Points" name={name} table={curveTable(curve, fold, times)} link={addressOf} />
       {periodogram !== null && <PeriodogramView periodogram={periodogram} name={name} folded={days} foldAt={(chosen) => setPeriod(periodText(chosen))} />}
       {track !== null && (
         <Chart

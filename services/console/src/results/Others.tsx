@@ -7,6 +7,13 @@ import { tableOf } from "./table";
 /** Characters of numbers that are shown; all of them are saved. */
 const MOST_SHOWN = 20_000;
 
+const UNITS: Record<string, string> = {
+  aperture_radius: " arcsec",
+  annulus_inner_radius: " arcsec",
+  annulus_outer_radius: " arcsec",
+  track_search_radius: " arcsec",
+};
+
 /** What no chart shows of an output: single values, tables, lists and pictures; and all of it as it was answered. */
 export function Others({ output, shown }: { output: unknown; shown: ReadonlySet<string> }) {
   const others = isObject(output) ? Object.entries(output).filter(([key, value]) => !shown.has(key) && !isNothing(value)) : [];
@@ -15,7 +22,7 @@ export function Others({ output, shown }: { output: unknown; shown: ReadonlySet<
     <>
       {facts.length > 0 && (
         <dl class="facts">
-          {facts.map(([key, value]) => <div key={key}><dt>{inWords(key)}</dt><dd>{typeof value === "boolean" ? (value ? "yes" : "no") : String(value)}</dd></div>)}
+          {facts.map(([key, value]) => <div key={key}><dt>{inWords(key)}</dt><dd>{typeof value === "boolean" ? (value ? "yes" : "no") : String(value)}{UNITS[key] ?? ""}</dd></div>)}
         </dl>
       )}
       {others.filter(([, value]) => isObject(value) || Array.isArray(value)).map(([key, value]) => <Other key={key} name={inWords(key)} value={value} />)}
@@ -29,11 +36,11 @@ function Other({ name, value }: { name: string; value: unknown }) {
     const entries = Object.entries(value);
     if (entries.every(([, each]) => typeof each === "string" && each.startsWith("http"))) return <Pictures name={name} links={value as Record<string, string>} />;
     if (entries.every(([, each]) => Array.isArray(each))) return <Lists name={name} lists={value as Record<string, unknown[]>} />;
-    return <DataTable name={name} table={tableOf([value])} />;
+    return <DataTable title={name} name={name} table={tableOf([value])} />;
   }
   const values = value as unknown[];
-  if (values.every(isObject)) return <DataTable name={name} table={tableOf(values as JsonObject[])} />;
-  return <DataTable name={name} table={tableOf(values.map((each) => ({ [name]: each })))} />;
+  if (values.every(isObject)) return <DataTable title={name} name={name} table={tableOf(values as JsonObject[])} />;
+  return <DataTable title={name} name={name} table={tableOf(values.map((each) => ({ [name]: each })))} />;
 }
 
 function Pictures({ name, links }: { name: string; links: Record<string, string> }) {

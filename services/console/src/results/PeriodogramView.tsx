@@ -18,7 +18,7 @@ export function PeriodogramView({ periodogram, name, folded, foldAt }: Periodogr
   const { frequency, power, window, candidates, notes, days } = periodogram;
   const series = useMemo((): Series[] => {
     const powers: Series = { label: "power", colour: "--plot-1", x: frequency, y: power, line: true };
-    return window.length === 0 ? [powers] : [{ label: "window: the rhythm of observing", colour: "--line", x: frequency, y: window, line: true }, powers];
+    return window.length === 0 ? [powers] : [{ label: "window: the rhythm of observing", colour: "--ramp-1", x: frequency, y: window, line: true }, powers];
   }, [frequency, power, window]);
   const markers = useMemo(() => markersOf(periodogram, folded), [periodogram, folded]);
   const title = `Periodogram, ${name}`;
@@ -59,7 +59,7 @@ export function PeriodogramView({ periodogram, name, folded, foldAt }: Periodogr
               if (peak !== null) foldAt(peak);
             }}
           />
-          <DataTable name={title} table={periodogramTable(periodogram)} />
+          <DataTable title="Powers" name={title} table={periodogramTable(periodogram)} />
         </>
       )}
     </section>

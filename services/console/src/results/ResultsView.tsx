@@ -21,7 +21,7 @@ export interface ResultsProps {
 /** What charts and lists below show already. */
 const SHOWN = {
   always: ["notes", "source", "target_coords"],
-  curve: ["light_curve", "filter", "period", "fap", "frequency", "power", "window_power", "period_candidates", "period_notes", "target_positions", "pipeline_diagnostics"],
+  curve: ["light_curve", "filter", "period", "fap", "frequency", "power", "window_power", "period_candidates", "period_notes", "target_positions", "pipeline_diagnostics", "flux_fallback"],
   cluster: ["cmd", "cluster", "blue_filter", "red_filter", "mag_band", "member_threshold"],
   zeroPoint: ["selected_comparison_stars"],
 };

@@ -39,8 +39,9 @@ export function ZeroPointView({ zeroPoint, frame, address }: { zeroPoint: ZeroPo
       <summary>Comparison stars: {stars.length}, zero point {mag.toFixed(3)} mag with a scatter of {scatter.toFixed(3)} mag</summary>
       <p class="detail">Instrumental magnitudes are −2.5 log10 of the counts, the median of all frames. The zero point is the median difference; each frame's own follows the counts of the ensemble.</p>
       {charted("Zero point", "instrumental magnitude", "catalogue magnitude", series.fit, 320, true)}
-      {charted("Residuals of the zero point", "catalogue magnitude", "catalogue − instrumental − zero point, mag", series.left, 240, false)}
+      {charted("Residuals of the zero point", "catalogue magnitude", "residual, mag", series.left, 240, false)}
       <DataTable
+        title="Stars"
         name="Comparison stars"
         table={table}
         {...(frame === null ? {} : { link: (row: number) => address(frame, placeOf(rows[row]?.["ra_deg"], rows[row]?.["dec_deg"])) })}

@@ -126,7 +126,8 @@ export function said(curve: LightCurve, place: number, scale: TimeScale): string
 
 /** Returns all columns, with further times, and phases where the curve is folded. */
 export function curveTable(curve: LightCurve, fold: Fold | null, times: readonly number[]): Table {
-  const [first, ...others] = tableOf(curve.rows.map(({ julian_date, bjd_tdb, ...row }) => ({ julian_date, bjd_tdb, ...row })));
+  const ordered = curve.rows.map(({ julian_date, bjd_tdb, mag, magerr, ...row }) => ({ julian_date, bjd_tdb, mag, magerr, ...row }));
+  const [first, ...others] = tableOf(ordered);
   if (first === undefined) return [];
   const mjd = { name: "MJD_UTC_mid", unit: "d", cells: curve.points.map((point) => Number((point.jdUtc - MJD_ZERO).toFixed(9))) };
   const phases = fold === null ? [] : [{ name: `phase_at_${fold.days}_d`, cells: times.map((time) => Number(phaseOf(time, fold).toFixed(9))) }];
