@@ -3,16 +3,16 @@ from __future__ import annotations
 from typing import Any
 
 from datalab.astro.sky.positions import NotLinearError, linear_wcs
-from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
+from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 
-class Wcs(Analysis):
+class Wcs(Glimpsing):
     name = "wcs"
     description = "The linear part of an image's world coordinates, to show right ascension and declination with."
 
     Parameters = AnalysisParameters
 
-    def analyse(self, image: AnalysedImage, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
+    def glimpse(self, image: ImageByRows, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
         wcs = image.wcs()
         if wcs is None:
             raise UsageError("No WCS solution found for this image")
@@ -20,7 +20,7 @@ class Wcs(Analysis):
             linear = linear_wcs(wcs)
         except NotLinearError as error:
             raise UsageError(f"No WCS solution found for this image: {error}") from error
-        rows, columns = image.pixels.shape
+        rows, columns = image.shape
         return {
             "crval": linear.crval,
             "crpix": linear.crpix,
