@@ -9,6 +9,8 @@ const LARGEST_PIXEL = 64;
 
 export class ImageView {
   view: View;
+  /** Why the latest tile is not here. */
+  problem = "";
   private readonly painter: Painter;
   private readonly store: TileStore;
   private waiting = 0;
@@ -22,19 +24,20 @@ export class ImageView {
     private readonly drawn: () => void,
   ) {
     this.painter = new Painter(canvas);
-    this.store = new TileStore(
-      image,
-      tiling,
-      () => this.changed(),
-      (tile) => this.painter.forget(tile),
-    );
+    this.store = new TileStore(image, tiling, {
+      arrived: () => {
+        this.problem = "";
+        this.changed();
+      },
+      forgotten: (tile) => this.painter.forget(tile),
+      failed: (problem) => {
+        this.problem = problem;
+        this.drawn();
+      },
+    });
     this.fit();
     this.view = wholeImage(tiling, canvas.width, canvas.height);
     this.changed();
-  }
-
-  get problem(): string {
-    return this.store.problem;
   }
 
   close(): void {

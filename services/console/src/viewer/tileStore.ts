@@ -26,26 +26,31 @@ const CODING_BYTES = 24;
 /** Bytes of pixels that are kept of an image that is looked at. */
 const ROOM = 256 * 1024 * 1024;
 
+/** What who shows tiles is told. */
+export interface Heard {
+  arrived: () => void;
+  /** A tile has gone, to make room. */
+  forgotten: (tile: Tile) => void;
+  failed: (problem: string) => void;
+  /** Bytes of pixels that are kept. */
+  room?: number;
+}
+
 export class TileStore {
   private readonly tiles = new Map<string, Tile>();
   private readonly asked = new Map<string, AbortController>();
   private readonly opening = new AbortController();
   private wanted: TilePlace[] = [];
   private used = 0;
+  private isOpen = false;
   /** About what the last level is, until that is here: it takes a moment to be made. */
   private overview: Tile | undefined;
-  problem = "";
 
   constructor(
     private readonly image: ImageName,
     private readonly tiling: Tiling,
-    private readonly arrived: (tile: Tile) => void,
-    private readonly forgotten: (tile: Tile) => void,
-    /** Bytes of pixels that are kept. */
-    private readonly room = ROOM,
-  ) {
-    void this.askOverview();
-  }
+    private readonly heard: Heard,
+  ) {}
 
   get(place: TilePlace): Tile | undefined {
     const name = nameOf(place);
@@ -64,6 +69,8 @@ export class TileStore {
 
   /** Asks for these tiles, the first ones first; those that are wanted no more are not waited for. */
   want(places: readonly TilePlace[]): void {
+    if (!this.isOpen) void this.askOverview();
+    this.isOpen = true;
     const names = new Set(places.map(nameOf));
     for (const [name, request] of this.asked) if (!names.has(name)) request.abort();
     this.wanted = places.filter((place) => !this.tiles.has(nameOf(place)));
@@ -84,7 +91,7 @@ export class TileStore {
       const pixels = new Float32Array(await analysedBytes("overview", this.image, {}, this.opening.signal));
       if (this.has({ level: last, column: 0, row: 0 }) || pixels.length !== size.width * size.height) return;
       this.overview = { level: last, column: 0, row: 0, ...size, pixels, coding: null };
-      this.arrived(this.overview);
+      this.heard.arrived();
     } catch {
       // the tiles say what is wrong
     }
@@ -104,10 +111,9 @@ export class TileStore {
     this.asked.set(name, request);
     try {
       this.keep(this.decoded(place, await analysedBytes("tile", this.image, place, request.signal)));
-      this.problem = "";
     } catch (error) {
       if (!request.signal.aborted) {
-        this.problem = problemOf(error);
+        this.heard.failed(problemOf(error));
         this.wanted = this.wanted.filter((each) => nameOf(each) !== name); // until it is wanted again
       }
     } finally {
@@ -132,16 +138,16 @@ export class TileStore {
     this.tiles.set(nameOf(tile), tile);
     this.used += tile.pixels.byteLength;
     for (const [name, oldest] of this.tiles) {
-      if (oldest === tile || this.used <= this.room) break;
+      if (oldest === tile || this.used <= (this.heard.room ?? ROOM)) break;
       this.tiles.delete(name);
       this.used -= oldest.pixels.byteLength;
-      this.forgotten(oldest);
+      this.heard.forgotten(oldest);
     }
     if (this.overview?.level === tile.level) {
-      this.forgotten(this.overview);
+      this.heard.forgotten(this.overview);
       this.overview = undefined;
     }
-    this.arrived(tile);
+    this.heard.arrived();
   }
 }
 

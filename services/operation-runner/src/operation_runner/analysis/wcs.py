@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from datalab.astro.sky.positions import NotLinearError, linear_wcs
+from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs
 from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 
 class Wcs(Glimpsing):
     name = "wcs"
-    description = "The linear part of an image's world coordinates, to show right ascension and declination with."
+    description = (
+        "The linear part of an image's world coordinates, to show right ascension and declination with, and how many "
+        "pixels they are away from it at most (distortion_px)."
+    )
 
     Parameters = AnalysisParameters
 
@@ -27,4 +30,5 @@ class Wcs(Glimpsing):
             "cd1": linear.cd1,
             "cd2": linear.cd2,
             "fits_dimensions": [columns, rows],
+            "distortion_px": departure_px(wcs, linear, image.shape),
         }
