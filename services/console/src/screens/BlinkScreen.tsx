@@ -12,6 +12,7 @@ import { Picture } from "../parts/Picture";
 import { listen } from "../viewer/gestures";
 import { COLOUR_MAPS, type ColourMap, STRETCHES, type Stretch } from "../viewer/stretch";
 import { problemOf } from "../words";
+import "../blink/blink.css";
 
 /** Turns a second: not more than three at first, as flashes are dangerous to some (WCAG 2.2, 2.3.1). */
 const FIRST_SPEED = 2;
