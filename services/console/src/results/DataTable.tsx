@@ -27,7 +27,7 @@ export function DataTable({ title, name, table, link }: DataTableProps) {
         <>
           <p><button type="button" onClick={() => saveText(`${fileName(name)}.csv`, "text/csv", csv(table))}>Save CSV</button></p>
           {shown < rows && <p class="hint">The first {shown} are shown; the file has all {rows}.</p>}
-          <div class="numbers" tabIndex={0} role="region" aria-label={name}>
+          <div class="numbers" tabIndex={0} role="region" aria-label={title}>
             <table>
               <thead>
                 <tr>

@@ -1,4 +1,5 @@
 /** Where the frames of a result are looked at. */
+import { imageAddress } from "../viewer/place";
 import type { Address } from "./ResultsView";
 import { isObject } from "./reading";
 
@@ -8,8 +9,7 @@ export function frameAddress(inputs: unknown): Address {
   return (frame, place) => {
     // What was not named came of an operation that was.
     const source = archived.has(frame) ? "archive" : "datalab";
-    const at = place === null ? "" : `?ra=${place.ra}&dec=${place.dec}`;
-    return `#/image/${source}/${encodeURIComponent(frame)}${at}`;
+    return imageAddress({ basename: frame, source }, place ?? undefined);
   };
 }
 
