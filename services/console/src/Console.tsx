@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { Link, Route, Router, Switch, useRoute } from "wouter-preact";
-import { path, useAddress } from "./address";
+import { path, question, useAddress } from "./address";
 import { connected } from "./feed/feed";
 import { ended, loginProblem, logOut, me } from "./login";
 import { later } from "./parts/later";
@@ -9,6 +9,8 @@ import { NightScreen } from "./screens/NightScreen";
 import { SessionsScreen } from "./screens/SessionsScreen";
 import { problemOf } from "./words";
 
+const BlinkScreen = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkScreen));
+const BlinkChoice = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkChoice));
 const ImageScreen = later(() => import("./screens/ImageScreen").then((module) => module.ImageScreen));
 const OperatorScreen = later(() => import("./screens/OperatorScreen").then((module) => module.OperatorScreen));
 const SessionScreen = later(() => import("./screens/SessionScreen").then((module) => module.SessionScreen));
@@ -60,8 +62,10 @@ function Screens({ username, operates }: { username: string; operates: boolean }
           {operates && <Route path="/operator"><OperatorScreen /></Route>}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
-            {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}
+            {({ source, basename }) => <ImageScreen source={source} last={question.value.size > 0 ? `${basename}?${question.value}` : basename} />}
           </Route>
+          <Route path="/blink/images/:names">{({ names }) => <BlinkScreen names={names} />}</Route>
+          <Route path="/blink/session/:id">{({ id }) => <BlinkChoice session={Number(id)} />}</Route>
           <Route>
             <p>There is no such screen. <Link href="/">Go to the night.</Link></p>
           </Route>

@@ -2,11 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { answered, api, type Frame } from "../api/client";
 import { createSession, itemOf, type Session } from "../api/sessions";
+import { BlinkLink } from "../blink/BlinkLink";
 import { problemOf } from "../words";
 import { chooseNone, chosen } from "./chosen";
 
-/** What the blink screen shows at the most. */
-const MOST_BLINKED = 50;
 /** Value of the choice that makes a new session. */
 const NEW = "";
 
@@ -89,9 +88,7 @@ export function ChosenFrames({ all }: { all: () => Promise<void> }) {
       ) : (
         <button type="submit" class="first" disabled={!any || busy}>Add {frames.length} frames</button>
       )}
-      {frames.length > 1 && frames.length <= MOST_BLINKED && (
-        <Link class="button" href={`/blink?frames=${frames.map((frame) => encodeURIComponent(frame.basename)).join(",")}`}>Blink</Link>
-      )}
+      {any && <BlinkLink images={frames.map(({ basename }) => ({ basename, source: "archive" }))} />}
       {done !== null && <span role="status">Added to <Link href={`/session/${done.session}`}>{done.text}</Link>.</span>}
       <small class="problem" role="alert">{problem}</small>
     </form>
