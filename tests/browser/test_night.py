@@ -12,6 +12,8 @@ from session_api.names.repository import NameRepository
 from support.arriving_frames import Observatory, basename
 
 expect.set_options(timeout=90_000)
+#: In which a machine that is busy takes 500 frames in.
+ARRIVED_MS = 400_000
 #: More than these are not drawn, however many there are.
 MOST_DRAWN = 150
 #: Returns how far the top of a tile is from that of the window, null if it is not drawn.
@@ -30,41 +32,6 @@ def astronomer(visitor, lab):
         return await visitor(name, **options)
 
     return visit
-
-
-async def test_a_thousand_frames_arrive_while_one_looks_at_others(astronomer, system):
-    page = await astronomer("thousand")
-    async with Observatory(system, "thu", proposal="thousand") as observatory:
-        await observatory.send(range(1, 61))
-        await expect(page.get_by_text("60 frames", exact=True).first).to_be_visible()
-        await page.mouse.move(600, 500)
-        await page.mouse.wheel(0, 700)
-        await page.wait_for_timeout(300)
-        looked_at = await page.evaluate(IN_SIGHT)
-        before = await page.evaluate(TOP_OF, looked_at)
-        await observatory.send(range(61, 561))
-        await expect(page.get_by_role("button", name="500 new frames: show")).to_be_visible()
-        assert abs(await page.evaluate(TOP_OF, looked_at) - before) < 2
-        # Who scrolls meanwhile is moved by that alone.
-        await page.mouse.wheel(0, 150)
-        await page.wait_for_timeout(300)
-        scrolled = await page.evaluate(TOP_OF, looked_at)
-        assert scrolled < before
-        await observatory.send(range(561, 1061))
-        await expect(page.get_by_role("button", name="1000 new frames: show")).to_be_visible()
-        assert abs(await page.evaluate(TOP_OF, looked_at) - scrolled) < 2
-        await page.get_by_role("button", name="1000 new frames: show").click()
-    await expect(page.get_by_text("1060 frames", exact=True)).to_be_visible()
-    await expect(page.locator(f'[data-frame="{basename("thu", 1060)}"]')).to_be_visible()
-    # To the very first, which is the last; only some are drawn at a time.
-    first = page.locator(f'[data-frame="{basename("thu", 1)}"]')
-    for _ in range(60):
-        assert await page.locator(".tile").count() <= MOST_DRAWN
-        if await first.count():
-            break
-        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        await page.wait_for_timeout(500)
-    await expect(first).to_have_attribute("aria-setsize", "1060")
 
 
 async def test_the_feed_is_cut_and_resumed(astronomer, system, visitor):
@@ -103,7 +70,7 @@ async def test_frames_are_found_by_what_they_are_and_sorted(astronomer, system):
     tiles = page.locator(".tile")
     await expect(tiles).to_have_count(8)
     await page.get_by_role("button", name="Search and filters").click()
-    await page.get_by_label("Filter", exact=True).select_option("rp")
+    await page.get_by_role("combobox", name="Filter").select_option("rp")
     await expect(tiles).to_have_count(4)
     await page.get_by_label("Target contains").fill("field 4")
     await page.get_by_role("button", name="Search", exact=True).click()
@@ -258,3 +225,36 @@ async def test_pictures_that_are_not_there_leave_the_place_they_need(astronomer,
         assert box["height"] == pytest.approx(0.75 * box["width"], abs=2)
 
 
+async def test_a_thousand_frames_arrive_while_one_looks_at_others(astronomer, system):
+    page = await astronomer("thousand")
+    async with Observatory(system, "thu", proposal="thousand") as observatory:
+        await observatory.send(range(1, 61))
+        await expect(page.get_by_text("60 frames", exact=True).first).to_be_visible()
+        await page.mouse.move(600, 500)
+        await page.mouse.wheel(0, 700)
+        await page.wait_for_timeout(300)
+        looked_at = await page.evaluate(IN_SIGHT)
+        before = await page.evaluate(TOP_OF, looked_at)
+        await observatory.send(range(61, 561))
+        await expect(page.get_by_role("button", name="500 new frames: show")).to_be_visible(timeout=ARRIVED_MS)
+        assert abs(await page.evaluate(TOP_OF, looked_at) - before) < 2
+        # Who scrolls meanwhile is moved by that alone.
+        await page.mouse.wheel(0, 150)
+        await page.wait_for_timeout(300)
+        scrolled = await page.evaluate(TOP_OF, looked_at)
+        assert scrolled < before
+        await observatory.send(range(561, 1061))
+        await expect(page.get_by_role("button", name="1000 new frames: show")).to_be_visible(timeout=ARRIVED_MS)
+        assert abs(await page.evaluate(TOP_OF, looked_at) - scrolled) < 2
+        await page.get_by_role("button", name="1000 new frames: show").click()
+    await expect(page.get_by_text("1060 frames", exact=True)).to_be_visible()
+    await expect(page.locator(f'[data-frame="{basename("thu", 1060)}"]')).to_be_visible()
+    # To the very first, which is the last; only some are drawn at a time.
+    first = page.locator(f'[data-frame="{basename("thu", 1)}"]')
+    for _ in range(60):
+        assert await page.locator(".tile").count() <= MOST_DRAWN
+        if await first.count():
+            break
+        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        await page.wait_for_timeout(500)
+    await expect(first).to_have_attribute("aria-setsize", "1060")

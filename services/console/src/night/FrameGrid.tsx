@@ -63,7 +63,7 @@ export function FrameGrid({ groups, clocks, above, end }: Props) {
     const found = tile && where.get(tile.dataset["frame"] ?? "");
     if (!tile || !found || event.ctrlKey || event.metaKey || event.altKey) return;
     const frame = groups[found.group]?.frames[found.index];
-    if (frame !== undefined && event.key === " " && event.target instanceof HTMLAnchorElement) {
+    if (frame !== undefined && event.key === " " && (event.shiftKey || event.target instanceof HTMLAnchorElement)) {
       event.preventDefault();
       choose(frame, event.shiftKey, shown);
       return;

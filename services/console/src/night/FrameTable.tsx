@@ -32,7 +32,7 @@ const COLUMNS: readonly Column[] = [
     },
   },
   { title: "Filter", order: "primary_optical_element", wide: false, cell: (frame) => frame.primary_optical_element },
-  { title: "Exposure", order: "exposure_time", wide: false, cell: (frame) => (frame.exposure_time === null ? "" : `${frame.exposure_time} s`) },
+  { title: "Exposure", order: "exposure_time", wide: true, cell: (frame) => (frame.exposure_time === null ? "" : `${frame.exposure_time} s`) },
   { title: "Kind", order: "configuration_type", wide: true, cell: (frame) => frame.configuration_type },
   { title: "Camera", order: "instrument_id", wide: true, cell: (frame) => frame.instrument_id },
   { title: "Proposal", order: "proposal_id", wide: true, cell: (frame) => frame.proposal_id },

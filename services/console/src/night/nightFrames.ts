@@ -40,6 +40,9 @@ export class NightFrames {
   private readonly changed = new Set<string>();
   private readonly unseen = new Set<string>();
   private readonly newestFirst: boolean;
+  private listened: ReadonlySet<string> | null = null;
+  /** Whether the first page is to be read again. */
+  private outdated = false;
   private held = false;
   private closed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -54,14 +57,14 @@ export class NightFrames {
     void this.read();
   }
 
-  /** Listens to sites, and to no others any more. */
+  /** Listens to sites, and to no others any more. What came of a site before it was listened to is read. */
   listenTo(sites: readonly string[]): void {
     const former = this.ended;
-    this.ended = feed.listen(
-      { sites: [...new Set([UPLOADS_SITE, ...sites])].slice(0, MOST_SITES) },
-      { heard: (event) => this.heard(event), missed: () => this.missed() },
-    );
+    const listened = [...new Set([UPLOADS_SITE, ...sites])].slice(0, MOST_SITES);
+    this.ended = feed.listen({ sites: listened }, { heard: (event) => this.heard(event), missed: () => this.missed() });
     former();
+    if (this.listened !== null && listened.some((site) => this.listened?.has(site) === false)) this.stale();
+    this.listened = new Set(listened);
   }
 
   close(): void {
@@ -124,6 +127,11 @@ export class NightFrames {
 
   private missed(): void {
     this.gap.value = true;
+    this.stale();
+  }
+
+  private stale(): void {
+    this.outdated = true;
     this.again(GATHER_MS);
   }
 
@@ -157,14 +165,17 @@ export class NightFrames {
   private async catchUp(): Promise<void> {
     const names = [...this.changed];
     this.changed.clear();
+    const { outdated } = this;
+    this.outdated = false;
     try {
-      if (this.gap.value || names.length > NAMES_AT_ONCE || this.total.value === null) await this.readFirst();
+      if (outdated || names.length > NAMES_AT_ONCE || this.total.value === null) await this.readFirst();
       else await this.readNamed(names);
       this.timer = undefined;
-      if (this.changed.size > 0) this.again(GATHER_MS);
+      if (this.changed.size > 0 || this.outdated) this.again(GATHER_MS);
     } catch {
       // The server is away: what was told is not told again.
       for (const name of names) this.changed.add(name);
+      this.outdated ||= outdated;
       this.timer = undefined;
       this.again(RETRY_MS);
     }
