@@ -14,7 +14,8 @@ import { useAnchor, useSight, useWidth } from "./useSight";
 /** Least width of a tile, what is between two, and the heights of its text and of a heading, in rem (`style.css`). */
 const TILE_REM = 10.5;
 const GAP_REM = 0.75;
-const TEXT_REM = 6.2;
+const TEXT_REM = 4.85;
+const CLOCK_REM = 1.35;
 const HEADING_REM = 3;
 
 interface Props {
@@ -30,7 +31,8 @@ export function FrameGrid({ groups, clocks, above, end }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place);
   const [from, until] = useSight(place);
-  const measures = useMemo(() => measured(width), [width]);
+  const withClocks = clocks.size > 0;
+  const measures = useMemo(() => measured(width, TEXT_REM + (withClocks ? CLOCK_REM : 0)), [width, withClocks]);
   const layout = useMemo(() => laidOut(groups.map((group) => group.frames.length), measures), [groups, measures]);
   const shown = useMemo(() => groups.flatMap((group) => group.frames), [groups]);
   const where = useMemo(() => {
@@ -134,11 +136,11 @@ export function FrameGrid({ groups, clocks, above, end }: Props) {
 
 const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
-function measured(width: number): Measures {
+function measured(width: number, text: number): Measures {
   const gap = GAP_REM * rem();
   const columns = Math.max(1, Math.floor((width + gap) / (TILE_REM * rem() + gap)));
   const tile = (width - gap * (columns - 1)) / columns;
-  return { columns, row: Math.round(0.75 * tile + TEXT_REM * rem() + gap), heading: HEADING_REM * rem() };
+  return { columns, row: Math.round(0.75 * tile + text * rem() + gap), heading: HEADING_REM * rem() };
 }
 
 interface TileProps {
@@ -169,7 +171,7 @@ function FrameTile({ frame, clock, chosen: marked, toggle, place, of }: TileProp
       </Link>
       <span class="detail">{described(frame)}</span>
       <time class="detail" dateTime={frame.observation_date ?? ""} title={utc(frame.observation_date)}>{frame.observation_date ? utc(frame.observation_date).slice(5) : "time unknown"}</time>
-      <span class="detail">{clock !== undefined && instant !== null ? localTime(instant, clock) : ""}</span>
+      {clock !== undefined && instant !== null && <span class="detail">{localTime(instant, clock)}</span>}
     </li>
   );
 }

@@ -152,6 +152,7 @@ function Frames({ question, change, clocks, sites, known, values }: Props) {
         <Told night={night} />
         <div class="heading">
           <p class="count" role="status">{total === null ? "Reading …" : `${total} frames`}</p>
+          {frames.length > 0 && <span class="hint keys">With Shift, a range is chosen; arrow keys and the space bar do it, too.</span>}
           {total !== null && total > MOST_KEPT && <span class="hint">The first {MOST_KEPT} can be shown: ask for less to see the others.</span>}
         </div>
         {frames.length > 0 && <ChosenFrames all={all} />}
