@@ -51,8 +51,7 @@ async def saved(page, kind, number=0):
     async with page.expect_download() as download:
         await page.get_by_role("button", name=f"Save {kind}").nth(number).click()
     file = await download.value
-    with open(await file.path(), "rb") as content:
-        return file.suggested_filename, content.read()
+    return file.suggested_filename, (await file.path()).read_bytes()
 
 
 async def rows_saved(page, number=0):

@@ -1,4 +1,4 @@
-"""Two nights of a variable star as a person has them on disk: raw frames of a small camera, and what calibrates them."""
+"""Two nights of a variable star as people have them on disk: raw frames of a small camera, and what calibrates them."""
 
 from __future__ import annotations
 
