@@ -60,6 +60,12 @@ async def rows_saved(page, number=0):
     return list(csv.DictReader(io.StringIO(content.decode())))
 
 
+async def by_time(page):
+    """Show the curve unfolded; its chart is another one then."""
+    await page.get_by_role("button", name="By time").click()
+    await expect(page.get_by_text("phase 0 at")).to_have_count(0)
+
+
 async def test_what_is_saved_is_what_the_operation_found(page, measured):
     rows = await rows_saved(page)
     points = measured[1]["light_curve"]
@@ -134,7 +140,7 @@ async def test_a_peak_that_is_clicked_is_what_the_curve_is_folded_at(page, measu
 
 
 async def test_pictures_are_of_the_same_points(page, measured):
-    await page.get_by_role("button", name="By time").click()
+    await by_time(page)
     name, content = await saved(page, "SVG")
     assert name == "light-curve-of-sim-variable-rp.svg"
     root = ET.fromstring(content)
@@ -187,7 +193,7 @@ async def test_the_table_has_every_point_and_leads_to_its_frame(page, measured):
 
 
 async def test_dragging_zooms_and_opens_nothing_and_a_double_click_shows_all(page, measured):
-    await page.get_by_role("button", name="By time").click()
+    await by_time(page)
     over = page.locator(".u-over").first
     await over.scroll_into_view_if_needed()
     box = await over.bounding_box()
@@ -235,7 +241,7 @@ async def test_what_was_not_seen_is_a_limit_and_what_is_doubtful_says_why(page, 
     doubtful = {**second, "notes": ["A neighbour's light is in the aperture."]}
     await shown_instead(page, measured, {**measured[1], "light_curve": [faint, doubtful, *others]})
     await expect(page.get_by_text("not seen: fainter than this")).to_be_visible()
-    await page.get_by_role("button", name="By time").click()
+    await by_time(page)
     plot = page.get_by_role("application").first
     await plot.focus()
     await page.keyboard.press("Home")

@@ -37,6 +37,8 @@ interface ChartProps {
 const NEAR_PX = 14;
 /** A pointer that moved further has dragged. */
 const CLICK_PX = 4;
+/** So long it is waited for a second click, which shows all and opens nothing. */
+const DOUBLE_CLICK_MS = 250;
 const ZOOM = 1.6;
 const FILE_WIDTH = 900;
 const NO_MARKERS: readonly Marker[] = [];
@@ -67,6 +69,7 @@ export function Chart(props: ChartProps) {
     if (element === null) return;
     const made = plotIn(element, { xLabel, yLabel, yDown, height, shown, zoomed });
     chart.current = made;
+    let opening: ReturnType<typeof setTimeout> | undefined;
     let pressed = { left: 0, top: 0 };
     const press = (event: MouseEvent) => (pressed = { left: event.clientX, top: event.clientY });
     const click = (event: MouseEvent) => {
@@ -74,7 +77,8 @@ export function Chart(props: ChartProps) {
       const [left, top] = inside(made, event);
       const { clicked, clickedAt, series: now } = shown.current;
       const found = nearest(now, pixels(made), left, top, NEAR_PX);
-      if (found !== null && clicked !== undefined) clicked(...found);
+      clearTimeout(opening);
+      if (found !== null && clicked !== undefined) opening = setTimeout(() => clicked(...found), DOUBLE_CLICK_MS);
       else clickedAt?.(made.posToVal(left, "x"), Math.abs(made.posToVal(left + NEAR_PX, "x") - made.posToVal(left, "x")));
     };
     const move = (event: MouseEvent) => {
@@ -82,13 +86,19 @@ export function Chart(props: ChartProps) {
       point(nearest(shown.current.series, pixels(made), left, top, NEAR_PX));
     };
     const leave = () => setSaid(null);
+    const twice = () => {
+      clearTimeout(opening);
+      zoomed.current = false; // uPlot shows all
+    };
     made.over.addEventListener("mousedown", press);
     made.over.addEventListener("click", click);
     made.over.addEventListener("mousemove", move);
     made.over.addEventListener("mouseleave", leave);
+    made.over.addEventListener("dblclick", twice);
     const sized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
     sized.observe(element);
     return () => {
+      clearTimeout(opening);
       sized.disconnect();
       made.destroy();
       chart.current = null;

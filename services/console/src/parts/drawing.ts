@@ -5,56 +5,53 @@ import type { Marker, Series } from "./plot";
 /** Labels of neighbouring markers stand on so many heights. */
 const MARKER_HEIGHTS = 3;
 
-/** Draws all points at once: ten thousand of them, each by itself, would take as long as a film frame. */
+/** Draws each mark by itself: one path of ten thousand circles takes minutes, as each is held against all others. */
 export function drawSeries(plot: uPlot, series: Series, colour: string): void {
   const { ctx } = plot;
   const ratio = devicePixelRatio || 1;
+  const half = ((series.size ?? 5) / 2) * ratio;
   ctx.save();
   ctx.beginPath();
   ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
   ctx.clip();
   ctx.strokeStyle = ctx.fillStyle = colour;
-  ctx.lineWidth = ratio;
-  const half = ((series.size ?? 5) / 2) * ratio;
-  const bars = new Path2D();
-  const marks = new Path2D();
+  ctx.lineWidth = series.mark === "ring" ? 1.5 * ratio : ratio;
+  if (series.line === true) ctx.beginPath();
   series.x.forEach((x, place) => {
     const y = series.y[place];
     if (x == null || y == null) return;
     const left = plot.valToPos(x, "x", true);
     const top = plot.valToPos(y, "y", true);
     if (series.line === true) {
-      bars.lineTo(left, top);
+      ctx.lineTo(left, top);
       return;
     }
     const error = series.error?.[place];
     if (error != null && error > 0) {
-      bars.moveTo(left, plot.valToPos(y - error, "y", true));
-      bars.lineTo(left, plot.valToPos(y + error, "y", true));
+      ctx.beginPath();
+      ctx.moveTo(left, plot.valToPos(y - error, "y", true));
+      ctx.lineTo(left, plot.valToPos(y + error, "y", true));
+      ctx.stroke();
     }
-    mark(marks, series, left, top, half, ratio);
+    ctx.beginPath();
+    mark(ctx, series, left, top, half, ratio);
+    if (series.mark === "ring") ctx.stroke();
+    else ctx.fill();
   });
-  ctx.stroke(bars);
-  if (series.mark === "ring") {
-    ctx.lineWidth = 1.5 * ratio;
-    ctx.stroke(marks);
-  } else {
-    ctx.fill(marks);
-  }
+  if (series.line === true) ctx.stroke();
   ctx.restore();
 }
 
-function mark(path: Path2D, series: Series, left: number, top: number, half: number, ratio: number): void {
+function mark(ctx: CanvasRenderingContext2D, series: Series, left: number, top: number, half: number, ratio: number): void {
   if (series.mark === "arrow") {
     // Limits are of light: what is beyond is fainter, lower on the page.
-    path.moveTo(left - half - ratio, top);
-    path.lineTo(left + half + ratio, top);
-    path.lineTo(left, top + 3 * half + 2 * ratio);
-    path.closePath();
+    ctx.moveTo(left - half - ratio, top);
+    ctx.lineTo(left + half + ratio, top);
+    ctx.lineTo(left, top + 3 * half + 2 * ratio);
+    ctx.closePath();
     return;
   }
-  path.moveTo(left + half, top);
-  path.arc(left, top, half, 0, 2 * Math.PI);
+  ctx.arc(left, top, half, 0, 2 * Math.PI);
 }
 
 export function drawMarkers(plot: uPlot, markers: readonly Marker[], colour: string, font: string): void {
