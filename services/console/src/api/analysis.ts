@@ -7,6 +7,16 @@ export interface ImageName {
   source: "archive" | "datalab";
 }
 
+/** What was asked for is being made; `message` says how far it is. */
+export class UnfinishedError extends RequestError {
+  constructor(
+    message: string,
+    readonly againInS: number,
+  ) {
+    super(message, 503);
+  }
+}
+
 async function asked(action: string, image: ImageName, parameters: object, signal?: AbortSignal): Promise<Response> {
   let reply: Response;
   try {
@@ -22,12 +32,19 @@ async function asked(action: string, image: ImageName, parameters: object, signa
     throw new RequestError("The server does not answer.", 0);
   }
   if (reply.ok) return reply;
+  const again = Number(reply.headers.get("Retry-After"));
+  if (again > 0) throw new UnfinishedError(inWords(await reply.json().catch(() => null), reply.status), again);
   throw new RequestError(inWords(await reply.json().catch(() => null), reply.status), reply.status);
 }
 
 /** Returns what an action answers in JSON; throws `RequestError`. */
-export async function analysed<Answer>(action: string, image: ImageName, parameters: object = {}): Promise<Answer> {
-  return (await (await asked(action, image, parameters)).json()) as Answer;
+export async function analysed<Answer>(
+  action: string,
+  image: ImageName,
+  parameters: object = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  return (await (await asked(action, image, parameters, signal)).json()) as Answer;
 }
 
 /** Returns what an action answers in bytes; throws `RequestError`. */
