@@ -1,5 +1,5 @@
 /** Questions about one image, answered while one waits (`/api/analysis/<action>`). */
-import { inWords, PAGE_HEADER, RequestError } from "./client";
+import { inWords, PAGE_HEADER, refusal, RequestError } from "./client";
 
 export interface ImageName {
   basename: string;
@@ -32,9 +32,10 @@ async function asked(action: string, image: ImageName, parameters: object, signa
     throw new RequestError("The server does not answer.", 0);
   }
   if (reply.ok) return reply;
+  const body: unknown = await reply.json().catch(() => null);
   const again = Number(reply.headers.get("Retry-After"));
-  if (again > 0) throw new UnfinishedError(inWords(await reply.json().catch(() => null), reply.status), again);
-  throw new RequestError(inWords(await reply.json().catch(() => null), reply.status), reply.status);
+  if (again > 0) throw new UnfinishedError(inWords(body, reply.status), again);
+  throw refusal(body, reply.status);
 }
 
 /** Returns what an action answers in JSON; throws `RequestError`. */
