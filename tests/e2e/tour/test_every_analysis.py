@@ -230,6 +230,14 @@ async def test_radial_profile_measures_the_seeing(subject):
     assert len(answer["radii_px"]) == len(answer["values"]) > 100
 
 
+async def test_quality_tells_the_seeing_and_the_sky(subject):
+    answer = await subject.ask("quality")
+    assert answer["fwhm_px"] == pytest.approx(subject.truth.fwhm_px, abs=3.0 * answer["fwhm_error_px"])
+    assert answer["fwhm_arcsec"] == pytest.approx(answer["fwhm_px"] * SCALE_ARCSEC, rel=1e-3)
+    assert answer["sky_level"] == pytest.approx(np.median(subject.pixels), abs=answer["sky_noise"])
+    assert not answer["is_trailed"]
+
+
 async def test_zscale_is_that_of_other_programs(subject):
     answer = await subject.ask("zscale")
     low, high = ZScaleInterval().get_limits(subject.pixels)
