@@ -72,7 +72,7 @@ def subject(request, subjects):
 
 async def test_wcs_is_the_linear_part_the_interface_computes_with(subject):
     answer = await subject.ask("wcs")
-    assert set(answer) == {"crval", "crpix", "cd1", "cd2", "fits_dimensions"}
+    assert set(answer) == {"crval", "crpix", "cd1", "cd2", "fits_dimensions", "distortion_px"}
     assert answer["fits_dimensions"] == [COLUMNS, ROWS]
     offset = np.array(subject.star) + 1 - answer["crpix"]
     (ra_part, dec_part) = np.array([answer["cd1"], answer["cd2"]]) @ offset
