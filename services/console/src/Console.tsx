@@ -36,7 +36,7 @@ export function Console() {
           {somebody.is_operator && <Route path="/operator" component={OperatorScreen} />}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
-            {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}
+            {({ source, basename }) => <ImageScreen source={source} last={basename} />}
           </Route>
           <Route>
             <p>There is no such screen. <Link href="/">Go to the night.</Link></p>

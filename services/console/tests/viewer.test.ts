@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compass, pixelScale, scaleBar, sexagesimal, skyAt } from "../src/viewer/sky";
+import { compass, pixelOf, pixelScale, scaleBar, sexagesimal, skyAt } from "../src/viewer/sky";
 import { brightness, colourTable, type Display } from "../src/viewer/stretch";
 import { levelFor, parentOf, tilesSeen, type Tiling, wholeImage, zoomedAt } from "../src/viewer/tiling";
 
@@ -83,6 +83,16 @@ describe("the sky", () => {
     const there = skyAt(wcs, 0.5, 1000.5);
     expect(there.ra).toBeCloseTo(350.142513929, 8);
     expect(there.dec).toBeCloseTo(60.067701103, 8);
+  });
+
+  it("has the pixel of each position, and none behind", () => {
+    for (const [x, y] of [[0.5, 1000.5], [1023, 3], [512.5, 512.5]] as const) {
+      const { ra, dec } = skyAt(wcs, x, y);
+      const there = pixelOf(wcs, ra, dec);
+      expect(there?.x).toBeCloseTo(x, 6);
+      expect(there?.y).toBeCloseTo(y, 6);
+    }
+    expect(pixelOf(wcs, 170, -60)).toBeNull();
   });
 
   it("has north up and east to the left here", () => {

@@ -89,6 +89,18 @@ export class ImageView {
     this.changed();
   }
 
+  /** Shows a place of the image in the middle, its pixels at least so many times as large as those of the screen. */
+  centre(x: number, y: number, scale: number): void {
+    this.view = { x, y, scale: Math.min(Math.max(this.view.scale, scale), LARGEST_PIXEL) };
+    this.changed();
+  }
+
+  /** Returns whether the image has a place. */
+  has(x: number, y: number): boolean {
+    const size = this.tiling.levels[0] ?? { width: 0, height: 0 };
+    return x >= 0 && y >= 0 && x < size.width && y < size.height;
+  }
+
   /** Returns the image pixel at a place of the canvas, whole numbers at lower left edges; it may be outside. */
   pixelAt(atX: number, atY: number): { x: number; y: number } {
     return { x: this.view.x + atX / this.view.scale, y: this.view.y + atY / this.view.scale };

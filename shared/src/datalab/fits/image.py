@@ -23,11 +23,11 @@ from astropy.utils.exceptions import AstropyWarning
 from datalab.astro.headers.cards import readable
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.headers.detector import Detector
-from datalab.astro.sky.wcs import read_wcs
+from datalab.astro.sky.wcs import wcs_notes
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
 from datalab.fits.amplifiers import Placed
-from datalab.fits.checksums import damaged_sums
+from datalab.fits.checksums import damaged_sums, has_sums
 from datalab.fits.files import opened, packing, unpacked_stream
 from datalab.fits.layout import HduLayout, hdu_name, layout_notes, read_layout
 from datalab.fits.parts_together import mask_of, put_together
@@ -61,6 +61,9 @@ class FitsImage:
         self._odd: tuple[str, ...] = ()
         self._indexes: tuple[int, ...] = ()
         self._catalogue_offset: int | None = None
+        self._has_sums: bool
+        self._last_hdu: int
+        self._end: int
         self._stored: list[StoredImage] = []
         with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
@@ -99,10 +102,10 @@ class FitsImage:
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
         with damage_reported(f"The input file {self.basename} cannot be read"):
-            hdus = read_layout(self._path)
-            damaged = damaged_sums(self._path, self._used(hdus))
-            of_wcs = read_wcs(self.header, self.shape).notes
-            return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes, *of_wcs)
+            of_layout = layout_notes(self._path, last=self._last_hdu, end=self._end)
+            damaged = damaged_sums(self._path, self._used(read_layout(self._path))) if self._has_sums else ()
+            of_wcs = wcs_notes(self.header, self.shape)
+            return (*self._odd, *of_layout, *damaged, *self.description.notes, *of_wcs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
@@ -128,6 +131,7 @@ class FitsImage:
         self._catalogue_offset = frame.catalogue_offset
         self._read, self.dtype = frame.rows.read, frame.rows.dtype
         self._indexes = (frame.index,)
+        self._last_hdu, self._end, self._has_sums = frame.last_hdu, frame.end, frame.has_sums
         return True
 
     def _open(self, wanted: Plane | None, work_dir: Path) -> None:
@@ -144,6 +148,8 @@ class FitsImage:
         self.shape, self._parts = found.shape, found.parts
         self._masks = tuple(tuple(hdus[index] for index in mask) for mask in found.masks)
         self._catalogue_offset = next((hdu.header_offset for hdu in hdus if _is_catalogue(hdu.header)), None)
+        self._last_hdu, self._end = len(hdus) - 1, hdus[-1].end
+        self._has_sums = any(has_sums(hdu.header) for _, hdu in self._used(hdus))
         scaled = dict.fromkeys(note for stored in self._stored for note in stored.scaling.notes)
         self._odd = (*standard_notes(hdus[0].header), *noted, *scaled)
         if found.mosaic is not None:
