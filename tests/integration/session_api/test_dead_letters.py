@@ -12,6 +12,7 @@ from support.waiting import until
 
 LETTERS = "/api/dead-letters/"
 ANNOUNCEMENT = FileStored(site="tst", key="data/a.fits")
+BODY = ANNOUNCEMENT.encode()
 FORBIDDEN = {"detail": "You do not have permission to perform this action."}
 
 
@@ -34,7 +35,7 @@ async def bury(world):
     """Makes a dead letter, and returns its number."""
     sequences = iter(range(1, 100))
 
-    async def bury(body=ANNOUNCEMENT.encode(), *, consumer=FILE_INGEST, subject=ANNOUNCEMENT.subject, reason="why"):
+    async def bury(body=BODY, *, consumer=FILE_INGEST, subject=ANNOUNCEMENT.subject, reason="why"):
         before = (await world.bus.stream_position(DEAD)).last
         await world.bus.bury(consumer, body, subject=subject, sequence=before * 100 + next(sequences), reason=reason)
         return (await world.bus.stream_position(DEAD)).last
