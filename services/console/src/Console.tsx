@@ -6,11 +6,11 @@ import { later } from "./parts/later";
 import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
-import { OperatorScreen } from "./screens/OperatorScreen";
 import { SessionScreen } from "./screens/SessionScreen";
 import { SessionsScreen } from "./screens/SessionsScreen";
 
 const BlinkScreen = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkScreen));
+const OperatorScreen = later(() => import("./screens/OperatorScreen").then((module) => module.OperatorScreen));
 const BlinkChoice = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkChoice));
 
 /** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
@@ -37,7 +37,7 @@ export function Console() {
         <Switch>
           <Route path="/" component={NightScreen} />
           <Route path="/sessions" component={SessionsScreen} />
-          {somebody.is_operator && <Route path="/operator" component={OperatorScreen} />}
+          {somebody.is_operator && <Route path="/operator"><OperatorScreen /></Route>}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
             {({ source, basename }) => <ImageScreen source={source} last={basename} />}

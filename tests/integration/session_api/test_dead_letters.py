@@ -65,6 +65,7 @@ async def test_letters_are_listed_without_what_they_say(opal, bury):
         "subject": ANNOUNCEMENT.subject,
         "reason": "unreadable: Invalid JSON",
         "advice": older["advice"],
+        "resendable": True,
         "size_bytes": len(ANNOUNCEMENT.encode()),
         "buried_at": "then",
     }
@@ -89,7 +90,7 @@ async def test_what_a_letter_says_is_read_and_who_did_is_in_the_audit_log(world,
     number = await bury()
     reply = await opal.get(f"{LETTERS}{number}/")
     opened = body_of(reply)
-    assert (opened["content"], opened["cut"], opened["not_resendable"]) == (ANNOUNCEMENT.encode().decode(), False, None)
+    assert (opened["content"], opened["cut"]) == (BODY.decode(), False)
     about = {"number": str(number)}
     assert await audited(world, reply) == ("opal", "GET", "/api/dead-letters/{number}", about, 200)
 
@@ -128,10 +129,11 @@ async def test_two_who_requeue_at_once_send_it_once(world, opal, bury):
 async def test_a_request_is_its_owners_to_repeat(opal, bury):
     (runner, *_) = RUNNERS.values()
     number = await bury(b'{"operation_id": 12}', consumer=runner, subject=runner.filter_subjects[0])
-    opened = body_of(await opal.get(f"{LETTERS}{number}/"))
-    assert "only its owner can run it again" in opened["not_resendable"]
+    (listed,) = body_of(await opal.get(LETTERS))
+    assert listed["resendable"] is False
+    assert "only its owner can run it again: `datalab ops retry 12`" in listed["advice"]
     reply = await opal.post(f"{LETTERS}{number}/requeue/")
-    assert (reply.status_code, body_of(reply)) == (409, {"detail": opened["not_resendable"]})
+    assert (reply.status_code, body_of(reply)) == (409, {"detail": f"{number}: {listed['advice']}"})
     assert len(body_of(await opal.get(LETTERS))) == 1
 
 

@@ -67,7 +67,7 @@ export function DeadLetterCard({ letter, settled }: CardProps) {
         <button type="button" aria-expanded={opened !== null} onClick={() => (opened === null ? void open() : setOpened(null))}>
           {opened === null ? "Read" : "Close"}
         </button>
-        {opened?.not_resendable == null && <button type="button" onClick={() => void requeue()}>Requeue</button>}
+        {letter.resendable && <button type="button" onClick={() => void requeue()}>Requeue</button>}
         <button type="button" onClick={() => setLeaving(true)}>Discard</button>
         <span class="problem" role="alert">{problem}</span>
       </p>
@@ -80,7 +80,6 @@ function Content({ letter }: { letter: OpenedLetter }) {
     <>
       {letter.size_bytes === 0 ? <p>It is empty.</p> : <pre tabIndex={0} aria-label={`What letter ${letter.number} says`}>{readable(letter.content)}</pre>}
       {letter.cut && <p class="hint">This is its beginning; <code>datalab dead-letters show {letter.number}</code> has all of it.</p>}
-      {letter.not_resendable != null && <p>{letter.not_resendable}</p>}
     </>
   );
 }

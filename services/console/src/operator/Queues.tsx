@@ -12,17 +12,17 @@ export function Queues() {
       <p class="problem" role="alert">{problem}</p>
       {queues === null && problem === "" && <p class="waiting" role="status">Asking …</p>}
       {queues !== null && (
-        <table class="list stacked">
+        <table class="list">
           <thead>
-            <tr><th scope="col">Queue</th><th scope="col">Wait</th><th scope="col">In hand</th><th scope="col">Of them tried before</th></tr>
+            <tr><th scope="col">Queue</th><th scope="col">Wait</th><th scope="col">In hand</th><th scope="col">Tried before</th></tr>
           </thead>
           <tbody>
             {queues.map((queue) => (
               <tr key={queue.consumer}>
-                <td data-title="Queue"><span>{queue.consumer} <small class="hint">{queue.description}</small></span></td>
-                <td data-title="Wait" class="number">{queue.waiting}</td>
-                <td data-title="In hand" class="number">{queue.in_hand}</td>
-                <td data-title="Of them tried before" class="number">{queue.redelivered}</td>
+                <td><span>{queue.consumer} <small class="hint">{queue.description}</small></span></td>
+                <td class="number">{queue.waiting}</td>
+                <td class="number">{queue.in_hand}</td>
+                <td class="number">{queue.redelivered}</td>
               </tr>
             ))}
           </tbody>

@@ -56,7 +56,7 @@ function Work({ process }: { process: Process }) {
         </ul>
       )}
       {named.length === 0 && <span class="hint">{others || "nothing"}</span>}
-      {slotsOf(process) !== "" && <small class="hint"> {slotsOf(process)}</small>}
+      {slotsOf(process) !== "" && <div class="hint">{slotsOf(process)}</div>}
     </div>
   );
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from typing_extensions import TypedDict
 
-from datalab.platform.bus.dead_letters import DeadLetter, NotResendableError
+from datalab.platform.bus.dead_letters import DeadLetter
 from session_api.web.replies import shown_datetime
 
 #: Of what a message says, as much as anybody reads; `datalab dead-letters show` has all of it.
@@ -14,7 +14,7 @@ MOST_SHOWN_BYTES: Final = 64 * 1024
 
 
 class DeadLetterView(TypedDict):
-    """A message: who should have handled it, where it was published, why it could not be, and what to make of that."""
+    """A message: who should have handled it, where it was published, why it could not be, and what can be done."""
 
     number: int
     consumer: str
@@ -22,19 +22,16 @@ class DeadLetterView(TypedDict):
     subject: str
     reason: str
     advice: str
+    resendable: bool
     size_bytes: int
     buried_at: str
 
 
 class OpenedLetterView(DeadLetterView):
-    """A message with what it says.
-
-    `cut` tells that this is only its beginning. `not_resendable` says why it cannot be sent again, null where it can.
-    """
+    """A message with what it says; `cut` tells that this is only its beginning."""
 
     content: str
     cut: bool
-    not_resendable: str | None
 
 
 def letter_view(letter: DeadLetter) -> DeadLetterView:
@@ -46,6 +43,7 @@ def letter_view(letter: DeadLetter) -> DeadLetterView:
         subject=letter.subject,
         reason=letter.reason,
         advice=letter.advice,
+        resendable=letter.resendable,
         size_bytes=len(letter.body),
         buried_at=shown_datetime(letter.buried_at),
     )
@@ -57,13 +55,4 @@ def opened_view(letter: DeadLetter) -> OpenedLetterView:
         **letter_view(letter),
         content=letter.body[:MOST_SHOWN_BYTES].decode(errors="replace"),
         cut=len(letter.body) > MOST_SHOWN_BYTES,
-        not_resendable=_why_not_resendable(letter),
     )
-
-
-def _why_not_resendable(letter: DeadLetter) -> str | None:
-    try:
-        letter.demand_resendable()
-    except NotResendableError as error:
-        return error.message
-    return None

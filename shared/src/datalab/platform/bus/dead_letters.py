@@ -65,9 +65,14 @@ class DeadLetter:
         return _SERVED_BY.get(self.consumer, "")
 
     @property
+    def resendable(self) -> bool:
+        """Whether it may be published again."""
+        return self._why_not_resendable() is None
+
+    @property
     def advice(self) -> str:
-        """What to make of the reason; empty for one of a kind that is not known."""
-        return _ADVICE.get(self.reason.partition(":")[0], "")
+        """What can be done about it; empty for a reason of a kind that is not known."""
+        return self._why_not_resendable() or _ADVICE.get(self.reason.partition(":")[0], "")
 
     @property
     def text(self) -> str:
@@ -76,15 +81,21 @@ class DeadLetter:
 
     def demand_resendable(self) -> None:
         """Raise `NotResendableError` unless it may be published again."""
+        why_not = self._why_not_resendable()
+        if why_not is not None:
+            raise NotResendableError(f"{self.number}: {why_not}")
+
+    def _why_not_resendable(self) -> str | None:
         if self.consumer in _REQUESTS:
-            raise NotResendableError(
-                f"{self.number}: the operation of this request has failed, and only its owner can run it again: "
+            return (
+                "the operation of this request has failed, and only its owner can run it again: "
                 f"`datalab ops retry {self._operation or 'OPERATION'}`"
             )
         try:
             stream_for(self.subject)
-        except LookupError as error:
-            raise NotResendableError(f"{self.number}: no stream takes messages on {self.subject!r}") from error
+        except LookupError:
+            return f"no stream takes messages on {self.subject!r}"
+        return None
 
     @property
     def _operation(self) -> int | None:
