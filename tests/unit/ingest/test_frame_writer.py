@@ -136,6 +136,24 @@ async def test_a_write_that_fails_is_tried_again_by_the_others():
     assert len(world.frames.frames[BASE].files) == 1, "the message of the other comes again"
 
 
+@pytest.mark.parametrize("keys", [(TEXT, JPEG), (JPEG, TEXT)])
+async def test_what_cannot_be_stored_is_the_trouble_of_its_own_file_only(keys):
+    world, _ = stored_world(*keys)
+    save = world.frames.save
+
+    async def refusing(frame, *args, **kwargs):
+        if "txt_00" in frame.files:
+            raise OverflowError("a number that no document can have")
+        await save(frame, *args, **kwargs)
+
+    world.frames.save = refusing
+    outcomes = await asyncio.gather(*(world.ingestion.ingest(announced(key)) for key in keys), return_exceptions=True)
+    by_key = dict(zip(keys, outcomes, strict=True))
+    assert by_key[JPEG] is Outcome.INGESTED
+    assert isinstance(by_key[TEXT], OverflowError)
+    assert list(world.frames.frames[BASE].files) == ["jpg_10"]
+
+
 async def test_who_is_cancelled_while_writing_for_all_takes_nobody_along():
     world, writes = stored_world(TEXT, JPEG)
     writes.go_on.clear()

@@ -53,11 +53,23 @@ class FrameWriter:
         """Make a file part of its frame. Raises `UsageError` if it cannot be, `TransientError`."""
         async with self._recent.turn(addition.name.basename, addition) as turn:
             if addition.outcome is None:
-                await self._write(turn, [each for each in turn.brought if each.outcome is None])
+                await self._write_all(turn, addition)
         assert addition.outcome is not None
         if isinstance(addition.outcome, Exception):
             raise addition.outcome
         return addition.outcome
+
+    async def _write_all(self, turn: Turn, addition: Addition) -> None:
+        """Write a file with those that others bring; by itself where our code or the store fails on them."""
+        additions = [each for each in turn.brought if each.outcome is None]
+        try:
+            await self._write(turn, additions)
+        except TransientError:
+            raise
+        except Exception:
+            if additions == [addition]:
+                raise
+            await self._write(turn, [addition])
 
     async def _write(self, turn: Turn, additions: Sequence[Addition]) -> None:
         """Make files part of their frame, and note with each what became of it."""
