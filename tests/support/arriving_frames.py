@@ -12,8 +12,8 @@ from datalab.documents.frame import COLLECTION
 from datalab.events.frames import FileStored, FrameIngested
 from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
-from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.documents.client import DocumentStore
+from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from support.session_api import frame_document
 

@@ -63,7 +63,7 @@ export class NightFrames {
     const listened = [...new Set([UPLOADS_SITE, ...sites])].slice(0, MOST_SITES);
     this.ended = feed.listen({ sites: listened }, { heard: (event) => this.heard(event), missed: () => this.missed() });
     former();
-    if (this.listened !== null && listened.some((site) => this.listened?.has(site) === false)) this.stale();
+    if (this.listened !== null && listened.some((site) => this.listened?.has(site) === false)) this.refresh();
     this.listened = new Set(listened);
   }
 
@@ -127,10 +127,11 @@ export class NightFrames {
 
   private missed(): void {
     this.gap.value = true;
-    this.stale();
+    this.refresh();
   }
 
-  private stale(): void {
+  /** Looks how things are by now, without moving what is looked at. */
+  refresh(): void {
     this.outdated = true;
     this.again(GATHER_MS);
   }
