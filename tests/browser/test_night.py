@@ -226,6 +226,25 @@ async def test_pictures_that_are_not_there_leave_the_place_they_need(astronomer,
         assert box["height"] == pytest.approx(0.75 * box["width"], abs=2)
 
 
+async def test_frames_are_measured_and_sorted_by_how_good_they_are(visitor):
+    page = await visitor()
+    await page.get_by_role("button", name="Table").click()
+    rows = page.locator(".frame-table tbody tr")
+    await expect(rows).to_have_count(12)
+    await expect(page.get_by_role("columnheader", name="FWHM")).to_have_count(0)
+    for number in (1, 4, 7):
+        await rows.nth(number).get_by_role("checkbox").check()
+    await page.get_by_role("button", name="Measure how good 3 frames are").click()
+    await expect(page.get_by_role("cell").filter(has_text="\N{DOUBLE PRIME}")).to_have_count(3)
+    await page.get_by_role("button", name="FWHM").click()
+    await expect(page.get_by_role("columnheader", name="FWHM")).to_have_attribute("aria-sort", "ascending")
+    widths = [float((await rows.nth(place).locator("td").nth(2).text_content())[:-1]) for place in range(3)]
+    # The sky of the simulation is seen at 2 arcsec, more or less.
+    assert widths == sorted(widths)
+    assert 1.0 < widths[0] <= widths[-1] < 4.0
+    assert await rows.nth(3).locator("td").nth(2).text_content() == ""
+
+
 async def test_a_thousand_frames_arrive_while_one_looks_at_others(astronomer, system, lab):
     _, url = lab
     page = await astronomer("thousand")
