@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from datalab.astro.sky.distortion import distortion_of
 from datalab.astro.sky.positions import NotLinearError, linear_wcs
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
 
 
 class Wcs(Analysis):
     name = "wcs"
-    description = "The linear part of an image's world coordinates, to show right ascension and declination with."
+    description = (
+        "The linear part of an image's world coordinates, to show right ascension and declination with, and what it "
+        "leaves out: the distortion, to be added to pixels first; null if there is none."
+    )
 
     Parameters = AnalysisParameters
 
@@ -21,10 +26,12 @@ class Wcs(Analysis):
         except NotLinearError as error:
             raise UsageError(f"No WCS solution found for this image: {error}") from error
         rows, columns = image.pixels.shape
+        distortion = distortion_of(wcs, linear, (rows, columns))
         return {
             "crval": linear.crval,
             "crpix": linear.crpix,
             "cd1": linear.cd1,
             "cd2": linear.cd2,
             "fits_dimensions": [columns, rows],
+            "distortion": None if distortion is None else asdict(distortion),
         }
