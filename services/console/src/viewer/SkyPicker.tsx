@@ -36,7 +36,7 @@ function Picking({ opened, chosen, picked }: { opened: OpenedImage; chosen: Poin
   };
   return (
     <div class="picker">
-      <DisplayControls tiling={tiling} display={display} change={setDisplay} />
+      <DisplayControls image={opened.image} tiling={tiling} display={display} change={setDisplay} />
       <Stage opened={opened} display={display} layers={layers} deeds={{ clicked: pick }} keys={{ Enter: pick }} />
       {!tiling.has_wcs && <p class="hint">This image has no world coordinates: a click tells no right ascension and declination.</p>}
     </div>
