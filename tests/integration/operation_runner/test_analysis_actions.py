@@ -88,6 +88,7 @@ async def test_wcs_is_that_of_the_header(pool, frame, exposure):
     answer, header = await looked_at(pool, "wcs", frame), exposure.header
     assert answer.pop("fits_dimensions") == [COLUMNS, ROWS]
     assert answer.pop("distortion") is None
+    assert answer.pop("distortion_px") == pytest.approx(0, abs=1e-6)
     keywords = {"crval": "CRVAL{}", "crpix": "CRPIX{}", "cd1": "CD1_{}", "cd2": "CD2_{}"}
     expected = {key: [header[keyword.format(axis)] for axis in (1, 2)] for key, keyword in keywords.items()}
     assert answer.keys() == expected.keys()
@@ -574,7 +575,7 @@ async def test_a_colour_image_is_looked_at_by_the_plane_one_chooses(pool, tmp_pa
     with pytest.raises(UsageError, match="it is no colour image, and has no plane red"):
         await looked_at(pool, "statistics", frame, **DISPLAY, plane="red")
     with pytest.raises(UsageError, match="no colour image"):
-        await pool.cut_whole(
+        await pool.analyse(
             analysis_job("cutout", frame, x=1, y=1, width=9, height=9, plane="blue"), within_s=PATIENCE_S
         )
 

@@ -17,23 +17,37 @@ export function ToolBar({ tool, choose }: { tool: ToolName; choose: (tool: ToolN
   );
 }
 
+interface PanelProps {
+  tool: ToolName;
+  outcome: Outcome;
+  begun: boolean;
+  /** What there is to say of what lies over the image. */
+  says: string;
+}
+
 /** What the chosen tool is for, and what it has found. */
-export function ToolPanel({ tool, outcome, begun }: { tool: ToolName; outcome: Outcome; begun: boolean }) {
-  if (tool === "move") return null;
-  const { label, hint, draws } = toolOf(tool);
-  const keys = draws ? "Enter begins in the middle of the view, and ends there." : "Enter takes the middle of the view.";
+export function ToolPanel({ tool, outcome, begun, says }: PanelProps) {
+  const { label } = toolOf(tool);
   return (
-    <section class="tool-panel" aria-label={label}>
+    <section class="tool-panel" aria-label="Tool">
       <h2>{label}</h2>
       <div role="status">
-        {outcome.is === "nothing" && <p class="hint">{begun ? "Move the image, then press Enter again." : `${hint} ${keys}`}</p>}
+        {outcome.is === "nothing" && <p class="hint">{hintOf(tool, begun)}</p>}
         {outcome.is === "waiting" && <p class="hint">Measuring …</p>}
         {outcome.is === "measured" && <Facts facts={outcome.measure.facts} />}
       </div>
       {outcome.is === "refused" && <p class="problem" role="alert">{outcome.problem}</p>}
       {outcome.is === "measured" && <Found measure={outcome.measure} />}
+      <p class="hint" role="status">{says}</p>
     </section>
   );
+}
+
+function hintOf(tool: ToolName, begun: boolean): string {
+  const { hint, draws } = toolOf(tool);
+  if (begun) return "Move the image, then press Enter again.";
+  if (tool === "move") return hint;
+  return `${hint} ${draws ? "Enter begins in the middle of the view, and ends there." : "Enter takes the middle of the view."}`;
 }
 
 function Facts({ facts }: { facts: readonly Fact[] }) {

@@ -33,7 +33,7 @@ export function fromMiddle(canvas: HTMLCanvasElement, event: { clientX: number; 
 }
 
 /** Listens on a canvas, until what it returns is called. `deeds` is asked each time. */
-export function listen(canvas: HTMLCanvasElement, view: ImageView, deeds: () => Deeds): () => void {
+export function listen(canvas: HTMLCanvasElement, view: Pick<ImageView, "pan" | "zoom" | "pixelAt">, deeds: () => Deeds): () => void {
   const fingers = new Map<number, Finger>();
   let start: (Finger & { spot: Spot }) | null = null; // of a click, or of what is drawn; null once it is neither
   let moved = false;

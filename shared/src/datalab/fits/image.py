@@ -34,7 +34,7 @@ from datalab.fits.parts_together import mask_of, put_together
 from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.science import CATALOGUE, DEFAULT_PLANE, Plane, add_primary_cards, science_image
 from datalab.fits.science_header import science_header, standard_notes
-from datalab.fits.stored import ReadRows, StoredImage, require_room
+from datalab.fits.stored import NotInPartsError, ReadRows, StoredImage, require_room
 from datalab.fits.tables import plain_table
 
 #: All headers are read at once, and pixels when asked for.
@@ -46,10 +46,11 @@ _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 class FitsImage:
     """The science image of one FITS file. Reads from disk; holds no pixels."""
 
-    def __init__(self, basename: str, path: Path, *, work_dir: Path, plane: Plane | None = None) -> None:
+    def __init__(self, basename: str, path: Path, *, work_dir: Path | None, plane: Plane | None = None) -> None:
         """Open the image, of a colour image the `plane`, which is green if it is not given.
 
-        Raises `UsageError` if the file is damaged, has no science image, or no such plane.
+        Without a work folder, only what can be read by rows. Raises `UsageError` if the file is damaged, has no science
+        image, or no such plane; `NotInPartsError`.
         """
         self.basename = basename
         self.shape: tuple[int, int]
@@ -134,7 +135,7 @@ class FitsImage:
         self._last_hdu, self._end, self._has_sums = frame.last_hdu, frame.end, frame.has_sums
         return True
 
-    def _open(self, wanted: Plane | None, work_dir: Path) -> None:
+    def _open(self, wanted: Plane | None, work_dir: Path | None) -> None:
         hdus = read_layout(self._path)
         found = science_image([hdu.header for hdu in hdus])
         if wanted is not None and (found.colours is None or found.colours.planes == 1):
@@ -142,6 +143,9 @@ class FitsImage:
         plane = wanted or DEFAULT_PLANE
         self._indexes = found.hdus
         self._stored = [StoredImage(self._path, hdus[index]) for index in found.hdus]
+        if work_dir is None and not all(stored.is_by_rows for stored in self._stored):
+            self.close()
+            raise NotInPartsError
         self.header, noted = science_header(
             found, [stored.header for stored in self._stored], hdus[0].header if found.hdus[0] else None, plane=plane
         )
@@ -203,11 +207,13 @@ def damage_reported(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {error or type(error).__name__}") from error
 
 
-def _unpacked(path: Path, work_dir: Path) -> Path:
+def _unpacked(path: Path, work_dir: Path | None) -> Path:
     """Return `path`, or the unpacked copy of a file packed as a whole."""
     packed = packing(path)
     if packed is None:
         return path
+    if work_dir is None:
+        raise NotInPartsError
     target = work_dir / f"{path.name}.unpacked"
     with unpacked_stream(path, packed) as source, target.open("wb") as unpacked:
         shutil.copyfileobj(source, unpacked, 1024**2)
