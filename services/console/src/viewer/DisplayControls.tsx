@@ -10,14 +10,16 @@ interface ControlProps {
   tiling: Tiling;
   display: Display;
   change: (display: Display) => void;
+  /** Whether pixels may be counted now: the image itself goes first. */
+  counted: boolean;
 }
 
 /** Limits, stretch and colours; nothing is asked for when they change. */
-export function DisplayControls({ image, tiling, display, change }: ControlProps) {
+export function DisplayControls({ image, tiling, display, change, counted }: ControlProps) {
   const presets = useMemo(() => presetsOf(tiling), [tiling]);
   return (
     <div class="display">
-      <Levels image={image} tiling={tiling} display={display} change={change} />
+      <Levels image={image} tiling={tiling} display={display} change={change} counted={counted} />
       <div class="controls" role="group" aria-label="Display">
         {Object.entries(presets).map(([name, [low, high]]) => (
           <button key={name} type="button" aria-pressed={display.low === low && display.high === high} onClick={() => change({ ...display, low, high })}>
@@ -45,17 +47,18 @@ const WIDTH = 256;
 const HEIGHT = 48;
 
 /** The histogram with both limits as sliders on it, and as numbers. */
-function Levels({ image, tiling, display, change }: ControlProps) {
+function Levels({ image, tiling, display, change, counted }: ControlProps) {
   const { least, most } = useMemo(() => reachOf(tiling), [tiling]);
   const [histogram, setHistogram] = useState<Histogram | null>(null);
   useEffect(() => {
+    if (!counted) return;
     let gone = false;
     // Without it the sliders have nothing behind them, and work.
     histogramOf(image, least, most).then((found) => !gone && setHistogram(found), () => undefined);
     return () => {
       gone = true;
     };
-  }, [image.basename, image.source, least, most]);
+  }, [image.basename, image.source, least, most, counted]);
   const path = useMemo(() => (histogram === null ? "" : outline(histogram, WIDTH, HEIGHT)), [histogram]);
 
   const limit = (which: "low" | "high", value: number) => {

@@ -23,6 +23,7 @@ interface ViewerProps {
 /** An image with all that can be done with it. */
 export function Viewer({ opened, pointed, aperture, viewed }: ViewerProps) {
   const [display, setDisplay] = useState(() => displayOf(opened.tiling));
+  const [sharp, setSharp] = useState(false);
   const [helped, setHelped] = useState(false);
   const measuring = useMeasuring(opened);
   const overlays = useOverlays(opened, pointed, aperture);
@@ -37,7 +38,7 @@ export function Viewer({ opened, pointed, aperture, viewed }: ViewerProps) {
 
   return (
     <div class="viewer">
-      <DisplayControls image={opened.image} tiling={opened.tiling} display={display} change={setDisplay} />
+      <DisplayControls image={opened.image} tiling={opened.tiling} display={display} change={setDisplay} counted={sharp} />
       <div class="controls">
         <ToolBar tool={measuring.tool} choose={measuring.choose} />
         <OverlayBar shown={overlays.shown} toggle={overlays.toggle} />
@@ -50,6 +51,7 @@ export function Viewer({ opened, pointed, aperture, viewed }: ViewerProps) {
           layers={layers}
           pointed={pointed}
           viewed={viewed}
+          sharpened={() => setSharp(true)}
           deeds={{ draws: toolOf(measuring.tool).draws, clicked: measuring.clicked, drawn: measuring.drawn }}
           keys={keys}
           marks={overlays.shown.has("marks")}
