@@ -99,6 +99,7 @@ async def test_every_action_answers(runner, alice):
         "histogram": {},
         "statistics": DISPLAY,
         "radial-profile": place,
+        "quality": {},
         "zscale": {},
         "tiling": {},
         "header-cards": {},
