@@ -52,7 +52,7 @@ export function Viewer({ opened, pointed, aperture, viewed }: ViewerProps) {
           pointed={pointed}
           viewed={viewed}
           sharpened={() => setSharp(true)}
-          deeds={{ draws: toolOf(measuring.tool).draws, clicked: measuring.clicked, drawn: measuring.drawn }}
+          deeds={{ draws: toolOf(measuring.tool).draws, zooms: measuring.tool === "move", clicked: measuring.clicked, drawn: measuring.drawn }}
           keys={keys}
           marks={overlays.shown.has("marks")}
         />
