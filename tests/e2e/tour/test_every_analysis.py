@@ -263,6 +263,17 @@ async def test_get_tif_16bit_has_every_level(subject):
     assert np.abs(shown - subject.pixels).max() <= 0.51 * said["STEP"]
 
 
+@pytest.mark.parametrize(
+    ("action", "link", "kind"), [("get-png", "png_url", "PNG"), ("get-jpg-file", "jpg_url", "JPEG")]
+)
+async def test_pictures_to_save_have_every_pixel(subject, action, link, kind):
+    content = await subject.client.download((await subject.ask(action))[link])
+    with Picture.open(BytesIO(content)) as picture:
+        assert (picture.format, picture.mode, picture.size) == (kind, "L", (COLUMNS, ROWS))
+        seen = np.asarray(picture).astype(float)[::-1]
+    assert np.corrcoef(seen.ravel(), np.argsort(np.argsort(subject.pixels.ravel())))[0, 1] > 0.5
+
+
 async def test_funpack_leaves_the_whole_file(subject):
     link = (await subject.ask("funpack"))["fits_url"]
     with fits.open(BytesIO(await subject.client.download(link))) as hdus:

@@ -92,6 +92,8 @@ async def test_every_action_answers(runner, alice):
         "centroiding": {**place, "radius": 3, "r_back1": 4, "r_back2": 5},
         "raw-data": {"max_size": 20},
         "get-tif": {},
+        "get-png": {},
+        "get-jpg-file": {},
         "get-tif-16bit": {"stretch": "linear"},
         "get-fits": {},
         "funpack": {},
