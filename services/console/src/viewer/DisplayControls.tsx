@@ -81,7 +81,7 @@ function Levels({ image, tiling, display, change, counted }: ControlProps) {
   const number = (which: "low" | "high", label: string) => (
     <label>
       {label}
-      <input type="number" step="any" value={Number(display[which].toPrecision(7))} onChange={(event) => limit(which, event.currentTarget.valueAsNumber)} />
+      <input type="number" step="any" value={Number(display[which].toPrecision(6))} onChange={(event) => limit(which, event.currentTarget.valueAsNumber)} />
     </label>
   );
   return (

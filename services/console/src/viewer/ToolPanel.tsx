@@ -53,10 +53,10 @@ function hintOf(tool: ToolName, begun: boolean): string {
 function Facts({ facts }: { facts: readonly Fact[] }) {
   return (
     <dl class="facts measured">
-      {facts.map(({ name, value, unit }) => (
+      {facts.map(({ name, value, unit, decimals }) => (
         <div key={`${name} ${unit ?? ""}`}>
           <dt>{name}</dt>
-          <dd>{value === null ? "–" : typeof value === "number" ? shortly(value) : value}{unit === undefined ? "" : ` ${unit}`}</dd>
+          <dd>{value === null ? "–" : typeof value === "number" ? (decimals === undefined ? shortly(value) : value.toFixed(decimals)) : value}{unit === undefined ? "" : ` ${unit}`}</dd>
         </div>
       ))}
     </dl>

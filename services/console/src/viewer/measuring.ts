@@ -11,7 +11,13 @@ export interface Fact {
   name: string;
   value: number | string | null;
   unit?: string;
+  /** As many are shown; without them as many digits as people read. */
+  decimals?: number;
 }
+
+/** A thousandth of a pixel; 4 milliarcseconds. */
+const PX_DECIMALS = 3;
+const DEGREE_DECIMALS = 6;
 
 export interface Table {
   columns: string[];
@@ -33,12 +39,15 @@ function sizeOf({ tiling }: OpenedImage): { width: number; height: number } {
 }
 
 function placeFacts(x: number, y: number, sky: { ra: number | null; dec: number | null }): Fact[] {
-  const facts: Fact[] = [{ name: "x", value: x + 0.5, unit: "px" }, { name: "y", value: y + 0.5, unit: "px" }];
+  const facts: Fact[] = [
+    { name: "x", value: x + 0.5, unit: "px", decimals: PX_DECIMALS },
+    { name: "y", value: y + 0.5, unit: "px", decimals: PX_DECIMALS },
+  ];
   if (sky.ra === null || sky.dec === null) return facts;
   return [
     ...facts,
-    { name: "RA", value: sky.ra, unit: "°" },
-    { name: "Dec", value: sky.dec, unit: "°" },
+    { name: "RA", value: sky.ra, unit: "°", decimals: DEGREE_DECIMALS },
+    { name: "Dec", value: sky.dec, unit: "°", decimals: DEGREE_DECIMALS },
     { name: "Position", value: sexagesimal(sky.ra, sky.dec) },
   ];
 }
