@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { problemOf } from "../words";
 import { type Deeds, listen, type Spot } from "./gestures";
 import { ImageView } from "./ImageView";
@@ -91,7 +91,8 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
     };
   }, [image.basename, image.source, tiling]);
 
-  useEffect(() => view?.show(display), [view, display]);
+  // With the very frame in which the slider moves.
+  useLayoutEffect(() => view?.show(display), [view, display]);
 
   useEffect(() => {
     if (view === null || canvas.current === null || above.current === null) return;
