@@ -139,7 +139,6 @@ interface CardProps {
 
 function OperationCard({ session, operation, changed }: CardProps) {
   const [problem, setProblem] = useState("");
-  const [, go] = useLocation();
   const params = { path: { session_id: session, operation_id: operation.id } };
 
   async function done(request: Promise<unknown>) {
@@ -176,7 +175,7 @@ function OperationCard({ session, operation, changed }: CardProps) {
       <p class="problem" role="alert">{problem}</p>
       <Outputs files={operation.output?.output_files ?? []} />
       {(operation.output?.output_data ?? []).map((output, place) => (
-        <Results key={place} output={output} open={(frame) => go(`/image/archive/${encodeURIComponent(frame)}`)} />
+        <Results key={place} output={output} inputs={operation.input_data} />
       ))}
     </li>
   );
