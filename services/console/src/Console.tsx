@@ -6,8 +6,9 @@ import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
 import { OperatorScreen } from "./screens/OperatorScreen";
-import { SessionScreen } from "./screens/SessionScreen";
-import { SessionsScreen } from "./screens/SessionsScreen";
+import { SessionScreen } from "./session/SessionScreen";
+import { Deletions } from "./session/Deletions";
+import { SessionsScreen } from "./session/SessionsScreen";
 
 /** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
 export function Console() {
@@ -43,6 +44,7 @@ export function Console() {
           </Route>
         </Switch>
       </main>
+      <Deletions />
     </Router>
   );
 }
