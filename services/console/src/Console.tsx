@@ -2,6 +2,7 @@ import { Link, Route, Router, Switch, useRoute } from "wouter-preact";
 import { useHashLocation } from "wouter-preact/use-hash-location";
 import { connected } from "./feed/feed";
 import { logOut, me } from "./login";
+import { later } from "./parts/later";
 import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
@@ -9,6 +10,9 @@ import { OperatorScreen } from "./screens/OperatorScreen";
 import { SessionScreen } from "./session/SessionScreen";
 import { Deletions } from "./session/Deletions";
 import { SessionsScreen } from "./session/SessionsScreen";
+
+const BlinkScreen = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkScreen));
+const BlinkChoice = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkChoice));
 
 /** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
 export function Console() {
@@ -37,8 +41,10 @@ export function Console() {
           {somebody.is_operator && <Route path="/operator" component={OperatorScreen} />}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
-            {({ source, basename }) => <ImageScreen source={source} basename={decodeURIComponent(basename)} />}
+            {({ source, basename }) => <ImageScreen source={source} last={basename} />}
           </Route>
+          <Route path="/blink/images/:names">{({ names }) => <BlinkScreen names={names} />}</Route>
+          <Route path="/blink/session/:id">{({ id }) => <BlinkChoice session={Number(id)} />}</Route>
           <Route>
             <p>There is no such screen. <Link href="/">Go to the night.</Link></p>
           </Route>

@@ -5,3 +5,10 @@ export const problemOf = (error: unknown): string => (error instanceof Error ? e
 export function utc(moment: string | null | undefined): string {
   return moment ? `${moment.replace("T", " ").slice(0, 19)} UTC` : "time unknown";
 }
+
+/** Returns a number with as many digits as people read. */
+export function shortly(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size >= 1e7 || size < 1e-3) ? value.toExponential(3) : String(Number(value.toPrecision(7)));
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compass, pixelScale, scaleBar, sexagesimal, skyAt } from "../src/viewer/sky";
+import { compass, pixelOf, pixelScale, scaleBar, sexagesimal, skyAt } from "../src/viewer/sky";
 import { brightness, colourTable, type Display } from "../src/viewer/stretch";
 import { levelFor, parentOf, tilesSeen, type Tiling, wholeImage, zoomedAt } from "../src/viewer/tiling";
 
@@ -10,10 +10,6 @@ const tiling: Tiling = {
     { width: 650, height: 550 },
     { width: 325, height: 275 },
   ],
-  lowest: 0,
-  step: 1,
-  undefined_code: 0,
-  clipped: false,
   zscale: [0, 1],
   percentiles: {},
   has_wcs: true,
@@ -83,6 +79,16 @@ describe("the sky", () => {
     const there = skyAt(wcs, 0.5, 1000.5);
     expect(there.ra).toBeCloseTo(350.142513929, 8);
     expect(there.dec).toBeCloseTo(60.067701103, 8);
+  });
+
+  it("has the pixel of each position, and none behind", () => {
+    for (const [x, y] of [[0.5, 1000.5], [1023, 3], [512.5, 512.5]] as const) {
+      const { ra, dec } = skyAt(wcs, x, y);
+      const there = pixelOf(wcs, ra, dec);
+      expect(there?.x).toBeCloseTo(x, 6);
+      expect(there?.y).toBeCloseTo(y, 6);
+    }
+    expect(pixelOf(wcs, 170, -60)).toBeNull();
   });
 
   it("has north up and east to the left here", () => {

@@ -15,6 +15,7 @@ from astropy.visualization import ZScaleInterval
 from astropy.wcs import WCS
 from PIL import Image as Picture
 
+from datalab.astro.display.tiles import UNDEFINED_CODE
 from support.tour_oddities import BARE
 from support.tour_outputs import opened_outputs
 from support.tour_sky import BEACON, SCALE_ARCSEC, SHAPE
@@ -281,9 +282,28 @@ async def test_tile_is_the_image_as_codes(subject):
     body = {**subject.name, "level": 0, "column": 0, "row": 0}
     reply = await subject.client.http.post("analysis/tile/", json=body)
     assert (reply.status_code, reply.headers["content-type"]) == (200, "application/octet-stream")
-    codes = np.frombuffer(reply.content, "<u2").reshape(SHAPE)
-    shown = np.where(codes == told["undefined_code"], np.nan, told["lowest"] + told["step"] * (codes - 1.0))
-    np.testing.assert_allclose(shown, subject.pixels, atol=0.5001 * told["step"])
+    lowest, step, is_clipped = np.frombuffer(reply.content[:24], "<f8")
+    codes = np.frombuffer(reply.content[24:], "<u2").reshape(SHAPE)
+    shown = np.where(codes == UNDEFINED_CODE, np.nan, lowest + step * (codes - 1.0))
+    np.testing.assert_allclose(shown, subject.pixels, atol=0.5001 * step)
+    assert not is_clipped
+    assert told["zscale"][0] < np.median(shown) < told["zscale"][1]
+
+
+async def test_overview_is_the_image_where_that_is_small(subject):
+    reply = await subject.client.http.post("analysis/overview/", json=subject.name)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/octet-stream")
+    np.testing.assert_allclose(np.frombuffer(reply.content, "<f4").reshape(SHAPE), subject.pixels, rtol=1e-6)
+
+
+async def test_header_cards_are_those_of_every_hdu(subject):
+    told = await subject.ask("header-cards")
+    assert told["complete"]
+    (image,) = (hdu for hdu in told["hdus"] if hdu["name"] == "SCI")
+    values = {keyword: value for keyword, value, _ in image["cards"]}
+    assert values["FILTER"] == subject.header["FILTER"]
+    assert any(comment for _, _, comment in image["cards"])
+    assert [hdu["number"] for hdu in told["hdus"]] == list(range(len(told["hdus"])))
 
 
 async def test_the_name_of_a_picture_means_its_image(subjects):

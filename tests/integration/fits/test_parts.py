@@ -13,7 +13,8 @@ from astropy.wcs import WCS
 
 from datalab.errors import TransientError, UsageError
 from datalab.fits.image import FitsImage
-from datalab.fits.parts import NotInPartsError, PartialImage
+from datalab.fits.parts import PartialImage
+from datalab.fits.stored import NotInPartsError
 from support.runner import WCS_CARDS
 
 REAL_DATA = os.environ.get("DATALAB_REAL_DATA")

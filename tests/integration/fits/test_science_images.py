@@ -14,7 +14,8 @@ from datalab.astro.sky.wcs import celestial_wcs, footprint
 from datalab.documents.file_names import Content
 from datalab.errors import UsageError
 from datalab.fits.image import FitsImage
-from datalab.fits.parts import NotInPartsError, PartialImage
+from datalab.fits.parts import PartialImage
+from datalab.fits.stored import NotInPartsError
 from ingest.inspection.file import inspect_file
 from support.fits_files import image_header
 

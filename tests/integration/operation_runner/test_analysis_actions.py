@@ -533,7 +533,7 @@ async def test_a_colour_image_is_looked_at_by_the_plane_one_chooses(pool, tmp_pa
     with pytest.raises(UsageError, match="it is no colour image, and has no plane red"):
         await looked_at(pool, "statistics", frame, **DISPLAY, plane="red")
     with pytest.raises(UsageError, match="no colour image"):
-        await pool.cut_whole(
+        await pool.analyse(
             analysis_job("cutout", frame, x=1, y=1, width=9, height=9, plane="blue"), within_s=PATIENCE_S
         )
 

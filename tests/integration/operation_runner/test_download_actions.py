@@ -251,7 +251,7 @@ async def test_a_packed_file_is_asked_for_as_a_whole(pool, tmp_path):
     path.write_bytes(bz2.compress(path.read_bytes()))
     given = {"x": 5, "y": 6, "width": 7, "height": 8}
     assert await cut(pool, path, **given) is None
-    whole = await pool.cut_whole(analysis_job("cutout", path, **given), within_s=PATIENCE_S)
+    whole = await pool.analyse(analysis_job("cutout", path, **given), within_s=PATIENCE_S)
     np.testing.assert_array_equal(opened(whole)[0], opened(expected)[0])
 
 

@@ -14,7 +14,7 @@ from operation_runner.analysing.decoded_image import DecodedImage, decode
 from operation_runner.analysing.worker import _plain
 from operation_runner.offers.loaded import analyses_of
 from operation_runner.operations.cosmic_ray_removal import CosmicRayRemoval
-from operation_runner.sdk.analysis import Cutting, Rendering, Showing
+from operation_runner.sdk.analysis import Cutting, Glimpsing, Part, Rendering, Showing
 from support.operations import run
 from support.runner import WCS_CARDS, input_file, write_fits
 
@@ -98,7 +98,10 @@ def test_every_analysis_answers_or_says_why_not(images, tmp_path, action, name):
             elif isinstance(analysis, Showing):
                 analysis.show(image, parameters)
             else:
-                answer = analysis.analyse(image, parameters)
+                is_glimpse = isinstance(analysis, Glimpsing)
+                answer = (analysis.glimpse if is_glimpse else analysis.analyse)(image, parameters)
+                if isinstance(answer, Part):
+                    continue
                 text = orjson.dumps(answer, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
                 json.loads(text, parse_constant=_refuse)
 

@@ -101,8 +101,9 @@ async def test_every_action_answers(runner, alice):
         "radial-profile": place,
         "zscale": {},
         "tiling": {},
+        "header-cards": {},
     }
-    assert set(parameters) | {"misbehave", "cutout", "tile"} == set(discover_analyses(ANALYSIS_PACKAGES))
+    assert set(parameters) | {"misbehave", "cutout", "tile", "overview"} == set(discover_analyses(ANALYSIS_PACKAGES))
     answers = {}
     for action, given in parameters.items():
         status, body = await ask(alice, action, basename="solved", source="archive", **given)

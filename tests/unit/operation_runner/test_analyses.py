@@ -16,7 +16,7 @@ from operation_runner.analysing.model import TooLateError
 from operation_runner.analysing.service import Analyses
 from operation_runner.downloads.making import Making, UnfinishedError
 from operation_runner.offers.describing import checked, offered
-from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Cutting, Part, Rendering
+from operation_runner.sdk.analysis import Analysis, AnalysisParameters, Cutting, Glimpsing, Part, Rendering
 
 FILE = InputFile(source="archive", basename="f1", key="data/f1.fits", sha256="ab" * 32, size_bytes=10)
 
@@ -46,6 +46,15 @@ class Paint(Rendering):
         colour: str = "red"
 
     def render(self, image, parameters, target):
+        raise AssertionError("not here")
+
+
+class Peek(Glimpsing):
+    name = "peek"
+    description = "Peeks."
+    Parameters = AnalysisParameters
+
+    def glimpse(self, image, parameters):
         raise AssertionError("not here")
 
 
@@ -110,9 +119,9 @@ class Analyst:
         self.parts.append(await read(3, 4))
         return None if self.only_whole else Part(b"part", "image/fits")
 
-    async def cut_whole(self, job, *, within_s):
+    async def glimpse(self, job, *, within_s):
         assert self.inputs.pinned_now == 1
-        return Part(b"of all", "image/fits")
+        return Part(b"of some rows", "image/fits")
 
 
 class Files:
@@ -132,7 +141,7 @@ class Files:
 class Actions:
     """The actions of this file, known in this very process."""
 
-    ALL: ClassVar = {"look": Look(), "paint": Paint(), "snip": Snip()}
+    ALL: ClassVar = {"look": Look(), "paint": Paint(), "snip": Snip(), "peek": Peek()}
     actions: ClassVar = list(ALL)
 
     def find_action(self, name):
@@ -285,9 +294,18 @@ async def test_a_rendering_that_is_not_ready_in_time_is_there_the_next_time(lab)
     assert len(lab.analyst.jobs) == 1
 
 
-@pytest.mark.parametrize(("only_whole", "body"), [(False, b"part"), (True, b"of all")])
-async def test_a_part_is_read_where_the_file_is_unless_it_is_needed_as_a_whole(lab, only_whole, body):
+async def test_what_some_rows_are_enough_for_waits_for_no_more(lab):
+    result = await lab.ask("peek")
+    assert (result.body, result.media_type) == (b"of some rows", "image/fits")
+    assert lab.analyst.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("only_whole", "answer"),
+    [(False, (b"part", "image/fits")), (True, (b'{"answer": 42}', "application/json"))],
+)
+async def test_a_part_is_read_where_the_file_is_unless_it_is_needed_as_a_whole(lab, only_whole, answer):
     lab.analyst.only_whole = only_whole
     result = await lab.ask("snip")
-    assert (result.body, result.media_type) == (body, "image/fits")
+    assert (result.body, result.media_type) == answer
     assert lab.analyst.parts == [b"tag 3 4"]

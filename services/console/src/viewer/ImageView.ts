@@ -1,14 +1,16 @@
 /** One image on a canvas: what is seen of it, and how bright. Draws when something has changed, once for each frame. */
 import type { ImageName } from "../api/analysis";
-import { Painter } from "./painter";
+import { lookingAt, Painter } from "./painter";
 import type { Display } from "./stretch";
-import { type Tile, TileStore } from "./tileStore";
+import { type Tile, TileStore, valueIn } from "./tileStore";
 import { levelFor, parentOf, type TilePlace, tilesSeen, type Tiling, type View, wholeImage, zoomedAt } from "./tiling";
 
 const LARGEST_PIXEL = 64;
 
 export class ImageView {
   view: View;
+  /** Why the latest tile is not here. */
+  problem = "";
   private readonly painter: Painter;
   private readonly store: TileStore;
   private waiting = 0;
@@ -22,19 +24,20 @@ export class ImageView {
     private readonly drawn: () => void,
   ) {
     this.painter = new Painter(canvas);
-    this.store = new TileStore(
-      image,
-      tiling,
-      () => this.changed(),
-      (name) => this.painter.forget(name),
-    );
+    this.store = new TileStore(image, tiling, {
+      arrived: () => {
+        this.problem = "";
+        this.changed();
+      },
+      forgotten: (tile) => this.painter.forget(tile),
+      failed: (problem) => {
+        this.problem = problem;
+        this.drawn();
+      },
+    });
     this.fit();
     this.view = wholeImage(tiling, canvas.width, canvas.height);
     this.changed();
-  }
-
-  get problem(): string {
-    return this.store.problem;
   }
 
   close(): void {
@@ -89,6 +92,18 @@ export class ImageView {
     this.changed();
   }
 
+  /** Shows a place of the image in the middle, its pixels at least so many times as large as those of the screen. */
+  centre(x: number, y: number, scale: number): void {
+    this.view = { x, y, scale: Math.min(Math.max(this.view.scale, scale), LARGEST_PIXEL) };
+    this.changed();
+  }
+
+  /** Returns whether the image has a place. */
+  has(x: number, y: number): boolean {
+    const size = this.tiling.levels[0] ?? { width: 0, height: 0 };
+    return x >= 0 && y >= 0 && x < size.width && y < size.height;
+  }
+
   /** Returns the image pixel at a place of the canvas, whole numbers at lower left edges; it may be outside. */
   pixelAt(atX: number, atY: number): { x: number; y: number } {
     return { x: this.view.x + atX / this.view.scale, y: this.view.y + atY / this.view.scale };
@@ -102,11 +117,8 @@ export class ImageView {
       const side = this.tiling.tile_px;
       const tile = this.store.get({ level, column: Math.floor(column / side), row: Math.floor(row / side) });
       if (tile === undefined) continue;
-      const raw = tile.pixels[(row - tile.row * side) * tile.width + (column - tile.column * side)];
-      if (raw === undefined) return null;
-      const value =
-        level > 0 ? raw : raw === this.tiling.undefined_code ? Number.NaN : this.tiling.lowest + this.tiling.step * (raw - 1);
-      return { value, exact: level === 0 };
+      const value = valueIn(tile, (row - tile.row * side) * tile.width + (column - tile.column * side));
+      return value === null ? null : { value, exact: level === 0 && tile.coding?.clipped === false };
     }
     return null;
   }
@@ -142,7 +154,9 @@ export class ImageView {
       }
     }
     const coarseFirst = [...beneath.values()].sort((one, other) => other.level - one.level);
-    this.painter.draw([...coarseFirst, ...above], this.tiling, this.view, this.display);
+    const { x, y, scale } = this.view;
+    this.painter.clear();
+    this.painter.draw([...coarseFirst, ...above], this.tiling, lookingAt(x, y, scale, width, height), this.display);
     this.drawn();
   }
 }

@@ -1,15 +1,18 @@
 /** Draws tiles with WebGL 2. Values are stretched for each pixel as it is drawn: another stretch is another drawing. */
+import type { Matrix } from "./matrix";
 import type { Tile } from "./tileStore";
 import { ASINH_SOFTNESS, colourTable, type Display, LOG_EXPONENT, STRETCHES } from "./stretch";
-import { nameOf, type Tiling, type View } from "./tiling";
+import type { Tiling } from "./tiling";
 
 const VERTEX = `#version 300 es
-uniform vec4 place; // left, bottom, right, top, in clip space
+uniform vec4 place; // left, bottom, right, top, in pixels of the image
+uniform mat3 toClip;
 out vec2 within;
 void main() {
   vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
   within = corner;
-  gl_Position = vec4(mix(place.xy, place.zw, corner), 0.0, 1.0);
+  vec3 at = toClip * vec3(mix(place.xy, place.zw, corner), 1.0);
+  gl_Position = vec4(at.xy, 0.0, at.z);
 }`;
 
 const fragment = (codes: boolean) => `#version 300 es
@@ -41,14 +44,20 @@ void main() {
 
 interface Program {
   program: WebGLProgram;
-  places: Record<"place" | "pixels" | "colours" | "coding" | "limits" | "stretch", WebGLUniformLocation | null>;
+  places: Record<"place" | "toClip" | "pixels" | "colours" | "coding" | "limits" | "stretch", WebGLUniformLocation | null>;
+}
+
+/** Returns how pixels of an image come into clip space where one of them is in the middle, `scale` pixels of the screen large. */
+export function lookingAt(x: number, y: number, scale: number, width: number, height: number): Matrix {
+  const [across, up] = [(2 * scale) / width, (2 * scale) / height];
+  return [across, 0, -x * across, 0, up, -y * up, 0, 0, 1];
 }
 
 export class Painter {
   private readonly gl: WebGL2RenderingContext;
   private readonly ofCodes: Program;
   private readonly ofValues: Program;
-  private readonly textures = new Map<string, WebGLTexture>();
+  private readonly textures = new Map<Tile, WebGLTexture>();
   private readonly colours: WebGLTexture;
   private shownColours = "";
 
@@ -63,16 +72,17 @@ export class Painter {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
 
-  /** Draws tiles, the later ones over the earlier. */
-  draw(tiles: readonly Tile[], tiling: Tiling, view: View, display: Display): void {
+  clear(): void {
     const { gl } = this;
-    const { width, height } = gl.canvas;
-    gl.viewport(0, 0, width, height);
+    gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
     gl.clearColor(0.02, 0.03, 0.06, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
+  }
+
+  /** Draws tiles of an image, the later ones over the earlier, where `toClip` says that its pixels are. */
+  draw(tiles: readonly Tile[], tiling: Tiling, toClip: Matrix, display: Display): void {
+    const { gl } = this;
     this.showColours(display);
-    const size = tiling.levels[0];
-    if (size === undefined) return;
     for (const tile of tiles) {
       const { program, places } = tile.level === 0 ? this.ofCodes : this.ofValues;
       const side = tiling.tile_px * 2 ** tile.level;
@@ -81,13 +91,10 @@ export class Painter {
       // The last pixels of a level may stand for less than those before.
       const right = left + tile.width * 2 ** tile.level;
       const top = bottom + tile.height * 2 ** tile.level;
-      const clip = (x: number, y: number): [number, number] => [
-        ((x - view.x) * view.scale * 2) / width,
-        ((y - view.y) * view.scale * 2) / height,
-      ];
       gl.useProgram(program);
-      gl.uniform4f(places.place, ...clip(left, bottom), ...clip(right, top));
-      gl.uniform2f(places.coding, tiling.lowest, tiling.step);
+      gl.uniform4f(places.place, left, bottom, right, top);
+      gl.uniformMatrix3fv(places.toClip, true, toClip);
+      gl.uniform2f(places.coding, tile.coding?.lowest ?? 0, tile.coding?.step ?? 1);
       gl.uniform2f(places.limits, display.low, display.high);
       gl.uniform1i(places.stretch, STRETCHES.indexOf(display.stretch));
       gl.uniform1i(places.pixels, 0);
@@ -101,19 +108,19 @@ export class Painter {
   }
 
   /** Frees what a tile takes on the graphics card. */
-  forget(name: string): void {
-    const texture = this.textures.get(name);
+  forget(tile: Tile): void {
+    const texture = this.textures.get(tile);
     if (texture !== undefined) this.gl.deleteTexture(texture);
-    this.textures.delete(name);
+    this.textures.delete(tile);
   }
 
   close(): void {
-    for (const name of [...this.textures.keys()]) this.forget(name);
+    for (const tile of [...this.textures.keys()]) this.forget(tile);
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
   private textureOf(tile: Tile): WebGLTexture {
-    const known = this.textures.get(nameOf(tile));
+    const known = this.textures.get(tile);
     if (known !== undefined) return known;
     const { gl } = this;
     const texture = this.texture();
@@ -122,7 +129,7 @@ export class Painter {
     } else {
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, tile.width, tile.height, 0, gl.RED, gl.FLOAT, tile.pixels);
     }
-    this.textures.set(nameOf(tile), texture);
+    this.textures.set(tile, texture);
     return texture;
   }
 
@@ -166,6 +173,7 @@ export class Painter {
       program,
       places: {
         place: at("place"),
+        toClip: at("toClip"),
         pixels: at("pixels"),
         colours: at("colours"),
         coding: at("coding"),

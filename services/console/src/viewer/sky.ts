@@ -23,6 +23,22 @@ export function skyAt(wcs: LinearWcs, x: number, y: number): { ra: number; dec: 
   return { ra: ((ra % 360) + 360) % 360, dec };
 }
 
+/** Returns the place of a position in degrees, in pixels from the lower left edge; null if it is not before the image. */
+export function pixelOf(wcs: LinearWcs, ra: number, dec: number): { x: number; y: number } | null {
+  const dec0 = wcs.crval[1] * RAD;
+  const east = (ra - wcs.crval[0]) * RAD;
+  const up = dec * RAD;
+  const towards = Math.sin(dec0) * Math.sin(up) + Math.cos(dec0) * Math.cos(up) * Math.cos(east);
+  if (towards <= 0) return null; // more than 90 degrees away: on no tangent plane
+  const xi = (Math.cos(up) * Math.sin(east)) / towards / RAD;
+  const eta = (Math.cos(dec0) * Math.sin(up) - Math.sin(dec0) * Math.cos(up) * Math.cos(east)) / towards / RAD;
+  const determinant = wcs.cd1[0] * wcs.cd2[1] - wcs.cd1[1] * wcs.cd2[0];
+  return {
+    x: (wcs.cd2[1] * xi - wcs.cd1[1] * eta) / determinant + wcs.crpix[0] - 0.5,
+    y: (wcs.cd1[0] * eta - wcs.cd2[0] * xi) / determinant + wcs.crpix[1] - 0.5,
+  };
+}
+
 /** Returns the directions on the screen (x to the right, y up) of north and east, of length 1. */
 export function compass(wcs: LinearWcs): { north: [number, number]; east: [number, number] } {
   const determinant = wcs.cd1[0] * wcs.cd2[1] - wcs.cd1[1] * wcs.cd2[0];

@@ -1,4 +1,5 @@
 /** How values become brightness: computed for each pixel by the graphics processor, and here for histograms and tests. */
+import type { Tiling } from "./tiling";
 
 export const STRETCHES = ["linear", "sqrt", "asinh", "log"] as const;
 export type Stretch = (typeof STRETCHES)[number];
@@ -10,6 +11,11 @@ export interface Display {
   high: number;
   stretch: Stretch;
   colours: ColourMap;
+}
+
+/** Returns how an image is shown at first. */
+export function displayOf(tiling: Tiling): Display {
+  return { low: tiling.zscale[0], high: tiling.zscale[1], stretch: "linear", colours: "grey" };
 }
 
 /** How strongly `asinh` and `log` bend; as in SAOImage DS9. */

@@ -3,29 +3,53 @@ import { analysedBytes, type ImageName } from "../api/analysis";
 import { problemOf } from "../words";
 import { nameOf, type TilePlace, type Tiling } from "./tiling";
 
+/** What codes mean: `lowest + step * (code - 1)`; 0 is no value. `clipped`: 1 and 65535 stand for all beyond, too. */
+export interface Coding {
+  lowest: number;
+  step: number;
+  clipped: boolean;
+}
+
 export interface Tile extends TilePlace {
   width: number;
   height: number;
   /** Codes of level 0, values of the others; the lowest row first. */
   pixels: Uint16Array | Float32Array;
+  /** Of codes. */
+  coding: Coding | null;
 }
 
-const AT_ONCE = 6;
-/** Bytes of pixels that are kept. */
+/** One less than browsers ask of a server at once: what else is asked need not wait. */
+const AT_ONCE = 5;
+/** Before the codes of a tile are three numbers of 64 bits. */
+const CODING_BYTES = 24;
+/** Bytes of pixels that are kept of an image that is looked at. */
 const ROOM = 256 * 1024 * 1024;
+
+/** What who shows tiles is told. */
+export interface Heard {
+  arrived: () => void;
+  /** A tile has gone, to make room. */
+  forgotten: (tile: Tile) => void;
+  failed: (problem: string) => void;
+  /** Bytes of pixels that are kept. */
+  room?: number;
+}
 
 export class TileStore {
   private readonly tiles = new Map<string, Tile>();
   private readonly asked = new Map<string, AbortController>();
+  private readonly opening = new AbortController();
   private wanted: TilePlace[] = [];
   private used = 0;
-  problem = "";
+  private isOpen = false;
+  /** About what the last level is, until that is here: it takes a moment to be made. */
+  private overview: Tile | undefined;
 
   constructor(
     private readonly image: ImageName,
     private readonly tiling: Tiling,
-    private readonly arrived: (tile: Tile) => void,
-    private readonly forgotten: (name: string) => void,
+    private readonly heard: Heard,
   ) {}
 
   get(place: TilePlace): Tile | undefined {
@@ -35,11 +59,18 @@ export class TileStore {
       this.tiles.delete(name); // the least recently used come first
       this.tiles.set(name, tile);
     }
-    return tile;
+    return tile ?? (this.overview?.level === place.level ? this.overview : undefined);
+  }
+
+  /** Returns whether a tile is here, and no overview in its stead. */
+  has(place: TilePlace): boolean {
+    return this.tiles.has(nameOf(place));
   }
 
   /** Asks for these tiles, the first ones first; those that are wanted no more are not waited for. */
   want(places: readonly TilePlace[]): void {
+    if (!this.isOpen) void this.askOverview();
+    this.isOpen = true;
     const names = new Set(places.map(nameOf));
     for (const [name, request] of this.asked) if (!names.has(name)) request.abort();
     this.wanted = places.filter((place) => !this.tiles.has(nameOf(place)));
@@ -48,7 +79,22 @@ export class TileStore {
 
   close(): void {
     this.wanted = [];
+    this.opening.abort();
     for (const request of this.asked.values()) request.abort();
+  }
+
+  private async askOverview(): Promise<void> {
+    const last = this.tiling.levels.length - 1;
+    const size = this.tiling.levels[last];
+    if (last === 0 || size === undefined) return; // the image itself is as quick
+    try {
+      const pixels = new Float32Array(await analysedBytes("overview", this.image, {}, this.opening.signal));
+      if (this.has({ level: last, column: 0, row: 0 }) || pixels.length !== size.width * size.height) return;
+      this.overview = { level: last, column: 0, row: 0, ...size, pixels, coding: null };
+      this.heard.arrived();
+    } catch {
+      // the tiles say what is wrong
+    }
   }
 
   private askMore(): void {
@@ -65,10 +111,9 @@ export class TileStore {
     this.asked.set(name, request);
     try {
       this.keep(this.decoded(place, await analysedBytes("tile", this.image, place, request.signal)));
-      this.problem = "";
     } catch (error) {
       if (!request.signal.aborted) {
-        this.problem = problemOf(error);
+        this.heard.failed(problemOf(error));
         this.wanted = this.wanted.filter((each) => nameOf(each) !== name); // until it is wanted again
       }
     } finally {
@@ -83,20 +128,38 @@ export class TileStore {
     const side = this.tiling.tile_px;
     const width = Math.min(side, size.width - place.column * side);
     const height = Math.min(side, size.height - place.row * side);
-    const pixels = place.level === 0 ? new Uint16Array(bytes) : new Float32Array(bytes);
+    const coding = place.level === 0 ? codingOf(bytes) : null;
+    const pixels = coding === null ? new Float32Array(bytes) : new Uint16Array(bytes, CODING_BYTES);
     if (pixels.length !== width * height) throw new Error(`a tile has ${pixels.length} pixels instead of ${width * height}`);
-    return { ...place, width, height, pixels };
+    return { ...place, width, height, pixels, coding };
   }
 
   private keep(tile: Tile): void {
     this.tiles.set(nameOf(tile), tile);
     this.used += tile.pixels.byteLength;
     for (const [name, oldest] of this.tiles) {
-      if (this.used <= ROOM) break;
+      if (oldest === tile || this.used <= (this.heard.room ?? ROOM)) break;
       this.tiles.delete(name);
       this.used -= oldest.pixels.byteLength;
-      this.forgotten(name);
+      this.heard.forgotten(oldest);
     }
-    this.arrived(tile);
+    if (this.overview?.level === tile.level) {
+      this.heard.forgotten(this.overview);
+      this.overview = undefined;
+    }
+    this.heard.arrived();
   }
+}
+
+function codingOf(bytes: ArrayBuffer): Coding {
+  const [lowest = 0, step = 1, clipped = 0] = new Float64Array(bytes, 0, 3);
+  return { lowest, step, clipped: clipped !== 0 };
+}
+
+/** Returns the value of a pixel of a tile, by its number there; NaN if it is undefined, null if there is no such. */
+export function valueIn(tile: Tile, index: number): number | null {
+  const raw = tile.pixels[index];
+  if (raw === undefined) return null;
+  if (tile.coding === null) return raw;
+  return raw === 0 ? Number.NaN : tile.coding.lowest + tile.coding.step * (raw - 1);
 }

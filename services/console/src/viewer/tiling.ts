@@ -3,11 +3,6 @@
 export interface Tiling {
   tile_px: number;
   levels: { width: number; height: number }[];
-  /** Codes of level 0 mean `lowest + step * (code - 1)`. */
-  lowest: number;
-  step: number;
-  undefined_code: number;
-  clipped: boolean;
   zscale: [number, number];
   percentiles: Record<string, number>;
   has_wcs: boolean;

@@ -23,18 +23,18 @@ from astropy.utils.exceptions import AstropyWarning
 from datalab.astro.headers.cards import readable
 from datalab.astro.headers.description import FrameDescription, describe_header
 from datalab.astro.headers.detector import Detector
-from datalab.astro.sky.wcs import read_wcs
+from datalab.astro.sky.wcs import wcs_notes
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
 from datalab.fits.amplifiers import Placed
-from datalab.fits.checksums import damaged_sums
+from datalab.fits.checksums import damaged_sums, has_sums
 from datalab.fits.files import opened, packing, unpacked_stream
 from datalab.fits.layout import HduLayout, hdu_name, layout_notes, read_layout
 from datalab.fits.parts_together import mask_of, put_together
 from datalab.fits.raw_frame import read_raw_frame
 from datalab.fits.science import CATALOGUE, DEFAULT_PLANE, Plane, add_primary_cards, science_image
 from datalab.fits.science_header import science_header, standard_notes
-from datalab.fits.stored import ReadRows, StoredImage, require_room
+from datalab.fits.stored import NotInPartsError, ReadRows, StoredImage, require_room
 from datalab.fits.tables import plain_table
 
 #: All headers are read at once, and pixels when asked for.
@@ -46,10 +46,11 @@ _NONSENSE = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 class FitsImage:
     """The science image of one FITS file. Reads from disk; holds no pixels."""
 
-    def __init__(self, basename: str, path: Path, *, work_dir: Path, plane: Plane | None = None) -> None:
+    def __init__(self, basename: str, path: Path, *, work_dir: Path | None, plane: Plane | None = None) -> None:
         """Open the image, of a colour image the `plane`, which is green if it is not given.
 
-        Raises `UsageError` if the file is damaged, has no science image, or no such plane.
+        Without a work folder, only what can be read by rows. Raises `UsageError` if the file is damaged, has no science
+        image, or no such plane; `NotInPartsError`.
         """
         self.basename = basename
         self.shape: tuple[int, int]
@@ -61,6 +62,9 @@ class FitsImage:
         self._odd: tuple[str, ...] = ()
         self._indexes: tuple[int, ...] = ()
         self._catalogue_offset: int | None = None
+        self._has_sums: bool
+        self._last_hdu: int
+        self._end: int
         self._stored: list[StoredImage] = []
         with damage_reported(f"The input file {basename} cannot be read"):
             self._path = _unpacked(path, work_dir)
@@ -99,10 +103,10 @@ class FitsImage:
     def notes(self) -> tuple[str, ...]:
         """What was left out or repaired, and what is doubtful, of the header and of the pixels."""
         with damage_reported(f"The input file {self.basename} cannot be read"):
-            hdus = read_layout(self._path)
-            damaged = damaged_sums(self._path, self._used(hdus))
-            of_wcs = read_wcs(self.header, self.shape).notes
-            return (*self._odd, *layout_notes(self._path, hdus), *damaged, *self.description.notes, *of_wcs)
+            of_layout = layout_notes(self._path, last=self._last_hdu, end=self._end)
+            damaged = damaged_sums(self._path, self._used(read_layout(self._path))) if self._has_sums else ()
+            of_wcs = wcs_notes(self.header, self.shape)
+            return (*self._odd, *of_layout, *damaged, *self.description.notes, *of_wcs)
 
     def catalogue(self) -> Table | None:
         """Return the CAT extension, column names in lower case, or None. Raises `UsageError` if it is damaged."""
@@ -128,9 +132,10 @@ class FitsImage:
         self._catalogue_offset = frame.catalogue_offset
         self._read, self.dtype = frame.rows.read, frame.rows.dtype
         self._indexes = (frame.index,)
+        self._last_hdu, self._end, self._has_sums = frame.last_hdu, frame.end, frame.has_sums
         return True
 
-    def _open(self, wanted: Plane | None, work_dir: Path) -> None:
+    def _open(self, wanted: Plane | None, work_dir: Path | None) -> None:
         hdus = read_layout(self._path)
         found = science_image([hdu.header for hdu in hdus])
         if wanted is not None and (found.colours is None or found.colours.planes == 1):
@@ -138,12 +143,17 @@ class FitsImage:
         plane = wanted or DEFAULT_PLANE
         self._indexes = found.hdus
         self._stored = [StoredImage(self._path, hdus[index]) for index in found.hdus]
+        if work_dir is None and not all(stored.is_by_rows for stored in self._stored):
+            self.close()
+            raise NotInPartsError
         self.header, noted = science_header(
             found, [stored.header for stored in self._stored], hdus[0].header if found.hdus[0] else None, plane=plane
         )
         self.shape, self._parts = found.shape, found.parts
         self._masks = tuple(tuple(hdus[index] for index in mask) for mask in found.masks)
         self._catalogue_offset = next((hdu.header_offset for hdu in hdus if _is_catalogue(hdu.header)), None)
+        self._last_hdu, self._end = len(hdus) - 1, hdus[-1].end
+        self._has_sums = any(has_sums(hdu.header) for _, hdu in self._used(hdus))
         scaled = dict.fromkeys(note for stored in self._stored for note in stored.scaling.notes)
         self._odd = (*standard_notes(hdus[0].header), *noted, *scaled)
         if found.mosaic is not None:
@@ -197,11 +207,13 @@ def damage_reported(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {error or type(error).__name__}") from error
 
 
-def _unpacked(path: Path, work_dir: Path) -> Path:
+def _unpacked(path: Path, work_dir: Path | None) -> Path:
     """Return `path`, or the unpacked copy of a file packed as a whole."""
     packed = packing(path)
     if packed is None:
         return path
+    if work_dir is None:
+        raise NotInPartsError
     target = work_dir / f"{path.name}.unpacked"
     with unpacked_stream(path, packed) as source, target.open("wb") as unpacked:
         shutil.copyfileobj(source, unpacked, 1024**2)

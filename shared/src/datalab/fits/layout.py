@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +62,20 @@ def read_layout(path: Path) -> list[HduLayout]:
     return found
 
 
-def layout_notes(path: Path, hdus: Sequence[HduLayout]) -> list[str]:
-    """Return what is odd about a file although it can be used, as `datalab.fits.structure` notes it of a stream."""
-    if path.stat().st_size < hdus[-1].end:
-        return [not_filled_up(len(hdus) - 1)]
+def layout_notes(path: Path, *, last: int, end: int) -> list[str]:
+    """Return what is odd about a file although it can be used, as `datalab.fits.structure` notes it of a stream.
+
+    Args:
+        path: of the file, unpacked.
+        last: the number of the last HDU.
+        end: where it ends, in bytes from the start.
+    """
+    size = path.stat().st_size
+    if size <= end:
+        return [not_filled_up(last)] if size < end else []
     with path.open("rb") as file:
-        file.seek(hdus[-1].end)
-        return [followed_by_no_fits(len(hdus) - 1)] if file.read(BLOCK_BYTES).strip(b"\0 ") else []
+        file.seek(end)
+        return [followed_by_no_fits(last)] if file.read(BLOCK_BYTES).strip(b"\0 ") else []
 
 
 def not_filled_up(number: int) -> str:

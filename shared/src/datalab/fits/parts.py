@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from datalab.astro.headers.cards import image_axes, parse_header_text
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import Pixels
-from datalab.errors import DatalabError, UsageError
+from datalab.errors import UsageError
 from datalab.fits.files import BLOCK_BYTES, MAGIC, read_header
 from datalab.fits.image import damage_reported
 from datalab.fits.layout import HduLayout, layout_of
@@ -32,7 +32,7 @@ from datalab.fits.rice import RiceRows
 from datalab.fits.scaling import Scaling
 from datalab.fits.science import DEFAULT_PLANE, science_image
 from datalab.fits.science_header import science_header
-from datalab.fits.stored import scaling_of, tidy_header
+from datalab.fits.stored import NotInPartsError, scaling_of, tidy_header
 
 #: Read at once where headers are: those of LCO's frames have 25 KB.
 _HEADER_CHUNK_BYTES: Final = 64 * 1024
@@ -55,13 +55,6 @@ _OF_TILES: Final = re.compile(
 _FORM: Final = re.compile(r"(?P<repeat>\d*)(?P<kind>[LXBIJKAEDCMPQ])(?P<of>[LXBIJKAEDCM]?).*", re.DOTALL)
 _SIZES: Final = {"L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "M": 16}
 _DESCRIPTORS: Final[dict[str, np.dtype[Any]]] = {"P": np.dtype(">i4"), "Q": np.dtype(">i8")}
-
-
-class NotInPartsError(DatalabError):
-    """The file has to be had as a whole: it is packed, or in large tiles."""
-
-    def __init__(self) -> None:
-        super().__init__("the file cannot be read in parts")
 
 
 class Source(Protocol):

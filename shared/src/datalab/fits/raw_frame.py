@@ -7,6 +7,7 @@ have the same cards. Everything that is not exactly of this form is left to astr
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +33,16 @@ _OF_THE_TABLE = re.compile(
 )
 #: What compressed images are called that have no name.
 _NO_NAME = "COMPRESSED_IMAGE"
+_SUMS = frozenset({"CHECKSUM", "DATASUM"})
 _OF_STORAGE = re.compile(rf"{_OF_THE_TABLE.pattern}|EXTNAME|BLANK")
 
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A raw frame: the science header, the primary one, the rows, which HDU it is, where the catalogue begins."""
+    """A raw frame: the science header, the primary one, the rows, which HDU it is, where the catalogue begins.
+
+    Of the file: whether an HDU says what it sums to, the number of the last one and where that ends.
+    """
 
     header: fits.Header
     primary: fits.Header
@@ -45,6 +50,9 @@ class RawFrame:
     shape: tuple[int, int]
     rows: RiceRows
     catalogue_offset: int | None
+    has_sums: bool
+    last_hdu: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,20 @@ class _Hdu:
     def name(self) -> str:
         return str(self.stored.get("EXTNAME", "")).strip().upper()
 
+    @property
+    def data_bytes(self) -> int:
+        """Raise `ValueError` as `number`."""
+        return self.number("NAXIS1") * self.number("NAXIS2") + self.number("PCOUNT") if self.header_offset else 0
+
+    @property
+    def end(self) -> int:
+        """Where the next HDU begins; raise `ValueError` as `number`."""
+        return self.data_offset + math.ceil(self.data_bytes / BLOCK_BYTES) * BLOCK_BYTES
+
+    @property
+    def has_sums(self) -> bool:
+        return not _SUMS.isdisjoint(self.stored)
+
     def number(self, keyword: str) -> int:
         """Raise `ValueError` if a card has no whole number, or a negative one."""
         value = self.stored.get(keyword)
@@ -93,18 +115,15 @@ def _hdus(file: BinaryIO, size: int) -> Iterator[_Hdu]:
     offset = 0
     while offset < size:
         hdu = _Hdu.of(read_header(file.read, hdu="the image"), offset)
-        length = 0
-        if offset:
-            length = hdu.number("NAXIS1") * hdu.number("NAXIS2") + hdu.number("PCOUNT")
         begins_well = hdu.stored.get("XTENSION") == "BINTABLE" if offset else hdu.stored.get("NAXIS") == 0
         if (
             not begins_well
             or hdu.cards[0][0] != ("XTENSION" if offset else "SIMPLE")
-            or hdu.data_offset + length > size
+            or hdu.data_offset + hdu.data_bytes > size
         ):
             raise ValueError("no table, or too short, or an image in the primary HDU")
         yield hdu
-        offset = hdu.data_offset + -(-length // BLOCK_BYTES) * BLOCK_BYTES
+        offset = hdu.end
         file.seek(offset)
 
 
@@ -118,14 +137,17 @@ def _frame(path: Path, primary: _Hdu, tables: list[_Hdu]) -> RawFrame | None:
         return None
     if primary.stored.get("SIMPLE") is not True or not shows_the_sky(image.name):
         return None
-    catalogues = [table.header_offset for table in tables if table.name == CATALOGUE]
+    catalogues = [table for table in tables if table.name == CATALOGUE]
     return RawFrame(
         header=fits.Header.fromstring(_image_header(image)),
         primary=fits.Header.fromstring("".join(card for _, card in primary.cards)),
         index=1 + tables.index(image),
         shape=(image.number("ZNAXIS2"), image.number("ZNAXIS1")),
         rows=rows,
-        catalogue_offset=catalogues[0] if catalogues else None,
+        catalogue_offset=catalogues[0].header_offset if catalogues else None,
+        has_sums=any(table.has_sums for table in (image, *catalogues)),
+        last_hdu=len(tables),
+        end=tables[-1].end,
     )
 
 

@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from datalab.astro.headers.cards import image_axes, parse_header_text
 from datalab.astro.types import Pixels
-from datalab.errors import UsageError
+from datalab.errors import DatalabError, UsageError
 from datalab.fits.files import as_bytes
 from datalab.fits.layout import HduLayout
 from datalab.fits.rice import RiceRows
@@ -34,6 +34,13 @@ _DENSEST_PACKING: Final = 8190
 _CARD: Final = 80
 _OF_PIXELS: Final = ("BSCALE", "BZERO", "BLANK")
 _NO_IMAGE: Final = fits.PrimaryHDU().header.tostring().encode("ascii")
+
+
+class NotInPartsError(DatalabError):
+    """The file has to be had as a whole: it is packed, or in large tiles."""
+
+    def __init__(self) -> None:
+        super().__init__("the file cannot be read in parts")
 
 
 class StoredImage:
@@ -54,6 +61,11 @@ class StoredImage:
     def header(self) -> fits.Header:
         """The header of the image, not that of the table it may be compressed in; a copy."""
         return self._compressed().header.copy() if self.is_compressed else self._hdu.header.copy()
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether some rows can be read without decoding many others."""
+        return not self.is_compressed or (len(self.axes) == 2 and self._compressed().tile_shape[-2] <= _MOST_TILE_ROWS)
 
     def reader(
         self,

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from datalab.astro.display.tiles import (
     TILE_PX,
     UNDEFINED_CODE,
+    coded,
     coding_of,
     encoded,
     halved,
     level_count,
     level_shape,
+    overview,
+    row_samples,
 )
 
 
@@ -88,3 +91,39 @@ def test_the_last_level_fits_a_tile():
         last = level_count(shape) - 1
         assert max(level_shape(shape, last)) <= TILE_PX
         assert last == 0 or max(level_shape(shape, last - 1)) > TILE_PX
+
+
+def test_an_overview_is_the_means_of_a_row_of_each_band():
+    pixels = np.random.default_rng(4).integers(0, 60_000, (1030, 2077)).astype("u2")
+    seen = overview(lambda start, stop: pixels[start:stop], pixels.shape)
+    level = level_count(pixels.shape) - 1
+    assert seen.shape == level_shape(pixels.shape, level)
+    side = 2**level
+    np.testing.assert_allclose(seen[3, 5], pixels[3 * side + side // 2, 5 * side : 6 * side].mean(), rtol=1e-5)
+    last = seen.shape[1] - 1
+    np.testing.assert_allclose(seen[3, last], pixels[3 * side + side // 2, last * side :].mean(), rtol=1e-5)
+
+
+def test_an_overview_leaves_out_what_is_undefined():
+    pixels = np.ones((600, 600), "f4")
+    pixels[:, 1], pixels[:, 10:12] = np.nan, np.inf
+    seen = overview(lambda start, stop: pixels[start:stop], pixels.shape)
+    assert (seen[:, 0] == 1).all()
+    assert np.isnan(seen[:, 5]).all()
+
+
+def test_limits_are_found_in_any_row_if_those_of_the_overview_have_nothing():
+    pixels = np.full((2048, 2048), np.nan, "f4")
+    pixels[1, 7] = 5
+    assert row_samples(lambda start, stop: pixels[start:stop], pixels.shape).tolist() == [5]
+    pixels[1, 7] = np.nan
+    assert row_samples(lambda start, stop: pixels[start:stop], pixels.shape).size == 0
+
+
+def test_a_tile_carries_its_coding():
+    pixels = np.array([[5, 7], [9, 65_000]], "u2")
+    body = coded(pixels)
+    lowest, step, is_clipped = np.frombuffer(body[:24], "<f8")
+    codes = np.frombuffer(body[24:], "<u2").reshape(2, 2)
+    assert (lowest + step * (codes - 1.0)).tolist() == pixels.tolist()
+    assert not is_clipped

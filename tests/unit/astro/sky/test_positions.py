@@ -4,7 +4,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from datalab.astro.sky.positions import NotLinearError, linear_wcs, sky_line, sky_positions
+from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs, sky_line, sky_positions
 from datalab.astro.sky.wcs import celestial_wcs
 
 SCALE = 0.5 / 3600
@@ -117,3 +117,10 @@ def test_the_linear_part_is_that_of_the_icrs():
 
 def test_no_place_has_no_position():
     assert [angles.size for angles in sky_positions(wcs_of(**CD), [], [])] == [0, 0]
+
+
+def test_how_far_positions_are_from_the_linear_part():
+    straight = wcs_of(**CD)
+    assert departure_px(straight, linear_wcs(straight), (60, 100)) == pytest.approx(0, abs=1e-6)
+    bent = wcs_of(**CD, CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, B_ORDER=2, A_2_0=1e-4, B_2_0=0.0)
+    assert departure_px(bent, linear_wcs(bent), (60, 100)) == pytest.approx(1e-4 * 50**2, rel=0.01)

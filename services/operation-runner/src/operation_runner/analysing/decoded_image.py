@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from datalab.astro.display.resizing import area_resized
 from datalab.astro.display.stretch import sample
-from datalab.astro.display.tiles import Coding, coding_of, halved
+from datalab.astro.display.tiles import halved
 from datalab.astro.headers.cards import HeaderValue, header_cards, readable
 from datalab.astro.pixels.geometry import bands
-from datalab.astro.pixels.noise import array_noise
 from datalab.astro.sky.wcs import celestial_wcs
 from datalab.astro.types import FloatArray, Pixels
 from datalab.errors import UsageError
@@ -63,6 +62,10 @@ class DecodedImage:
         """Return the header as it is; not to be changed."""
         return self._header
 
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return rows from the first on and before the second; not to be written to."""
+        return self.pixels[start:stop]
+
     def box(self, rows: tuple[int, int], columns: tuple[int, int]) -> Pixels:
         """Return the pixels of rows and columns from the first on and before the second."""
         return np.array(self.pixels[slice(*rows), slice(*columns)])
@@ -100,10 +103,6 @@ class DecodedImage:
             self._levels.append(self._half_of(self._levels[-1], len(self._levels)))
         return self._levels[number]
 
-    def coding(self) -> Coding:
-        """Return how values become codes of tiles."""
-        return self._coding
-
     def _half_of(self, larger: Pixels, number: int) -> Pixels:
         path = self._folder / f"level-{number}.npy"
         if not path.exists():
@@ -113,11 +112,6 @@ class DecodedImage:
             made.replace(path)
         half: Pixels = np.load(path, mmap_mode="r")
         return half
-
-    @cached_property
-    def _coding(self) -> Coding:
-        middle = float(np.median(self._sample)) if self._sample.size else 0.0
-        return coding_of(self.pixels, noise=array_noise(self.pixels), middle=middle)
 
     def sample(self) -> FloatArray:
         """Return about 2000 values, sorted. Raises `UsageError` if no pixel is defined."""

@@ -50,6 +50,11 @@ class DecodedImages:
         """Total size of the images kept."""
         return sum(entry.size_bytes for entry in self._entries.values())
 
+    def has(self, sha256: str) -> bool:
+        """Return whether an image is decoded."""
+        entry = self._entries.get(sha256)
+        return entry is not None and entry.size_bytes > 0
+
     @asynccontextmanager
     async def kept(self, sha256: str) -> AsyncIterator[Path]:
         """Lend the folder of a file; it stays until the end of the block."""

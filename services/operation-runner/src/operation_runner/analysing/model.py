@@ -40,6 +40,13 @@ class PartJob:
 
 
 @dataclass(frozen=True, slots=True)
+class GlimpseJob:
+    """A look at some rows of a file that is here, not decoded."""
+
+    job: AnalysisJob
+
+
+@dataclass(frozen=True, slots=True)
 class BytesWanted:
     """What a process asks for that works on a `PartJob`."""
 
@@ -76,8 +83,8 @@ class Actions(Protocol):
 
 
 class Renderer(Protocol):
-    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes:
-        """Return the answer as JSON.
+    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes | Part:
+        """Return the answer, as JSON or a file.
 
         Raises `UsageError` (also `TooLateError`), `TransientError`.
         """
@@ -89,8 +96,8 @@ class Analyst(Renderer, Protocol):
         """Return a part of an image, None if the file has to be read as a whole. Raises as `analyse`."""
         ...
 
-    async def cut_whole(self, job: AnalysisJob, *, within_s: float) -> Part:
-        """Return a part of the image of a file that is here. Raises as `analyse`."""
+    async def glimpse(self, job: AnalysisJob, *, within_s: float) -> bytes | Part:
+        """Return the answer of an action that some rows are enough for. Raises as `analyse`."""
         ...
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from datalab.errors import TransientError, UsageError
 from datalab.platform.logging import get_logger
@@ -13,7 +12,15 @@ from datalab.platform.tasks import end_tasks
 from datalab.processes.outcomes import Outcome, ProcessLostError
 from datalab.processes.pool import Reply, WorkerPool
 from operation_runner.analysing.decoded_images import DecodedImages
-from operation_runner.analysing.model import AnalysisJob, BytesWanted, PartJob, Question, ReadBytes, TooLateError
+from operation_runner.analysing.model import (
+    AnalysisJob,
+    BytesWanted,
+    GlimpseJob,
+    PartJob,
+    Question,
+    ReadBytes,
+    TooLateError,
+)
 from operation_runner.sdk.analysis import Part
 
 _log = get_logger(__name__)
@@ -45,21 +52,33 @@ class AnalysisPool:
         """End the processes."""
         await self._pool.stop()
 
-    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes:
-        """Return the answer as JSON.
+    async def analyse(self, job: AnalysisJob, *, within_s: float) -> bytes | Part:
+        """Return the answer, as JSON or a file.
 
         Raises:
             UsageError: the data cannot work, or not within the memory or (`TooLateError`) the time there is.
             TransientError: the process was ended from outside, or this machine failed.
             WorkFailedError: the action has a bug.
         """
-        answer: bytes = await self._whole(job, within_s)
-        return answer
+        with self._explained(job):
+            async with asyncio.timeout(within_s), self._decoded.kept(decoded_name(job)) as folder:
+                question = Question(job=job, folder=folder, limit_bytes=self._largest_image_bytes)
+                answer: bytes | Part = await self._pool.ask(question)
+                return answer
 
-    async def cut_whole(self, job: AnalysisJob, *, within_s: float) -> Part:
-        """Return a part of an image that is here. Raises as `analyse`."""
-        part: Part = await self._whole(job, within_s)
-        return part
+    async def glimpse(self, job: AnalysisJob, *, within_s: float) -> bytes | Part:
+        """Return the answer of an action that some rows are enough for; those who decode the image are not waited for.
+
+        Raises as `analyse`.
+        """
+        end = asyncio.get_running_loop().time() + within_s
+        if not self._decoded.has(decoded_name(job)):
+            with self._explained(job):
+                async with asyncio.timeout_at(end):
+                    answer: bytes | Part | None = await self._pool.ask(GlimpseJob(job))
+            if answer is not None:
+                return answer
+        return await self.analyse(job, within_s=end - asyncio.get_running_loop().time())
 
     async def cut(self, job: PartJob, *, read: ReadBytes, within_s: float) -> Part | None:
         """Return a part of an image that is elsewhere; None if its file has to be read as a whole.
@@ -78,11 +97,6 @@ class AnalysisPool:
         finally:
             await end_tasks(*reads)
         return part
-
-    async def _whole(self, job: AnalysisJob, within_s: float) -> Any:
-        with self._explained(job):
-            async with asyncio.timeout(within_s), self._decoded.kept(decoded_name(job)) as folder:
-                return await self._pool.ask(Question(job=job, folder=folder, limit_bytes=self._largest_image_bytes))
 
     @contextmanager
     def _explained(self, job: AnalysisJob | PartJob) -> Iterator[None]:

@@ -25,6 +25,7 @@ from operation_runner.analysing.model import (
 from operation_runner.downloads.making import Making, Progress
 from operation_runner.inputs.model import InputCache
 from operation_runner.offers.model import RenderingKind
+from operation_runner.sdk.analysis import Part
 
 #: What of the time the way of the answer takes at most; so a text of ours arrives before who asked gives up.
 _TRAVEL_PART = 0.05
@@ -93,10 +94,8 @@ class Analyses:
                 file=request.file,
                 path=paths[request.file.source, request.file.basename],
             )
-            if action.shown:
-                part = await self._analyst.cut_whole(job, within_s=end - loop.time())
-                return AnalysisResult(body=part.body, media_type=part.media_type)
-            return AnalysisResult(body=await self._analyst.analyse(job, within_s=end - loop.time()))
+            look = self._analyst.glimpse if action.glimpsed else self._analyst.analyse
+            return _result(await look(job, within_s=end - loop.time()))
 
     async def start(self) -> None:
         """Nothing begins before it is asked for."""
@@ -155,12 +154,18 @@ class Analyses:
         async def read(offset: int, length: int) -> bytes:
             return await self._parts.read(file, request.etag, offset, length)
 
-        part = await self._analyst.cut(job, read=read, within_s=end - loop.time())
+        part: bytes | Part | None = await self._analyst.cut(job, read=read, within_s=end - loop.time())
         if part is None:
             await self._fetched(file, within_s=end - loop.time())
             async with self._inputs.pinned([file]) as paths:
                 whole = AnalysisJob(
                     action=action, parameters=parameters, file=file, path=paths[file.source, file.basename]
                 )
-                part = await self._analyst.cut_whole(whole, within_s=end - loop.time())
-        return AnalysisResult(body=part.body, media_type=part.media_type)
+                part = await self._analyst.analyse(whole, within_s=end - loop.time())
+        return _result(part)
+
+
+def _result(answer: bytes | Part) -> AnalysisResult:
+    if isinstance(answer, Part):
+        return AnalysisResult(body=answer.body, media_type=answer.media_type)
+    return AnalysisResult(body=answer)

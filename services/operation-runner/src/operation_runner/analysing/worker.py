@@ -6,6 +6,7 @@ import warnings
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import orjson
 from astropy.utils.exceptions import AstropyWarning
 
 from datalab.fits.configuration import remember_settings
-from datalab.fits.parts import NotInPartsError, PartialImage
+from datalab.fits.parts import PartialImage
+from datalab.fits.stored import NotInPartsError
 from datalab.processes.limits import limit_memory
 from datalab.processes.worker import Parent
 from operation_runner.analysing.decoded_image import DecodedImage, decode
-from operation_runner.analysing.model import BytesWanted, PartJob, Question
+from operation_runner.analysing.model import AnalysisJob, BytesWanted, GlimpseJob, PartJob, Question
+from operation_runner.analysing.stored_rows import StoredRows
 from operation_runner.offers.loaded import analyses_of
-from operation_runner.sdk.analysis import Analysis, Cutting, Part, Rendering, Showing
+from operation_runner.sdk.analysis import Analysis, Cutting, Glimpsing, Part, Rendering, Showing
 from operation_runner.sdk.parameters import ColourPlane
 
 #: Images kept open; each costs its header and catalogue and what was shown of it last (16 MB at most); the pixels stay
@@ -31,10 +34,13 @@ _MOST_OPEN = 8
 _MOST_KNOWN = 64
 
 
-def analysing(parent: Parent, packages: tuple[str, ...], memory_bytes: int) -> Callable[[Question | PartJob], Any]:
+def analysing(
+    parent: Parent, packages: tuple[str, ...], memory_bytes: int
+) -> Callable[[Question | PartJob | GlimpseJob], Any]:
     """Return the function that answers a question: as JSON, or as a `Part` of an image.
 
-    Of files that are elsewhere it asks for `BytesWanted`, and answers None for those it needs as a whole.
+    Of files that are elsewhere it asks for `BytesWanted`, and answers None for those it needs as a whole, as it does
+    for those that are here but cannot be read by rows.
     """
     warnings.simplefilter("ignore", AstropyWarning)  # whatever matters becomes an error
     remember_settings()
@@ -43,9 +49,11 @@ def analysing(parent: Parent, packages: tuple[str, ...], memory_bytes: int) -> C
     opened: OrderedDict[Path, DecodedImage] = OrderedDict()
     known: OrderedDict[str, PartialImage] = OrderedDict()
 
-    def answer(question: Question | PartJob) -> Any:
+    def answer(question: Question | PartJob | GlimpseJob) -> Any:
         if isinstance(question, PartJob):
             return _part(question, actions[question.action], known, parent)
+        if isinstance(question, GlimpseJob):
+            return _glimpse(question.job, actions[question.job.action])
         return _answer(question, actions[question.job.action], opened)
 
     return answer
@@ -63,7 +71,27 @@ def _answer(question: Question, action: Analysis, opened: OrderedDict[Path, Deco
         return action.cut(image, parameters)
     if isinstance(action, Showing):
         return action.show(image, parameters)
-    return orjson.dumps(action.analyse(image, parameters), default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    if isinstance(action, Glimpsing):
+        return _packed(action.glimpse(image, parameters))
+    return _packed(action.analyse(image, parameters))
+
+
+def _packed(answer: Any) -> bytes | Part:
+    if isinstance(answer, Part):
+        return answer
+    return orjson.dumps(answer, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _glimpse(job: AnalysisJob, action: Analysis) -> bytes | Part | None:
+    assert isinstance(action, Glimpsing)
+    parameters = action.Parameters.model_validate(job.parameters)
+    if parameters.plane is not None:
+        return None
+    try:
+        with closing(StoredRows(job.file.basename, job.path)) as image:
+            return _packed(action.glimpse(image, parameters))
+    except NotInPartsError:
+        return None
 
 
 def _part(job: PartJob, action: Analysis, known: OrderedDict[str, PartialImage], parent: Parent) -> Part | None:

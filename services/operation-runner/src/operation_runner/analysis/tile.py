@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from datalab.astro.display.tiles import TILE_PX, encoded, level_count
+from datalab.astro.display.tiles import TILE_PX, coded, level_count
 from operation_runner.sdk.analysis import AnalysedImage, AnalysisParameters, Part, Showing, UsageError
 
 
@@ -13,8 +13,9 @@ class Tile(Showing):
     name = "tile"
     description = (
         "A square of the image, or of it in half the size `level` times, little-endian, row by row, the lowest first: "
-        "16-bit codes of the image itself, 32-bit floats of the other levels. The action tiling says what codes mean, "
-        "and how many tiles there are."
+        "32-bit floats. Of the image itself, level 0, three 64-bit floats, lowest, step and whether it is clipped, and "
+        "then 16-bit codes: 0 for undefined, else lowest + step * (code - 1); of a clipped tile, 1 and 65535 stand for "
+        "all beyond, too. The action tiling says how many tiles there are."
     )
 
     class Parameters(AnalysisParameters):
@@ -34,7 +35,7 @@ class Tile(Showing):
                 f"{-(-pixels.shape[0] // TILE_PX)} rows of tiles."
             )
         tile = pixels[top : top + TILE_PX, left : left + TILE_PX]
-        # Means of many pixels differ by less than the steps of codes.
         with np.errstate(over="ignore"):  # what no display can show is infinite
-            values = tile.astype("<f4") if parameters.level else encoded(tile, image.coding())
-        return Part(values.tobytes(), "application/octet-stream")
+            # Means of many pixels differ by less than the steps of codes.
+            body = tile.astype("<f4").tobytes() if parameters.level else coded(tile)
+        return Part(body, "application/octet-stream")

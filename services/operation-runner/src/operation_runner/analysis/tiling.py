@@ -5,36 +5,32 @@ from typing import Any
 import numpy as np
 
 from datalab.astro.display.stretch import zscale_limits
-from datalab.astro.display.tiles import TILE_PX, UNDEFINED_CODE, level_count, level_shape
-from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters
+from datalab.astro.display.tiles import TILE_PX, level_count, level_shape, row_samples
+from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 _PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9)
 
 
-class Tiling(Analysis):
+class Tiling(Glimpsing):
     name = "tiling"
     description = (
-        "How the image is cut into tiles (action tile): the size of each level, what the codes of level 0 mean in "
-        "units of the image (lowest + step * (code - 1)), and limits to begin with."
+        "How the image is cut into tiles (action tile): the size of each level, and limits to begin with, in units of "
+        "the image, found by some of its rows."
     )
 
     Parameters = AnalysisParameters
 
-    def analyse(self, image: AnalysedImage, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002
-        coding = image.coding()
-        samples = image.sample()
-        shape = (int(image.pixels.shape[0]), int(image.pixels.shape[1]))
+    def glimpse(self, image: ImageByRows, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
+        samples = row_samples(image.rows, image.shape)
+        if not samples.size:
+            raise UsageError(f"No pixel of {image.basename} has data.")
         low, high = zscale_limits(samples)
         return {
             "tile_px": TILE_PX,
             "levels": [
                 {"width": columns, "height": rows}
-                for rows, columns in (level_shape(shape, level) for level in range(level_count(shape)))
+                for rows, columns in (level_shape(image.shape, level) for level in range(level_count(image.shape)))
             ],
-            "lowest": coding.lowest,
-            "step": coding.step,
-            "undefined_code": UNDEFINED_CODE,
-            "clipped": coding.is_clipped,
             "zscale": [low, high],
             "percentiles": {str(each): float(np.percentile(samples, each)) for each in _PERCENTILES},
             "has_wcs": image.wcs() is not None,

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from datalab.astro.sky.positions import NotLinearError, linear_wcs
-from operation_runner.sdk.analysis import AnalysedImage, Analysis, AnalysisParameters, UsageError
+from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs
+from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 
-class Wcs(Analysis):
+class Wcs(Glimpsing):
     name = "wcs"
-    description = "The linear part of an image's world coordinates, to show right ascension and declination with."
+    description = (
+        "The linear part of an image's world coordinates, to show right ascension and declination with, and how many "
+        "pixels they are away from it at most (distortion_px)."
+    )
 
     Parameters = AnalysisParameters
 
-    def analyse(self, image: AnalysedImage, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
+    def glimpse(self, image: ImageByRows, parameters: AnalysisParameters) -> dict[str, Any]:  # noqa: ARG002 - it has none
         wcs = image.wcs()
         if wcs is None:
             raise UsageError("No WCS solution found for this image")
@@ -20,11 +23,12 @@ class Wcs(Analysis):
             linear = linear_wcs(wcs)
         except NotLinearError as error:
             raise UsageError(f"No WCS solution found for this image: {error}") from error
-        rows, columns = image.pixels.shape
+        rows, columns = image.shape
         return {
             "crval": linear.crval,
             "crpix": linear.crpix,
             "cd1": linear.cd1,
             "cd2": linear.cd2,
             "fits_dimensions": [columns, rows],
+            "distortion_px": departure_px(wcs, linear, image.shape),
         }

@@ -14,7 +14,7 @@ from operation_runner.offers.model import NormalisedParameters, Offer, OfferedAc
 from operation_runner.offers.packages import Packages
 from operation_runner.offers.registry import RegistryError, describe, describe_analyses
 from operation_runner.sdk import Operation
-from operation_runner.sdk.analysis import Analysis, Cutting, Rendering, Showing
+from operation_runner.sdk.analysis import Analysis, Cutting, Glimpsing, Rendering
 
 Answer = Offer | RegistryError | NormalisedParameters | dict[str, JsonValue]
 
@@ -61,7 +61,9 @@ def normalised(operation: Operation, parameters: dict[str, JsonValue]) -> Normal
 def offered(action: Analysis) -> OfferedAction:
     """Return what the runner needs to know of an action."""
     if not isinstance(action, Rendering):
-        return OfferedAction(name=action.name, in_parts=isinstance(action, Cutting), shown=isinstance(action, Showing))
+        return OfferedAction(
+            name=action.name, in_parts=isinstance(action, Cutting), glimpsed=isinstance(action, Glimpsing)
+        )
     return OfferedAction(
         name=action.name,
         rendering=RenderingKind(

@@ -26,13 +26,13 @@ class RenderingKind:
 class OfferedAction:
     """An analysis action; `rendering` if its result is a file that is kept, `in_parts` if it needs a part of the image.
 
-    One that is `shown` needs the whole image, and answers with bytes.
+    One that is `glimpsed` needs some rows of it.
     """
 
     name: str
     rendering: RenderingKind | None = None
     in_parts: bool = False
-    shown: bool = False
+    glimpsed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,16 +94,14 @@ def _kind(image: Image) -> str | None:
 
 def sky_difference(images: Sequence[Image]) -> Difference | None:
     """Return how images do not show the same sky on the same pixels, as far as their world coordinates tell."""
-    solved = []
-    seen: set[tuple[str, tuple[int, int]]] = set()
+    differing: dict[tuple[str, tuple[int, int]], Image] = {}
     for image in images:
         cards = "".join(str(card) for card in image.header.cards if _is_of_place(card.keyword))
-        if (cards, image.shape) in seen:  # aligned images have the same
-            continue
-        seen.add((cards, image.shape))
-        wcs = celestial_wcs(image.header, image.shape)
-        if wcs is not None:
-            solved.append((image.basename, wcs))
+        differing.setdefault((cards, image.shape), image)
+    if len(differing) < 2:  # aligned images have the same
+        return None
+    read = ((image.basename, celestial_wcs(image.header, image.shape)) for image in differing.values())
+    solved = [(name, wcs) for name, wcs in read if wcs is not None]
     if len(solved) < 2:
         return None
     first_name, first = solved[0]

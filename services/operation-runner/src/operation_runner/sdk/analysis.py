@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from datalab.astro.display.resizing import DisplayScale
-    from datalab.astro.display.tiles import Coding
     from datalab.astro.headers.cards import HeaderValue
 
 __all__ = [
@@ -50,6 +49,8 @@ __all__ = [
     "Coordinate",
     "Cutting",
     "DisplayParameters",
+    "Glimpsing",
+    "ImageByRows",
     "ImageInParts",
     "Part",
     "Rendering",
@@ -132,6 +133,31 @@ class ImageInParts(Protocol):
         ...
 
 
+class ImageByRows(Protocol):
+    """The science image of a file that is here, of which rows are read when they are asked for."""
+
+    @property
+    def basename(self) -> str: ...
+
+    @property
+    def path(self) -> Path:
+        """The file as it is stored; not to be written to."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def wcs(self) -> WCS | None:
+        """Return the celestial coordinates, or None if the header has none."""
+        ...
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows from the first on and before the second, native byte order, NaN where blank."""
+        ...
+
+
 class AnalysedImage(Protocol):
     """The science image of the file."""
 
@@ -174,10 +200,6 @@ class AnalysedImage(Protocol):
 
     def level(self, number: int) -> NDArray[Any]:
         """Return the image in half the size so many times: see `datalab.astro.display.tiles`. Not to be written to."""
-        ...
-
-    def coding(self) -> Coding:
-        """Return how values of the image become codes of tiles."""
         ...
 
     def sample(self) -> NDArray[np.float64]:
@@ -239,7 +261,7 @@ class Rendering(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a `Cutting` or `Showing` answers: a file, and what it is."""
+    """What a `Cutting`, `Showing` or `Glimpsing` answers: a file, and what it is."""
 
     body: bytes
     media_type: str
@@ -254,6 +276,18 @@ class Showing(Analysis):
 
     def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
         """Not to be called: what is answered is a file."""
+        raise NotImplementedError
+
+
+class Glimpsing(Analysis):
+    """An action that some rows of the image are enough for: it is answered before all of it is decoded."""
+
+    @abstractmethod
+    def glimpse(self, image: ImageByRows, parameters: Any) -> Any:
+        """Return what is answered, as `analyse` does, or a `Part`. Raises `UsageError` as that does."""
+
+    def analyse(self, image: AnalysedImage, parameters: Any) -> Any:
+        """Not to be called: there is `glimpse`."""
         raise NotImplementedError
 
 

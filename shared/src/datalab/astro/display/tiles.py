@@ -1,19 +1,23 @@
 """Images in tiles, for viewers that zoom: levels of half the size each, and pixels as 16-bit codes.
 
 A viewer stretches the values itself, so that another stretch asks for nothing. Tiles have `TILE_PX` pixels on a side,
-less at the upper and right edges; row 0 is the lowest, as in FITS.
+less at the upper and right edges; row 0 is the lowest, as in FITS. Each tile of codes has a coding of its own, so that
+none has to wait until all of the image was looked at. What is shown before there are tiles is made of a few rows.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datalab.astro.display.stretch import sample
 from datalab.astro.pixels.geometry import bands
-from datalab.astro.types import Pixels
+from datalab.astro.pixels.noise import array_noise
+from datalab.astro.types import FloatArray, Pixels
 
 TILE_PX = 512
 #: Of undefined pixels.
@@ -25,6 +29,10 @@ _STEPS_PER_NOISE = 8
 _LEAST_STEPS_PER_NOISE = 2
 #: Rows of the larger image that are halved at once.
 _BAND_ROWS = 256
+#: Pixels of each row that limits to begin with are found by, at least: of all rows together 2000 are used.
+_SAMPLES_PER_ROW = 512
+#: Returns rows of an image from the first on and before the second, shape (rows, columns).
+ReadRows = Callable[[int, int], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,24 @@ class Coding:
         return self.lowest + self.step * (_LARGEST_CODE - 1)
 
 
+def coded(tile: Pixels) -> bytes:
+    """Return a tile as three little-endian float64, its coding (lowest, step, 1 if it is clipped), and its codes.
+
+    Args:
+        tile: shape (rows, columns), any real type.
+    """
+    samples = sample(tile)
+    middle = float(np.median(samples)) if samples.size else 0.0
+    coding = coding_of(tile, noise=array_noise(tile), middle=middle)
+    head = np.array([coding.lowest, coding.step, coding.is_clipped], "<f8")
+    return head.tobytes() + encoded(tile, coding).tobytes()
+
+
 def coding_of(pixels: Pixels, *, noise: float, middle: float) -> Coding:
-    """Return how the values of an image become codes.
+    """Return how the values of a part of an image become codes.
 
     Whole numbers keep their values where there are codes enough, else values are rounded to an eighth of the noise, or
-    to half of it; an image that reaches further still is cut off around its middle, at ends no display shows together.
+    to half of it; one that reaches further still is cut off around its middle, at ends no display shows together.
 
     Args:
         pixels: shape (rows, columns), any real type.
@@ -89,6 +110,55 @@ def level_count(shape: tuple[int, int]) -> int:
 def level_shape(shape: tuple[int, int], level: int) -> tuple[int, int]:
     """Return the (rows, columns) of a level, 0 being the image."""
     return -(-shape[0] >> level) or 1, -(-shape[1] >> level) or 1
+
+
+def overview(rows: ReadRows, shape: tuple[int, int]) -> NDArray[np.floating]:
+    """Return about what the last level is, of one row of the image for each of its own: little has to be read for it.
+
+    Args:
+        rows: reads rows of the image, of any real type.
+        shape: its rows and columns.
+
+    Returns:
+        shape that of the last level; float32, or float64 where that does not hold the values. Undefined pixels are left
+        out of the means; NaN where there are no others.
+    """
+    level = level_count(shape) - 1
+    height, width = level_shape(shape, level)
+    lines = [_thinned(rows(place, place + 1)[0], 1 << level, width) for place in _rows_seen(shape)]
+    made: NDArray[np.floating] = np.stack(lines)
+    assert made.shape == (height, width)
+    return made
+
+
+def row_samples(rows: ReadRows, shape: tuple[int, int]) -> FloatArray:
+    """Return about 2000 values of those rows that `overview` is made of, sorted; of all rows if these have none.
+
+    None if nothing is defined. Args: as `overview`.
+    """
+    every = max(1, shape[1] // _SAMPLES_PER_ROW)
+    found = sample(np.concatenate([rows(place, place + 1)[0, ::every] for place in _rows_seen(shape)]))
+    if found.size:
+        return found
+    some = (sample(rows(start, stop)) for start, stop in bands(shape[0], _BAND_ROWS))
+    return next((each for each in some if each.size), found)
+
+
+def _rows_seen(shape: tuple[int, int]) -> list[int]:
+    """Return the row in the middle of those that each row of the last level stands for."""
+    level = level_count(shape) - 1
+    return [min((row << level) + (1 << level) // 2, shape[0] - 1) for row in range(level_shape(shape, level)[0])]
+
+
+def _thinned(line: Pixels, step: int, width: int) -> NDArray[np.floating]:
+    """Return the means of `step` pixels each, the last one of those that are left."""
+    values = line.astype(np.result_type(line.dtype, np.float32))
+    defined = np.isfinite(values)
+    starts = np.arange(width) * step
+    count = np.add.reduceat(defined, starts, dtype=np.intp)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        total = np.add.reduceat(np.where(defined, values / step, 0), starts)
+        return np.where(count > 0, total * (step / count), np.nan).astype(values.dtype)
 
 
 def halved(pixels: Pixels) -> NDArray[np.floating]:

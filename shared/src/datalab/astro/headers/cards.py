@@ -34,6 +34,7 @@ __all__ = [
     "HeaderCards",
     "HeaderValue",
     "ParsedHeader",
+    "comment_of",
     "header_cards",
     "image_axes",
     "is_empty",
@@ -212,6 +213,16 @@ def header_cards(header: fits.Header) -> dict[str, HeaderValue]:
 def value_of(card: fits.Card) -> HeaderValue:
     """Return the value of one card, as `HeaderCards` has it."""
     return _read(card)[0]
+
+
+def comment_of(card: fits.Card) -> str:
+    """Return the comment of one card, empty if it has none, or none that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            return str(card.comment)
+    except UNREADABLE_CARD:
+        return ""
 
 
 def is_empty(value: HeaderValue) -> bool:

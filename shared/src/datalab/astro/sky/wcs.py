@@ -18,6 +18,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
 
+from datalab.astro.headers.cards import HeaderCards
+from datalab.astro.sky.plain_tan import PlainTan
 from datalab.astro.sky.wcs_dialects import standard_cards
 from datalab.astro.sky.wcs_doubts import DOUBT_KEYWORDS, doubts
 from datalab.astro.sky.wcs_words import UnusableWcsError
@@ -95,6 +97,15 @@ def read_wcs(header: fits.Header, shape: tuple[int, int]) -> WcsReading:
     if wcs is None:
         return WcsReading(None, (*notes, f"{_blamed(cards)}: {_DAMAGED}"))
     return WcsReading(wcs, (*notes, *doubts(header, pixel_scale_arcsec(wcs))))
+
+
+def wcs_notes(header: fits.Header, shape: tuple[int, int]) -> tuple[str, ...]:
+    """Return the notes of `read_wcs`, without making a WCS where the cards are plain."""
+    cards = HeaderCards(header)
+    plain = PlainTan.of({keyword: cards[keyword] for keyword in cards if _OF_COORDINATES.match(keyword)})
+    if plain is None:
+        return read_wcs(header, shape).notes
+    return tuple(doubts(header, plain.pixel_scale_arcsec))
 
 
 def _blamed(cards: fits.Header) -> str:

@@ -1,0 +1,31 @@
+import type { Signal } from "@preact/signals";
+import { shortly } from "../words";
+import type { Spot } from "./gestures";
+import type { ImageView } from "./ImageView";
+import { type LinearWcs, sexagesimal, skyAt } from "./sky";
+
+interface ReadoutProps {
+  view: ImageView | null;
+  wcs: LinearWcs | null;
+  cursor: Signal<Spot | null>;
+  drawings: Signal<number>;
+}
+
+/** Where the pointer is, and what is there; of the middle of the view where there is no pointer. */
+export function Readout({ view, wcs, cursor, drawings }: ReadoutProps) {
+  void drawings.value; // the middle moves, and values come, with drawings
+  if (view === null) return <p class="readout">&nbsp;</p>;
+  const at = cursor.value ?? { x: view.view.x, y: view.view.y };
+  const found = view.has(at.x, at.y) ? view.valueAt(at.x, at.y) : null;
+  const value = found === null ? "–" : Number.isNaN(found.value) ? "undefined" : `${found.exact ? "" : "≈ "}${shortly(found.value)}`;
+  const sky = wcs === null ? null : skyAt(wcs, at.x, at.y);
+  return (
+    <p class="readout">
+      <span>{cursor.value === null ? "middle" : "pointer"}</span>
+      <span>x {(at.x + 0.5).toFixed(1)}, y {(at.y + 0.5).toFixed(1)}</span>
+      <span>value {value}</span>
+      <span>{sky === null ? "" : sexagesimal(sky.ra, sky.dec)}</span>
+      <span>{(view.view.scale * 100).toPrecision(3)} %</span>
+    </p>
+  );
+}
