@@ -3,6 +3,7 @@ import type { InputImage } from "../src/api/sessions";
 import type { Operation } from "../src/api/sessions";
 import { declination, rightAscension } from "../src/wizard/angles";
 import { byFilter, colourOf, levelAt, levelScale, placeOf, rgbOf, STEPS_OF_SLIDER } from "../src/wizard/channels";
+import { withPosition } from "../src/wizard/positions";
 import { mixed } from "../src/wizard/mixing";
 import { beginning, choosable, former, keyOf, type OperationDescription, problems, rangeOf, sent, shownInputs, type Values } from "../src/wizard/wizardForm";
 
@@ -13,6 +14,8 @@ const image = (basename: string, filter: string | null, source: "archive" | "dat
   picture: null,
   label: basename,
   observed: null,
+  kind: null,
+  exposure: null,
   operation: source === "datalab" ? 7 : null,
 });
 const IMAGES = [image("a", "rp"), image("b", "rp"), image("c", "gp"), image("d", "B"), image("made", "rp", "datalab")];
@@ -207,5 +210,15 @@ describe("angles", () => {
     expect(declination("−0:30")).toBe(-0.5);
     for (const bad of ["", "x", "24:00:01", "05:61:00", "361"]) expect(rightAscension(bad)).toBeNull();
     expect(declination("-91")).toBeNull();
+  });
+});
+
+describe("positions of a moving target", () => {
+  it("are added at the middle of each exposure, and corrected by another click", () => {
+    const one = withPosition("", { ra: 187.5, dec: -4.25 }, "2026-03-14T22:00:00.000000Z", 30);
+    expect(one).toBe("187.500000 -4.250000 2026-03-14T22:00:15.000");
+    const two = withPosition(one, { ra: 188, dec: -4 }, "2026-03-14T23:00:00.000000Z", 0);
+    expect(two.split("; ")).toHaveLength(2);
+    expect(withPosition(two, { ra: 189, dec: -4 }, "2026-03-14T23:00:00.000000Z", 0)).toBe(`${one}; 189.000000 -4.000000 2026-03-14T23:00:00.000`);
   });
 });

@@ -5,6 +5,7 @@ import type { components } from "./schema";
 export type Session = components["schemas"]["SessionView"];
 export type Operation = components["schemas"]["OperationView"];
 export type OutputFile = components["schemas"]["OutputFileView"];
+export type SessionFrame = components["schemas"]["SessionFrameView"];
 
 /** An image that an operation can be given: a frame of the session, or an output of it. */
 export interface InputImage {
@@ -17,6 +18,10 @@ export interface InputImage {
   label: string;
   /** When it was observed, ISO 8601 in UTC, if it is known. */
   observed: string | null;
+  /** What it is an exposure of, as observatories call it: `BIAS`, `EXPOSE`; null if that is not known. */
+  kind: string | null;
+  /** In seconds. */
+  exposure: number | null;
   /** The operation that made it, null for frames. */
   operation: number | null;
 }
@@ -59,6 +64,8 @@ export function framesOf(session: Session): InputImage[] {
         picture: null,
         label: text(item["target_name"]) ?? basename,
         observed: text(item["observation_date"]),
+        kind: text(item["configuration_type"]),
+        exposure: typeof item["exposure_time"] === "number" ? item["exposure_time"] : null,
         operation: null,
       },
     ];
@@ -76,6 +83,8 @@ export function imagesMadeBy(operation: Operation): InputImage[] {
       picture: file.small_url ?? null,
       label: `${operation.name} ${operation.id}`,
       observed: file.observation_date ?? null,
+      kind: null,
+      exposure: null,
       operation: operation.id,
     }));
 }
@@ -105,6 +114,20 @@ export async function findSessions(name: string, offset: number): Promise<Sessio
 
 export const readSession = (id: number): Promise<Session> =>
   answered(api.GET("/api/datasessions/{session_id}", inSession(id)));
+
+/** Returns what the archive knows of a session's frames. */
+export const readFrames = async (id: number): Promise<SessionFrame[]> =>
+  (await answered(api.GET("/api/datasessions/{session_id}/frames", inSession(id)))).frames;
+
+/** Returns a session whose items say what the archive knows of them: who put them in may have said less. */
+export function withFrames(session: Session, frames: readonly SessionFrame[]): Session {
+  const known = new Map(frames.map((frame) => [frame.basename, frame]));
+  const input_data = session.input_data.map((item) => {
+    const frame = item["source"] === "datalab" ? undefined : known.get(String(item["basename"]));
+    return frame === undefined ? item : { ...item, ...frame };
+  });
+  return { ...session, input_data };
+}
 
 export const readOperation = (session: number, id: number): Promise<Operation> =>
   answered(api.GET("/api/datasessions/{session_id}/operations/{operation_id}", ofOperation(session, id)));

@@ -8,6 +8,8 @@ import "./session.css";
 
 /** Typing goes on for so long before the server is asked. */
 const TYPING_MS = 250;
+/** One connection hears 200 sessions (`feed_max_sessions`), and other screens have some. */
+const MOST_LIVE = 100;
 /** Events that come together lead to one question. */
 const GATHER_MS = 1_000;
 
@@ -146,7 +148,7 @@ function useSessions(name: string): SessionList {
     };
   }, [name]);
 
-  const shown = (sessions ?? []).map((session) => session.id).join(" ");
+  const shown = (sessions ?? []).slice(0, MOST_LIVE).map((session) => session.id).join(" ");
   useEffect(() => {
     if (shown === "") return;
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,7 +1,18 @@
 /** A session as it is now: read by REST, then kept as the feed tells of it. */
 import { signal } from "@preact/signals";
 import { RequestError } from "../api/client";
-import { ENDED, type Operation, readOldest, readOperation, readSession, type Session } from "../api/sessions";
+import {
+  ENDED,
+  framesOf,
+  type Operation,
+  readFrames,
+  readOldest,
+  readOperation,
+  readSession,
+  type Session,
+  type SessionFrame,
+  withFrames,
+} from "../api/sessions";
 import { connected, type FeedEvent } from "../feed/feed";
 import { feed } from "../live";
 import { problemOf } from "../words";
@@ -21,6 +32,9 @@ export class LiveSession {
   readonly problem = signal("");
   readonly gone = signal<Gone | null>(null);
   private readonly ends: (() => void)[];
+  /** What the archive knows of the frames, and of which it was asked. */
+  private frames: readonly SessionFrame[] = [];
+  private framesAsked: string | null = null;
   private readonly stale = new Set<number>();
   private allStale = true;
   private reading = false;
@@ -105,7 +119,7 @@ export class LiveSession {
         this.allStale = false;
         this.stale.clear();
         try {
-          if (all) this.session.value = withOlder(await readSession(this.id), this.session.value?.operations ?? []);
+          if (all) await this.readAll();
           else await Promise.all(some.map((each) => this.readOne(each)));
           this.problem.value = "";
         } catch (error) {
@@ -116,6 +130,16 @@ export class LiveSession {
     } finally {
       this.reading = false;
     }
+  }
+
+  private async readAll(): Promise<void> {
+    const session = await readSession(this.id);
+    const names = framesOf(session).map((frame) => frame.basename).join("\n");
+    if (names !== this.framesAsked) {
+      this.frames = await readFrames(this.id);
+      this.framesAsked = names;
+    }
+    this.session.value = withFrames(withOlder(session, this.session.value?.operations ?? []), this.frames);
   }
 
   private async readOne(id: number): Promise<void> {

@@ -2,6 +2,7 @@ import { later } from "../parts/later";
 import type { InputImage } from "../api/sessions";
 import type { Channel } from "./channels";
 import { ImagesField } from "./ImagesField";
+import { PositionsField } from "./PositionsField";
 import { SourceField } from "./SourceField";
 import { choosable, type FieldValue, rangeOf, type Source, type WizardInput } from "./wizardForm";
 
@@ -19,7 +20,7 @@ interface FieldProps {
 /** One input of an operation: what it is called and for, what may be given, and what is wrong with what is. */
 export function Field(props: FieldProps) {
   const { id, input, problem } = props;
-  const isGroup = input.type === "fits" || input.type === "source";
+  const isGroup = input.type === "fits" || input.type === "source" || input.holds !== undefined;
   const range = rangeOf(input);
   const about = (
     <>
@@ -45,6 +46,7 @@ export function Field(props: FieldProps) {
 
 function Group({ id, input, images, value, change }: FieldProps) {
   if (input.type === "source") return <SourceField id={id} images={images} value={value as Source} change={change} />;
+  if (input.holds === "target_positions") return <PositionsField id={id} images={images} value={value as string} change={change} />;
   if (input.color_picker === true) return <ChannelsField images={images} value={value as Channel[]} most={input.maximum ?? 6} change={change} />;
   return <ImagesField id={id} input={input} images={choosable(input, images)} value={value as string[]} change={change} />;
 }
@@ -59,7 +61,6 @@ function Single({ id, input, value, problem, change }: FieldProps) {
       </select>
     );
   }
-  if (input.holds === "target_positions") return <textarea {...described} rows={3} value={text} onInput={(event) => change(event.currentTarget.value)} />;
   return (
     <input
       {...described}

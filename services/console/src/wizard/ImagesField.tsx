@@ -48,7 +48,8 @@ export function ImagesField({ id, input, images, value, change }: ImagesFieldPro
               <input type={one ? "radio" : "checkbox"} name={id} checked={chosen.has(keyOf(image))} onChange={(event) => toggle(keyOf(image), event.currentTarget.checked)} />
               <Picture basename={image.basename} link={image.picture} />
               <span>{image.label}</span>
-              <small>{[image.filter, image.observed === null ? "" : utc(image.observed)].filter(Boolean).join(" · ")}</small>
+              <small>{[image.filter, image.kind, image.exposure === null ? "" : `${image.exposure} s`].filter(Boolean).join(" · ")}</small>
+              <small>{image.observed === null ? "" : utc(image.observed)}</small>
               <small title={image.basename}>{image.basename}</small>
             </label>
           </li>
@@ -61,18 +62,20 @@ export function ImagesField({ id, input, images, value, change }: ImagesFieldPro
 interface Sieve {
   filter: string;
   origin: string;
+  kind: string;
   text: string;
 }
 
-const NOTHING_LEFT_OUT: Sieve = { filter: "", origin: "", text: "" };
+const NOTHING_LEFT_OUT: Sieve = { filter: "", origin: "", kind: "", text: "" };
 
 const originOf = (image: InputImage) => (image.operation === null ? "frames" : image.label);
 
-function passes({ filter, origin, text }: Sieve, image: InputImage): boolean {
+function passes({ filter, origin, kind, text }: Sieve, image: InputImage): boolean {
   const named = `${image.label} ${image.basename} ${image.observed ?? ""}`.toLowerCase();
   return (
     (filter === "" || image.filter === filter) &&
     (origin === "" || originOf(image) === origin) &&
+    (kind === "" || image.kind === kind) &&
     text.toLowerCase().split(/\s+/).every((word) => named.includes(word))
   );
 }
@@ -80,8 +83,10 @@ function passes({ filter, origin, text }: Sieve, image: InputImage): boolean {
 function Sieving({ images, sieve, change }: { images: readonly InputImage[]; sieve: Sieve; change: (sieve: Sieve) => void }) {
   const filters = filtersOf(images);
   const origins = [...new Set(images.map(originOf))];
+  const kinds = [...new Set(images.flatMap((image) => image.kind ?? []))];
   return (
     <p class="choice">
+      {kinds.length > 1 && <Choice label="Kind" options={kinds} value={sieve.kind} change={(kind) => change({ ...sieve, kind })} />}
       {filters.length > 1 && <Choice label="Filter" options={filters} value={sieve.filter} change={(filter) => change({ ...sieve, filter })} />}
       {origins.length > 1 && <Choice label="From" options={origins} value={sieve.origin} change={(origin) => change({ ...sieve, origin })} />}
       <label>Find <input type="search" value={sieve.text} placeholder="name or date" onInput={(event) => change({ ...sieve, text: event.currentTarget.value })} /></label>

@@ -2,6 +2,8 @@ import { useRef, useState } from "preact/hooks";
 import { answered, api } from "../api/client";
 import type { InputImage } from "../api/sessions";
 import { problemOf } from "../words";
+import { declination, rightAscension } from "./angles";
+import { ClickOnImage } from "./ClickOnImage";
 import type { Source } from "./wizardForm";
 
 interface SourceFieldProps {
@@ -11,14 +13,15 @@ interface SourceFieldProps {
   change: (value: Source) => void;
 }
 
-/** A place on the sky: looked up by its name, or given in degrees or as hours and degrees. */
-export function SourceField({ id, value, change }: SourceFieldProps) {
+/** A place on the sky: looked up by its name, clicked on an image, or given in degrees or as hours and degrees. */
+export function SourceField({ id, images, value, change }: SourceFieldProps) {
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState("");
   const asked = useRef("");
   /** The position that belongs to the name: another name has another one. */
   const looked = useRef("");
   const name = value.name.trim();
+  const [ra, dec] = [rightAscension(value.ra), declination(value.dec)];
 
   async function lookUp() {
     asked.current = name;
@@ -72,6 +75,14 @@ export function SourceField({ id, value, change }: SourceFieldProps) {
       </div>
       <p class="detail" role="status">{said}</p>
       <p class="problem" role="alert">{problem}</p>
+      <ClickOnImage
+        images={images}
+        chosen={ra === null || dec === null ? null : { ra, dec }}
+        picked={({ ra, dec }) => {
+          typed({ name: "", ra: ra.toFixed(6), dec: dec.toFixed(6) });
+          setSaid(`Chosen: ${ra.toFixed(5)}°, ${dec.toFixed(5)}°.`);
+        }}
+      />
     </>
   );
 }

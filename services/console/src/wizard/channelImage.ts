@@ -1,5 +1,6 @@
 /** An image as small as it is needed to choose its colour and levels. */
-import { analysed, analysedBytes, type ImageName } from "../api/analysis";
+import { analysed, type ImageName } from "../api/analysis";
+import { type Tile, TileStore, valueIn } from "../viewer/tileStore";
 import type { Tiling } from "../viewer/tiling";
 import { type LevelScale, levelScale } from "./channels";
 
@@ -19,17 +20,27 @@ interface Zscale {
   white: number;
 }
 
-/** Returns an image at its smallest, which is one tile. Throws `RequestError`. */
+/** Returns an image at its smallest, which is one tile. Throws `RequestError`, or an error in words. */
 export async function openChannelImage({ basename, source }: ImageName, signal: AbortSignal): Promise<ChannelImage> {
   const name = { basename, source };
   const [tiling, { black, white }] = await Promise.all([analysed<Tiling>("tiling", name), analysed<Zscale>("zscale", name)]);
-  const level = tiling.levels.length - 1;
-  const bytes = await analysedBytes("tile", name, { level, column: 0, row: 0 }, signal);
-  const { width, height } = tiling.levels[level] ?? { width: 0, height: 0 };
-  const values = level > 0 ? new Float32Array(bytes) : decoded(new Uint16Array(bytes), tiling);
-  return { width, height, values, scale: levelScale(tiling.percentiles), black, white };
+  const tile = await smallest(name, tiling, signal);
+  const values = Float32Array.from(tile.pixels, (_, index) => valueIn(tile, index) ?? NaN);
+  return { width: tile.width, height: tile.height, values, scale: levelScale(tiling.percentiles), black, white };
 }
 
-function decoded(codes: Uint16Array, { lowest, step, undefined_code }: Tiling): Float32Array {
-  return Float32Array.from(codes, (code) => (code === undefined_code ? NaN : lowest + step * (code - 1)));
+function smallest(name: ImageName, tiling: Tiling, signal: AbortSignal): Promise<Tile> {
+  const place = { level: tiling.levels.length - 1, column: 0, row: 0 };
+  return new Promise((found, refused) => {
+    const store = new TileStore(name, tiling, {
+      arrived: () => {
+        const tile = store.has(place) ? store.get(place) : undefined;
+        if (tile !== undefined) found(tile);
+      },
+      forgotten: () => undefined,
+      failed: (problem) => refused(new Error(problem)),
+    });
+    signal.addEventListener("abort", () => store.close());
+    store.want([place]);
+  });
 }

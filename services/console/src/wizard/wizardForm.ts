@@ -42,6 +42,9 @@ export type Values = Record<string, FieldValue>;
 /** How descriptions say that there may be as many as one likes. */
 const MANY = 999;
 
+/** Exposures not of the sky, as observatories name them (OCS's OBSTYPE). */
+const CALIBRATIONS = new Set(["BIAS", "DARK", "FLAT", "SKYFLAT", "LAMPFLAT", "ARC", "BPM", "DOUBLE"]);
+
 /** What is to be seen of an image in a list of values. */
 export const keyOf = (image: InputImage) => `${image.source} ${image.basename}`;
 
@@ -77,7 +80,9 @@ function initial(input: WizardInput, images: readonly InputImage[], given: reado
 function likely(input: WizardInput, images: readonly InputImage[]): InputImage[] {
   const usable = choosable(input, images);
   if (input.maximum === 1) return usable.length === 1 && input.minimum === 1 ? usable : [];
-  const frames = usable.filter((image) => image.operation === null);
+  const all = usable.filter((image) => image.operation === null);
+  const lights = all.filter((image) => !CALIBRATIONS.has(image.kind ?? ""));
+  const frames = lights.length > 0 ? lights : all;
   const filter = input.single_filter === true ? commonest(frames) : null;
   return filter === null ? frames : frames.filter((image) => image.filter === filter);
 }
