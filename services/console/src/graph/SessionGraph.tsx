@@ -2,7 +2,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import type { Operation, Session } from "../api/sessions";
 import { STATES } from "../session/states";
-import { graphOf, imageOf, type Node, titleOf } from "./graph";
+import { graphOf, imageOf, type Node, pictureOf, titleOf } from "./graph";
 import { type Layout, layoutOf, neighbourOf, NODE_HEIGHT, NODE_WIDTH, type Placed } from "./layout";
 import "./graph.css";
 
@@ -77,14 +77,31 @@ function Drawing({ layout, whole, opened }: { layout: Layout; whole: boolean; op
             onFocus={() => setCurrent(place.node.id)}
             onKeyDown={(event) => pressed(event, place)}
           >
-            <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx={place.node.kind === "operation" ? 8 : NODE_HEIGHT / 2} />
-            <text class="title" x={NODE_WIDTH / 2} y={19}>{shortened(titleOf(place.node))}</text>
-            <text class="about" x={NODE_WIDTH / 2} y={35}>{shortened(aboutOf(place.node))}</text>
-            <title>{titleOf(place.node)}</title>
+            <Shape node={place.node} />
           </g>
         ))}
       </svg>
     </div>
+  );
+}
+
+/** Beside a picture there is less room for words. */
+const SHOWN_CHARACTERS = 24;
+const SHOWN_BESIDE_PICTURE = 17;
+
+function Shape({ node }: { node: Node }) {
+  const picture = pictureOf(node);
+  const side = NODE_HEIGHT - 8;
+  const middle = picture === null ? NODE_WIDTH / 2 : (NODE_WIDTH + side) / 2;
+  const most = picture === null ? SHOWN_CHARACTERS : SHOWN_BESIDE_PICTURE;
+  return (
+    <>
+      <title>{titleOf(node)}</title>
+      <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx={node.kind === "frames" ? NODE_HEIGHT / 2 : 8} />
+      {picture !== null && <image href={picture} x={4} y={4} width={side} height={side} preserveAspectRatio="xMidYMid slice" />}
+      <text class="title" x={middle} y={19}>{shortened(titleOf(node), most)}</text>
+      <text class="about" x={middle} y={35}>{shortened(aboutOf(node), most)}</text>
+    </>
   );
 }
 
@@ -102,12 +119,10 @@ function Line({ layout, place, opened }: { layout: Layout; place: Placed; opened
   );
 }
 
-const SHOWN_CHARACTERS = 24;
-
 /** Names differ at their ends. */
-function shortened(text: string): string {
-  if (text.length <= SHOWN_CHARACTERS) return text;
-  const kept = SHOWN_CHARACTERS - 1;
+function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const kept = most - 1;
   return `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(-Math.floor(kept / 2))}`;
 }
 

@@ -43,7 +43,8 @@ export function graphOf(session: Session): Graph {
       }
     }
   }
-  const frames = frameNodes(users);
+  const filters = new Map(framesOf(session).map((frame) => [frame.basename, frame.filter]));
+  const frames = frameNodes(users, filters);
   for (const [node, by] of frames) edges.push(...by.map((operation) => ({ from: node.id, to: operationId(operation) })));
   const nodes: Node[] = [
     ...frames.map(([node]) => node),
@@ -73,13 +74,17 @@ function outputNodes(operation: Operation): Extract<Node, { kind: "outputs" }>[]
 }
 
 /** Returns nodes of files that the same operations use, and those operations. */
-function frameNodes(users: ReadonlyMap<string, { file: GivenFile; by: ReadonlySet<number> }>): [Extract<Node, { kind: "frames" }>, number[]][] {
+function frameNodes(
+  users: ReadonlyMap<string, { file: GivenFile; by: ReadonlySet<number> }>,
+  known: ReadonlyMap<string, string | null>,
+): [Extract<Node, { kind: "frames" }>, number[]][] {
   const groups = new Map<string, { names: string[]; filters: Set<string>; by: number[] }>();
   for (const [name, { file, by }] of users) {
     const way = [...by].join(" ");
     const group = groups.get(way) ?? { names: [], filters: new Set(), by: [...by] };
     group.names.push(name);
-    if (file.filter !== null) group.filters.add(file.filter);
+    const filter = file.filter ?? known.get(name) ?? null;
+    if (filter !== null) group.filters.add(filter);
     groups.set(way, group);
   }
   return [...groups.values()].map(({ names, filters, by }, place) => [
@@ -98,6 +103,12 @@ export function titleOf(node: Node): string {
   const [name = ""] = node.basenames;
   const kinds = node.kind === "frames" ? "frames" : "outputs";
   return node.basenames.length === 1 ? name : `${node.basenames.length} ${kinds}`;
+}
+
+/** Returns the link to the picture of a node that is one output, null if there is none. */
+export function pictureOf(node: Node): string | null {
+  if (node.kind !== "outputs" || node.basenames.length !== 1) return null;
+  return node.operation.output?.output_files.find((file) => file.basename === node.basenames[0])?.small_url ?? null;
 }
 
 /** Returns the image that a node is, if it is one that can be opened. */
