@@ -73,6 +73,13 @@ async def test_a_file_that_is_refused_says_why(page, visitor):
     await expect(page.locator(".sent .refused").last).to_contain_text("no FITS file by its name")
     visitor.faults.clear()  # the browser tells of the refusal
     await expect(page.locator(".tile")).to_have_count(0)
+    # It can also be read later, and in another page.
+    await page.reload()
+    await page.get_by_text("Files sent before").click()
+    before = page.get_by_role("list", name="Files sent before").get_by_role("listitem")
+    await expect(before).to_have_count(1)
+    await expect(before).to_contain_text("letter.fits")
+    await expect(before).to_contain_text("Refused: not a FITS file")
 
 
 async def test_an_upload_goes_on_after_the_connection_was_lost(page, visitor):

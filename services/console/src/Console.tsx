@@ -1,47 +1,69 @@
+import { useEffect } from "preact/hooks";
 import { Link, Route, Router, Switch, useRoute } from "wouter-preact";
-import { useHashLocation } from "wouter-preact/use-hash-location";
+import { path, question, useAddress } from "./address";
 import { connected } from "./feed/feed";
-import { logOut, me } from "./login";
+import { ended, loginProblem, logOut, me } from "./login";
 import { later } from "./parts/later";
-import { ImageScreen } from "./screens/ImageScreen";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
-import { OperatorScreen } from "./screens/OperatorScreen";
-import { SessionScreen } from "./session/SessionScreen";
 import { Deletions } from "./session/Deletions";
 import { SessionsScreen } from "./session/SessionsScreen";
+import { problemOf } from "./words";
 
 const BlinkScreen = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkScreen));
 const BlinkChoice = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkChoice));
+const ImageScreen = later(() => import("./screens/ImageScreen").then((module) => module.ImageScreen));
+const OperatorScreen = later(() => import("./screens/OperatorScreen").then((module) => module.OperatorScreen));
+const SessionScreen = later(() => import("./session/SessionScreen").then((module) => module.SessionScreen));
 
-/** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
+const TITLES: Record<string, string> = { "": "Night", sessions: "Sessions", session: "Session", image: "Image", blink: "Blink", operator: "Operator" };
+
+/** Every screen. What is open stays as it is, with what was typed, while its user logs in again. */
 export function Console() {
   const somebody = me.value;
   if (somebody === undefined) return <p class="waiting" role="status">Asking who you are …</p>;
   if (somebody === null) return <LoginScreen />;
   return (
-    <Router hook={useHashLocation}>
+    <>
+      <div key={somebody.username} class={ended.value ? "behind" : ""} inert={ended.value}>
+        <Screens username={somebody.username} operates={somebody.is_operator} />
+      </div>
+      {ended.value && <LoginScreen username={somebody.username} />}
+    </>
+  );
+}
+
+/** The frame of every screen; addresses are after `#`, so that they meet none of the server's. */
+function Screens({ username, operates }: { username: string; operates: boolean }) {
+  const place = path.value;
+  useEffect(() => {
+    document.title = `${TITLES[place.split("/")[1] ?? ""] ?? "No such screen"} – Datalab`;
+    if (place !== "/") scrollTo(0, 0);
+  }, [place]);
+  return (
+    <Router hook={useAddress}>
       <header class="bar">
-        <a class="skip" href="#main">Skip to content</a>
+        <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>Skip to content</button>
         <strong class="name">Datalab</strong>
         <nav aria-label="Screens">
           <Tab href="/">Night</Tab>
           <Tab href="/sessions">Sessions</Tab>
-          {somebody.is_operator && <Tab href="/operator">Operator</Tab>}
+          {operates && <Tab href="/operator">Operator</Tab>}
         </nav>
         <span class="grow" />
         <span role="status" class={connected.value ? "live" : "live away"}>{connected.value ? "live" : "connecting …"}</span>
-        <span>{somebody.username}</span>
-        <button type="button" onClick={() => void logOut()}>Log out</button>
+        <span>{username}</span>
+        <button type="button" onClick={() => logOut().catch((error: unknown) => (loginProblem.value = problemOf(error)))}>Log out</button>
+        {!ended.value && loginProblem.value !== "" && <span class="problem" role="alert">{loginProblem.value}</span>}
       </header>
       <main id="main" tabIndex={-1}>
         <Switch>
           <Route path="/" component={NightScreen} />
           <Route path="/sessions" component={SessionsScreen} />
-          {somebody.is_operator && <Route path="/operator" component={OperatorScreen} />}
+          {operates && <Route path="/operator"><OperatorScreen /></Route>}
           <Route path="/session/:id">{({ id }) => <SessionScreen key={id} id={Number(id)} />}</Route>
           <Route path="/image/:source/:basename">
-            {({ source, basename }) => <ImageScreen source={source} last={basename} />}
+            {({ source, basename }) => <ImageScreen source={source} last={question.value.size > 0 ? `${basename}?${question.value}` : basename} />}
           </Route>
           <Route path="/blink/images/:names">{({ names }) => <BlinkScreen names={names} />}</Route>
           <Route path="/blink/session/:id">{({ id }) => <BlinkChoice session={Number(id)} />}</Route>

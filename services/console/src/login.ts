@@ -1,10 +1,13 @@
 /** Who is logged in in this browser. The token itself is in a cookie that no script can read. */
-import { signal } from "@preact/signals";
-import { answered, api, type Profile, RequestError } from "./api/client";
+import { batch, signal } from "@preact/signals";
+import { go } from "./address";
+import { answered, api, onUnauthenticated, type Profile, RequestError } from "./api/client";
 import { problemOf } from "./words";
 
 /** `undefined` until the server has said it, `null` for nobody. */
 export const me = signal<Profile | null | undefined>(undefined);
+/** Whether the login has ended while the page was open: it stays as it is, out of sight, until its user is back. */
+export const ended = signal(false);
 /** Why somebody has to log in (again). */
 export const loginProblem = signal("");
 
@@ -15,35 +18,77 @@ export async function logIn(credentials: Credentials): Promise<void> {
   await findOut();
 }
 
+/** Ends the login; who cannot be reached is said as an error. */
 export async function logOut(): Promise<void> {
   await answered(api.DELETE("/api/browser/login"));
-  me.value = null;
+  become(null);
 }
 
 /** Asks who is logged in. */
 export async function findOut(): Promise<void> {
   try {
-    me.value = await answered(api.GET("/api/profile"));
-    loginProblem.value = "";
+    become(await answered(api.GET("/api/profile")));
   } catch (error) {
     if (!(error instanceof RequestError) || error.status !== 401) throw error;
-    me.value = null;
+    if (!ended.value) become(null);
   }
 }
 
-/** Logs in with the code of a link, `/#code=…`, if the page was opened with one; it is good once, and goes from sight. */
+function become(somebody: Profile | null): void {
+  batch(() => {
+    me.value = somebody;
+    ended.value = false;
+    loginProblem.value = "";
+  });
+}
+
+/** Takes note that the server does not know the login any more. */
+export function loginEnded(): void {
+  if (!me.value || ended.value) return;
+  batch(() => {
+    ended.value = true;
+    loginProblem.value = "Your login has ended: log in again, and go on where you were.";
+  });
+}
+
+/**
+ * Logs in with the code of a link, `/#code=…`, if the address has one; it is good once, and goes from sight.
+ *
+ * A link that is good no more changes nothing for who is logged in.
+ */
 export async function begin(): Promise<void> {
-  const code = /^#code=(.+)$/.exec(location.hash)?.[1];
+  const code = codeInAddress();
   try {
-    if (code === undefined) {
+    if (code === null) {
       await findOut();
       return;
     }
-    history.replaceState(null, "", location.pathname);
-    await logIn({ code: decodeURIComponent(code) });
+    go("/", { replace: true });
+    await logIn({ code });
   } catch (error) {
-    loginProblem.value = problemOf(error);
-    if (code === undefined) me.value = null;
-    else await findOut().catch(() => (me.value = null));
+    if (code !== null) await findOut().catch(() => undefined);
+    if (!me.value) me.value = null;
+    if (me.value === null || ended.value) loginProblem.value = problemOf(error);
   }
+}
+
+function codeInAddress(): string | null {
+  const written = /^#code=(.+)$/.exec(location.hash)?.[1];
+  if (written === undefined) return null;
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written; // it is none of ours, which the server says
+  }
+}
+
+/** Goes on noticing when logins end, also when another page of this browser logs in or out. */
+export function watchLogin(): void {
+  onUnauthenticated(loginEnded);
+  addEventListener("hashchange", () => {
+    if (codeInAddress() !== null) void begin();
+  });
+  addEventListener("focus", () => {
+    if (ended.value) void findOut().catch(() => undefined);
+  });
 }

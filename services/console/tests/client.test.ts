@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { inWords, type Frame } from "../src/api/client";
-import { merged } from "../src/screens/nightFrames";
+import { merged } from "../src/night/nightFrames";
 
 it.each([
   [{ detail: "Not found." }, "Not found."],

@@ -112,6 +112,23 @@ describe("the feed", () => {
     }
   });
 
+  it("connects anew at once after a sleep, and leaves a connection that speaks alone", () => {
+    latest().welcome(1);
+    latest().event(2, "tst");
+    feed.wake();
+    expect(FakeSocket.all.length).toBe(1);
+    vi.setSystemTime(Date.now() + 30_000); // timers stood still
+    feed.wake();
+    expect(FakeSocket.all.length).toBe(2);
+    latest().welcome(3);
+    expect(latest().sent[0]).toMatchObject({ resume: { epoch: "one", sequence: 2 } });
+    FakeSocket.all[0]?.event(3, "tst");
+    latest().event(3, "tst");
+    expect(heard).toEqual(["frame 2", "frame 3"]);
+    vi.advanceTimersByTime(1_000);
+    expect(FakeSocket.all.length).toBe(2);
+  });
+
   it("does not come back when the login has ended", () => {
     latest().end(4401);
     vi.advanceTimersByTime(60_000);

@@ -1,4 +1,4 @@
-"""The demonstration on a system that has seen it: frames are known, the user stays, there is one operation more."""
+"""The demonstration on a system that has seen it: frames are known, the user stays, there are two operations more."""
 
 import pytest
 
@@ -20,4 +20,4 @@ async def test_a_simulated_night_may_be_repeated(tour, turn):
     async with Datalab(tour.system.api_url, tour.system.admin_token) as admin:
         assert [user["username"] for user in await admin.users()].count("demo") == 1
         async with admin.as_user(await admin.add_token("demo")) as demo:
-            assert [len(session["operations"]) for session in await demo.sessions()] == [turn]
+            assert [len(session["operations"]) for session in await demo.sessions()] == [2 * turn]

@@ -1,5 +1,5 @@
 /** Questions about one image, answered while one waits (`/api/analysis/<action>`). */
-import { inWords, PAGE_HEADER, RequestError } from "./client";
+import { PAGE_HEADER, refusal, RequestError } from "./client";
 
 export interface ImageName {
   basename: string;
@@ -22,7 +22,7 @@ async function asked(action: string, image: ImageName, parameters: object, signa
     throw new RequestError("The server does not answer.", 0);
   }
   if (reply.ok) return reply;
-  throw new RequestError(inWords(await reply.json().catch(() => null), reply.status), reply.status);
+  throw refusal(await reply.json().catch(() => null), reply.status);
 }
 
 /** Returns what an action answers in JSON; throws `RequestError`. */

@@ -24,6 +24,18 @@ export class RequestError extends Error {
   }
 }
 
+let noticed = () => {};
+/** Has a function called whenever the server does not know the login (any more). */
+export function onUnauthenticated(notice: () => void): void {
+  noticed = notice;
+}
+
+/** Returns the error for an answer that is none, by its body. */
+export function refusal(body: unknown, status: number): RequestError {
+  if (status === 401) noticed();
+  return new RequestError(inWords(body, status), status);
+}
+
 interface Reply<Data> {
   data?: Data;
   error?: unknown;
@@ -39,7 +51,7 @@ export async function answered<Data>(request: Promise<Reply<Data>>): Promise<Dat
     throw new RequestError("The server does not answer.", 0);
   }
   if (reply.error !== undefined || !reply.response.ok) {
-    throw new RequestError(inWords(reply.error, reply.response.status), reply.response.status);
+    throw refusal(reply.error, reply.response.status);
   }
   return reply.data as Data;
 }

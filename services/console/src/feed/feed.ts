@@ -35,6 +35,8 @@ const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 8_000;
 /** The server says something at least every 20 s. */
 const SILENCE_MS = 45_000;
+/** Who comes back after a while without a word connects anew at once. */
+const SUSPICIOUS_SILENCE_MS = 22_000;
 const UNAUTHENTICATED = 4401;
 
 /** Whether there is a connection. */
@@ -48,6 +50,7 @@ export class Feed {
   private retryMs = FIRST_RETRY_MS;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wanted = false;
+  private heardAt = 0;
 
   constructor(
     private readonly url: string,
@@ -68,6 +71,19 @@ export class Feed {
     this.socket?.close();
     this.socket = null;
     connected.value = false;
+  }
+
+  /** Connects at once if there is no connection, or none that can be trusted: after a sleep, or with the network back. */
+  wake(): void {
+    if (!this.wanted) return;
+    const trusted = connected.value && Date.now() - this.heardAt < SUSPICIOUS_SILENCE_MS;
+    if (trusted) return;
+    clearTimeout(this.timer);
+    const former = this.socket;
+    this.retryMs = FIRST_RETRY_MS;
+    connected.value = false;
+    this.connect();
+    former?.close();
   }
 
   /** Listens to topics; returns what ends it. */
@@ -96,7 +112,9 @@ export class Feed {
   private connect(): void {
     const socket = this.open(this.url);
     this.socket = socket;
-    socket.onmessage = (message) => this.take(JSON.parse(String(message.data)) as ServerFrame);
+    socket.onmessage = (message) => {
+      if (this.socket === socket) this.take(JSON.parse(String(message.data)) as ServerFrame);
+    };
     socket.onclose = (closing) => {
       if (this.socket !== socket) return;
       connected.value = false;
@@ -122,6 +140,7 @@ export class Feed {
   }
 
   private take(frame: ServerFrame): void {
+    this.heardAt = Date.now();
     this.watch();
     switch (frame.type) {
       case "welcome": {

@@ -2,13 +2,14 @@ import { useState } from "preact/hooks";
 import { type Credentials, logIn, loginProblem } from "../login";
 import { problemOf } from "../words";
 
-/** Name and password, or a token; who opens a link with a code does not come here. */
-export function LoginScreen() {
+/** Name and password, or a token, over the page of `username` if that has one open; who opens a link with a code does not come here. */
+export function LoginScreen({ username = "" }: { username?: string }) {
   const [withToken, setWithToken] = useState(false);
   const [busy, setBusy] = useState(false);
 
   async function submit(event: SubmitEvent) {
     event.preventDefault();
+    if (busy) return;
     const said = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string) => String(said.get(name) ?? "").trim();
     const credentials: Credentials = withToken
@@ -38,11 +39,11 @@ export function LoginScreen() {
           <>
             <label>
               Name
-              <input name="username" autocomplete="username" required autofocus />
+              <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus={username === ""} defaultValue={username} />
             </label>
             <label>
               Password
-              <input name="password" type="password" autocomplete="current-password" required />
+              <input name="password" type="password" autocomplete="current-password" required autofocus={username !== ""} />
             </label>
           </>
         )}

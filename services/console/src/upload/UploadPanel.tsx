@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
+import { FormerUploads } from "./FormerUploads";
 import { inProgress, type SentFile, uploads } from "./uploads";
 
 /** Takes files that are chosen, or dropped anywhere on the page, and shows what becomes of each. */
@@ -33,6 +34,7 @@ export function UploadPanel() {
   }, []);
 
   const underWay = files.filter((each) => each.outcome === null).length;
+  const refused = files.some((each) => each.outcome?.state === "refused");
   const ended = files.some((each) => each.outcome !== null && each.outcome.state !== "failed");
   return (
     <section class={over ? "upload over" : "upload"} aria-label="Upload">
@@ -55,6 +57,8 @@ export function UploadPanel() {
         {ended && <button type="button" class="quiet" onClick={() => uploads.removeEnded()}>Clear the list</button>}
       </div>
       {files.length > 0 && <ul class="sent" aria-label="Files sent">{files.map((each) => <Sent key={each.number} sent={each} />)}</ul>}
+      {refused && <p class="hint">Taken are FITS files with an image, as they are or packed (.fz, .gz, .bz2); what a header says wrongly is noted with the frame, and no reason to refuse it.</p>}
+      <FormerUploads />
     </section>
   );
 }

@@ -1,5 +1,5 @@
 /** The requests of an upload, to this server. */
-import { answered, api, inWords, PAGE_HEADER, RequestError } from "../api/client";
+import { answered, api, PAGE_HEADER, refusal, RequestError } from "../api/client";
 import type { UploadRoutes } from "./sending";
 
 export const routes: UploadRoutes = {
@@ -27,7 +27,7 @@ function sendPart(id: string, number: number, part: Blob, sent: (bytes: number) 
     request.onerror = () => reject(new RequestError("The server does not answer.", 0));
     request.onload = () => {
       if (request.status === 200) resolve(String((request.response as { sha256: unknown }).sha256));
-      else reject(new RequestError(inWords(request.response, request.status), request.status));
+      else reject(refusal(request.response, request.status));
     };
     request.onloadend = () => end.removeEventListener("abort", stop);
     request.send(part);

@@ -23,6 +23,8 @@ from datalab.cli.work.shipments import (
     groups_of,
     simulated_night,
     simulated_proposal,
+    simulated_site,
+    simulated_variable,
 )
 from datalab.client.feed import FeedClient
 from datalab.client.rest import ApiRefusedError, Datalab, DatalabApiError
@@ -43,6 +45,7 @@ _PATIENCE_S: Final = 120.0
 #: Enough to show it, and little enough to check it in memory.
 _MOST_FRAMES: Final = 50
 _CONFLICT: Final = 400  # a user of that name exists
+_UNKNOWN: Final = 404
 
 
 class Demo:
@@ -56,21 +59,33 @@ class Demo:
     async def run(self, data: Path | None) -> Figures:
         """Play a simulated night, or send the FITS files of a folder; then Median on the frames that belong together.
 
-        Raises `DemoFailedError`.
+        Of the simulated night there is the light curve of its variable star, too. Raises `DemoFailedError`.
         """
         shipment = from_folder(data) if data else simulated_night()
         for name, reason in shipment.skipped.items():
             self._say(f"skipped {name}: {reason}")
         try:
             async with Datalab(self._system.api_url, self._system.admin_token) as admin:
+                if data is None:
+                    await self._introduce_site(admin)
                 frames = await self._bring_in(shipment, admin)
                 if self._figures.known:
                     self._say(f"{len(self._figures.known)} frames were in the archive before")
                 async with self._user(admin, frames.values(), sees_all=data is not None) as api:
-                    await self._compute(self._with_pixels(shipment, frames), api)
+                    await self._compute(self._with_pixels(shipment, frames), api, variable=data is None)
         except (DatalabApiError, DatalabError) as error:
             raise DemoFailedError(str(error)) from error
         return self._figures
+
+    async def _introduce_site(self, admin: Datalab) -> None:
+        """Say where the simulated site is, unless somebody has: its times are shown with its clocks."""
+        site, configuration = simulated_site()
+        try:
+            await admin.site_configuration(site)
+        except ApiRefusedError as error:
+            if error.status != _UNKNOWN:
+                raise
+            await admin.put_site_configuration(site, configuration)
 
     async def _bring_in(self, shipment: Shipment, admin: Datalab) -> dict[str, FrameDocument]:
         """Upload and announce every file; return the frames when each file is in the archive, or has been refused."""
@@ -160,7 +175,7 @@ class Demo:
         async with admin.as_user(token) as api:
             yield api
 
-    async def _compute(self, frames: Sequence[Sent], api: Datalab) -> None:
+    async def _compute(self, frames: Sequence[Sent], api: Datalab, *, variable: bool) -> None:
         groups = await asyncio.to_thread(groups_of, frames)
         if not groups:
             raise DemoFailedError(
@@ -170,26 +185,46 @@ class Demo:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     self._figures.results.append(await self._median(common, group[:_MOST_FRAMES], api))
+                    if variable:
+                        await self._light_curve(common, group, api)
             except TimeoutError:
-                raise DemoFailedError(f"Median was not finished after {_PATIENCE_S:.0f} s; the logs say more") from None
+                raise DemoFailedError(f"{common}: not finished after {_PATIENCE_S:.0f} s; the logs say more") from None
 
     async def _median(self, common: str, group: Sequence[Sent], api: Datalab) -> Result:
         """Run Median on frames in a session of their own, watching the feed, and check the result."""
-        inputs = [{"source": "archive", "basename": frame.basename} for frame in group]
+        inputs = _inputs(group)
         session = await self._session(f"Demo: {common}", inputs, api)
-        async with api.feed() as feed:
-            await feed.subscribe(sessions=[session["id"]])
-            began = time.monotonic()
-            operation = await api.start(session["id"], "Median", {"input_files": inputs})
-            self._say(f"session {session['id']}, operation {operation['id']}: Median of {len(group)} frames")
-            await self._watch(feed, operation["id"])
-            elapsed_s = time.monotonic() - began
-        finished = await api.operation(session["id"], operation["id"])
+        finished, elapsed_s = await self._done(session["id"], "Median", {"input_files": inputs}, api)
         (output,) = finished["output"]["output_files"]
         fits_file, *_ = [await api.download(output[link]) for link in ("fits_url", "large_url", "small_url")]
         contents = [frame.read() for frame in group]
         difference = await asyncio.to_thread(difference_from_numpy, fits_file, contents)
-        return Result(operation["id"], tuple(frame.basename for frame in group), elapsed_s, difference)
+        return Result(finished["id"], tuple(frame.basename for frame in group), elapsed_s, difference)
+
+    async def _light_curve(self, common: str, group: Sequence[Sent], api: Datalab) -> None:
+        """Measure the variable star of the simulated night in each frame, in the same session."""
+        ra, dec = await asyncio.to_thread(simulated_variable)
+        inputs = _inputs(group)
+        session = await self._session(f"Demo: {common}", inputs, api)
+        asked = {"source": {"ra": ra, "dec": dec}, "input_files": inputs}
+        finished, _ = await self._done(session["id"], "Light Curve", asked, api)
+        (output,) = finished["output"]["output_data"]
+        points = len(output["light_curve"])
+        expect(points == len(group), f"the light curve has {points} points of {len(group)} frames")
+
+    async def _done(
+        self, session_id: int, name: str, asked: Mapping[str, Any], api: Datalab
+    ) -> tuple[dict[str, Any], float]:
+        """Run an operation, watching the feed; return it as it ended, and the seconds it took."""
+        async with api.feed() as feed:
+            await feed.subscribe(sessions=[session_id])
+            began = time.monotonic()
+            operation = await api.start(session_id, name, asked)
+            frames = len(asked["input_files"])
+            self._say(f"session {session_id}, operation {operation['id']}: {name} of {frames} frames")
+            await self._watch(feed, operation["id"], name)
+            elapsed_s = time.monotonic() - began
+        return await api.operation(session_id, operation["id"]), elapsed_s
 
     async def _session(self, name: str, inputs: Sequence[dict[str, Any]], api: Datalab) -> dict[str, Any]:
         """Return the session of that name, which an earlier demonstration may have made."""
@@ -198,14 +233,18 @@ class Demo:
             return await api.add_session(name, inputs)
         return await api.call("PATCH", f"datasessions/{found[0]['id']}/", json={"input_data": list(inputs)})
 
-    async def _watch(self, feed: FeedClient, operation_id: int) -> None:
+    async def _watch(self, feed: FeedClient, operation_id: int, name: str) -> None:
         async for heard in feed:
             event = heard.event
             if isinstance(event, OperationChanged) and event.operation_id == operation_id:
                 self._say(f"  {event.status:<12}{event.operation_progress:5.0%}  {event.message}".rstrip())
                 if event.status == "COMPLETED":
                     return
-                expect(event.status in ("PENDING", "IN_PROGRESS"), f"Median ended {event.status}: {event.message}")
+                expect(event.status in ("PENDING", "IN_PROGRESS"), f"{name} ended {event.status}: {event.message}")
+
+
+def _inputs(group: Sequence[Sent]) -> list[dict[str, Any]]:
+    return [{"source": "archive", "basename": frame.basename} for frame in group]
 
 
 class _Observatory:

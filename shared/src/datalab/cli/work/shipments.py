@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 from astropy.io import fits
+from pydantic import JsonValue
 
 from datalab.astro.headers.description import describe_header
 from datalab.astro.pixels.geometry import common_shape
@@ -24,12 +25,16 @@ from datalab.documents.file_names import parse_file_name
 from datalab.errors import UsageError
 from datalab.events.object_keys import data_key
 from datalab.fits.image import FitsImage
-from datalab.simulation.observatory import NightFile, NightPlan, SimulatedObservatory, play
+from datalab.simulation.observatory import VARIABLE_STAR, NightFile, NightPlan, SimulatedObservatory, play
 
 _SITE: Final = "demo"
-_NIGHT_EXPOSURES: Final = 12
+#: The variable star goes through four tenths of its period, and the telescope drifts by less than the width of a star.
+_NIGHT: Final = NightPlan(n_exposures=12, cadence_s=300.0)
 #: Relative distance of neighbouring float32 numbers.
 _FLOAT32_STEP: Final = 2.0**-23
+
+#: Of the mountains of Arizona, where the simulated site is.
+_TIME_ZONE: Final = "America/Phoenix"
 
 Pixels = np.ndarray[Any, Any]
 
@@ -79,7 +84,7 @@ def simulated_night() -> Shipment:
     files: dict[str, Sent] = {}
 
     def remembered() -> Iterator[NightFile]:
-        for file in observatory.night(NightPlan(n_exposures=_NIGHT_EXPOSURES)):
+        for file in observatory.night(_NIGHT):
             if file.kind == "fits":
                 files[file.object_key] = Sent(file.object_key, lambda content=file.content: content)  # type: ignore[misc]
             yield file
@@ -93,6 +98,26 @@ def simulated_night() -> Shipment:
 def simulated_proposal() -> str:
     """Return the proposal of the simulated frames."""
     return SimulatedObservatory().proposal
+
+
+def simulated_variable() -> tuple[float, float]:
+    """Return where the variable star of the simulated night is: ICRS, in degrees."""
+    field = SimulatedObservatory().demonstration_field(_NIGHT.evening)
+    star = next(star for star in field.stars if star.name == VARIABLE_STAR)
+    return star.ra_deg, star.dec_deg
+
+
+def simulated_site() -> tuple[str, dict[str, JsonValue]]:
+    """Return the code of the simulated site, and what it says of itself."""
+    site = SimulatedObservatory().site
+    return site.code, {
+        "name": site.name,
+        "wema_name": site.code,
+        "latitude": site.latitude_deg,
+        "longitude": site.longitude_deg,
+        "elevation": site.elevation_m,
+        "TZ_database_name": _TIME_ZONE,
+    }
 
 
 def from_folder(folder: Path) -> Shipment:
