@@ -12,11 +12,14 @@ interface SessionGraphProps {
   open: (operation: number) => void;
 }
 
+/** Where a graph that fits to the page can still be read. */
+const WIDE = "(min-width: 50rem)";
+
 /** All of a session as a graph: frames, operations, what they made, and what that went into. Arrow keys follow its lines. */
 export function SessionGraph({ session, open }: SessionGraphProps) {
   const graph = useMemo(() => graphOf(session), [session]);
   const layout = useMemo(() => layoutOf(graph), [graph]);
-  const [whole, setWhole] = useState(true);
+  const [whole, setWhole] = useState(() => matchMedia(WIDE).matches);
   const [, go] = useLocation();
 
   function opened(node: Node) {

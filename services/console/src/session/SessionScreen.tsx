@@ -7,7 +7,7 @@ import { Picture } from "../parts/Picture";
 import type { WizardStart } from "../wizard/Wizard";
 import { keyOf } from "../wizard/wizardForm";
 import { isGoing } from "./deletions";
-import { LiveSession } from "./liveSession";
+import { LiveSession, NO_SUCH } from "./liveSession";
 import { keyOfOperation, OperationCard, type OperationDeeds } from "./OperationCard";
 import { SessionTitle } from "./SessionTitle";
 import { Sharing } from "./Sharing";
@@ -23,16 +23,24 @@ const GONE = {
 
 /** A session: its images, its operations as they go on, and a form for the next one. */
 export function SessionScreen({ id }: { id: number }) {
+  return Number.isSafeInteger(id) && id > 0 ? <Numbered key={id} id={id} /> : <Problem text={NO_SUCH} />;
+}
+
+function Problem({ text }: { text: string }) {
+  return <p class="problem" role="alert">{text} <Link href="/sessions">Go to your sessions.</Link></p>;
+}
+
+function Numbered({ id }: { id: number }) {
   const live = useMemo(() => new LiveSession(id), [id]);
   useEffect(() => () => live.close(), [live]);
   const session = live.session.value;
 
-  if (live.gone.value !== null) return <p role="alert">{GONE[live.gone.value]} <Link href="/sessions">Go to your sessions.</Link></p>;
+  if (live.gone.value !== null) return <Problem text={GONE[live.gone.value]} />;
   if (session === null) {
     return live.problem.value === "" ? (
       <p class="waiting" role="status">Reading …</p>
     ) : (
-      <p class="problem" role="alert">{live.problem.value} <Link href="/sessions">Go to your sessions.</Link></p>
+      <Problem text={live.problem.value} />
     );
   }
   return (

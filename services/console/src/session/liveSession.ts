@@ -24,6 +24,8 @@ const AGAIN_MS = 3_000;
 /** Operations that are read one by one; more come with the session. */
 const MOST_APART = 6;
 
+export const NO_SUCH = "There is no such session, or it is not shared with you.";
+
 /** Why a session that was looked at can be read no more. */
 export type Gone = "deleted" | "withdrawn";
 
@@ -157,7 +159,7 @@ export class LiveSession {
       this.gone.value = "withdrawn";
       return;
     }
-    this.problem.value = missing ? "There is no such session, or it is not shared with you." : problemOf(error);
+    this.problem.value = missing ? NO_SUCH : problemOf(error);
     if (missing) return;
     this.allStale = true;
     clearTimeout(this.timer);

@@ -30,7 +30,7 @@ export function Field(props: FieldProps) {
   );
   const wrong = problem === "" ? "" : " wrong";
   return isGroup ? (
-    <fieldset class={`group${wrong}`} aria-describedby={`${id}-about ${id}-problem`}>
+    <fieldset class={`question${wrong}`} aria-describedby={`${id}-about ${id}-problem`}>
       <legend>{input.name}</legend>
       {about}
       <Group {...props} />

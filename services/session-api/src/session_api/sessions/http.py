@@ -108,7 +108,10 @@ async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, pre
 
 
 @router.get(
-    "/{session_id}/frames", response_model=SessionFramesView, responses=UNCHANGED, summary="Read about a session's frames"
+    "/{session_id}/frames",
+    response_model=SessionFramesView,
+    responses=UNCHANGED,
+    summary="Read about a session's frames",
 )
 @access(Access.READER, large_answer=True, provided=OWN)
 async def get_session_frames(request: Request, caller: Caller, session_id: RowId, sessions: Sessions) -> Response:
