@@ -66,13 +66,16 @@ def report(name: str, figures: dict[str, object]) -> None:
     print(json.dumps({"name": name, **figures}))
 
 
-def write_frames(folder: Path, count: int, side: int) -> list[Path]:
-    """Write `count` simulated frames, side x side pixels uint16, RICE-compressed by rows; each with its own noise."""
+def write_frames(folder: Path, count: int, side: int, *, first: int = 0) -> list[Path]:
+    """Write `count` simulated frames, side x side pixels uint16, RICE-compressed by rows; each with its own noise.
+
+    They are numbered in their names, from `first` on.
+    """
     observatory = SimulatedObservatory(camera=Camera(rows=side, columns=side))
     exposure = next(iter(observatory.exposures(NightPlan(n_exposures=1))))
     generator = np.random.default_rng(1)
     paths = []
-    for number in range(count):
+    for number in range(first, first + count):
         # Another night's noise on the same sky: enough to keep compression and sorting honest, and quick to make.
         noise = generator.normal(0.0, np.sqrt(exposure.pixels / 1.5))
         pixels = (exposure.pixels + noise).clip(0, 65535).astype(np.uint16)

@@ -129,7 +129,7 @@ class MemoryFrames:
         if header is not None:
             self.headers[header.header_id] = header
         present = self.frames.get(frame.basename)
-        if (present.revision if present else 0) != frame.revision - 1:
+        if (present.revision if present else None) != (before.revision if before else None):
             raise LostRaceError
         self.frames[frame.basename] = frame
         self.written += events

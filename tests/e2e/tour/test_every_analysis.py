@@ -72,7 +72,7 @@ def subject(request, subjects):
 
 async def test_wcs_is_the_linear_part_the_interface_computes_with(subject):
     answer = await subject.ask("wcs")
-    assert set(answer) == {"crval", "crpix", "cd1", "cd2", "fits_dimensions"}
+    assert set(answer) == {"crval", "crpix", "cd1", "cd2", "fits_dimensions", "distortion_px"}
     assert answer["fits_dimensions"] == [COLUMNS, ROWS]
     offset = np.array(subject.star) + 1 - answer["crpix"]
     (ra_part, dec_part) = np.array([answer["cd1"], answer["cd2"]]) @ offset
@@ -230,6 +230,14 @@ async def test_radial_profile_measures_the_seeing(subject):
     assert len(answer["radii_px"]) == len(answer["values"]) > 100
 
 
+async def test_quality_tells_the_seeing_and_the_sky(subject):
+    answer = await subject.ask("quality")
+    assert answer["fwhm_px"] == pytest.approx(subject.truth.fwhm_px, abs=3.0 * answer["fwhm_error_px"])
+    assert answer["fwhm_arcsec"] == pytest.approx(answer["fwhm_px"] * SCALE_ARCSEC, rel=1e-3)
+    assert answer["sky_level"] == pytest.approx(np.median(subject.pixels), abs=answer["sky_noise"])
+    assert not answer["is_trailed"]
+
+
 async def test_zscale_is_that_of_other_programs(subject):
     answer = await subject.ask("zscale")
     low, high = ZScaleInterval().get_limits(subject.pixels)
@@ -253,6 +261,17 @@ async def test_get_tif_16bit_has_every_level(subject):
         levels, said = tiff.asarray(), tiff.shaped_metadata[0]
     shown = said["ZERO"] + said["STEP"] * levels.astype(float)
     assert np.abs(shown - subject.pixels).max() <= 0.51 * said["STEP"]
+
+
+@pytest.mark.parametrize(
+    ("action", "link", "kind"), [("get-png", "png_url", "PNG"), ("get-jpg-file", "jpg_url", "JPEG")]
+)
+async def test_pictures_to_save_have_every_pixel(subject, action, link, kind):
+    content = await subject.client.download((await subject.ask(action))[link])
+    with Picture.open(BytesIO(content)) as picture:
+        assert (picture.format, picture.mode, picture.size) == (kind, "L", (COLUMNS, ROWS))
+        seen = np.asarray(picture).astype(float)[::-1]
+    assert np.corrcoef(seen.ravel(), np.argsort(np.argsort(subject.pixels.ravel())))[0, 1] > 0.5
 
 
 async def test_funpack_leaves_the_whole_file(subject):

@@ -122,6 +122,7 @@ def damaged_tiles():
         (gzip.compress(plain_fits()), "", "compressed as .gz, but its name ends in .fits"),
         (gzip.compress(plain_fits()), "bz2", "compressed as .gz, but its name ends in .bz2"),
         (plain_fits(), "bz2", "not compressed, but its name ends in .bz2"),
+        (PACKED.replace(b"ZBITPIX =", b"XBITPIX ="), "fz", "ZBITPIX is missing"),
         (gzip.compress(PACKED), "gz", r"compressed image in a \.gz file; store it as \.fits\.fz"),
         (damaged_tiles(), "fz", "the compressed pixels cannot be decoded"),
         (written(fits.PrimaryHDU()), "", "has no image"),

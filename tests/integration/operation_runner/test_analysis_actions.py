@@ -585,6 +585,21 @@ async def test_radial_profile_measures_the_seeing(pool, frame, exposure, star, m
     assert len(answer["radii_px"]) == len(answer["values"])
 
 
+async def test_quality_is_that_of_the_exposure(pool, frame, exposure):
+    answer = await looked_at(pool, "quality", frame)
+    truth = exposure.truth
+    assert answer["fwhm_px"] == pytest.approx(truth.fwhm_px, abs=3.0 * answer["fwhm_error_px"])
+    assert answer["n_stars"] >= 5
+    assert answer["ellipticity"] < 0.1
+    assert answer["zero_point_mag"] == pytest.approx(truth.zero_point_mag, abs=0.05)
+
+
+async def test_quality_of_what_shows_nothing_is_refused_in_words(pool, tmp_path):
+    path = write_fits(tmp_path / "a.fits", np.zeros((100, 100), np.uint16))
+    with pytest.raises(UsageError, match=r"cannot be measured: it is blank"):
+        await looked_at(pool, "quality", path)
+
+
 @pytest.mark.parametrize("x", [50, -500], ids=["sky", "off the image"])
 async def test_radial_profile_where_is_no_star(pool, tmp_path, x):
     path = write_fits(tmp_path / "a.fits", night_sky((100, 100)))

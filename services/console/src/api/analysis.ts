@@ -1,10 +1,20 @@
 /** Questions about one image, answered while one waits (`/api/analysis/<action>`). */
-import { PAGE_HEADER, refusal, RequestError } from "./client";
+import { inWords, PAGE_HEADER, refusal, RequestError } from "./client";
 
 export interface ImageName {
   basename: string;
   /** `archive` for frames, `datalab` for outputs. */
   source: "archive" | "datalab";
+}
+
+/** What was asked for is being made; `message` says how far it is. */
+export class UnfinishedError extends RequestError {
+  constructor(
+    message: string,
+    readonly againInS: number,
+  ) {
+    super(message, 503);
+  }
 }
 
 async function asked(action: string, image: ImageName, parameters: object, signal?: AbortSignal): Promise<Response> {
@@ -22,12 +32,20 @@ async function asked(action: string, image: ImageName, parameters: object, signa
     throw new RequestError("The server does not answer.", 0);
   }
   if (reply.ok) return reply;
-  throw refusal(await reply.json().catch(() => null), reply.status);
+  const body: unknown = await reply.json().catch(() => null);
+  const again = Number(reply.headers.get("Retry-After"));
+  if (again > 0) throw new UnfinishedError(inWords(body, reply.status), again);
+  throw refusal(body, reply.status);
 }
 
 /** Returns what an action answers in JSON; throws `RequestError`. */
-export async function analysed<Answer>(action: string, image: ImageName, parameters: object = {}): Promise<Answer> {
-  return (await (await asked(action, image, parameters)).json()) as Answer;
+export async function analysed<Answer>(
+  action: string,
+  image: ImageName,
+  parameters: object = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  return (await (await asked(action, image, parameters, signal)).json()) as Answer;
 }
 
 /** Returns what an action answers in bytes; throws `RequestError`. */

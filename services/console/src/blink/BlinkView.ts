@@ -149,7 +149,10 @@ export class BlinkView {
       matrix: matrix ?? SAME,
       lie: matrix === null ? "pixels" : over ? "sky" : "elsewhere",
       store: new TileStore(image.image, image.tiling, {
-        arrived: () => this.changed(),
+        arrived: () => {
+          slide.problem = "";
+          this.changed();
+        },
         forgotten: (tile) => this.painter.forget(tile),
         failed: (problem) => {
           slide.problem = problem;

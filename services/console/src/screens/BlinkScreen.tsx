@@ -148,19 +148,23 @@ function Blinker({ opened }: { opened: readonly Opened[] }) {
           <input type="range" min={1} max={FASTEST} value={speed} onInput={(event) => setSpeed(event.currentTarget.valueAsNumber)} />
           <output>{speed} / s</output>
         </label>
-        <button type="button" onClick={() => view?.zoom(1.5)} aria-label="Zoom in">+</button>
-        <button type="button" onClick={() => view?.zoom(1 / 1.5)} aria-label="Zoom out">−</button>
-        <button type="button" onClick={() => view?.showAll()}>Fit</button>
-        <button type="button" onClick={() => view?.showPixels()}>1 : 1</button>
       </div>
       <ShowingControls showing={showing} change={setShowing} />
-      <div class="stage">
-        <canvas
-          ref={canvas}
-          tabIndex={0}
-          role="application"
-          aria-label="Images over each other. Space plays, left and right turn, up and down set the speed, shift with arrows moves, plus and minus zoom"
-        />
+      <div class="stage-frame">
+        <div class="stage">
+          <canvas
+            ref={canvas}
+            tabIndex={0}
+            role="application"
+            aria-label="Images over each other. Space plays, left and right turn, up and down set the speed, shift with arrows moves, plus and minus zoom"
+          />
+        </div>
+        <div class="zooms" role="group" aria-label="Zoom">
+          <button type="button" onClick={() => view?.zoom(1.5)} aria-label="Zoom in">+</button>
+          <button type="button" onClick={() => view?.zoom(1 / 1.5)} aria-label="Zoom out">−</button>
+          <button type="button" onClick={() => view?.showAll()}>Fit</button>
+          <button type="button" onClick={() => view?.showPixels()}>1 : 1</button>
+        </div>
       </div>
       <Shown view={view} opened={opened} drawings={drawings} />
       <ImageList view={view} opened={opened} drawings={drawings} reference={reference} />
@@ -188,7 +192,7 @@ function ShowingControls({ showing, change }: { showing: Showing; change: (showi
       </label>
       <label>
         of
-        <select value={showing.same ? "first" : "each"} onChange={(event) => change({ ...showing, same: event.currentTarget.value === "first" })}>
+        <select aria-label="Whose limits" value={showing.same ? "first" : "each"} onChange={(event) => change({ ...showing, same: event.currentTarget.value === "first" })}>
           <option value="first">the first, the same for all</option>
           <option value="each">each image itself</option>
         </select>

@@ -22,11 +22,8 @@ export function FrameFacts({ basename }: { basename: string }) {
     ["Proposal", frame.proposal_id],
   ];
   return (
-    <>
-      <dl class="facts">
-        {facts.filter(([, fact]) => fact).map(([name, fact]) => <div key={name}><dt>{name}</dt><dd>{fact}</dd></div>)}
-      </dl>
-      <p><a href={frame.url} download>Download {frame.filename}</a></p>
-    </>
+    <dl class="facts">
+      {facts.filter(([, fact]) => fact).map(([name, fact]) => <div key={name}><dt>{name}</dt><dd>{fact}</dd></div>)}
+    </dl>
   );
 }

@@ -109,6 +109,19 @@ export class ImageView {
     return { x: this.view.x + atX / this.view.scale, y: this.view.y + atY / this.view.scale };
   }
 
+  /** Returns the pixels of the image that are seen, the first column and row and how many; 0 of what is not seen. */
+  seen(): { x: number; y: number; width: number; height: number } {
+    const size = this.tiling.levels[0] ?? { width: 0, height: 0 };
+    const part = (middle: number, screen: number, all: number): [number, number] => {
+      const half = screen / 2 / this.view.scale;
+      const first = Math.max(0, Math.floor(middle - half));
+      return [first, Math.max(0, Math.min(all, Math.ceil(middle + half)) - first)];
+    };
+    const [x, width] = part(this.view.x, this.canvas.width, size.width);
+    const [y, height] = part(this.view.y, this.canvas.height, size.height);
+    return { x, y, width, height };
+  }
+
   /** Returns the value of an image pixel: of the finest level that is here. `exact` is whether that is the image itself. */
   valueAt(x: number, y: number): { value: number; exact: boolean } | null {
     for (let level = 0; level < this.tiling.levels.length; level++) {

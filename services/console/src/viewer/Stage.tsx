@@ -28,12 +28,14 @@ interface StageProps {
   keys?: Readonly<Record<string, (middle: Spot) => void>>;
   /** Whether compass and scale are shown. */
   marks?: boolean;
+  /** Told what is looked at, and null when that is gone. */
+  viewed?: ((view: ImageView | null) => void) | undefined;
 }
 
 const NO_LAYERS: readonly Layer[] = [];
 
 /** One image that is moved and zoomed, with what lies over it, and the value under the pointer. */
-export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, deeds = {}, keys = {}, marks = true }: StageProps) {
+export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, deeds = {}, keys = {}, marks = true, viewed }: StageProps) {
   const { image, tiling, wcs } = opened;
   const canvas = useRef<HTMLCanvasElement>(null);
   const above = useRef<HTMLCanvasElement>(null);
@@ -63,6 +65,7 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
       return;
     }
     setView(made);
+    viewed?.(made);
     const sized = new ResizeObserver(() => made.fit());
     sized.observe(ground);
     const silent = listen(ground, made, () => ({
@@ -77,6 +80,7 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
       sized.disconnect();
       made.close();
       setView(null);
+      viewed?.(null);
     };
   }, [image.basename, image.source, tiling]);
 

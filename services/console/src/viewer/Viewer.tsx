@@ -3,6 +3,7 @@ import { DisplayControls } from "./DisplayControls";
 import { markersLayer } from "./overlay";
 import { type Aperture, onImage, type Pointed } from "./place";
 import { pixelScale } from "./sky";
+import type { ImageView } from "./ImageView";
 import { Stage } from "./Stage";
 import { displayOf } from "./stretch";
 import type { OpenedImage } from "./useImage";
@@ -12,10 +13,11 @@ interface ViewerProps {
   /** A place that the address names, and the apertures that were laid around it. */
   pointed: Pointed | null;
   aperture: Aperture | null;
+  viewed?: (view: ImageView | null) => void;
 }
 
 /** An image with all that can be done with it. */
-export function Viewer({ opened, pointed, aperture }: ViewerProps) {
+export function Viewer({ opened, pointed, aperture, viewed }: ViewerProps) {
   const { tiling, wcs } = opened;
   const [display, setDisplay] = useState(() => displayOf(tiling));
   const layers = useMemo(() => {
@@ -28,7 +30,7 @@ export function Viewer({ opened, pointed, aperture }: ViewerProps) {
   return (
     <>
       <DisplayControls tiling={tiling} display={display} change={setDisplay} />
-      <Stage opened={opened} display={display} layers={layers} pointed={pointed} />
+      <Stage opened={opened} display={display} layers={layers} pointed={pointed} viewed={viewed} />
     </>
   );
 }

@@ -21,6 +21,9 @@ export interface Tile extends TilePlace {
 
 /** One less than browsers ask of a server at once: what else is asked need not wait. */
 const AT_ONCE = 5;
+/** How often a tile is asked for that does not come, without anybody doing anything. */
+const MOST_TRIES = 4;
+const RETRY_MS = 2000;
 /** Before the codes of a tile are three numbers of 64 bits. */
 const CODING_BYTES = 24;
 /** Bytes of pixels that are kept of an image that is looked at. */
@@ -28,6 +31,7 @@ const ROOM = 256 * 1024 * 1024;
 
 /** What who shows tiles is told. */
 export interface Heard {
+  /** There is more to be shown, or to be wanted again. */
   arrived: () => void;
   /** A tile has gone, to make room. */
   forgotten: (tile: Tile) => void;
@@ -43,6 +47,8 @@ export class TileStore {
   private wanted: TilePlace[] = [];
   private used = 0;
   private isOpen = false;
+  private readonly tries = new Map<string, number>();
+  private retry: ReturnType<typeof setTimeout> | undefined;
   /** About what the last level is, until that is here: it takes a moment to be made. */
   private overview: Tile | undefined;
 
@@ -80,7 +86,19 @@ export class TileStore {
   close(): void {
     this.wanted = [];
     this.opening.abort();
+    clearTimeout(this.retry);
     for (const request of this.asked.values()) request.abort();
+  }
+
+  /** Has a tile wanted again in a while, some times: a server that is busy takes its time. */
+  private tryLater(name: string): void {
+    const tries = (this.tries.get(name) ?? 0) + 1;
+    this.tries.set(name, tries);
+    if (tries >= MOST_TRIES || this.opening.signal.aborted) return;
+    this.retry ??= setTimeout(() => {
+      this.retry = undefined;
+      this.heard.arrived();
+    }, RETRY_MS);
   }
 
   private async askOverview(): Promise<void> {
@@ -114,6 +132,7 @@ export class TileStore {
     } catch (error) {
       if (!request.signal.aborted) {
         this.heard.failed(problemOf(error));
+        this.tryLater(name);
         this.wanted = this.wanted.filter((each) => nameOf(each) !== name); // until it is wanted again
       }
     } finally {

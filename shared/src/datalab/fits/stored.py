@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from datalab.astro.headers.cards import image_axes, parse_header_text
+from datalab.astro.headers.cards import image_axes, parse_header_text, readable
 from datalab.astro.types import Pixels
 from datalab.errors import DatalabError, UsageError
 from datalab.fits.files import as_bytes
@@ -170,7 +170,10 @@ class StoredImage:
 def scaling_of(hdu: HduLayout) -> Scaling:
     """Return how the pixels of an image follow from what is stored. Raises `UsageError`."""
     is_compressed = hdu.header.get("ZIMAGE") is True
-    bitpix = hdu.header["ZBITPIX" if is_compressed else "BITPIX"]
+    keyword = "ZBITPIX" if is_compressed else "BITPIX"
+    bitpix = readable(hdu.header, keyword, None)
+    if not isinstance(bitpix, int):
+        raise UsageError(f"{keyword} is missing or no number, so that nothing is known of the pixels")
     return Scaling.of(hdu.text, bitpix=bitpix, is_compressed=is_compressed)
 
 

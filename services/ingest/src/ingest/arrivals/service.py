@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-from functools import partial
 from time import monotonic, perf_counter
 
 from datalab.documents.file_names import Content, FileName, frame_file_name, parse_file_name
 from datalab.documents.frame import UPLOADS_SITE, FrameDocument, FrameFile
 from datalab.documents.upload import Outcome, Upload
 from datalab.errors import AwaitedError, OutageError, PostponedError, TransientError, UsageError
-from datalab.events.envelope import Event, derived_id, utc_now
+from datalab.events.envelope import derived_id, utc_now
 from datalab.events.frames import FileRejected, FileUnchanged
 from datalab.events.object_keys import split_key
-from datalab.platform.documents.collection import LostRaceError, until_won
 from datalab.platform.logging import get_logger
 from ingest import SERVICE
 from ingest.arrivals.model import UNKNOWN_SITE, AnnouncementError, Arrival, Origin, ReadVersion, named, site_of
@@ -31,19 +29,11 @@ from ingest.arrivals.ports import (
     SiteImages,
     Uploads,
 )
+from ingest.arrivals.writer import FrameWriter, usable
+from ingest.frames.additions import Addition
 from ingest.frames.lifetimes import Lifetimes
-from ingest.frames.model import (
-    Inspection,
-    frame_ingested,
-    header_document,
-    is_news,
-    new_frame,
-    private_inspection,
-    recorded_inspection,
-    with_file,
-)
-from ingest.frames.previews import asks, preview_requested
-from ingest.frames.recent import RecentFrames, Turn
+from ingest.frames.model import Inspection, private_inspection, recorded_inspection
+from ingest.frames.recent import RecentFrames
 from ingest.info_images.service import NoChannelError
 from ingest.uploads.model import Settlement, StoredVersion, is_known, same_version, version_id
 
@@ -51,9 +41,6 @@ _log = get_logger(__name__)
 
 #: Among the open sites it means all of them; no site can have this name.
 EVERY_SITE = "*"
-#: Writers of one frame at the same time: its files, each announced by the observatory, the store and the reconciler.
-#: One of them succeeds in each round, so that the last needs as many rounds as there are writers.
-_MOST_RACES = 50
 #: What decides about a message of several files, the first of these that happened to one of them.
 _BY_WEIGHT = (OutageError, PostponedError, TransientError, AwaitedError, UsageError)
 #: Whose word somebody may wait to be answered.
@@ -65,8 +52,6 @@ _NOTHING_NEW = {
 }
 #: Header texts have some 10 kB, JPEGs some 100 kB: they are read into memory, by the request that asks for them.
 _SMALL_BYTES = 1024**2
-#: In less, nobody sees a frame and has it removed.
-_A_MOMENT_S = 1.0
 #: The store tells of a file at once; the site may say a little later on which channel it is to be shown.
 _CHANNEL_PATIENCE = timedelta(seconds=180)
 
@@ -93,8 +78,8 @@ class Ingestion:
     ) -> None:
         """`allowance` is how many wrong announcements of each site are told, which cost it nothing to make.
 
-        `site_images` are those that are no frames, by the family of their keys; `picture_patience` is how long after a
-        FITS file its observatory may take to send a JPEG.
+        `site_images` are those that are no frames, by the family of their keys; `picture_patience` is that of
+        `FrameWriter`.
         """
         self._objects = objects
         self._scratch = scratch
@@ -109,7 +94,7 @@ class Ingestion:
         self._packed_lane = PackedLane()
         self._recent = recent
         self._open_sites = open_sites
-        self._picture_patience = picture_patience
+        self._writer = FrameWriter(objects=objects, frames=frames, recent=recent, picture_patience=picture_patience)
 
     async def ingest_all(self, arrivals: Sequence[Arrival]) -> None:
         """Ingest every file of a message, whatever happens to the others.
@@ -322,12 +307,6 @@ class Ingestion:
             return stored.key in files and same_version(files[stored.key], stored)
         return False
 
-    async def _require_still_stored(self, read: ReadVersion) -> None:
-        """Before a frame is made anew: the one there was may have gone, with this file, while it was looked into."""
-        stored = await self._objects.stat(read.key)
-        if stored is None or not same_version(stored, read):
-            raise AwaitedError(f"object {read.key!r} has gone, or is another one by now")
-
     async def _add(
         self,
         arrival: Arrival,
@@ -339,63 +318,28 @@ class Ingestion:
         asked_at: float,
     ) -> tuple[Outcome, StoredVersion]:
         """Make a file part of its frame, as both were a moment ago; return what became of it, and what was read."""
-        read, inspection = await self._read(arrival, name, site, stored)
+        async with AsyncExitStack() as stack:
+            if name.content is not Content.FITS:
+                await stack.enter_async_context(self._recent.reading(name.basename))
+            read, inspection = await self._read(arrival, name, site, stored)
+        said = arrival.recorded
         if arrival.owner is not None:
             inspection = private_inspection(inspection, owner=arrival.owner)
-        if arrival.recorded is not None and arrival.recorded.record is not None:
-            inspection = recorded_inspection(inspection, arrival.recorded.record)
-        known = frame
-        # Removal takes the objects before the frame. Where there was none, and this file since, no frame took it along,
-        # unless one came and went meanwhile.
-        was_seen_alone = frame is None
-
-        async def save(turn: Turn) -> Outcome:
-            nonlocal known, was_seen_alone
-            if known is None and arrival.recorded is not None and arrival.recorded.record is None:
-                raise AnnouncementError(f"there is no frame {name.basename!r} that this could be a picture of")
-            if known is None and not (was_seen_alone and monotonic() - asked_at < _A_MOMENT_S):
-                await self._require_still_stored(read)
-            now = utc_now()
-            before = known or new_frame(
-                name=name,
-                site=site,
-                frame_id=await self._frames.next_frame_id(),
-                now=now,
-                life=None if arrival.owner else self._lifetimes.of(site, name.data_type),
-            )
-            after = with_file(
-                before,
-                name=name,
-                file=_file(read, inspection, md5=arrival.recorded.md5 if arrival.recorded else None),
-                header=inspection.header,
-                now=now,
-                open_site=arrival.owner is None and self._is_open(site),
-                picture_patience=self._picture_patience,
-            )
-            if after is before:
-                return Outcome.UNCHANGED
-            news = is_news(before, after, name.role)
-            events: list[Event] = []
-            if news:
-                events.append(
-                    frame_ingested(
-                        after, before=before, role=name.role, correlation_id=arrival.correlation_id, producer=SERVICE
-                    )
-                )
-            if asks(before, after):
-                events.append(preview_requested(after, producer=SERVICE))
-            header = header_document(after, role=name.role, header=inspection.header, now=utc_now())
-            try:
-                await self._frames.save(after, events, before=known, header=header)
-            except LostRaceError:
-                known, was_seen_alone = await self._find_frame(name.basename, site), False
-                raise
-            turn.wrote(after)
-            return Outcome.INGESTED if news else Outcome.UNCHANGED
-
-        async with self._recent.turn(name.basename) as turn:
-            known = _usable(turn.newer(frame, asked_at=asked_at), site)
-            return await until_won(partial(save, turn), races=_MOST_RACES, of=f"frame {name.basename!r}"), read
+        if said is not None and said.record is not None:
+            inspection = recorded_inspection(inspection, said.record)
+        addition = Addition(
+            name=name,
+            site=site,
+            file=_file(read, inspection, md5=said.md5 if said else None),
+            header=inspection.header,
+            correlation_id=arrival.correlation_id,
+            seen=frame,
+            asked_at=asked_at,
+            open_site=arrival.owner is None and self._is_open(site),
+            makes_frame=said is None or said.record is not None,
+            life=None if arrival.owner else self._lifetimes.of(site, name.data_type),
+        )
+        return await self._writer.add(addition), read
 
     async def _read(
         self, arrival: Arrival, name: FileName, site: str, stored: StoredVersion | None
@@ -430,7 +374,7 @@ class Ingestion:
         return frame if usable else None
 
     async def _find_frame(self, basename: str, site: str) -> FrameDocument | None:
-        return _usable(await self._frames.find_any_frame(basename), site)
+        return usable(await self._frames.find_any_frame(basename), site)
 
     async def _is_settled(self, arrival: Arrival) -> bool:
         """Tell whether the file is part of its frame, was rejected for what its name says, or is no frame's file."""
@@ -472,15 +416,6 @@ def _named_image(arrival: Arrival, images: SiteImages) -> tuple[FileName, str]:
     if site is None:
         raise AnnouncementError(f"the name of {arrival.key!r} says no site")
     return name, site
-
-
-def _usable(frame: FrameDocument | None, site: str) -> FrameDocument | None:
-    """Return a frame that files of the site may be added to. Raises `AnnouncementError`, `PostponedError`."""
-    if frame is not None and frame.site != site:
-        raise AnnouncementError(f"frame {frame.basename!r} belongs to site {frame.site!r}, not to {site!r}")
-    if frame is not None and frame.removal is not None:
-        raise PostponedError(f"frame {frame.basename!r} is just being removed")
-    return frame
 
 
 def _file(read: ReadVersion, inspection: Inspection, *, md5: str | None = None) -> FrameFile:

@@ -26,6 +26,7 @@ from datalab.events.envelope import Event, utc_now
 from datalab.platform.documents.client import Database
 from datalab.platform.documents.collection import PUBLISHED, Collection, LostRaceError
 from datalab.platform.documents.outbox import OutboxRelay
+from datalab.platform.together import Together
 from ingest.frames.headers import HeaderRepository
 from ingest.frames.tallies import TallyRepository
 
@@ -48,6 +49,8 @@ class FrameRepository:
         )
         self._headers = HeaderRepository(database=database)
         self._tallies = TallyRepository(database=database)
+        # The files of an exposure are announced together.
+        self._finding: Together[str, Document | None] = Together(self._rows_of)
         self.next_frame_id = self._frames.next_number
         self.remove_unnamed_headers = self._headers.remove_unnamed
         self.tally = self._tallies.tally
@@ -57,7 +60,13 @@ class FrameRepository:
         await self._headers.ensure_indexes()
 
     async def find_any_frame(self, basename: str) -> FrameDocument | None:
-        return await self._frames.find_one({"_id": basename})
+        row = await self._finding.ask(basename)
+        return None if row is None else FrameDocument.read(row)
+
+    async def _rows_of(self, basenames: Sequence[str]) -> list[Document | None]:
+        rows = await self._frames.rows({"_id": {"$in": list(set(basenames))}}, {"outbox": False})
+        found = {row["_id"]: row for row in rows}
+        return [found.get(basename) for basename in basenames]
 
     async def save(
         self,
@@ -70,9 +79,9 @@ class FrameRepository:
         await self._tallies.mark([frame.capture_date, *([before.capture_date] if before else [])])
         if header is not None:
             await self._headers.write(header)
-        if frame.revision > 1:
+        if before is not None and before.revision > 0:
             fields = frame.stored()
-            query = {"_id": fields.pop("_id"), "frame_id": frame.frame_id, "revision": frame.revision - 1}
+            query = {"_id": fields.pop("_id"), "frame_id": before.frame_id, "revision": before.revision}
             former: Document = {} if frame.header is not None else {"$unset": {"header": True}}
             await self._frames.replace(query, fields, events, **former)
         elif not await self._frames.insert(frame, events):

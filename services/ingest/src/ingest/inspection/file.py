@@ -17,7 +17,8 @@ from astropy.io import fits
 from datalab.astro.headers.card_reader import PUBLIC_DATE_KEYWORD
 from datalab.astro.headers.cards import HeaderValue, header_cards, is_empty, parse_header_text, readable
 from datalab.astro.headers.description import FrameDescription, describe, describe_header
-from datalab.astro.sky.wcs import WcsReading, outer_corners, read_wcs, says_where
+from datalab.astro.sky.coverage import Coverage, coverage, plain_coverage
+from datalab.astro.sky.wcs import says_where
 from datalab.documents.file_names import Content
 from datalab.documents.frame import HeaderSource, Observation
 from datalab.errors import UsageError
@@ -87,7 +88,7 @@ def _inspect_fits(path: Path, compression: str, max_expanded_bytes: int) -> Insp
     notes = (*standard_notes(primary), *structure.notes, *noted, *scaled)
     return Inspection(
         media_type=_FITS_MEDIA_TYPES[compression],
-        header=_described("fits", cards, image, describe_header(image), notes),
+        header=_described("fits", cards, _coverage(cards, image), describe_header(image), notes),
     )
 
 
@@ -110,36 +111,42 @@ def _inspect_text(file: bytes | Path) -> Inspection:
     parsed = parse_header_text(text)
     if not parsed.cards:
         raise UsageError("the file holds no header cards (80 characters each: KEYWORD = value / comment)")
-    header = _described(
-        "text", parsed.cards, _as_header(parsed.cards), describe(parsed.cards, parsed.units), parsed.notes
-    )
+    covered = _coverage(parsed.cards)
+    header = _described("text", parsed.cards, covered, describe(parsed.cards, parsed.units), parsed.notes)
     return Inspection(media_type="text/plain", header=header)
 
 
 def _described(
     source: HeaderSource,
     cards: Mapping[str, HeaderValue],
-    image: fits.Header,
+    covered: Coverage,
     described: FrameDescription,
     notes: tuple[str, ...],
 ) -> FrameHeader:
     description = asdict(described)
     observation = Observation.model_validate({**description, "observation_date": description["capture_time"]})
-    shape = (_pixels(cards, 2), _pixels(cards, 1))
-    reading = read_wcs(image, shape) if all(shape) else WcsReading(None)
-    corners = None if reading.wcs is None else outer_corners(reading.wcs, shape)
-    noted = (*notes, *description["notes"], *reading.notes)
+    noted = (*notes, *description["notes"], *covered.notes)
     if any(note.startswith(_TWO_PUBLIC_DATES) for note in noted):
         observation = observation.model_copy(update={"public_date": None})  # in doubt the frame is closed
     return FrameHeader(
         source=source,
         cards=dict(cards),
         observation=observation,
-        footprint=None if corners is None else tuple(corners),
+        footprint=covered.corners,
         notes=noted[:_MOST_NOTES],
         # Also a card too damaged to be among the cards: whoever wrote it wanted the frame closed until some day.
         states_public_date=PUBLIC_DATE_KEYWORD in cards or any(PUBLIC_DATE_KEYWORD in note for note in noted),
     )
+
+
+def _coverage(cards: Mapping[str, HeaderValue], image: fits.Header | None = None) -> Coverage:
+    """Return what an image covers, given by its cards, and by its header if there is one."""
+    shape = (_pixels(cards, 2), _pixels(cards, 1))
+    if not all(shape):
+        return Coverage()
+    if image is not None:
+        return coverage(image, shape)
+    return plain_coverage(cards, shape) or coverage(_as_header(cards), shape)
 
 
 def _pixels(cards: Mapping[str, HeaderValue], axis: int) -> int:

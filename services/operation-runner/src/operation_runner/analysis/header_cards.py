@@ -5,11 +5,12 @@ from typing import Any
 
 from astropy.io import fits
 
-from datalab.astro.headers.cards import comment_of, readable, value_of
+from datalab.astro.headers.cards import HeaderValue, comment_of, readable, value_of
 from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 #: Of files with more HDUs, these are what people look for.
 _MOST_HDUS = 200
+_LARGEST_EXACT = 2**53
 
 
 class HeaderCards(Glimpsing):
@@ -47,5 +48,10 @@ def _shown(hdu: Any, number: int) -> dict[str, Any]:
     return {
         "number": number,
         "name": name if isinstance(name, str) else "",
-        "cards": [[card.keyword, value_of(card), comment_of(card)] for card in hdu.header.cards],
+        "cards": [[card.keyword, _exact(value_of(card)), comment_of(card)] for card in hdu.header.cards],
     }
+
+
+def _exact(value: HeaderValue) -> HeaderValue:
+    """Return whole numbers that JavaScript does not hold exactly as text."""
+    return str(value) if isinstance(value, int) and abs(value) > _LARGEST_EXACT else value

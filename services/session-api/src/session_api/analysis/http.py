@@ -45,6 +45,8 @@ class AnalysisFailure(TypedDict):
     error: str
 
 
+#: When to ask again for a file that is being made, in seconds.
+_RETRY_AFTER_S = 2
 _WRONG_BODY = 'the body must be a JSON object that names a file: {"basename": "...", "source": "archive"}'
 _STATUS: Mapping[FailureKind, int] = {
     FailureKind.USAGE: 400,
@@ -118,7 +120,8 @@ async def analyse(
         answer = await analyses.analyse(caller, action, form, correlation_id=correlation_id)
     except AnalysisError as error:
         # `error` is the only key the user interface shows to the user.
-        return JsonReply(AnalysisFailure(error=error.message), _STATUS[error.kind])
+        headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.pending else None
+        return JsonReply(AnalysisFailure(error=error.message), _STATUS[error.kind], headers)
     if answer.encoding is None:
         reply = Response(answer.body, media_type=answer.media_type)
     elif accepts_gzip(request):

@@ -13,11 +13,15 @@ from datalab.events.operations import FailureKind
 
 
 class AnalysisError(DatalabError):
-    """An analysis that has no answer; `message` is the whole text users read."""
+    """An analysis that has no answer; `message` is the whole text users read.
 
-    def __init__(self, message: str, *, kind: FailureKind = FailureKind.USAGE) -> None:
+    With `pending` there will be one: a file is being made, and who asks again is told of it.
+    """
+
+    def __init__(self, message: str, *, kind: FailureKind = FailureKind.USAGE, pending: bool = False) -> None:
         super().__init__(message)
         self.kind = kind
+        self.pending = pending
 
 
 class AnswerTimedOutError(UsageError):

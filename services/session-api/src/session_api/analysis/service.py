@@ -70,10 +70,11 @@ class AnalysisService:
             raise AnalysisError(f"{action} Error: {error.message}") from error
         except TransientError as error:
             raise AnalysisError(f"{action} Error: {error.message}", kind=FailureKind.TRANSIENT) from error
-        if answer.head.failure is not None:
-            raise AnalysisError(f"{action} Error: {answer.head.message}", kind=answer.head.failure)
-        given = Answer(answer.body, answer.head.encoding, answer.head.media_type)
-        return Answer(self._linked(await given.unpacked(), answer.head.links)) if answer.head.links else given
+        head = answer.head
+        if head.failure is not None:
+            raise AnalysisError(f"{action} Error: {head.message}", kind=head.failure, pending=head.pending)
+        given = Answer(answer.body, head.encoding, head.media_type)
+        return Answer(self._linked(await given.unpacked(), head.links)) if head.links else given
 
     async def _answered(
         self, caller: User, action: str, form: JsonObject, named: NamedFile, correlation_id: str

@@ -196,7 +196,7 @@ def _place(row: FrameRow) -> Place:
 
 
 def _exists(files: Mapping[str, FileRow], roles: Sequence[str]) -> bool | None:
-    return any(role in files for role in roles) or None
+    return True if not files.keys().isdisjoint(roles) else None
 
 
 def _shown(cards: Mapping[str, JsonValue], keyword: str) -> str:

@@ -299,7 +299,7 @@ def image_axes(header: fits.Header) -> tuple[int, ...]:
     return lengths if all(isinstance(length, int) and length > 0 for length in lengths) else ()
 
 
-def readable(header: fits.Header, keyword: str, default: Any) -> Any:
+def readable(header: fits.Header | Mapping[str, HeaderValue], keyword: str, default: Any) -> Any:
     """Return the value of a card, or `default` if there is none or it cannot be read."""
     try:
         return header.get(keyword, default)

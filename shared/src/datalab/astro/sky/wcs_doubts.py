@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from astropy.io import fits
 
-from datalab.astro.headers.cards import readable
+from datalab.astro.headers.cards import HeaderValue, readable
 
 #: Keywords for the width of a pixel, arcsec: those of LCO, of PinPoint, MaxIm and SGP, and of KPNO.
 _SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "SCALE", "PIXSCAL1")
@@ -22,7 +24,7 @@ _BINNINGS, _NEAR = (2.0, 3.0, 4.0, 0.5, 0.25), 0.1
 DOUBT_KEYWORDS = frozenset({*_SCALES, *_OPTICS, "WCSERR", "PLTSOLVD"})
 
 
-def _binning_of_optics(header: fits.Header, pixel_arcsec: float) -> float | None:
+def _binning_of_optics(header: fits.Header | Mapping[str, HeaderValue], pixel_arcsec: float) -> float | None:
     """Return how many times as wide as by the WCS pixels are by the optics, if that is a binning; None else.
 
     XPIXSZ is that of binned pixels by SBIG's convention, of unbinned ones by some programs.
@@ -37,12 +39,12 @@ def _binning_of_optics(header: fits.Header, pixel_arcsec: float) -> float | None
     return next((binning for binning in _BINNINGS for each in likely if abs(each / binning - 1.0) < _NEAR), None)
 
 
-def _number(header: fits.Header, keyword: str) -> float | None:
+def _number(header: fits.Header | Mapping[str, HeaderValue], keyword: str) -> float | None:
     value = readable(header, keyword, None)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def doubts(header: fits.Header, pixel_arcsec: float) -> list[str]:
+def doubts(header: fits.Header | Mapping[str, HeaderValue], pixel_arcsec: float) -> list[str]:
     """Return notes on cards that contradict world coordinates with pixels of this width.
 
     Args:

@@ -115,9 +115,25 @@ def prepared(pixels: Pixels) -> tuple[NDArray[np.float32], Mask]:
         raise ExtractionError("it is blank: no pixel has a value")
     if values.min() == values.max():
         raise ExtractionError(f"it is blank: all its pixels are {values[0]:g}")
-    no_noise = maximum_filter(image, _FILL_SIDE_PX) == minimum_filter(image, _FILL_SIDE_PX)
-    blank |= maximum_filter(no_noise, _FILL_SIDE_PX)
+    if _has_runs(image):
+        no_noise = maximum_filter(image, _FILL_SIDE_PX) == minimum_filter(image, _FILL_SIDE_PX)
+        blank |= maximum_filter(no_noise, _FILL_SIDE_PX)
     return image, blank
+
+
+def _has_runs(image: NDArray[np.float32]) -> bool:
+    """Tell whether there may be a filled square: a run of equal pixels in one of the rows that no square can miss.
+
+    Filters go on beyond the edges as in a mirror, so half a square, its middle counted in, is enough there.
+    """
+    half = _FILL_SIDE_PX // 2 + 1
+    rows = image[half - 1 :: half]
+    equal = rows[:, 1:] == rows[:, :-1]
+    length = half - 1  # of equal neighbours in a row
+    ends = np.cumsum(equal, axis=1, dtype=np.int32)
+    return bool(
+        (ends[:, length - 1 :] - np.pad(ends, ((0, 0), (1, 0)))[:, : ends.shape[1] - length + 1] == length).any()
+    )
 
 
 def without_sky(image: NDArray[np.float32], *, blank: Mask, is_whole_counts: bool) -> Frame:

@@ -44,8 +44,9 @@ __all__ = [
     "upserted",
 ]
 
-#: Documents that come at once, as far as they fit into the 16 MiB of a message.
-_BATCH = 100
+#: Documents that come at once, as far as they fit into the 16 MiB of a message; of a few more, all: a page, and the
+#: one that tells that there is another, are not asked for twice.
+_BATCH, _MOST_AT_ONCE = 100, 200
 #: The largest document there can be, in bytes.
 _LARGEST = 16 * 1024**2
 _DUPLICATE = 11000
@@ -114,7 +115,8 @@ async def read_while(
     They come and are decoded many at a time. `index` names the one to read by; without it, or before who owns the
     collection has made it, the store chooses. Raises `TransientError`.
     """
-    options = {"sort": list(sort), "skip": skip, "limit": limit, "batch_size": _BATCH}
+    at_once = limit if 0 < limit <= _MOST_AT_ONCE else _BATCH
+    options = {"sort": list(sort), "skip": skip, "limit": limit, "batch_size": at_once}
     with mongo_errors():
         try:
             await _read_batches(collection.find_raw_batches(query, fields, hint=index, **options), collection, wanted)
@@ -131,7 +133,8 @@ async def _read_batches(cursor: Any, collection: DriverCollection, wanted: Calla
             if not all(map(wanted, documents, _sizes(batch))):
                 break
     finally:
-        await cursor.close()
+        if cursor.alive:
+            await cursor.close()
 
 
 async def _has_index(collection: DriverCollection, name: str) -> bool:
