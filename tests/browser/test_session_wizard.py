@@ -80,11 +80,11 @@ async def test_what_only_the_server_knows_to_be_wrong_is_said_at_the_field(visit
     page = await visitor()
     await open_session(page, session, "Refused")
     await choose_operation(page, "Aperture Photometry")
-    await page.get_by_label("RA").fill("11:32:06")
-    await page.get_by_label("Dec").fill("24.7")
+    await page.get_by_label("RA", exact=True).fill("11:32:06")
+    await page.get_by_label("Dec", exact=True).fill("24.7")
     await page.get_by_label("Aperture Radius").fill("0")  # the description says 0 or more; it has to be more
     await start(page)
-    await expect(page.locator("#field-aperture_radius-problem")).to_contain_text("must be more than 0")
+    await expect(page.locator("#field-aperture_radius-problem")).to_contain_text("must be > 0")
     await expect(page.get_by_label("Aperture Radius")).to_be_focused()
     assert await operations_of(admin, session) == []
     visitor.faults.clear()  # the browser tells of the refusal
@@ -108,9 +108,9 @@ async def test_a_name_nobody_knows_is_said_beside_it_and_coordinates_help(visito
     await page.route("**/api/names/**", lambda route: route.fulfill(json=known))
     await target.get_by_label("Name").fill("M 31")
     await target.get_by_role("button", name="Look up").click()
-    await expect(target.get_by_label("RA")).to_have_value("10.5")
+    await expect(target.get_by_label("RA", exact=True)).to_have_value("10.5")
     await target.get_by_label("Name").fill("M 33")  # the position was that of another name
-    await expect(target.get_by_label("RA")).to_have_value("")
+    await expect(target.get_by_label("RA", exact=True)).to_have_value("")
 
 
 async def test_a_target_is_chosen_by_a_click_on_an_image(visitor, lab):
@@ -125,7 +125,7 @@ async def test_a_target_is_chosen_by_a_click_on_an_image(visitor, lab):
     await expect(target.get_by_text("pointer").or_(target.get_by_text("value"))).to_be_visible()
     box = await canvas.bounding_box()
     await canvas.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
-    await expect(target.get_by_label("RA")).not_to_have_value("")
+    await expect(target.get_by_label("RA", exact=True)).not_to_have_value("")
     await start(page)
     await expect(page.locator(".operation")).to_have_count(1)
     (operation,) = await operations_of(admin, session)
