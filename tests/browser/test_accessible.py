@@ -81,7 +81,9 @@ async def every_screen(page, lab):
     yield "a blink"
     await at("/operator")
     await expect(page.get_by_role("heading", name="Operator")).to_be_visible()
-    await expect(page.get_by_text("works, with all it needs:")).to_be_visible()
+    await expect(
+        page.get_by_role("region", name="Services").get_by_role("row").filter(has_text="ingest")
+    ).to_be_visible()
     yield "the operator's"
     await at("/nowhere")
     await expect(page.get_by_text("There is no such screen.")).to_be_visible()

@@ -76,7 +76,9 @@ class MemoryStream:
         if self.away:
             self._refused.release()
             raise TransientError("the bus does not answer")
-        position = StreamPosition(epoch=self.epoch, first=self.first, last=len(self.messages))
+        position = StreamPosition(
+            epoch=self.epoch, first=self.first, last=len(self.messages), messages=len(self.messages)
+        )
         await self.while_position_travels()
         self.positions_told += 1
         return position

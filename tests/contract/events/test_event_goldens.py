@@ -16,6 +16,7 @@ from datalab.events import (
     offers,
     operations,
     previews,
+    processes,
     site_images,
     site_status,
 )
@@ -171,6 +172,23 @@ EXAMPLES = [
     ),
     analysis.AnalysisDescribed(
         **ENVELOPE, action="line-profile", description="The levels along a line.", parameters_schema={"type": "object"}
+    ),
+    processes.ProcessDescribed(
+        **ENVELOPE,
+        process_id="0b7e6a52-7c3f-4a55-9a7c-3f1f0f6a0003",
+        service="operation-runner",
+        host="runner-1",
+        version="0.1.0",
+        started_at=datetime(2026, 11, 20, 20, 0, 0, tzinfo=UTC),
+        dependencies={"bus": "ok", "objects": "no answer within 2 s"},
+        slots={"runner-fast": 2, "runner-slow": 1},
+        in_hand=(
+            processes.WorkInHand(
+                consumer="runner-slow",
+                what="Median, operation 12",
+                since=datetime(2026, 11, 20, 23, 19, 1, tzinfo=UTC),
+            ),
+        ),
     ),
     analysis.AnalysisRequested(
         **ENVELOPE,

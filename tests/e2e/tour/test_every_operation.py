@@ -50,7 +50,7 @@ APERTURE_ROW_KEYS = {
     "target_source_uncertainty", "comparison_ensemble_total_counts", "comparison_ensemble_uncertainty",
     "target_differential_flux", "target_differential_flux_uncertainty", "target_calibrated_apparent_magnitude",
     "target_calibrated_apparent_magnitude_uncertainty", "mag", "magerr", "julian_date", "observation_date",
-    "target_signal_to_noise", "target_magnitude_limit", "notes",
+    "target_signal_to_noise", "target_magnitude_limit", "target_ra_deg", "target_dec_deg", "bjd_tdb", "notes",
 }  # fmt: skip
 HEADING = "comparison star identifier | "
 STAR_ROW = "comparison-star validation row:"

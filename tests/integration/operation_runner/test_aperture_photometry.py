@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image as Picture
 
+from datalab.astro.ephemeris.barycentre import barycentric_jd
 from datalab.fits.image import FitsImage
 from datalab.simulation.detector import Camera
 from datalab.simulation.observatory import VARIABLE_STAR, NightPlan, SimulatedObservatory
@@ -58,6 +59,12 @@ def test_the_light_curve_has_the_numbers_clients_know(field):
     assert rows[0]["date_obs"] == "2025-01-01T00:00:01+00:00"
     assert rows[0]["observation_date"] == "2025-01-01T00:00:01.000Z"
     assert rows[0]["julian_date"] == pytest.approx(2460676.5 + 1 / 86400, abs=1e-9)
+    for row in rows:
+        # Pixels of 1 arcsec, of which FITS calls the one in the corner 1 and the reference pixel 0.
+        dec = 20.0 + (row["target_centroid_y"] + 0.5) / 3600
+        ra = 100.0 + (row["target_centroid_x"] + 0.5) / 3600 / np.cos(np.radians(dec))
+        assert (row["target_ra_deg"], row["target_dec_deg"]) == pytest.approx((ra, dec), abs=1e-6, rel=0)
+        assert row["bjd_tdb"] == pytest.approx(barycentric_jd(row["julian_date"], ra, dec), abs=1e-9, rel=0)
 
 
 def test_the_ensemble_is_the_one_clients_know(field):

@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
+from datalab.astro.ephemeris.barycentre import barycentric_jd
 from datalab.errors import UsageError
 from datalab.simulation.camera import Camera
 from datalab.simulation.observatory import NightPlan, SimulatedObservatory
@@ -119,6 +120,7 @@ def test_the_output_has_what_clients_read(tmp_path):
         "mag": 13.0,
         "magerr": 0.01,
         "julian_date": pytest.approx(middle, abs=1e-8),
+        "bjd_tdb": pytest.approx(barycentric_jd(middle, SOURCE["ra"], SOURCE["dec"]), abs=1e-8),
         "observation_date": "2026-05-04T22:00:00.000Z",
         "fits_path": "tst0m4-cam01-20260504-0000-e91",
         "filter": "rp",

@@ -196,6 +196,14 @@ class TestHeaders:
         assert np.corrcoef(magnitudes(content), truth)[0, 1] > 0.97
         assert np.abs(magnitudes(content) - truth).max() < 0.05
 
+    def test_rows_say_where_the_target_was_measured_but_no_barycentric_time(self, tmp_path):
+        series = drifting([14.5] * 3)
+        rows = non_sidereal(series.write(tmp_path), tmp_path).content["light_curve"]
+        for frame, row in enumerate(rows):
+            place = SkyCoord(row["target_ra_deg"], row["target_dec_deg"], unit="deg")
+            assert place.separation(series.place(frame)).arcsec < 0.1
+            assert row["bjd_tdb"] is None
+
     def test_fields_that_share_no_star_are_named(self, tmp_path):
         series = drifting([14.5] * 24)
         content = non_sidereal(series.write(tmp_path, [0, 1, 22, 23]), tmp_path).content

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from datalab.errors import OutageError
-from datalab.events.topology import PROJECTOR
 from datalab.platform.allowance import Allowance
 from session_api.accounts.audit import AuditService
 from session_api.web.failures import TooManyError
@@ -180,19 +179,3 @@ async def test_changes_by_one_caller_hold_up_nobody_else(world, alice):
             assert (await root.post("/api/datasessions/", json={"name": "S"})).status_code == 201
     finally:
         layer._allowance = generous
-
-
-async def test_an_operator_sees_dead_letters_and_not_what_they_say(world, opal, alice):
-    for number in (1, 2):
-        await world.bus.bury(
-            PROJECTOR, b"what is private", subject="datalab.x", sequence=number, reason=f"reason {number}"
-        )
-    newest, older, *_ = body_of(await opal.get("/api/dead-letters/"))
-    assert newest == {
-        "number": older["number"] + 1,
-        "consumer": PROJECTOR.name,
-        "subject": "datalab.x",
-        "reason": "reason 2",
-        "size_bytes": 15,
-    }
-    assert (await alice.get("/api/dead-letters/")).status_code == 403

@@ -87,6 +87,11 @@ AS_A_STRANGER = {
     ("PUT", "/api/users/{username}/password"): ({"password": "of a stranger"}, FORBIDDEN),
     ("GET", "/api/audit-log"): (None, FORBIDDEN),
     ("GET", "/api/dead-letters"): (None, FORBIDDEN),
+    ("GET", "/api/dead-letters/{number}"): (None, FORBIDDEN),
+    ("POST", "/api/dead-letters/{number}/requeue"): (None, FORBIDDEN),
+    ("DELETE", "/api/dead-letters/{number}"): (None, FORBIDDEN),
+    ("GET", "/api/system/processes"): (None, FORBIDDEN),
+    ("GET", "/api/system/queues"): (None, FORBIDDEN),
 }
 #: Routes on which nothing belongs to anybody, or that have tests of their own here.
 NOBODYS = {

@@ -77,7 +77,9 @@ def test_what_anybody_may_call():
     }
     assert paths[Access.INGESTER] == {"/api/frames", "/api/thumbnails", "/api/versions", "/api/ocs-store"}
     assert paths[Access.OPERATOR] == {
-        *("/api/users", "/api/users/{username}", "/api/audit-log", "/api/dead-letters"),
+        *("/api/users", "/api/users/{username}", "/api/audit-log"),
+        *("/api/dead-letters", "/api/dead-letters/{number}", "/api/dead-letters/{number}/requeue"),
+        *("/api/system/processes", "/api/system/queues"),
     }
     assert paths[Access.SUPERUSER] == {
         *("/api/users", "/api/users/{username}", "/api/users/{username}/tokens", "/api/users/{username}/password"),

@@ -1,54 +1,40 @@
-import { useEffect, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { answered, api } from "../api/client";
-import { problemOf } from "../words";
-import { type DeadLetter, sizeOf } from "./words";
+import { DeadLetterCard } from "./DeadLetterCard";
+import { usePolled } from "./polled";
 
-/** Messages nobody could handle. What they say, and what becomes of them, is for whoever has access to the bus. */
+const AGAIN_MS = 5_000;
+
+/** Messages nobody could handle: why, what they say, and what is to become of them. */
 export function DeadLetters() {
-  const [letters, setLetters] = useState<readonly DeadLetter[] | null>(null);
-  const [problem, setProblem] = useState("");
+  const { value: letters, problem, again } = usePolled(() => answered(api.GET("/api/dead-letters")), AGAIN_MS);
+  const [said, setSaid] = useState("");
+  const [gone, setGone] = useState<ReadonlySet<number>>(new Set());
+  const heading = useRef<HTMLHeadingElement>(null);
 
-  async function read() {
-    try {
-      setLetters(await answered(api.GET("/api/dead-letters")));
-      setProblem("");
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
+  /** Takes a letter off the list before the list is read again. */
+  function settled(number: number, words: string) {
+    setGone((before) => new Set(before).add(number));
+    setSaid(words);
+    // What had the focus goes with its letter.
+    if (document.activeElement?.closest(`[data-letter="${number}"]`)) heading.current?.focus();
+    again();
   }
-  useEffect(() => void read(), []);
 
+  const shown = letters?.filter((letter) => !gone.has(letter.number)) ?? [];
   return (
     <section aria-labelledby="dead-letters">
-      <div class="heading">
-        <h2 id="dead-letters">Dead letters</h2>
-        <button type="button" onClick={() => void read()}>Read again</button>
-      </div>
+      <h2 id="dead-letters" ref={heading} tabIndex={-1}>Dead letters</h2>
       <p class="problem" role="alert">{problem}</p>
+      <p role="status">{said}</p>
       {letters === null && problem === "" && <p class="waiting" role="status">Reading …</p>}
-      {letters?.length === 0 && <p role="status">There are none: every message was handled.</p>}
-      {letters !== null && letters.length > 0 && (
+      {letters !== null && shown.length === 0 && <p>There are none: every message was handled.</p>}
+      {shown.length > 0 && (
         <>
-          <p class="hint">
-            What a message says may be private, so it is shown where the bus can be reached: <code>datalab dead-letters show {letters[0]?.number}</code>.
-            With <code>requeue</code> it is handled again, with <code>discard</code> it is thrown away.
-          </p>
-          <table class="list stacked">
-            <thead>
-              <tr><th scope="col">Number</th><th scope="col">Why</th><th scope="col">For</th><th scope="col">Sent to</th><th scope="col">Size</th></tr>
-            </thead>
-            <tbody>
-              {letters.map((letter) => (
-                <tr key={letter.number}>
-                  <td data-title="Number">{letter.number}</td>
-                  <td data-title="Why">{letter.reason || "no reason was kept"}</td>
-                  <td data-title="For">{letter.consumer}</td>
-                  <td data-title="Sent to">{letter.subject || "unknown"}</td>
-                  <td data-title="Size">{sizeOf(letter.size_bytes)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <p class="hint">What a message says may be private: who opens one is in the audit log.</p>
+          <ul class="letters">
+            {shown.map((letter) => <DeadLetterCard key={letter.number} letter={letter} settled={settled} />)}
+          </ul>
         </>
       )}
     </section>

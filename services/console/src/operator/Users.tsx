@@ -1,27 +1,34 @@
+import { Fragment } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { answered, api } from "../api/client";
 import { me } from "../login";
 import { problemOf } from "../words";
+import { Once } from "./Once";
+import { UserPanel } from "./UserPanel";
 import { minutes, namesIn, rightsOf, type User } from "./words";
 
 const PAGE = 100;
 
-interface LoginLink {
-  username: string;
-  link: string;
-  lifetime_s: number;
+/** What is shown this once, and what it is good for. */
+interface Secret {
+  label: string;
+  text: string;
 }
 
-async function loginLink(username: string): Promise<LoginLink> {
+async function loginLink(username: string): Promise<Secret> {
   const made = await answered(api.POST("/api/users/{username}/login-code", { params: { path: { username } } }));
-  return { username, link: `${location.origin}/#code=${encodeURIComponent(made.code)}`, lifetime_s: made.lifetime_s };
+  return {
+    label: `Link that logs ${username} in, once, within ${minutes(made.lifetime_s)}; it is not shown again`,
+    text: `${location.origin}/#code=${encodeURIComponent(made.code)}`,
+  };
 }
 
 /** Who may log in; superusers change it. */
 export function Users() {
   const [users, setUsers] = useState<readonly User[]>([]);
   const [count, setCount] = useState<number | null>(null);
-  const [link, setLink] = useState<LoginLink | null>(null);
+  const [secret, setSecret] = useState<Secret | null>(null);
+  const [open, setOpen] = useState("");
   const [said, setSaid] = useState("");
   const [wrong, setWrong] = useState<{ username: string; problem: string } | null>(null);
   const [problem, setProblem] = useState("");
@@ -67,7 +74,7 @@ export function Users() {
 
   const giveLink = ({ username }: User) =>
     changed(username, async () => {
-      setLink(await loginLink(username));
+      setSecret(await loginLink(username));
       return "";
     });
 
@@ -77,7 +84,7 @@ export function Users() {
       {mayChange ? (
         <NewUser
           made={(made) => {
-            setLink(made);
+            setSecret(made);
             setSaid("");
             void read();
           }}
@@ -85,7 +92,7 @@ export function Users() {
       ) : (
         <p class="hint">Superusers add and change users.</p>
       )}
-      {link !== null && <LinkOnce key={link.link} link={link} done={() => setLink(null)} />}
+      {secret !== null && <Once key={secret.text} {...secret} done={() => setSecret(null)} />}
       <p class="problem" role="alert">{problem}</p>
       <p role="status">{said}</p>
       {count === null && problem === "" && <p class="waiting" role="status">Reading …</p>}
@@ -97,23 +104,41 @@ export function Users() {
           </thead>
           <tbody>
             {users.map((user) => (
-              <tr key={user.username}>
-                <td data-title="Name">{user.username}{user.active ? "" : " (inactive)"}</td>
-                <td data-title="May">{rightsOf(user) || "what is their own"}</td>
-                <td data-title="Since">{user.created.slice(0, 10)}</td>
-                {mayChange && (
-                  <td>
-                    <button type="button" aria-label={`Login link for ${user.username}`} disabled={!user.active} onClick={() => void giveLink(user)}>Login link</button>
-                    {user.username !== me.value?.username && (
-                      <button type="button" aria-label={`${user.active ? "Deactivate" : "Activate"} ${user.username}`} onClick={() => void setActive(user, !user.active)}>
-                        {user.active ? "Deactivate" : "Activate"}
-                      </button>
-                    )}
-                    <button type="button" aria-label={`Revoke the tokens of ${user.username}`} onClick={() => revoke(user)}>Revoke tokens</button>
-                    {wrong?.username === user.username && <span class="problem" role="alert">{wrong.problem}</span>}
-                  </td>
+              <Fragment key={user.username}>
+                <tr>
+                  <td data-title="Name">{user.username}{user.active ? "" : " (inactive)"}</td>
+                  <td data-title="May">{rightsOf(user) || "what is their own"}</td>
+                  <td data-title="Since">{user.created.slice(0, 10)}</td>
+                  {mayChange && (
+                    <td>
+                      <button type="button" aria-label={`Change ${user.username}`} aria-expanded={open === user.username} onClick={() => setOpen(open === user.username ? "" : user.username)}>Change</button>
+                      <button type="button" aria-label={`Login link for ${user.username}`} disabled={!user.active} onClick={() => void giveLink(user)}>Login link</button>
+                      {user.username !== me.value?.username && (
+                        <button type="button" aria-label={`${user.active ? "Deactivate" : "Activate"} ${user.username}`} onClick={() => void setActive(user, !user.active)}>
+                          {user.active ? "Deactivate" : "Activate"}
+                        </button>
+                      )}
+                      <button type="button" aria-label={`Revoke the tokens of ${user.username}`} onClick={() => revoke(user)}>Revoke tokens</button>
+                      {wrong?.username === user.username && <span class="problem" role="alert">{wrong.problem}</span>}
+                    </td>
+                  )}
+                </tr>
+                {mayChange && open === user.username && (
+                  <tr>
+                    <td colSpan={4}>
+                      <UserPanel
+                        user={user}
+                        changed={(now) => {
+                          setUsers((known) => known.map((each) => (each.username === now.username ? now : each)));
+                          setSaid(`${now.username} is changed.`);
+                          setOpen("");
+                        }}
+                        given={(token) => setSecret({ label: `Token of ${user.username}; it is not shown again`, text: token })}
+                      />
+                    </td>
+                  </tr>
                 )}
-              </tr>
+              </Fragment>
             ))}
           </tbody>
         </table>
@@ -123,7 +148,7 @@ export function Users() {
   );
 }
 
-function NewUser({ made }: { made: (link: LoginLink) => void }) {
+function NewUser({ made }: { made: (link: Secret) => void }) {
   const [name, setName] = useState("");
   const [proposals, setProposals] = useState("");
   const [operator, setOperator] = useState(false);
@@ -167,25 +192,5 @@ function NewUser({ made }: { made: (link: LoginLink) => void }) {
       <button type="submit" disabled={busy}>Add</button>
       <small id="new-user-problem" class="problem" role="alert">{problem}</small>
     </form>
-  );
-}
-
-/** A link that logs somebody in: it is good once, and not shown again. */
-function LinkOnce({ link, done }: { link: LoginLink; done: () => void }) {
-  const [copied, setCopied] = useState(false);
-  return (
-    <div class="once">
-      <label>
-        Link that logs {link.username} in, once, within {minutes(link.lifetime_s)}; it is not shown again
-        <input readOnly value={link.link} onFocus={(event) => event.currentTarget.select()} />
-      </label>
-      <p>
-        {/* Pages that come over plain HTTP may not write to the clipboard: there, the text is selected by a click. */}
-        {isSecureContext && (
-          <button type="button" onClick={() => void navigator.clipboard.writeText(link.link).then(() => setCopied(true), () => setCopied(false))}>{copied ? "Copied" : "Copy"}</button>
-        )}{" "}
-        <button type="button" onClick={done}>Done</button>
-      </p>
-    </div>
   );
 }

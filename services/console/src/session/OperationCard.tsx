@@ -1,5 +1,4 @@
 import { useState } from "preact/hooks";
-import { useLocation } from "wouter-preact";
 import { cancelOperation, deleteOperation, ENDED, imagesMadeBy, type InputImage, type Operation, retryOperation } from "../api/sessions";
 import { operationId } from "../graph/graph";
 import { Results } from "../results/Results";
@@ -26,7 +25,6 @@ export const keyOfOperation = (id: number) => `operation ${id}`;
 
 /** An operation: how it stands, what it was given and has made, and what can be done with it. */
 export function OperationCard({ session, operation, deeds }: OperationCardProps) {
-  const [, go] = useLocation();
   const running = !ENDED.has(operation.state);
   const part = Math.round(100 * operation.operation_progress);
   const advice = adviceOn(operation);
@@ -46,7 +44,7 @@ export function OperationCard({ session, operation, deeds }: OperationCardProps)
       <Given operation={operation} />
       <Outputs files={operation.output?.output_files ?? []} images={imagesMadeBy(operation)} use={deeds?.useAsInput ?? null} />
       {(operation.output?.output_data ?? []).map((output, place) => (
-        <Results key={place} output={output} open={(frame) => go(`/image/archive/${encodeURIComponent(frame)}`)} />
+        <Results key={place} output={output} inputs={operation.input_data} />
       ))}
     </li>
   );

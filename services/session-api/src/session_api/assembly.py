@@ -32,6 +32,7 @@ from session_api.settings import SessionApiSettings
 from session_api.site_logs import assembly as site_logs_assembly
 from session_api.sites import assembly as sites_assembly
 from session_api.status import assembly as status_assembly
+from session_api.system import assembly as system_assembly
 from session_api.uploads import assembly as uploads_assembly
 from session_api.uploads.open_sites import OpenSites
 from session_api.web import assembly as web_assembly
@@ -118,6 +119,7 @@ def assemble(core: DocumentCore, settings: SessionApiSettings) -> tuple[Sequence
         accounts,
         groups,
         dead_letters_assembly.build(core),
+        system_assembly.build(core),
         offers,
         names,
         downloads,

@@ -17,7 +17,7 @@ app = typer.Typer(help="Users and their tokens (needs the administrator's token)
 
 ProposalsOption = Annotated[list[str], typer.Option(help="proposal whose frames the user may read; repeatable")]
 SuperuserOption = Annotated[bool, typer.Option(help="may read everything and manage users")]
-OperatorOption = Annotated[bool, typer.Option(help="may see how the system does, and nothing that is private")]
+OperatorOption = Annotated[bool, typer.Option(help="may see how the system does, and what nobody could handle")]
 IngestsOption = Annotated[list[str], typer.Option(help="site whose files the user may add, * for all; repeatable")]
 ObservatoryOption = Annotated[
     list[str], typer.Option(help="site the user speaks for, * for all; repeatable; those of --ingests if not given")

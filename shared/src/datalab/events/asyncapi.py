@@ -52,6 +52,7 @@ from datalab.events.operations import (
     OperationSucceeded,
 )
 from datalab.events.previews import PreviewFailed, PreviewMade, PreviewRequested
+from datalab.events.processes import ProcessDescribed
 from datalab.events.site_images import AllskyImageIngested, InfoImageIngested
 from datalab.events.site_status import SiteStatusChanged
 from datalab.events.topology import (
@@ -62,6 +63,7 @@ from datalab.events.topology import (
     BUCKETS,
     CONSUMERS,
     OPERATION_OFFERS,
+    PROCESSES,
     RECORDERS,
     SITE_STATUSES,
     stream_for,
@@ -99,6 +101,7 @@ EVENTS: tuple[tuple[type[Event], str], ...] = (
     (PreviewFailed, "datalab.preview.failed.v1"),
     (OperationDescribed, f"$KV.{OPERATION_OFFERS.name}.{{operation}}"),
     (AnalysisDescribed, f"$KV.{ANALYSIS_OFFERS.name}.{{action}}"),
+    (ProcessDescribed, f"$KV.{PROCESSES.name}.{{process}}"),
     (AnalysisRequested, "datalab.analysis.requested.v1.{action}"),
     (ArchiveRequested, "datalab.archive.requested.v1"),
     (SiteNightRequested, "datalab.site-night.requested.v1"),

@@ -253,7 +253,9 @@ HEALTH = Bucket(name="health", description="written by each readiness check: can
 HAND_BACKS = Bucket(
     name="hand_backs", description="how often a message was handed back without having been tried", ttl_s=_DAY_S
 )
-BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS, HEALTH, HAND_BACKS)
+#: One that says nothing any more is shown for this long.
+PROCESSES = Bucket(name="processes", description="processes there are and what they do, as each says", ttl_s=600)
+BUCKETS: tuple[Bucket, ...] = (OPERATION_OFFERS, LEASES, ANALYSIS_OFFERS, HEALTH, HAND_BACKS, PROCESSES)
 
 #: Questions with one answer, over plain NATS: no stream stores them. Runners share them as this queue group.
 ANALYSTS = QueueGroup(
@@ -306,6 +308,17 @@ def stream_for(subject: str) -> Stream:
         if any(subject_matches(pattern, subject) for pattern in stream.subjects):
             return stream
     raise LookupError(f"no stream stores messages on {subject!r}")
+
+
+def stream_of(bucket: Bucket) -> Stream:
+    """Return the stream the server keeps a bucket in; the last token of a subject is the key."""
+    return Stream(
+        name=f"KV_{bucket.name}",
+        description=bucket.description,
+        subjects=(f"$KV.{bucket.name}.>",),
+        max_age_s=bucket.ttl_s or 0,
+        max_bytes=-1,
+    )
 
 
 def subject_matches(pattern: str, subject: str) -> bool:

@@ -22,6 +22,7 @@ from datalab.platform.health import Health, HealthCheck
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
 from datalab.platform.periodic import Periodic
+from datalab.platform.presence import Presence
 from datalab.platform.settings import ServiceSettings
 from datalab.platform.tasks import end_tasks
 
@@ -112,6 +113,8 @@ async def running(core: Core, capabilities: Sequence[Capability]) -> AsyncIterat
         await stack.enter_async_context(core.relaying())
         for part in _each(capabilities, "parts"):
             await _start(stack, part)
+        presence = Presence(bus=core.bus, service=core.service, health=core.health(capabilities))
+        stack.push_async_callback(presence.stop)  # work that is in hand when no more is taken is still told of
         # Last events of work in hand are still relayed when no more is taken.
         stack.push_async_callback(core.bus.stop_consuming)
         for subscription in _each(capabilities, "subscriptions"):
@@ -122,6 +125,7 @@ async def running(core: Core, capabilities: Sequence[Capability]) -> AsyncIterat
                 await core.bus.respond(responder)
         tasks = [asyncio.create_task(work.repeat(), name=work.name) for work in _each(capabilities, "periodic")]
         stack.push_async_callback(end_tasks, *tasks)
+        presence.start()
         yield
 
 

@@ -34,10 +34,16 @@ def subscriptions(execution: Execution, *, slots: Mapping[Lane, int]) -> list[Su
             handle=execution.run,
             on_failure=fail,
             on_outage=delay,
+            describe=_in_words,
             concurrency=slots[lane],
         )
         for lane, consumer in RUNNERS.items()
     ]
+
+
+def _in_words(request: OperationRequested) -> str:
+    again = f", attempt {request.attempt}" if request.attempt > 1 else ""
+    return f"{request.operation}, operation {request.operation_id}{again}"
 
 
 class CancellationListener:

@@ -65,7 +65,7 @@ class AperturePhotometry(Operation):
         "The aperture photometry operation measures the brightness of a source in each image, and calibrates it "
         "with nearby stars from the source catalogs of the images. The result is a light curve."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(ApertureParameters, _Target):  # fields of the last base come first: the wizard begins with them

@@ -26,7 +26,7 @@ class LightCurve(Operation):
         "The light curve operation shows how the brightness of a source changes over time. It takes the magnitudes "
         "from the source catalogs of the images, all of one filter; images that do not know the source are left out."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

@@ -73,7 +73,7 @@ class MovingTargetAperturePhotometry(Operation):
         "stars. Give its position at two times or more; the operation finds it in the source catalogs of the images "
         "along the way between them, and measures at the interpolated positions if it cannot."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(MovingTargetParameters):

@@ -31,7 +31,7 @@ class NonSiderealAperturePhotometry(Operation):
         "tracked by its ephemeris, such as a minor planet or a comet. In each image the target is where the header "
         "(CAT-RA, CAT-DEC) says; comparison stars are chosen from the source catalogs of the images."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(MovingTargetParameters):

@@ -39,7 +39,7 @@ class VariableStar(Operation):
         "The variable star operation shows how the brightness of a source changes over time and searches for its "
         "period. It takes the magnitudes from the source catalogs of at least 8 images, all of one filter."
     )
-    version = 3
+    version = 4
     lane = Lane.SLOW
 
     class Parameters(OperationParameters):

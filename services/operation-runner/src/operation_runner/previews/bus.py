@@ -29,6 +29,7 @@ def subscriptions(previews: Previews, *, slots: Mapping[Lane, int]) -> list[Subs
             decode=lambda _, body: PreviewRequested.decode(body),
             handle=previews.make,
             on_failure=fail,
+            describe=lambda request: f"previews of {request.basename}",
             concurrency=slots[lane],
         )
         for lane, consumer in PREVIEW_MAKERS.items()

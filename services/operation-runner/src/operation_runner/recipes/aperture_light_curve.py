@@ -209,6 +209,7 @@ def aperture_light_curve(
         measured=measured,
         candidates=candidates,
         calibrated=calibrated,
+        moving=moving,
         notes=(
             *unreadable,
             *unusable,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from datalab.astro.ephemeris.barycentre import barycentric_jd
 from datalab.astro.headers.exposure_times import iso_utc
 from datalab.astro.magnitudes import instrumental_mag
 from datalab.astro.photometry.aperture_geometry import Radii
@@ -32,13 +33,17 @@ _OMITTED = "Too few comparison stars; light-curve row omitted."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightCurveOutput:
-    """What the result is made of; sequences are over the frames, in order of time. `notes` are on the whole run."""
+    """What the result is made of; sequences are over the frames, in order of time. `notes` are on the whole run.
+
+    What is `moving` is too near for barycentric times.
+    """
 
     radii_arcsec: Radii
     frames: Sequence[Frame]
     measured: Sequence[FramePhotometry]
     candidates: Candidates
     calibrated: Calibrated
+    moving: bool
     notes: Sequence[str]
 
 
@@ -46,6 +51,8 @@ def output_item(output: LightCurveOutput) -> dict[str, Any]:
     """Return the result as strict JSON but for NaN, which stands for null.
 
     The Julian date of a point is the middle of its exposure (UTC); `date_obs` and `observation_date` are its start.
+    `bjd_tdb` is when the light of that middle passes the barycentre of the solar system, null for what is in there.
+    `target_ra_deg` and `target_dec_deg` (ICRS) are where the target was measured, as the frame's WCS has it.
     `target_magnitude_limit` is what a target is fainter than that is not seen at 3 sigma and so has no magnitude.
     """
     calibrated, frames = output.calibrated, output.frames
@@ -61,7 +68,8 @@ def output_item(output: LightCurveOutput) -> dict[str, Any]:
         "annulus_outer_radius": output.radii_arcsec.outer,
         "filter": shown_filter(frame.image.description.filter_name for frame in frames),
         "light_curve": [
-            _row(output, number) | {"julian_date": julian_date} for number, julian_date in enumerate(julian_dates)
+            _row(output, number) | {"julian_date": julian_date, "bjd_tdb": _bjd_tdb(output, number, julian_date)}
+            for number, julian_date in enumerate(julian_dates)
         ],
         "selected_comparison_stars": _selected_stars(output),
         "diagnostics": {frame.basename: _diagnostics(output, number) for number, frame in enumerate(frames)},
@@ -81,6 +89,8 @@ def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
         "observation_date": iso_utc(times.start),
         "target_centroid_x": photometry.x[0],
         "target_centroid_y": photometry.y[0],
+        "target_ra_deg": photometry.target_ra_deg,
+        "target_dec_deg": photometry.target_dec_deg,
         "target_net_source_counts": photometry.net[0],
         "target_source_uncertainty": photometry.sigma[0],
         "comparison_ensemble_total_counts": calibrated.ensemble_counts[number],
@@ -95,6 +105,13 @@ def _row(output: LightCurveOutput, number: int) -> dict[str, Any]:
         "magerr": error,
         "notes": _notes(output, number),
     }
+
+
+def _bjd_tdb(output: LightCurveOutput, number: int, julian_date: float) -> float | None:
+    photometry = output.measured[number]
+    if output.moving or not np.isfinite(photometry.target_ra_deg):
+        return None
+    return float(barycentric_jd(julian_date, photometry.target_ra_deg, photometry.target_dec_deg))
 
 
 def _notes(output: LightCurveOutput, number: int) -> list[str]:

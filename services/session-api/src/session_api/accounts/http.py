@@ -49,7 +49,7 @@ class NewUser(Form):
     username: Username
     proposals: Proposals = Field(default_factory=list, description="proposals whose frames the user may see")
     superuser: StrictBool = False
-    operator: StrictBool = Field(default=False, description="may see how the system does, and nothing that is private")
+    operator: StrictBool = Field(default=False, description="may see how the system does, and what nobody could handle")
     ingests: Ingested = Field(default_factory=list, description="sites whose files the user may add; `*` is every site")
     observatories: Ingested | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from jsonschema.exceptions import SchemaError
 from pydantic import ValidationError
 
 from datalab.events.offers import OperationDescribed, offer_key
-from datalab.events.topology import OPERATION_OFFERS, Stream
+from datalab.events.topology import OPERATION_OFFERS, stream_of
 from datalab.platform.bus.connection import Bus
 from datalab.platform.bus.streams import StoredMessage, StreamFollower
 from datalab.platform.logging import get_logger
@@ -19,14 +19,7 @@ from session_api.offers.model import Offer
 _log = get_logger(__name__)
 
 _SUBJECTS = f"$KV.{OPERATION_OFFERS.name}."
-#: The stream the server keeps the key-value bucket in.
-CATALOGUE_STREAM = Stream(
-    name=f"KV_{OPERATION_OFFERS.name}",
-    description=OPERATION_OFFERS.description,
-    subjects=(f"{_SUBJECTS}>",),
-    max_age_s=0,
-    max_bytes=-1,
-)
+CATALOGUE_STREAM = stream_of(OPERATION_OFFERS)
 #: All descriptions together are some hundred kilobytes; a server that needs longer to send it is in trouble.
 _FIRST_READING_S = 5.0
 

@@ -37,16 +37,28 @@ async def delivered(request: Request, reply: Response, *, tag: str | None = None
     """
     # Weak: the same answer has one tag, compressed or not.
     named = tag or hashlib.blake2b(reply.body, digest_size=_TAG_BYTES).hexdigest()
-    reply.headers["ETag"] = tag = f'W/"{named}"'
-    # Each user keeps his own, and asks whether it is still right.
-    reply.headers["Cache-Control"] = "private, no-cache"
-    reply.headers["Vary"] = "Authorization, Cookie, Accept-Encoding, X-Session-Link"
-    if _has(request, tag):
-        kept = {name: reply.headers[name] for name in ("ETag", "Cache-Control", "Vary")}
-        return Response(status_code=304, headers=kept)
+    known = unchanged(request, named)
+    if known is not None:
+        return known
+    reply.headers.update(_headers(named))
     if len(reply.body) >= _LEAST_COMPRESSED_BYTES and accepts_gzip(request) and "Content-Encoding" not in reply.headers:
         await _compress(reply)
     return reply
+
+
+def unchanged(request: Request, tag: str) -> Response | None:
+    """Return the answer 304 if the client has what is named so, for routes that know the name before the answer."""
+    headers = _headers(tag)
+    return Response(status_code=304, headers=headers) if _has(request, headers["ETag"]) else None
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {
+        "ETag": f'W/"{tag}"',
+        # Each user keeps his own, and asks whether it is still right.
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Cookie, Accept-Encoding, X-Session-Link",
+    }
 
 
 def accepts_gzip(request: Request) -> bool:

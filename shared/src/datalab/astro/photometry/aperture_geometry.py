@@ -10,7 +10,9 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from numpy.typing import ArrayLike
 
+from datalab.astro.sky.positions import sky_positions
 from datalab.astro.sky.wcs import celestial_wcs, pixel_scale_arcsec
 from datalab.astro.types import FloatArray, Mask
 
@@ -71,6 +73,10 @@ class ApertureGeometry:
             if near.any():
                 x[near], y[near] = self.wcs.world_to_pixel(sky[near])
         return x + 0.5, y + 0.5
+
+    def on_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return right ascension and declination (ICRS, degrees) of pixels, as `positions` counts them; NaN for NaN."""
+        return sky_positions(self.wcs, np.asarray(x) - 0.5, np.asarray(y) - 0.5)
 
     def suits_comparison(self, x: FloatArray, y: FloatArray, target_x: float, target_y: float) -> Mask:
         """Tell which positions have their annulus on the image and neither aperture nor annulus on the target."""

@@ -81,7 +81,7 @@ class FramePhotometry:
 
     NaN is what could not be measured. `target_remarks` say what is special about the target on this frame,
     `frame_notes` what is about the stars. `profile` is that of the frame's stars, `target_trail` what the target's
-    aperture is a pill around.
+    aperture is a pill around. `target_ra_deg` and `target_dec_deg` are where `x` and `y` of the target are on the sky.
     """
 
     x: FloatArray
@@ -92,6 +92,8 @@ class FramePhotometry:
     frame_notes: tuple[str, ...] = ()
     profile: StarProfile | None = None
     target_trail: Trail = NO_TRAIL
+    target_ra_deg: float = math.nan
+    target_dec_deg: float = math.nan
 
     @property
     def target_notes(self) -> tuple[str, ...]:
@@ -175,6 +177,7 @@ def measure_frame(
         neighbour = None if trailed else frame.light_beside(found, profile)
         if neighbour:
             remarks.append(Remark(about=About.NO_POINT, text=neighbour))
+    ra, dec = geometry.on_sky(result[0, 0], result[1, 0])
     return FramePhotometry(
         x=result[0],
         y=result[1],
@@ -184,6 +187,8 @@ def measure_frame(
         frame_notes=_stars_notes(found, at),
         profile=profile,
         target_trail=target_trail,
+        target_ra_deg=float(ra),
+        target_dec_deg=float(dec),
     )
 
 

@@ -17,6 +17,7 @@ from nats.js.kv import KeyValue
 
 from datalab.errors import OutageError
 from datalab.events.envelope import Event
+from datalab.events.processes import WorkInHand
 from datalab.events.topology import HEALTH, Bucket, Consumer, Stream
 from datalab.platform.bus import streams
 from datalab.platform.bus.consuming import Consumers, Subscription
@@ -104,6 +105,16 @@ class Bus:
     async def _reconnected(self) -> None:
         _log.info("bus.reconnected", service=self._service)
         await asyncio.gather(*(follower.resume() for follower in self._followers))
+
+    @property
+    def slots(self) -> dict[str, int]:
+        """How many messages are handled at once here, by consumer."""
+        return dict(self._consumers.slots)
+
+    @property
+    def work_in_hand(self) -> tuple[WorkInHand, ...]:
+        """The messages that are being handled here."""
+        return tuple(self._consumers.work.values())
 
     # --- messages ---------------------------------------------------------------------------------------------
 

@@ -42,7 +42,9 @@ from datalab.errors import (
     UsageError,
     explain_validation,
 )
+from datalab.events.envelope import utc_now
 from datalab.events.operations import FailureKind
+from datalab.events.processes import WorkInHand
 from datalab.events.topology import Consumer
 from datalab.platform.bus.errors import BUS_ERRORS, bus_errors
 from datalab.platform.bus.hand_backs import HandBacks
@@ -88,7 +90,8 @@ class Subscription(Generic[ContentT]):
     `decode` gets subject and body, and raises `pydantic.ValidationError` or `UnreadableMessageError` for what is not
     ours; `on_unreadable` hears of it, with subject, body and reason. `on_failure` says the outcome to whoever waits
     for it; without it, the message becomes a dead letter. With `keep_failed` it becomes one all the same, for an
-    operator to look at. `on_outage` says what is waited for.
+    operator to look at. `on_outage` says what is waited for. `describe` says in words what a message is about, to
+    whoever looks at what the process does.
     `concurrency` messages are in hand at once, each fetched by itself, so none waits behind another.
     """
 
@@ -98,6 +101,7 @@ class Subscription(Generic[ContentT]):
     on_failure: Callable[[ContentT, Failure], Awaitable[None]] | None = None
     on_outage: Callable[[ContentT, str], Awaitable[None]] | None = None
     on_unreadable: Callable[[str, bytes, str], Awaitable[None]] | None = None
+    describe: Callable[[ContentT], str] | None = None
     keep_failed: bool = False
     concurrency: int = 1
 
@@ -110,6 +114,10 @@ class Consumers:
         self.metrics = metrics
         self.in_hand: set[asyncio.Task[None]] = set()
         self.hand_backs = HandBacks(broker)
+        #: What is being handled, by its delivery.
+        self.work: dict[object, WorkInHand] = {}
+        #: How many messages are handled at once, by consumer.
+        self.slots: dict[str, int] = {}
         self._broker = broker
         self._served: list[Consumer] = []
 
@@ -117,6 +125,7 @@ class Consumers:
         """Handle a consumer's messages from the broker's start on."""
         consumer = subscription.consumer
         self._served.append(consumer)
+        self.slots[consumer.name] = subscription.concurrency
         self.metrics.serves(consumer.name)
 
         async def decoded(message: NatsMessage) -> Any:
@@ -172,6 +181,7 @@ class _Delivery(BaseMiddleware[Any, Any]):
         self._publisher = consumers.publisher
         self._metrics = consumers.metrics
         self._in_hand = consumers.in_hand
+        self._work = consumers.work
         self._hand_backs = consumers.hand_backs
         self._number = msg.metadata.num_delivered
         self._sequence = msg.metadata.sequence.stream
@@ -205,9 +215,18 @@ class _Delivery(BaseMiddleware[Any, Any]):
         correlation_id = getattr(content, "correlation_id", None) or f"{self._consumer.stream}-{self._sequence}"
         with bind_correlation(correlation_id=correlation_id, consumer=self._consumer.name, sequence=self._sequence):
             async with _heartbeat(self.msg, every_s=self._consumer.ack_wait_s / 3):
-                if await self._tries() > self._consumer.max_tries:
-                    return await self._fail(content, Failure(FailureKind.TRANSIENT, _NEVER_ENDED), keep=True)
-                return await self._handled(content, handle)
+                self._work[self] = self._in_words(content)
+                try:
+                    if await self._tries() > self._consumer.max_tries:
+                        return await self._fail(content, Failure(FailureKind.TRANSIENT, _NEVER_ENDED), keep=True)
+                    return await self._handled(content, handle)
+                finally:
+                    del self._work[self]
+
+    def _in_words(self, content: Any) -> WorkInHand:
+        describe = self._subscription.describe
+        what = "" if describe is None else describe(content)
+        return WorkInHand(consumer=self._consumer.name, what=what, since=utc_now())
 
     async def _tries(self) -> int:
         """Return which try of the message this is; where nobody knows, the first."""

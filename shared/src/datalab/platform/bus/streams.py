@@ -40,30 +40,37 @@ class StoredMessage:
     sequence: int
     subject: str
     body: bytes
+    stored_at: datetime
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The ends of a stream. Another epoch is another stream: its sequences say nothing about the former one."""
+    """The ends of a stream, and how many messages it has: some between the ends may be gone.
+
+    Another epoch is another stream: its sequences say nothing about the former one.
+    """
 
     epoch: str
     first: int
     last: int
+    messages: int
 
 
 async def stream_position(jetstream: JetStreamContext, stream: Stream) -> StreamPosition:
     """Return where a stream begins and ends now. Raises `TransientError`."""
     with bus_errors(f"the stream {stream.name} cannot be read"):
         info = await jetstream.stream_info(stream.name)
-    return StreamPosition(epoch=str(info.created), first=info.state.first_seq, last=info.state.last_seq)
+    state = info.state
+    return StreamPosition(epoch=str(info.created), first=state.first_seq, last=state.last_seq, messages=state.messages)
 
 
 async def stored_message(jetstream: JetStreamContext, stream: str, sequence: int) -> StoredMessage | None:
     """Return one message of a stream, or None if it is gone. Raises `TransientError`."""
     with bus_errors(f"the stream {stream} cannot be read"), suppress(nats.js.errors.NotFoundError):
         raw = await jetstream.get_msg(stream, sequence, direct=True)
-        return StoredMessage(sequence, raw.subject or "", raw.data or b"", raw.headers or {})
+        assert raw.time is not None  # a server says it with each message it is asked for
+        return StoredMessage(sequence, raw.subject or "", raw.data or b"", raw.time, raw.headers or {})
     return None
 
 
@@ -169,4 +176,7 @@ class StreamFollower:
 
 
 def _stored(message: Msg) -> StoredMessage:
-    return StoredMessage(message.metadata.sequence.stream, message.subject, message.data, message.headers or {})
+    metadata = message.metadata
+    return StoredMessage(
+        metadata.sequence.stream, message.subject, message.data, metadata.timestamp, message.headers or {}
+    )
