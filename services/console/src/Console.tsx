@@ -51,8 +51,8 @@ function Screens({ username, operates }: { username: string; operates: boolean }
           {operates && <Tab href="/operator">Operator</Tab>}
         </nav>
         <span class="grow" />
-        <span role="status" class={connected.value ? "live" : "live away"}>{connected.value ? "live" : "connecting …"}</span>
-        <span>{username}</span>
+        <span role="status" class={connected.value ? "live" : "live away"}><span class="word">{connected.value ? "live" : "connecting …"}</span></span>
+        <span class="who" title={username}>{username}</span>
         <button type="button" onClick={() => logOut().catch((error: unknown) => (loginProblem.value = problemOf(error)))}>Log out</button>
         {!ended.value && loginProblem.value !== "" && <span class="problem" role="alert">{loginProblem.value}</span>}
       </header>
