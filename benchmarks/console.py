@@ -117,23 +117,31 @@ STRETCH = """async (count) => {
   const gl = canvas.getContext("webgl2");
   const label = [...document.querySelectorAll(".controls label")].find((each) => each.textContent.includes("White"));
   const slider = label.querySelector("input");
-  const pixels = new Uint8Array(4);
+  const shown = () => {
+    const seen = new Uint8Array(4 * 256 * 256);
+    gl.readPixels((canvas.width >> 1) - 128, (canvas.height >> 1) - 128, 256, 256, gl.RGBA, gl.UNSIGNED_BYTE, seen);
+    return seen.reduce((sum, each) => sum + each, 0);
+  };
+  let changed = 0;
   const later = [];
   const frameOfScreen = window.requestAnimationFrame;
   const spent = [];
   const [least, most] = [Number(slider.min), Number(slider.max)];
   for (let number = 1; number <= count; number++) {
     await new Promise((resolve) => frameOfScreen.call(window, () => setTimeout(resolve)));
+    const before = shown();
     window.requestAnimationFrame = (callback) => later.push(callback);
     const began = performance.now();
-    slider.value = String(least + (most - least) * (0.3 + (0.6 * number) / count));
+    slider.value = String(least + (most - least) * (0.02 + (0.4 * number) / count));
     slider.dispatchEvent(new Event("input", { bubbles: true }));
     while (later.length === 0) await Promise.resolve();
     while (later.length > 0) for (const callback of later.splice(0)) callback(performance.now());
-    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
     spent.push(performance.now() - began);
+    if (shown() !== before) changed++;
     window.requestAnimationFrame = frameOfScreen;
   }
+  if (changed < count / 2) throw new Error(`only ${changed} of ${count} changes were shown`);
   return spent;
 }"""
 
