@@ -178,6 +178,7 @@ async def test_nothing_moves_for_who_wants_no_movement(visitor):
 
 async def test_nothing_jumps_while_the_night_appears(visitor):
     page = await visitor()
+    await expect(page.locator(".tile[data-frame]")).to_have_count(12)
     await page.add_init_script(SHIFTS)
     await page.reload()
     await expect(page.locator(".tile[data-frame]")).to_have_count(12)

@@ -14,7 +14,9 @@ from playwright.async_api import expect
 from support.own_files import send_own
 from support.two_nights import PERIOD_DAYS, two_nights
 
-expect.set_options(timeout=60_000)
+#: A machine that is busy takes its time.
+WITHIN_MS = 120_000
+expect.set_options(timeout=WITHIN_MS)
 RADII = {"aperture_radius": 7.64, "annulus_inner_radius": 12.73, "annulus_outer_radius": 19.1}
 STARS = {"min_comparisons": 5, "max_comparisons": 10}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,6 +43,7 @@ async def measured(lab):
 @pytest.fixture
 async def page(visitor, measured):
     page = await visitor("observer")
+    page.set_default_timeout(WITHIN_MS)
     await page.goto(measured[0])
     await expect(page.locator(".chart canvas").first).to_be_visible()
     return page
@@ -259,7 +262,7 @@ async def test_a_cluster_is_coloured_by_membership(page, measured):
     stars = [
         {"ra": 10.0, "dec": 5.0, "color": c, "mag": 12 + 4 * c, "magerr": 0.01, "probability": p, "member": p > 0.6,
          "gaia_match": True, "gaia_only": False}
-        for c, p in rng.random((10_000, 2)).tolist()
+        for c, p in rng.random((1_500, 2)).tolist()
     ]  # fmt: skip
     diagram = {"cmd": stars, "cluster": {"name": "M 67", "ra": 10.0, "dec": 5.0, "radius_arcmin": 15.0},
                "blue_filter": "gp", "red_filter": "rp", "mag_band": "rp", "member_threshold": 0.6,

@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from astropy.io import fits
 
-from datalab.events.frames import FileStored
+from datalab.documents.frame import COLLECTION
+from datalab.events.frames import FileStored, FrameIngested
 from datalab.events.object_keys import data_key
 from datalab.platform.bus.connection import Bus
+from datalab.platform.documents.client import DocumentStore
 from datalab.platform.metrics import BusMetrics, create_registry
 from datalab.platform.objects.store import ObjectStore
+from support.session_api import frame_document
 
 #: The first frame of a site; the others follow a minute apart.
 BEGIN = datetime(2026, 3, 15, 2, tzinfo=UTC)
@@ -86,3 +89,53 @@ class Observatory:
             producer="observatory",
         )
         await self._bus.publish(told)
+
+
+class Ingest:
+    """Keeps frames and tells of them, as ingest does, in no time: without files. A context manager.
+
+    The tallies know nothing of them: they are counted where a night is asked for.
+    """
+
+    def __init__(self, system, site, *, proposal):
+        self._system, self._site, self._proposal = system, site, proposal
+
+    async def __aenter__(self):
+        self._bus = Bus(settings=self._system.nats_settings, service="test", metrics=BusMetrics(create_registry()))
+        await self._bus.connect()
+        self._documents = DocumentStore(self._system.mongo_settings)
+        return self
+
+    async def __aexit__(self, *error):
+        await self._documents.close()
+        await self._bus.close()
+
+    async def take_in(self, numbers):
+        """Take in the frames of these numbers, one every 20 s of a night."""
+        frames = [self._frame(number) for number in numbers]
+        await self._documents.database[COLLECTION].insert_many(frames)
+        for frame in frames:
+            told = FrameIngested(
+                site=self._site,
+                frame_id=frame["frame_id"],
+                basename=frame["_id"],
+                key=data_key(frame["_id"]),
+                roles=("fits",),
+                observation_date=frame["observation_date"],
+                public_date=frame["public_date"],
+                proposal_id=self._proposal,
+                producer="ingest",
+            )
+            await self._bus.publish(told)
+
+    def _frame(self, number):
+        return frame_document(
+            basename(self._site, number),
+            site=self._site,
+            site_id=self._site,
+            proposal_id=self._proposal,
+            target_name=f"Field {number}",
+            observation_day="2026-03-14",
+            observation_date=BEGIN + timedelta(seconds=20 * number),
+            public_date=datetime(2099, 1, 1, tzinfo=UTC),
+        )

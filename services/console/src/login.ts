@@ -88,7 +88,10 @@ export function watchLogin(): void {
   addEventListener("hashchange", () => {
     if (codeInAddress() !== null) void begin();
   });
-  addEventListener("focus", () => {
-    if (ended.value) void findOut().catch(() => undefined);
-  });
+  // What everybody may read is answered without a login, too: who comes back to the page is asked for.
+  const back = () => {
+    if (me.value && document.visibilityState === "visible") void findOut().catch(() => undefined);
+  };
+  addEventListener("focus", back);
+  document.addEventListener("visibilitychange", back);
 }

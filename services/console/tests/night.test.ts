@@ -4,6 +4,7 @@ import { groupsOf } from "../src/night/groups";
 import { laidOut, rowsBetween } from "../src/night/layout";
 import { addressOf, byTime, EVERYTHING, narrowings, queryOf, questionIn } from "../src/night/nightQuestion";
 import { readPosition } from "../src/night/position";
+import { QUALITY_COLUMNS, type Quality, sortedBy } from "../src/night/quality";
 import { instantOf, localTime, nightOf, nightSpan, siteClocks, solarClock, zoneClock } from "../src/night/siteTime";
 
 const at = (text: string) => Date.parse(text);
@@ -144,5 +145,22 @@ describe("groups of frames", () => {
     expect(rowsBetween(last, measures, 50_420, 51_420)).toEqual([500, 510]);
     expect(rowsBetween(last, measures, -5_000, -1_000)).toEqual([0, 0]);
     expect(rowsBetween(last, measures, 1e6, 2e6)).toEqual([1000, 1000]);
+  });
+});
+
+describe("how good frames are", () => {
+  const frames = ["a", "b", "c", "d"].map((basename) => ({ basename }) as Frame);
+  const quality = (fwhm: number | null) => ({ fwhm_arcsec: fwhm, fwhm_px: null, ellipticity: null, is_trailed: false, n_stars: 9, sky_level: 1, sky_noise: 1, zero_point_mag: null, limiting_mag: null });
+
+  it("orders them, those of which nothing is known last", () => {
+    const known = new Map<string, Quality | string>([["a", quality(3)], ["b", "no stars"], ["d", quality(2)]]);
+    const [fwhm] = QUALITY_COLUMNS;
+    if (fwhm === undefined) throw new Error("there are columns");
+    const names = (ascending: boolean) => sortedBy(frames, fwhm, ascending, known).map((each) => each.basename).join("");
+    expect(names(true)).toBe("dabc");
+    expect(names(false)).toBe("adbc");
+    expect(fwhm.text(quality(2.345))).toBe("2.35″");
+    expect(fwhm.text({ ...quality(null), fwhm_px: 3.21 })).toBe("3.2 px");
+    expect(fwhm.text(quality(null))).toBe("");
   });
 });

@@ -87,11 +87,28 @@ describe("frames of a night", () => {
     expect(asked.get).toHaveBeenCalledTimes(1);
     expect(night.waiting.value).toBe(500);
     expect(names(night.frames.value)).toEqual([2, 1]);
-    // Going on reads what follows those that are known, not those that wait.
-    archive.push(frame(0));
-    night.total.value = 3;
-    await night.readMore();
-    expect(names(night.frames.value)).toEqual([2, 1, 0]);
+    // News of some of them make them no more.
+    for (const number of [3, 4, 5]) listener.heard({ type: "feed.frame_changed.v1", site: "tst", basename: `frame ${number}` });
+    await vi.advanceTimersByTimeAsync(2 * GATHERED_MS);
+    expect(night.waiting.value).toBe(500);
+  });
+
+  it("that follow are read when one goes on, whatever is told of meanwhile", async () => {
+    archive = Array.from({ length: 450 }, (_, place) => frame(450 - place, { observation_date: new Date(Date.UTC(2026, 2, 15, 0, 450 - place)).toISOString() }));
+    await night.read();
+    expect(night.frames.value).toHaveLength(200);
+    night.hold(true);
+    // One that was not read yet is not new.
+    listener.heard({ type: "feed.frame_changed.v1", site: "tst", basename: "frame 7" });
+    await vi.advanceTimersByTimeAsync(GATHERED_MS);
+    expect(night.waiting.value).toBe(0);
+    const more = [night.readMore(), night.readMore()];
+    listener.heard({ type: "feed.frame_deleted.v1", site: "tst", basename: "frame 449" });
+    archive = archive.filter((each) => each.id !== 449);
+    expect(await Promise.all(more)).toEqual([true, true]);
+    expect(await night.readMore()).toBe(true);
+    expect(await night.readMore()).toBe(false);
+    expect(names(night.frames.value)).toEqual(archive.map((each) => each.id));
   });
 
   it("are read when the server answers again", async () => {

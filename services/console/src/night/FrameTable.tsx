@@ -1,11 +1,13 @@
 import type { RefObject } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import type { Frame } from "../api/client";
 import { utc } from "../words";
 import { choose, chosen } from "./chosen";
 import { laidOut, rowsBetween } from "./layout";
+import { MeasureFrames } from "./MeasureFrames";
 import type { NightQuestion, Order } from "./nightQuestion";
+import { QUALITY_COLUMNS, type QualityColumn, qualities, sortedBy } from "./quality";
 import { instantOf, localTime, type SiteClock } from "./siteTime";
 import { useAnchor, useSight } from "./useSight";
 
@@ -50,7 +52,11 @@ interface Props {
 }
 
 /** Frames as rows that can be sorted; columns that none has anything for are left out. */
-export function FrameTable({ frames, clocks, question, sort, above, end }: Props) {
+export function FrameTable({ frames: found, clocks, question, sort, above, end }: Props) {
+  const [by, setBy] = useState<{ column: QualityColumn; ascending: boolean } | null>(null);
+  const known = qualities.value;
+  const frames = useMemo(() => (by === null ? found : sortedBy(found, by.column, by.ascending, known)), [found, by, known]);
+  const measured = found.some((frame) => typeof known.get(frame.basename) === "object") ? QUALITY_COLUMNS : [];
   const place = useRef<HTMLTableSectionElement>(null);
   const [from, until] = useSight(place);
   const row = ROW_REM * (Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16);
@@ -76,48 +82,80 @@ export function FrameTable({ frames, clocks, question, sort, above, end }: Props
   }, [spot.rows, until]);
 
   const heading = (title: string, order: Order | null, wide: boolean) => {
-    const sorted = order !== null && question.order === order;
+    const sorted = by === null && order !== null && question.order === order;
     return (
       <th key={title} scope="col" class={wide ? "wide" : title.toLowerCase()} aria-sort={sorted ? (question.ascending ? "ascending" : "descending") : undefined}>
         {order === null ? title : (
-          <button type="button" onClick={() => sort(order)}>
+          <button
+            type="button"
+            onClick={() => {
+              setBy(null);
+              if (by === null || question.order !== order) sort(order);
+            }}
+          >
             {title}<span aria-hidden="true">{sorted ? (question.ascending ? " ▲" : " ▼") : ""}</span>
           </button>
         )}
       </th>
     );
   };
+  const measuredHeading = (column: QualityColumn) => {
+    const sorted = by?.column === column;
+    return (
+      <th key={column.title} scope="col" aria-sort={sorted ? (by.ascending ? "ascending" : "descending") : undefined}>
+        <button type="button" onClick={() => setBy({ column, ascending: sorted ? !by.ascending : true })}>
+          {column.title}<span aria-hidden="true">{sorted ? (by.ascending ? " ▲" : " ▼") : ""}</span>
+        </button>
+      </th>
+    );
+  };
+  const width = columns.length + measured.length + 2;
   return (
-    <table class="list frame-table" aria-rowcount={frames.length + 1}>
-      <caption class="unseen">Frames</caption>
-      <thead>
-        <tr>
-          <th scope="col"><span class="unseen">Choose</span></th>
-          {heading("Target", "target_name", false)}
-          {columns.map(({ title, order, wide }) => heading(title, order, wide))}
-        </tr>
-      </thead>
-      <tbody ref={place}>
-        {first > 0 && <tr aria-hidden="true"><td class="spacer" colSpan={columns.length + 2} style={{ height: `${first * row}px` }} /></tr>}
-        {frames.slice(first, last).map((frame, index) => (
-          <tr key={frame.basename} class={chosen.value.has(frame.basename) ? "chosen" : ""} aria-rowindex={first + index + 2}>
-            <td>
-              <input
-                type="checkbox"
-                checked={chosen.value.has(frame.basename)}
-                aria-label={`Choose ${frame.basename}`}
-                onClick={(event) => choose(frame, event.shiftKey, frames)}
-              />
-            </td>
-            <td><Link href={`/image/archive/${encodeURIComponent(frame.basename)}`} title={frame.basename}>{frame.target_name || frame.basename}</Link></td>
-            {columns.map(({ title, wide, cell }) => {
-              const text = cell(frame, clocks.get(frame.site_id));
-              return <td key={title} class={wide ? "wide" : ""} title={text}>{text}</td>;
-            })}
-          </tr>
-        ))}
-        {last < frames.length && <tr aria-hidden="true"><td class="spacer" colSpan={columns.length + 2} style={{ height: `${(frames.length - last) * row}px` }} /></tr>}
-      </tbody>
-    </table>
+    <>
+      <MeasureFrames frames={frames} />
+      {by !== null && <p class="hint">Sorted by {by.column.title} among the {frames.length} frames that are shown.</p>}
+      <div class="sideways" tabIndex={measured.length > 0 ? 0 : undefined} role="region" aria-label="Frames">
+        <table class={measured.length > 0 ? "list frame-table measured" : "list frame-table"} aria-rowcount={frames.length + 1}>
+          <caption class="unseen">Frames</caption>
+          <thead>
+            <tr>
+              <th scope="col"><span class="unseen">Choose</span></th>
+              {heading("Target", "target_name", false)}
+              {measured.map(measuredHeading)}
+              {columns.map(({ title, order, wide }) => heading(title, order, wide))}
+            </tr>
+          </thead>
+          <tbody ref={place}>
+            {first > 0 && <tr aria-hidden="true"><td class="spacer" colSpan={width} style={{ height: `${first * row}px` }} /></tr>}
+            {frames.slice(first, last).map((frame, index) => (
+              <tr key={frame.basename} class={chosen.value.has(frame.basename) ? "chosen" : ""} aria-rowindex={first + index + 2}>
+                <td>
+                  <input
+                    type="checkbox"
+                    checked={chosen.value.has(frame.basename)}
+                    aria-label={`Choose ${frame.basename}`}
+                    onClick={(event) => choose(frame, event.shiftKey, frames)}
+                  />
+                </td>
+                <td><Link href={`/image/archive/${encodeURIComponent(frame.basename)}`} title={frame.basename}>{frame.target_name || frame.basename}</Link></td>
+                {measured.map((column) => {
+                  const quality = known.get(frame.basename);
+                  return (
+                    <td key={column.title} title={typeof quality === "string" ? quality : undefined}>
+                      {quality === undefined ? "" : typeof quality === "string" ? "–" : column.text(quality)}
+                    </td>
+                  );
+                })}
+                {columns.map(({ title, wide, cell }) => {
+                  const text = cell(frame, clocks.get(frame.site_id));
+                  return <td key={title} class={wide ? "wide" : ""} title={text}>{text}</td>;
+                })}
+              </tr>
+            ))}
+            {last < frames.length && <tr aria-hidden="true"><td class="spacer" colSpan={width} style={{ height: `${(frames.length - last) * row}px` }} /></tr>}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }

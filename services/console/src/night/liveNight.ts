@@ -1,6 +1,6 @@
 /** The night that is shown. It goes on listening while an image of it is open, so that coming back shows it at once. */
 import { effect } from "@preact/signals";
-import { me } from "../login";
+import { ended, me } from "../login";
 import { NightFrames } from "./nightFrames";
 import { addressOf, type FrameQuery, type NightQuestion } from "./nightQuestion";
 
@@ -15,6 +15,11 @@ export function liveNight(question: NightQuestion, query: FrameQuery): NightFram
   }
   return open.frames;
 }
+
+// Without a login, the server had shown what is for everybody.
+effect(() => {
+  if (!ended.value) open?.frames.refresh();
+});
 
 effect(() => {
   if (me.value !== null) return;

@@ -38,7 +38,6 @@ export class NightFrames {
   readonly gap = signal(false);
   readonly refusals = signal<readonly Refusal[]>([]);
   private readonly changed = new Set<string>();
-  private readonly unseen = new Set<string>();
   private readonly newestFirst: boolean;
   private listened: ReadonlySet<string> | null = null;
   /** Whether the first page is to be read again. */
@@ -47,6 +46,9 @@ export class NightFrames {
   private closed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private reading = 0;
+  /** Grows when the frames are others than before, not more of the same. */
+  private generation = 0;
+  private more: Promise<boolean> | null = null;
   private ended = () => {};
 
   constructor(
@@ -63,7 +65,7 @@ export class NightFrames {
     const listened = [...new Set([UPLOADS_SITE, ...sites])].slice(0, MOST_SITES);
     this.ended = feed.listen({ sites: listened }, { heard: (event) => this.heard(event), missed: () => this.missed() });
     former();
-    if (this.listened !== null && listened.some((site) => this.listened?.has(site) === false)) this.stale();
+    if (this.listened !== null && listened.some((site) => this.listened?.has(site) === false)) this.refresh();
     this.listened = new Set(listened);
   }
 
@@ -85,38 +87,49 @@ export class NightFrames {
     try {
       const page = await this.page(0);
       if (this.closed || reading !== this.reading) return;
-      this.unseen.clear();
-      batch(() => {
-        this.frames.value = page.results;
-        this.total.value = page.count;
-        this.waiting.value = 0;
-        this.problem.value = "";
-      });
+      this.replace(page.results, page.count);
     } catch (error) {
       if (!this.closed && reading === this.reading) this.problem.value = problemOf(error);
     }
   }
 
-  /** Reads what follows the frames that are known; tells whether there was more. */
-  async readMore(): Promise<boolean> {
-    const known = this.frames.value;
-    if (this.total.value === null || known.length >= Math.min(this.total.value, MOST_KEPT)) return false;
-    const reading = (this.reading += 1);
+  /** Reads what follows the frames that are known; tells whether there was more. Asked again meanwhile, it is the same. */
+  readMore(): Promise<boolean> {
+    this.more ??= this.following().finally(() => (this.more = null));
+    return this.more;
+  }
+
+  private async following(): Promise<boolean> {
     try {
-      const page = await this.page(known.length + this.waiting.value);
-      if (this.closed || reading !== this.reading) return false;
-      batch(() => {
+      for (;;) {
+        const known = this.frames.value;
+        if (this.closed || known.length >= Math.min(this.total.value ?? 0, MOST_KEPT)) return false;
+        const { generation } = this;
+        const page = await this.page(known.length + this.waiting.value);
+        if (generation !== this.generation) continue;
         const names = new Set(this.frames.value.map((frame) => frame.basename));
-        const fresh = page.results.filter((frame) => !names.has(frame.basename) && !this.unseen.has(frame.basename));
-        this.frames.value = [...this.frames.value, ...fresh].slice(0, MOST_KEPT);
-        this.total.value = page.results.length === 0 ? this.frames.value.length : page.count;
-        this.problem.value = "";
-      });
-      return page.results.length > 0;
+        const fresh = page.results.filter((frame) => !names.has(frame.basename));
+        batch(() => {
+          this.frames.value = [...this.frames.value, ...fresh].slice(0, MOST_KEPT);
+          this.total.value = page.results.length === 0 ? this.frames.value.length : Math.max(this.frames.value.length, page.count - this.waiting.value);
+          this.problem.value = "";
+        });
+        return page.results.length > 0;
+      }
     } catch (error) {
-      if (!this.closed && reading === this.reading) this.problem.value = problemOf(error);
+      if (!this.closed) this.problem.value = problemOf(error);
       return false;
     }
+  }
+
+  private replace(frames: readonly Frame[], count: number): void {
+    this.generation += 1;
+    batch(() => {
+      this.frames.value = frames;
+      this.total.value = count;
+      this.waiting.value = 0;
+      this.problem.value = "";
+    });
   }
 
   private async page(offset: number) {
@@ -127,10 +140,11 @@ export class NightFrames {
 
   private missed(): void {
     this.gap.value = true;
-    this.stale();
+    this.refresh();
   }
 
-  private stale(): void {
+  /** Looks how things are by now, without moving what is looked at. */
+  refresh(): void {
     this.outdated = true;
     this.again(GATHER_MS);
   }
@@ -150,9 +164,12 @@ export class NightFrames {
   private remove(name: string): void {
     dropChosen(name);
     this.changed.delete(name);
-    if (this.unseen.delete(name)) this.waiting.value = Math.max(0, this.waiting.value - 1);
     const kept = this.frames.value.filter((frame) => frame.basename !== name);
-    if (kept.length === this.frames.value.length) return;
+    if (kept.length === this.frames.value.length) {
+      this.refresh(); // one that waits, or that was not read yet
+      return;
+    }
+    this.generation += 1;
     this.frames.value = kept;
     this.total.value = Math.max(kept.length, (this.total.value ?? 0) - 1);
   }
@@ -186,36 +203,51 @@ export class NightFrames {
       names.map((name) => answered(api.GET("/api/frames", { params: { query: { ...this.query, basename_exact: name } } }))),
     );
     if (this.closed) return;
-    this.take(found.flatMap((page) => page.results), null);
+    const frames = found.flatMap((page) => page.results);
+    const fresh = this.fresh(frames);
+    this.frames.value = updated(this.frames.value, frames);
+    if (fresh.length === 0) return;
+    if (this.waits) {
+      await this.readFirst(); // tells how many wait by now
+      return;
+    }
+    this.generation += 1;
+    batch(() => {
+      this.frames.value = merged(this.frames.value, fresh).slice(0, MOST_KEPT);
+      this.total.value = (this.total.value ?? 0) + fresh.length;
+      this.problem.value = "";
+    });
   }
 
   private async readFirst(): Promise<void> {
     const reading = (this.reading += 1);
     const page = await this.page(0);
     if (this.closed || reading !== this.reading) return;
-    this.take(page.results, page.count);
-  }
-
-  /** Takes frames as they are now. `count` is of all there are, if these are the first of them; null for some frames. */
-  private take(found: readonly Frame[], count: number | null): void {
-    const known = new Set(this.frames.value.map((frame) => frame.basename));
-    const fresh = found.filter((frame) => !known.has(frame.basename));
+    if (!this.waits) {
+      // Between these and what was known there may be others, which come when one goes on.
+      this.replace(page.results, page.count);
+      return;
+    }
     batch(() => {
-      if ((this.held || !this.newestFirst) && this.total.value !== 0) {
-        this.frames.value = updated(this.frames.value, found);
-        for (const frame of fresh) this.unseen.add(frame.basename);
-        const more = count === null ? 0 : count - (this.total.value ?? 0);
-        this.waiting.value = Math.max(this.unseen.size, more);
-      } else if (count !== null) {
-        // Between these and what was known there may be others, which come when one goes on.
-        this.frames.value = found;
-        this.total.value = count;
-      } else {
-        this.frames.value = merged(this.frames.value, found).slice(0, MOST_KEPT);
-        this.total.value = (this.total.value ?? 0) + fresh.length;
-      }
+      this.frames.value = updated(this.frames.value, page.results);
+      this.waiting.value = Math.max(0, page.count - (this.total.value ?? 0));
       this.problem.value = "";
     });
+  }
+
+  /** Whether frames that arrive wait. */
+  private get waits(): boolean {
+    return (this.held || !this.newestFirst) && this.total.value !== 0;
+  }
+
+  /** Returns the frames that are not known yet, but for those that are read when one goes on. */
+  private fresh(frames: readonly Frame[]): Frame[] {
+    const known = this.frames.value;
+    const names = new Set(known.map((frame) => frame.basename));
+    const last = known.length < (this.total.value ?? 0) && this.newestFirst ? known.at(-1) : undefined;
+    return frames.filter(
+      (frame) => !names.has(frame.basename) && (last === undefined || (frame.observation_date ?? "") >= (last.observation_date ?? "")),
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { problemOf } from "../words";
@@ -64,7 +64,8 @@ export function Chart(props: ChartProps) {
     return () => dark.removeEventListener("change", changed);
   }, []);
 
-  useEffect(() => {
+  // With the page, not after it: a key that is pressed meanwhile would be forgotten.
+  useLayoutEffect(() => {
     const element = place.current;
     if (element === null) return;
     const made = plotIn(element, { xLabel, yLabel, yDown, height, shown, zoomed });
@@ -106,7 +107,7 @@ export function Chart(props: ChartProps) {
   }, [xLabel, yLabel, yDown, height, series.length, scheme]);
 
   // Other numbers on the same axes: where somebody looks closely, they go on looking.
-  useEffect(() => {
+  useLayoutEffect(() => {
     at.current = null;
     setSaid(null);
     chart.current?.setData(dataOf(series), !zoomed.current);
