@@ -127,6 +127,7 @@ function Images({ session }: { session: Session }) {
   return (
     <details open={images.length <= MOST_UNFOLDED}>
       <summary>{images.length === 1 ? "1 image" : `${images.length} images`}</summary>
+      <p><Link href={`/blink/session/${session.id}`}>Blink images and outputs</Link></p>
       <ul class="strip">
         {images.map((image) => (
           <li key={keyOf(image)}>
