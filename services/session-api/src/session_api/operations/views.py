@@ -120,7 +120,7 @@ class OperationPresenter:
             state=cast("State", operation.status.shown),
         )
         if operation.failure_kind is not None:
-            view["failure_kind"] = cast("ShownFailureKind", operation.failure_kind.value)
+            view["failure_kind"] = operation.failure_kind.value
         return view
 
     def _output(self, operation_id: int, result: OperationResult, data_apart: bytes | None) -> OutputView:
