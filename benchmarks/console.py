@@ -4,9 +4,9 @@ First page: from opening the console's address, with nothing in the browser's ca
 Visible, sharp: from following the link of a frame that nobody has looked at until something of it is drawn, and until
 all tiles are that the screen can show. The processes of the runner run already; `first_look_s` is the first look of
 all, which starts them. Tiles: one after the other, each for the first time, of an image that is known. Stretch: the
-work from moving a slider until the graphics are done, without waiting for the screen's next frame. Blink: images turned
-in a second, of 20 that lie over each other on the sky, at a speed of 30. Without a graphics card, which few machines
-that run this have, WebGL is done by the processor.
+work from choosing another until the graphics are done, without the wait for the next frame of the screen. Blink:
+images turned in a second, of 20 that lie over each other on the sky, at a speed of 30. Without a graphics card, which
+few machines that run this have, WebGL is done by the processor.
 """
 
 from __future__ import annotations
@@ -111,29 +111,36 @@ ASK = """async ([basename, places]) => {
   return spent;
 }"""
 
-#: Moves the slider of white; returns the milliseconds of each move, until the graphics are done.
+#: Chooses one stretch after the other; returns the milliseconds of each change, until the graphics are done.
 STRETCH = """async (count) => {
   const canvas = document.querySelector(".stage canvas");
   const gl = canvas.getContext("webgl2");
-  const label = [...document.querySelectorAll(".controls label")].find((each) => each.textContent.includes("White"));
-  const slider = label.querySelector("input");
-  const pixels = new Uint8Array(4);
+  const label = [...document.querySelectorAll(".controls label")].find((each) => each.textContent.includes("Stretch"));
+  const choice = label.querySelector("select");
+  const shown = () => {
+    const seen = new Uint8Array(4 * 256 * 256);
+    gl.readPixels((canvas.width >> 1) - 128, (canvas.height >> 1) - 128, 256, 256, gl.RGBA, gl.UNSIGNED_BYTE, seen);
+    return seen.reduce((sum, each) => sum + each, 0);
+  };
+  let changed = 0;
   const later = [];
   const frameOfScreen = window.requestAnimationFrame;
   const spent = [];
-  const [least, most] = [Number(slider.min), Number(slider.max)];
   for (let number = 1; number <= count; number++) {
     await new Promise((resolve) => frameOfScreen.call(window, () => setTimeout(resolve)));
+    const before = shown();
     window.requestAnimationFrame = (callback) => later.push(callback);
     const began = performance.now();
-    slider.value = String(least + (most - least) * (0.3 + (0.6 * number) / count));
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    choice.selectedIndex = number % choice.options.length;
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
     while (later.length === 0) await Promise.resolve();
     while (later.length > 0) for (const callback of later.splice(0)) callback(performance.now());
-    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
     spent.push(performance.now() - began);
+    if (shown() !== before) changed++;
     window.requestAnimationFrame = frameOfScreen;
   }
+  if (changed < count / 2) throw new Error(`only ${changed} of ${count} changes were shown`);
   return spent;
 }"""
 

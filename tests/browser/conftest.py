@@ -1,6 +1,8 @@
 """A browser on PATH, and a system with the demonstration's night that it looks at."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright
@@ -15,6 +17,12 @@ from datalab.local.system import running_system
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: WebGL without a graphics card.
 OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+TESTS = Path(__file__).parents[1]
+#: Besides what there is, operations that take long, and that fail in every way.
+ENVIRON = {
+    "DATALAB_OPERATION_PACKAGES": '["operation_runner.operations", "support.slow_operations"]',
+    "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+}
 
 
 @pytest.fixture(scope="package")
@@ -31,7 +39,8 @@ async def browser():
 @pytest.fixture(scope="package")
 async def system(browser, tmp_path_factory):
     """A system after `datalab demo`."""
-    async with running_system(tmp_path_factory.mktemp("lab"), reach=Reach(api_port=free_port())) as running:
+    folder, reach = tmp_path_factory.mktemp("lab"), Reach(api_port=free_port())
+    async with running_system(folder, reach=reach, environ={**os.environ, **ENVIRON}) as running:
         await Demo(running, say=lambda _: None).run(None)
         yield running
 

@@ -84,7 +84,7 @@ async def test_what_is_wrong_in_a_form_is_said_beside_it(visitor):
     await page.get_by_role("button", name="New operation").click()
     await page.get_by_role("button", name="The median operation").click()
     await page.get_by_role("button", name="Start").click()
-    await expect(page.get_by_text("choose 2 or more")).to_be_visible()
+    await expect(page.get_by_text("Choose 2 images or more.")).to_be_visible()
     await expect(page.locator(".operation")).to_have_count(0)
 
 

@@ -71,7 +71,7 @@ async def every_screen(page, lab):
     await page.get_by_role("button", name="New operation").click()
     yield "the offers of operations"
     await page.get_by_role("button", name="The stacking operation").click()
-    await expect(page.get_by_role("button", name="Start")).to_be_visible()
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     yield "the form of an operation"
     await at(f"/image/archive/{basename}")
     await expect(page.locator(".stage canvas").first).to_be_visible()
@@ -155,7 +155,7 @@ async def test_the_way_to_a_median_by_keyboard_alone(visitor):
     await page.keyboard.press("Enter")
     await reach(page, page.get_by_role("button", name="The median operation"))
     await page.keyboard.press("Enter")
-    await reach(page, page.get_by_role("button", name="Start"))
+    await reach(page, page.get_by_role("button", name="Start", exact=True))
     await page.keyboard.press("Enter")
     await expect(page.locator(".operation.completed")).to_have_count(1)
 

@@ -187,7 +187,7 @@ async def test_a_superuser_adds_somebody_who_logs_in_by_the_link_and_shuts_them_
     await expect(theirs.get_by_text("newcomer")).to_be_visible()
     await expect(theirs.get_by_role("link", name="Operator")).to_have_count(0)
     page.on("dialog", lambda dialog: dialog.accept())
-    await page.get_by_role("button", name="Revoke the tokens of newcomer").click()
+    await page.get_by_role("button", name="Revoke tokens of newcomer").click()
     await expect(page.get_by_text("The tokens of newcomer are good no more.")).to_be_visible()
     await page.get_by_role("button", name="Deactivate newcomer").click()
     await expect(page.get_by_text("newcomer (inactive)")).to_be_visible()

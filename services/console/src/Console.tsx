@@ -6,14 +6,15 @@ import { ended, loginProblem, logOut, me } from "./login";
 import { later } from "./parts/later";
 import { LoginScreen } from "./screens/LoginScreen";
 import { NightScreen } from "./screens/NightScreen";
-import { SessionsScreen } from "./screens/SessionsScreen";
+import { Deletions } from "./session/Deletions";
+import { SessionsScreen } from "./session/SessionsScreen";
 import { problemOf } from "./words";
 
 const BlinkScreen = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkScreen));
 const BlinkChoice = later(() => import("./screens/BlinkScreen").then((module) => module.BlinkChoice));
 const ImageScreen = later(() => import("./screens/ImageScreen").then((module) => module.ImageScreen));
 const OperatorScreen = later(() => import("./screens/OperatorScreen").then((module) => module.OperatorScreen));
-const SessionScreen = later(() => import("./screens/SessionScreen").then((module) => module.SessionScreen));
+const SessionScreen = later(() => import("./session/SessionScreen").then((module) => module.SessionScreen));
 
 const TITLES: Record<string, string> = { "": "Night", sessions: "Sessions", session: "Session", image: "Image", blink: "Blink", operator: "Operator" };
 
@@ -71,6 +72,7 @@ function Screens({ username, operates }: { username: string; operates: boolean }
           </Route>
         </Switch>
       </main>
+      <Deletions />
     </Router>
   );
 }

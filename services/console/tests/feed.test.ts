@@ -79,6 +79,15 @@ describe("the feed", () => {
     expect(missed).toHaveBeenCalledOnce();
   });
 
+  it("has a session read that is not to be heard any more, and no other", () => {
+    const gone = vi.fn();
+    feed.listen({ sessions: [13] }, { heard: () => undefined, missed: gone });
+    latest().welcome(10);
+    latest().say({ type: "error", detail: "No DataSession matches the given query.", sessions: [13] });
+    expect(gone).toHaveBeenCalledTimes(1);
+    expect(missed).not.toHaveBeenCalled();
+  });
+
   it("begins anew with another stream of events", () => {
     latest().welcome(100);
     latest().event(101, "tst");

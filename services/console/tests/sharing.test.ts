@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { RequestError } from "../src/api/client";
-import { nameOf, problemWith, refusalOf, type Share } from "../src/screens/sharingForm";
+import { nameOf, problemWith, refusalOf, type Share } from "../src/session/sharingForm";
 
 const SHARES: Share[] = [
   { user: "ben", role: "viewer", since: "2026-01-01T00:00:00Z" },

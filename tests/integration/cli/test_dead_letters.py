@@ -87,7 +87,7 @@ async def test_nothing_is_published_where_no_stream_is(bus):
     number = await bury(bus, b"{}", subject="$SYS.REQ.SERVER.PING")
     code, _, said = await datalab("requeue", number)
     assert code == ExitCode.FAILED
-    assert "no stream takes messages on '$SYS.REQ.SERVER.PING'" in said
+    assert "No stream takes messages on '$SYS.REQ.SERVER.PING'" in said
 
 
 async def test_a_discarded_letter_is_gone(bus):

@@ -144,7 +144,7 @@ async def test_a_store_that_comes_back_finds_the_file_waiting(settings, observat
     server = request.getfixturevalue(away)
     base = base_name()
     key = await observatory.put(f"{base}-EX10.jpg", JPEG)
-    async with running(settings.model_copy(update={"mongo_timeout_s": 0.5})):
+    async with running(settings.model_copy(update={"mongo_timeout_s": 2.0})):
         await server.kill()
         await observatory.announce(key)
 

@@ -87,6 +87,8 @@ def separation_arcsec(answer, ra, dec):
 async def test_wcs_is_that_of_the_header(pool, frame, exposure):
     answer, header = await looked_at(pool, "wcs", frame), exposure.header
     assert answer.pop("fits_dimensions") == [COLUMNS, ROWS]
+    assert answer.pop("distortion") is None
+    assert answer.pop("distortion_px") == pytest.approx(0, abs=1e-6)
     keywords = {"crval": "CRVAL{}", "crpix": "CRPIX{}", "cd1": "CD1_{}", "cd2": "CD2_{}"}
     expected = {key: [header[keyword.format(axis)] for axis in (1, 2)] for key, keyword in keywords.items()}
     assert answer.keys() == expected.keys()
@@ -99,6 +101,18 @@ async def test_wcs_of_a_pc_header_becomes_cd(pool, tmp_path):
     cards |= {"CDELT1": -2e-4, "CDELT2": 2e-4, "PC1_1": 1.0, "PC1_2": -0.5, "PC2_1": 0.5, "PC2_2": 1.0}
     answer = await looked_at(pool, "wcs", write_fits(tmp_path / "a.fits", night_sky((30, 40)), header=cards))
     np.testing.assert_allclose([answer["cd1"], answer["cd2"]], [[-2e-4, 1e-4], [1e-4, 2e-4]])
+
+
+async def test_what_the_linear_part_leaves_out_is_told(pool, tmp_path):
+    sip = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-3}
+    path = write_fits(tmp_path / "a.fits", night_sky((30, 40)), header=WCS_CARDS | sip)
+    answer = await looked_at(pool, "wcs", path)
+    told = answer["distortion"]
+    assert told["accuracy_px"] < 1e-6
+    # In the corner, SIP's own definition: the square of the distance from the reference pixel.
+    (u, v), powers = ([(1 - centre) / told["unit_px"] for centre in told["centre"]], range(6))
+    shift = sum(told["shift_x"][i][j] * u**i * v**j for i in powers for j in powers)
+    assert shift == pytest.approx(1e-3 * (1 - answer["crpix"][0]) ** 2)
 
 
 @pytest.mark.parametrize("cards", [{}, {"CTYPE1": "LINEAR"}, {"CRVAL1": "unknown"}])
@@ -281,11 +295,12 @@ async def test_source_catalog_fills_in_what_the_table_lacks(pool, tmp_path):
     assert not {"ra", "dec"} & (await looked_at(pool, "source-catalog", bare, width=40, height=30))[0].keys()
 
 
-async def test_source_catalog_shows_a_thousand(pool, tmp_path):
+async def test_source_catalog_shows_a_thousand_or_what_one_asks_for(pool, tmp_path):
     sources = {"x": np.arange(1500.0), "y": np.arange(1500.0), "flux": np.arange(1500.0)}
     path = write_with_catalogue(tmp_path / "a.fits", night_sky((30, 40)), sources, compression="RICE_1")
     answer = await looked_at(pool, "source-catalog", path, width=40, height=30)
     assert [source["flux"] for source in answer] == list(range(1000))
+    assert len(await looked_at(pool, "source-catalog", path, width=40, height=30, limit=20_000)) == 1500
 
 
 async def test_without_a_catalog_there_are_no_sources_and_a_useless_one_is_told(pool, tmp_path):
@@ -502,6 +517,33 @@ async def test_statistics_of_a_region_of_the_display(pool, frame, exposure):
         await looked_at(pool, "statistics", frame, **DISPLAY, x1=300, y1=0, x2=400, y2=10)
     columns = await looked_at(pool, "statistics", frame, **DISPLAY, x1=50, x2=70)
     assert (columns["rows"], columns["columns"]) == ([0, exposure.pixels.shape[0]], [100, 140])
+
+
+async def test_statistics_of_a_circle(pool, frame, exposure):
+    """Around column 120.5 and row 60, with a radius of 17.3 pixels of the image."""
+    x, y, radius = 120.5, 60.0, 17.3
+    corners = {"x1": x - radius, "x2": x + radius, "y1": y + radius, "y2": y - radius}
+    answer = await looked_at(pool, "statistics", frame, width=COLUMNS, height=ROWS, shape="ellipse", **corners)
+    row, column = np.indices(exposure.pixels.shape)
+    inside = exposure.pixels[np.hypot(column + 0.5 - x, row + 0.5 - y) <= radius]
+    assert (answer["pixel_count"], answer["undefined_count"]) == (inside.size, 0)
+    assert answer["total"] == pytest.approx(inside.sum(dtype="f8"))
+    assert (answer["minimum"], answer["maximum"]) == (inside.min(), inside.max())
+    assert (answer["median"], answer["mean"]) == (np.median(inside), pytest.approx(inside.mean()))
+    brightest = answer["maximum_at"]
+    assert exposure.pixels[brightest["row"], brightest["column"]] == inside.max()
+    with pytest.raises(UsageError, match="no pixel with data"):
+        await looked_at(pool, "statistics", frame, **DISPLAY, shape="ellipse", x1=5, x2=5, y1=7, y2=9)
+    with pytest.raises(UsageError, match="An ellipse has"):
+        await looked_at(pool, "statistics", frame, **DISPLAY, shape="ellipse", x1=5, x2=9)
+
+
+async def test_statistics_of_a_circle_tell_undefined_pixels_apart_from_those_outside(pool, tmp_path):
+    pixels = np.ones((20, 20), "f4")
+    pixels[10, 10] = np.nan
+    path = write_fits(tmp_path / "a.fits", pixels)
+    answer = await looked_at(pool, "statistics", path, width=20, height=20, shape="ellipse", x1=9, x2=12, y1=9, y2=12)
+    assert (answer["pixel_count"], answer["undefined_count"]) == (8, 1)
 
 
 @pytest.mark.parametrize(("given", "missing"), [("x1", "x2"), ("x2", "x1"), ("y1", "y2"), ("y2", "y1")])

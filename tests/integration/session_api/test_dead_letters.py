@@ -141,7 +141,7 @@ async def test_nothing_is_published_where_no_stream_is(opal, bury):
     number = await bury(subject="$SYS.REQ.SERVER.PING")
     reply = await opal.post(f"{LETTERS}{number}/requeue/")
     assert reply.status_code == 409
-    assert "no stream takes messages" in body_of(reply)["detail"]
+    assert "No stream takes messages" in body_of(reply)["detail"]
 
 
 async def test_a_discarded_letter_is_gone(world, opal, bury):

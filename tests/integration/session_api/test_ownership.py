@@ -40,6 +40,7 @@ _GROUP = "/api/groups/{group_id}"
 #: Route: the body a stranger sends with the owner's ids, and the answer, the same as for ids that do not exist.
 AS_A_STRANGER = {
     ("GET", _SESSION): (None, NO_SESSION),
+    ("GET", f"{_SESSION}/frames"): (None, NO_SESSION),
     ("PUT", _SESSION): ({"name": "mine"}, NO_SESSION),
     ("PATCH", _SESSION): ({"name": "mine", "input_data": [archive("f1")]}, NO_SESSION),
     ("DELETE", _SESSION): (None, NO_SESSION),

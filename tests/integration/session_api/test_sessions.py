@@ -266,3 +266,28 @@ async def test_items_that_name_no_frame_the_caller_may_read_are_kept_and_said(wo
     assert "unknown_frames" not in body_of(await alice.patch(path, json={"name": "The night"}))
     changed = body_of(await alice.patch(path, json={"input_data": [archive("f2"), archive("other")]}))
     assert changed["unknown_frames"] == ["other"]
+
+
+async def test_what_the_archive_knows_of_the_frames_is_told_in_their_order(world, alice):
+    moment = datetime(2026, 3, 14, 5, 6, 7, tzinfo=UTC)
+    known = {"observation_date": moment, "target_name": "M 33", "exposure_time_s": 30.0, "configuration_type": "EXPOSE"}
+    await world.add_frames(
+        frame_document("told-a", filter_name="gp", **known),
+        frame_document("told-b", filter_name=None),
+        frame_document("told-closed", public_date=None, proposal_id="somebody's"),
+    )
+    items = [archive(name) for name in ("told-b", "told-closed", "told-a", "told-nowhere")]
+    items += [{"source": "datalab", "basename": "told-a"}]
+    session = body_of(await alice.post(SESSIONS, json={"name": "S", "input_data": items}))["id"]
+    unknown = dict.fromkeys(("filter", "observation_date", "target_name", "exposure_time", "configuration_type"))
+    assert body_of(await alice.get(f"{SESSIONS}{session}/frames/"))["frames"] == [
+        {"basename": "told-b", **unknown},
+        {
+            "basename": "told-a",
+            "filter": "gp",
+            "observation_date": "2026-03-14T05:06:07.000000Z",
+            "target_name": "M 33",
+            "exposure_time": 30.0,
+            "configuration_type": "EXPOSE",
+        },
+    ]

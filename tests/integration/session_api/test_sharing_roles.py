@@ -63,6 +63,7 @@ EXPECTED = {
     ("GET", "/api/datasessions"): (None, any_user(200)),
     ("POST", "/api/datasessions"): ({"name": "mine"}, any_user(201)),
     ("GET", _SESSION): (None, looking(200)),
+    ("GET", f"{_SESSION}/frames"): (None, looking(200)),
     ("PUT", _SESSION): ({"name": "other"}, changing(200)),
     ("PATCH", _SESSION): ({"input_data": [archive("f3")]}, changing(200)),
     ("DELETE", _SESSION): (None, owning(204)),

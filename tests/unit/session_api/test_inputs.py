@@ -52,6 +52,27 @@ def test_files_are_sorted_and_stripped():
 
 
 @pytest.mark.parametrize(
+    ("offer", "given", "key"),
+    [
+        (measure, {"sigma": "wide"}, "sigma"),
+        (measure, {"nothing": 1}, None),
+        (median, {"input_files": [archive("a")]}, "input_files"),
+        (median, {"input_files": "a"}, "input_files"),
+        (median, {"input_files": [{"source": "archive"}]}, "input_files"),
+        (curve, {"input_files": [archive("a")]}, "source"),
+    ],
+)
+def test_a_refusal_names_the_input_it_is_about(offer, given, key):
+    def check():
+        inputs = clean_inputs(offer, given)
+        check_inputs(offer, inputs, filters(inputs))
+
+    with pytest.raises(InputRefusedError) as caught:
+        check()
+    assert caught.value.input_key == key
+
+
+@pytest.mark.parametrize(
     ("given", "read"),
     [("3.5", 3.5), (" 4 ", 4), ("-.5e1", -5), ("+2.", 2), (2.5, 2.5), ("wide", "wide"), ("nan", "nan"), ("1,5", "1,5"),
      ("0x10", "0x10"), ("1" * 50, "1" * 50), (True, True)],

@@ -67,7 +67,7 @@ def test_what_anybody_may_call():
     }
     # Who has a link to a session may look at it, and no more.
     assert paths[Access.READER] == {
-        "/api/datasessions/{session_id}",
+        *("/api/datasessions/{session_id}", "/api/datasessions/{session_id}/frames"),
         *("/api/datasessions/{session_id}/operations", "/api/datasessions/{session_id}/operations/{operation_id}"),
         "/api/analysis/{action}",
     }

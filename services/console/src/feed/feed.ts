@@ -163,6 +163,11 @@ export class Feed {
       case "gap":
         for (const listener of this.listeners.keys()) listener.missed();
         break;
+      case "error": // of sessions that are not to be heard any more; whoever shows them finds out by REST
+        for (const [listener, topics] of this.listeners) {
+          if (topics.sessions?.some((session) => (frame["sessions"] as number[] | undefined)?.includes(session))) listener.missed();
+        }
+        break;
       case "event":
         if (frame.event !== undefined && frame.sequence !== undefined) this.deliver(frame.event, frame.sequence);
         break;

@@ -118,7 +118,7 @@ export function Users() {
                           {user.active ? "Deactivate" : "Activate"}
                         </button>
                       )}
-                      <button type="button" aria-label={`Revoke the tokens of ${user.username}`} onClick={() => revoke(user)}>Revoke tokens</button>
+                      <button type="button" aria-label={`Revoke tokens of ${user.username}`} onClick={() => revoke(user)}>Revoke tokens</button>
                       {wrong?.username === user.username && <span class="problem" role="alert">{wrong.problem}</span>}
                     </td>
                   )}

@@ -1,5 +1,5 @@
 import { useSignal, type Signal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { blinkAddress, imagesOfAddress, MOST_IMAGES } from "../blink/addresses";
 import { BlinkView, type Lie } from "../blink/BlinkView";
@@ -93,7 +93,7 @@ function Blinker({ opened }: { opened: readonly Opened[] }) {
     };
   }, [opened]);
 
-  useEffect(() => view?.show(displays), [view, displays]);
+  useLayoutEffect(() => view?.show(displays), [view, displays]);
 
   const pace = useRef(speed);
   pace.current = speed;

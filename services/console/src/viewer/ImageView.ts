@@ -11,6 +11,8 @@ export class ImageView {
   view: View;
   /** Why the latest tile is not here. */
   problem = "";
+  /** Whether all that is seen is as sharp as it gets. */
+  sharp = false;
   private readonly painter: Painter;
   private readonly store: TileStore;
   private waiting = 0;
@@ -166,6 +168,7 @@ export class ImageView {
         break;
       }
     }
+    this.sharp = above.length === seen.length;
     const coarseFirst = [...beneath.values()].sort((one, other) => other.level - one.level);
     const { x, y, scale } = this.view;
     this.painter.clear();

@@ -26,6 +26,7 @@ export function SkyPicker({ image, chosen, picked }: SkyPickerProps) {
 function Picking({ opened, chosen, picked }: { opened: OpenedImage; chosen: Pointed | null; picked: (place: Picked) => void }) {
   const { tiling, wcs } = opened;
   const [display, setDisplay] = useState(() => displayOf(tiling));
+  const [sharp, setSharp] = useState(false);
   const layers = useMemo(() => {
     const place = chosen === null ? null : onImage(chosen, wcs);
     return place === null ? [] : [markersLayer([place satisfies Marker])];
@@ -36,8 +37,8 @@ function Picking({ opened, chosen, picked }: { opened: OpenedImage; chosen: Poin
   };
   return (
     <div class="picker">
-      <DisplayControls tiling={tiling} display={display} change={setDisplay} />
-      <Stage opened={opened} display={display} layers={layers} deeds={{ clicked: pick }} keys={{ Enter: pick }} />
+      <DisplayControls image={opened.image} tiling={tiling} display={display} change={setDisplay} counted={sharp} />
+      <Stage opened={opened} display={display} layers={layers} deeds={{ clicked: pick }} keys={{ Enter: pick }} sharpened={() => setSharp(true)} />
       {!tiling.has_wcs && <p class="hint">This image has no world coordinates: a click tells no right ascension and declination.</p>}
     </div>
   );

@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { problemOf } from "../words";
 import { type Deeds, listen, type Spot } from "./gestures";
 import { ImageView } from "./ImageView";
@@ -28,6 +28,8 @@ interface StageProps {
   keys?: Readonly<Record<string, (middle: Spot) => void>>;
   /** Whether compass and scale are shown. */
   marks?: boolean;
+  /** Called when all that is seen is as sharp as it gets, for the first time. */
+  sharpened?: () => void;
   /** Told what is looked at, and null when that is gone. */
   viewed?: ((view: ImageView | null) => void) | undefined;
 }
@@ -35,7 +37,7 @@ interface StageProps {
 const NO_LAYERS: readonly Layer[] = [];
 
 /** One image that is moved and zoomed, with what lies over it, and the value under the pointer. */
-export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, deeds = {}, keys = {}, marks = true, viewed }: StageProps) {
+export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, deeds = {}, keys = {}, marks = true, sharpened, viewed }: StageProps) {
   const { image, tiling, wcs } = opened;
   const canvas = useRef<HTMLCanvasElement>(null);
   const above = useRef<HTMLCanvasElement>(null);
@@ -47,16 +49,21 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
   const place = useMemo(() => (pointed === null ? null : onImage(pointed, wcs)), [pointed, wcs]);
   const all = useMemo(() => (place === null ? layers : [...layers, markersLayer([place satisfies Marker])]), [layers, place]);
 
-  const latest = useRef({ deeds, all });
-  latest.current = { deeds, all };
+  const latest = useRef({ deeds, all, sharpened });
+  latest.current = { deeds, all, sharpened };
 
   useEffect(() => {
     const [ground, glass] = [canvas.current, above.current];
     if (ground === null || glass === null) return;
     let made: ImageView;
+    let wasSharp = false;
     const drawn = () => {
       drawLayers(glass, made.view, ground.width, ground.height, latest.current.all);
       drawings.value++;
+      if (made.sharp && !wasSharp) {
+        wasSharp = true;
+        latest.current.sharpened?.();
+      }
     };
     try {
       made = new ImageView(ground, image, tiling, display, drawn);
@@ -84,7 +91,8 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
     };
   }, [image.basename, image.source, tiling]);
 
-  useEffect(() => view?.show(display), [view, display]);
+  // With the very frame in which the slider moves.
+  useLayoutEffect(() => view?.show(display), [view, display]);
 
   useEffect(() => {
     if (view === null || canvas.current === null || above.current === null) return;
@@ -128,6 +136,9 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
       </div>
       <Readout view={view} wcs={wcs} cursor={cursor} drawings={drawings} />
       {away && <p class="hint" role="status">The place that was asked for is outside of this image.</p>}
+      {pointed !== null && "ra" in pointed && !tiling.has_wcs && (
+        <p class="hint" role="status">This image has no world coordinates: where the position is on it is not known.</p>
+      )}
       <TileProblem view={view} drawings={drawings} />
     </div>
   );

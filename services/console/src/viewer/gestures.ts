@@ -11,6 +11,8 @@ export interface Spot {
 export interface Deeds {
   /** Whether one finger draws, instead of moving the image. */
   draws: boolean;
+  /** Whether a double click zooms in; it does unless it is told not to. */
+  zooms?: boolean;
   pointed: (spot: Spot | null) => void;
   clicked: (spot: Spot) => void;
   /** While it is drawn; `done` when the finger is lifted; null ends if it was none. */
@@ -96,7 +98,7 @@ export function listen(canvas: HTMLCanvasElement, view: Pick<ImageView, "pan" | 
     event.preventDefault();
     view.zoom(Math.exp(-event.deltaY / 400), ...fromMiddle(canvas, event));
   };
-  const twice = (event: MouseEvent) => !deeds().draws && view.zoom(2, ...fromMiddle(canvas, event));
+  const twice = (event: MouseEvent) => deeds().zooms !== false && view.zoom(2, ...fromMiddle(canvas, event));
 
   const ended = new AbortController();
   const { signal } = ended;

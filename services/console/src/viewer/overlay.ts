@@ -72,7 +72,7 @@ function drawMarker({ context, view, ratio, at }: Sheet, { x, y, label, radii, c
 }
 
 /** Draws lines with a dark edge, so that they are seen on bright ground too. */
-export function lined(context: CanvasRenderingContext2D, colour: string, ratio: number, path: () => void, width = 1.6): void {
+export function lined(context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D, colour: string, ratio: number, path: () => void, width = 1.6): void {
   context.beginPath();
   path();
   context.lineWidth = (width + 2) * ratio;

@@ -1,4 +1,5 @@
-/** Positions on the sky of pixels: a gnomonic projection (FITS WCS paper II, section 5.1.3) with a linear part. */
+/** Positions on the sky of pixels: a gnomonic projection (FITS WCS paper II, section 5.1.3) of pixels that are shifted first. */
+import { type Distortion, shifted, unshifted } from "./distortion";
 
 export interface LinearWcs {
   crval: [number, number];
@@ -6,14 +7,25 @@ export interface LinearWcs {
   crpix: [number, number];
   cd1: [number, number];
   cd2: [number, number];
+  /** Null where the linear part is all of it. */
+  distortion?: Distortion | null;
+}
+
+/** Positions of which less is known, in pixels, are said to be rough. */
+const ROUGH_PX = 0.5;
+
+/** Returns whether positions of an image are only nearly right. */
+export function isRough({ distortion }: LinearWcs): boolean {
+  return distortion != null && (distortion.accuracy_px === null || distortion.accuracy_px > ROUGH_PX);
 }
 
 const RAD = Math.PI / 180;
 
 /** Returns right ascension and declination in degrees of a place, in pixels from the lower left edge of the image. */
 export function skyAt(wcs: LinearWcs, x: number, y: number): { ra: number; dec: number } {
-  const dx = x + 0.5 - wcs.crpix[0];
-  const dy = y + 0.5 - wcs.crpix[1];
+  const [fitsX, fitsY] = wcs.distortion == null ? [x + 0.5, y + 0.5] : shifted(wcs.distortion, x + 0.5, y + 0.5);
+  const dx = fitsX - wcs.crpix[0];
+  const dy = fitsY - wcs.crpix[1];
   const xi = (wcs.cd1[0] * dx + wcs.cd1[1] * dy) * RAD;
   const eta = (wcs.cd2[0] * dx + wcs.cd2[1] * dy) * RAD;
   const dec0 = wcs.crval[1] * RAD;
@@ -33,10 +45,12 @@ export function pixelOf(wcs: LinearWcs, ra: number, dec: number): { x: number; y
   const xi = (Math.cos(up) * Math.sin(east)) / towards / RAD;
   const eta = (Math.cos(dec0) * Math.sin(up) - Math.sin(dec0) * Math.cos(up) * Math.cos(east)) / towards / RAD;
   const determinant = wcs.cd1[0] * wcs.cd2[1] - wcs.cd1[1] * wcs.cd2[0];
-  return {
-    x: (wcs.cd2[1] * xi - wcs.cd1[1] * eta) / determinant + wcs.crpix[0] - 0.5,
-    y: (wcs.cd1[0] * eta - wcs.cd2[0] * xi) / determinant + wcs.crpix[1] - 0.5,
-  };
+  const there: [number, number] = [
+    (wcs.cd2[1] * xi - wcs.cd1[1] * eta) / determinant + wcs.crpix[0],
+    (wcs.cd1[0] * eta - wcs.cd2[0] * xi) / determinant + wcs.crpix[1],
+  ];
+  const [fitsX, fitsY] = wcs.distortion == null ? there : unshifted(wcs.distortion, ...there);
+  return { x: fitsX - 0.5, y: fitsY - 0.5 };
 }
 
 /** Returns the directions on the screen (x to the right, y up) of north and east, of length 1. */

@@ -3,7 +3,7 @@ import type { Tiling } from "./tiling";
 
 export const STRETCHES = ["linear", "sqrt", "asinh", "log"] as const;
 export type Stretch = (typeof STRETCHES)[number];
-export const COLOUR_MAPS = ["grey", "inverted", "viridis", "heat"] as const;
+export const COLOUR_MAPS = ["grey", "inverted", "viridis", "inferno", "heat"] as const;
 export type ColourMap = (typeof COLOUR_MAPS)[number];
 
 export interface Display {
@@ -16,6 +16,16 @@ export interface Display {
 /** Returns how an image is shown at first. */
 export function displayOf(tiling: Tiling): Display {
   return { low: tiling.zscale[0], high: tiling.zscale[1], stretch: "linear", colours: "grey" };
+}
+
+/** Returns limits to choose from: what so many of the pixels have, the others as many on either side. */
+export function presetsOf({ zscale, percentiles }: Tiling): Record<string, [number, number]> {
+  const presets: Record<string, [number, number]> = { zscale };
+  for (const [name, low, high] of [["90 %", "5", "95"], ["98 %", "1", "99"], ["99.8 %", "0.1", "99.9"]] as const) {
+    const [black, white] = [percentiles[low], percentiles[high]];
+    if (black !== undefined && white !== undefined && black < white) presets[name] = [black, white];
+  }
+  return presets;
 }
 
 /** How strongly `asinh` and `log` bend; as in SAOImage DS9. */
@@ -38,11 +48,12 @@ export function brightness(value: number, display: Display): number {
 }
 
 type Colour = [number, number, number];
-/** Colours at even distances; between them they are mixed. Viridis: Smith and van der Walt, CC0. */
+/** Colours at even distances; between them they are mixed. Viridis and inferno: Smith and van der Walt, CC0. */
 const SCALES: Record<ColourMap, Colour[]> = {
   grey: [[0, 0, 0], [255, 255, 255]],
   inverted: [[255, 255, 255], [0, 0, 0]],
   viridis: [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]],
+  inferno: [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]],
   heat: [[0, 0, 0], [128, 0, 0], [255, 80, 0], [255, 200, 60], [255, 255, 255]],
 };
 

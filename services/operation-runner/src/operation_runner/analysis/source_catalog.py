@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from astropy.table import Table
+from pydantic import Field
 
 from datalab.astro.display.resizing import DisplayScale
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR, instrumental_mag
@@ -12,23 +13,24 @@ from datalab.astro.sky.positions import sky_positions
 from datalab.astro.types import FloatArray
 from operation_runner.sdk.analysis import AnalysedImage, Analysis, DisplayParameters, UsageError
 
-#: As many as a display can show and a browser can draw.
-_MOST_SOURCES = 1000
+#: What clients of Photon Ranch draw, and what browsers can.
+_SOURCES, _MOST_SOURCES = 1000, 20_000
 
 _Columns = dict[str, FloatArray]
 
 
 class SourceCatalog(Analysis):
     name = "source-catalog"
-    description = "The first 1000 sources of the image's own catalog, in pixels of the display; none without a catalog."
+    description = "The first sources of the image's own catalog, in pixels of the display; none without a catalog."
 
-    Parameters = DisplayParameters
+    class Parameters(DisplayParameters):
+        limit: Annotated[int, Field(ge=1, le=_MOST_SOURCES, description="how many at most")] = _SOURCES
 
-    def analyse(self, image: AnalysedImage, parameters: DisplayParameters) -> list[dict[str, Any]]:
+    def analyse(self, image: AnalysedImage, parameters: Parameters) -> list[dict[str, Any]]:
         catalogue = image.catalogue()
         if catalogue is None:  # nothing to draw, and nothing wrong
             return []
-        columns = _numbers(catalogue[:_MOST_SOURCES])
+        columns = _numbers(catalogue[: parameters.limit])
         if "flux" not in columns or not _has_positions(columns):
             raise UsageError("The catalog of this image has no columns x, y and flux.")
         _complete(columns, image)

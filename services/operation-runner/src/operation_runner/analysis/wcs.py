@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from datalab.astro.sky.distortion import distortion_of
 from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs
 from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
@@ -9,8 +11,9 @@ from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageBy
 class Wcs(Glimpsing):
     name = "wcs"
     description = (
-        "The linear part of an image's world coordinates, to show right ascension and declination with, and how many "
-        "pixels they are away from it at most (distortion_px)."
+        "The linear part of an image's world coordinates, to show right ascension and declination with, how many "
+        "pixels they are away from it at most (distortion_px), and the distortion: what to add to pixels first; null "
+        "if there is none."
     )
 
     Parameters = AnalysisParameters
@@ -24,6 +27,7 @@ class Wcs(Glimpsing):
         except NotLinearError as error:
             raise UsageError(f"No WCS solution found for this image: {error}") from error
         rows, columns = image.shape
+        distortion = distortion_of(wcs, linear, image.shape)
         return {
             "crval": linear.crval,
             "crpix": linear.crpix,
@@ -31,4 +35,5 @@ class Wcs(Glimpsing):
             "cd2": linear.cd2,
             "fits_dimensions": [columns, rows],
             "distortion_px": departure_px(wcs, linear, image.shape),
+            "distortion": None if distortion is None else asdict(distortion),
         }

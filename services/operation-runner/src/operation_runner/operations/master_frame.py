@@ -34,6 +34,7 @@ from operation_runner.sdk import (
     Product,
     Progress,
     UsageError,
+    WizardKeys,
 )
 
 #: In what frames of one kind must be alike. Temperatures matter for darks; flats are of one camera and one telescope.
@@ -82,9 +83,15 @@ class MasterFrame(Operation):
             Literal["bias", "dark", "flat"], Field(title="Kind", description="What the input files are")
         ] = "bias"
         bias_file: Annotated[
-            OptionalFile, Field(title="Bias Frame", description="To be subtracted from darks or flats")
+            OptionalFile,
+            Field(title="Bias Frame", description="To be subtracted from darks or flats"),
+            WizardKeys({"shown_when": {"kind": ["dark", "flat"]}}),
         ]
-        dark_file: Annotated[OptionalFile, Field(title="Dark Frame", description="To be subtracted from flats")]
+        dark_file: Annotated[
+            OptionalFile,
+            Field(title="Dark Frame", description="To be subtracted from flats"),
+            WizardKeys({"shown_when": {"kind": ["flat"]}}),
+        ]
         combine: Annotated[
             Literal["sigma-clipped", "median"],
             Field(title="Combine", description="The average without outliers, or the middle value, of each pixel"),

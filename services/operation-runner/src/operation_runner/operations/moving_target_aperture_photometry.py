@@ -90,7 +90,7 @@ class MovingTargetAperturePhotometry(Operation):
             ),
             Hint("RA Dec time; RA Dec time"),
             # Clients that cannot draw a list of positions draw the text.
-            WizardKeys({"type": "string", "required": True, "minimum": 2}),
+            WizardKeys({"type": "string", "required": True, "minimum": 2, "holds": "target_positions"}),
             Refusals({"required": _TOO_FEW, "minItems": _TOO_FEW, "type": _NO_POSITIONS}),
         ]
         track_search_radius: Annotated[

@@ -41,6 +41,7 @@ from operation_runner.sdk import (
     Product,
     Progress,
     UsageError,
+    WizardKeys,
 )
 
 
@@ -83,6 +84,7 @@ class Stacking(Operation):
                 description="Which images count more: those exposed longer, or those whose sky is less noisy. For "
                 "images of equal level, such as normalized ones; not with the median",
             ),
+            WizardKeys({"shown_when": {"combine": ["sum", "average", "sigma-clipped"]}}),
         ] = "none"
         sigma: Annotated[
             float,
@@ -92,6 +94,7 @@ class Stacking(Operation):
                 ge=1.0,
                 allow_inf_nan=False,
             ),
+            WizardKeys({"shown_when": {"combine": ["sigma-clipped"]}}),
         ] = 3.0
 
     def compute(self, inputs: Inputs, parameters: Parameters, progress: Progress) -> Iterator[Product]:

@@ -64,7 +64,9 @@ class WizardKeys:
     """Further keys of a field's wizard input, as in `Annotated[..., WizardKeys({"single_filter": True})]`.
 
     They say how the form looks; requests are not checked against them. The key "type" replaces the word derived from
-    the field's Python type.
+    the field's Python type. `shown_when` is for forms that change: `{"combine": ["sigma-clipped"]}` shows the field
+    only while the select `combine` has one of these values; hidden it is not sent, and has its default.
+    `holds` says what a text is that forms have more help for: "target_positions", which clicks on images give.
     """
 
     keys: Mapping[str, JsonValue]

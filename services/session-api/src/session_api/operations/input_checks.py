@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 from pydantic import JsonValue
 
-from session_api.offers.model import Offer, WizardInput
+from session_api.offers.model import Offer
 from session_api.operations.input_cleaning import CleanInputs, FileItem
 from session_api.operations.inputs import NamedFile
 from session_api.web.bodies import JsonObject
@@ -90,7 +90,7 @@ def check_sizes(inputs: CleanInputs) -> None:
     for key, value in inputs.shown.items():
         whole = _size(value)
         if key not in inputs.files and whole > MAX_VALUE_BYTES:
-            raise InputRefusedError(f"{key} has {whole} bytes; {MAX_VALUE_BYTES} are allowed.")
+            raise InputRefusedError(f"{key} has {whole} bytes; {MAX_VALUE_BYTES} are allowed.", input_key=key)
     for item in inputs.items():
         for key, value in item.shown.items():
             size = _size(value)
@@ -110,11 +110,13 @@ def _check_counts(offer: Offer, files: Mapping[str, Sequence[FileItem]]) -> None
         wanted = offer.inputs[key]
         if wanted.minimum is not None and len(items) < wanted.minimum:
             raise InputRefusedError(
-                f"Operation {offer.name} requires at least {wanted.minimum:g} {wanted.name} input file(s)."
+                f"Operation {offer.name} requires at least {wanted.minimum:g} {wanted.name} input file(s).",
+                input_key=key,
             )
         if wanted.maximum is not None and len(items) > wanted.maximum:
             raise InputRefusedError(
-                f"Operation {offer.name} accepts at most {wanted.maximum:g} {wanted.name} input file(s)."
+                f"Operation {offer.name} accepts at most {wanted.maximum:g} {wanted.name} input file(s).",
+                input_key=key,
             )
 
 
@@ -125,7 +127,7 @@ def _check_parameters(offer: Offer, parameters: JsonObject, unknown: Collection[
     if error is not None:
         text = _entry_error(offer, error) or _refusal(offer, error)
         text = text or f"Operation {offer.name}: {_where(offer, error)}{_what(error)}."
-        raise InputRefusedError(text[:_LONGEST_TEXT])
+        raise InputRefusedError(text[:_LONGEST_TEXT], input_key=next(iter(_broken(error)), None))
 
 
 def _check_filters(
@@ -134,7 +136,7 @@ def _check_filters(
     for key, items in files.items():
         wanted = offer.inputs[key]
         if wanted.single_filter or wanted.filter_options:
-            _check_filters_of(offer, wanted, _with_filters(items, filters))
+            _check_filters_of(offer, key, _with_filters(items, filters))
 
 
 def _with_filters(
@@ -144,30 +146,34 @@ def _with_filters(
     return [(file, filters[file]) for file in named]
 
 
-def _check_filters_of(offer: Offer, wanted: WizardInput, files: Sequence[tuple[NamedFile, str | None]]) -> None:
+def _check_filters_of(offer: Offer, key: str, files: Sequence[tuple[NamedFile, str | None]]) -> None:
+    wanted = offer.inputs[key]
     for file, filter_name in files:
         if not filter_name:
             raise InputRefusedError(
                 f"Operation {offer.name} needs to know the filter of every {wanted.name}, "
-                f"but {file.basename} does not report a filter."
+                f"but {file.basename} does not report a filter.",
+                input_key=key,
             )
         if wanted.filter_options and filter_name not in wanted.filter_options:
             raise InputRefusedError(
                 f"Operation {offer.name} requires the {wanted.name} to be taken in one of the "
-                f"{', '.join(wanted.filter_options)} filters, but got {filter_name}."
+                f"{', '.join(wanted.filter_options)} filters, but got {filter_name}.",
+                input_key=key,
             )
     used = list(dict.fromkeys(filter_name for _, filter_name in files if filter_name))
     if wanted.single_filter and len(used) > 1:
         raise InputRefusedError(
             f"Operation {offer.name} requires every {wanted.name} to be taken in the same filter, "
-            f"but the input files use {', '.join(used)}."
+            f"but the input files use {', '.join(used)}.",
+            input_key=key,
         )
 
 
 def _refusal(offer: Offer, error: ValidationError) -> str | None:
     """Return the operation's own text for an input that breaks its schema, if it has one."""
     path, keywords = error.absolute_path, _keywords(error)
-    for broken in [str(path[0])] if path else _missing(error):
+    for broken in _broken(error):
         texts = offer.refusals(broken)
         # What is wrong inside of an input is another keyword's matter.
         for keyword in (*keywords, "*") if len(path) < 2 else ("*",):
@@ -207,6 +213,12 @@ def _keywords(error: ValidationError) -> list[str]:
 def _alternatives(error: ValidationError) -> list[ValidationError]:
     """Return what is wrong with each alternative of a value; that it may be null helps nobody."""
     return [each for each in error.context or () if each.validator_value != "null"]
+
+
+def _broken(error: ValidationError) -> list[str]:
+    """Return the keys of the inputs an error is about."""
+    path = error.absolute_path
+    return [str(path[0])] if path else _missing(error)
 
 
 def _missing(error: ValidationError) -> list[str]:

@@ -88,7 +88,7 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     for key, wizard_input in file_inputs.items():
         meaningful = offer.item_keys(key) | _IDENTITY_KEYS
         no_file = offer.refusals(key).get("noFile", f"{wizard_input.name}: {_NO_FILE}")
-        items = [_file_item(item, meaningful) for item in _objects(wizard_input, given.get(key, []), no_file=no_file)]
+        items = [_file_item(item, meaningful) for item in _objects(key, wizard_input, given.get(key, []), no_file)]
         clean.files[key] = items
         if key in given:
             clean.parameters[key] = [_only(item.shown, meaningful) for item in items]
@@ -96,17 +96,18 @@ def clean_inputs(offer: Offer, input_data: JsonObject) -> CleanInputs:
     return clean
 
 
-def _objects(wizard_input: WizardInput, value: JsonValue, *, no_file: str) -> list[JsonObject]:
+def _objects(key: str, wizard_input: WizardInput, value: JsonValue, no_file: str) -> list[JsonObject]:
     """Return the entries of an input, sorted. `no_file` is what users read of entry `{number}` that names none."""
     if not isinstance(value, list):
-        raise InputRefusedError(f"{wizard_input.name} must be a list of files.")
+        raise InputRefusedError(f"{wizard_input.name} must be a list of files.", input_key=key)
     items: list[JsonObject] = []
     for number, item in enumerate(value, start=1):
         if isinstance(item, dict) and item.get("basename") in (None, "") and not _is_reference(item):
-            raise InputRefusedError(no_file.replace("{number}", str(number)))
+            raise InputRefusedError(no_file.replace("{number}", str(number)), input_key=key)
         if not isinstance(item, dict) or not (_is_basename(item.get("basename")) or _is_reference(item)):
             raise InputRefusedError(
-                f'Every file of {wizard_input.name} needs a "basename", a text of 1 to {_LONGEST_BASENAME} characters.'
+                f'Every file of {wizard_input.name} needs a "basename", a text of 1 to {_LONGEST_BASENAME} characters.',
+                input_key=key,
             )
         items.append(item)
     return sorted(items, key=lambda item: str(item.get("basename") or ""))

@@ -22,6 +22,7 @@ Rendering: TypeAlias = Literal["fits", "large", "small", "tif"]
 RenderingUrl: TypeAlias = Literal["fits_url", "large_url", "small_url", "tif_url"]
 ClassicStatus: TypeAlias = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
 State: TypeAlias = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
+ShownFailureKind: TypeAlias = Literal["usage", "transient", "limit", "fatal"]
 
 #: Rendering of an output, its key for clients, what its file is called when it is saved.
 _RENDERINGS: Final[tuple[tuple[Rendering, RenderingUrl, str | None], ...]] = (
@@ -61,6 +62,12 @@ class OutputView(TypedDict):
     output_data: NotRequired[list[JsonValue] | None]
 
 
+_FAILURE_KIND = (
+    "only of one that failed, who has to act: usage, the user; transient, nobody: it may be tried again; limit, who "
+    "asked for more memory or time than there is; fatal, the developers"
+)
+
+
 class OperationView(TypedDict):
     """An operation. `state` is what the feed says, too; `status` tells a cancelled one as failed, for older clients."""
 
@@ -73,6 +80,7 @@ class OperationView(TypedDict):
     input_data: JsonObject
     created: str
     state: State
+    failure_kind: NotRequired[Annotated[ShownFailureKind, Field(description=_FAILURE_KIND)]]
 
 
 class OperationPresenter:
@@ -100,7 +108,7 @@ class OperationPresenter:
 
     def _view(self, operation: Operation, data_apart: bytes | None) -> OperationView:
         result = operation.result if operation.status is OperationStatus.COMPLETED else None
-        return OperationView(
+        view = OperationView(
             id=operation.id,
             name=operation.name,
             status=cast("ClassicStatus", operation.status.classic),
@@ -111,6 +119,9 @@ class OperationPresenter:
             created=shown_datetime(operation.created),
             state=cast("State", operation.status.shown),
         )
+        if operation.failure_kind is not None:
+            view["failure_kind"] = operation.failure_kind.value
+        return view
 
     def _output(self, operation_id: int, result: OperationResult, data_apart: bytes | None) -> OutputView:
         output = OutputView(

@@ -12,7 +12,7 @@ from datalab.events.feed import OperationChanged, SessionChanged, SessionDeleted
 from datalab.events.operations import OperationCancelRequested, OperationRequested
 from session_api.sessions.model import MAX_NAME_CHARACTERS, SessionFilter
 from session_api.sessions.service import SessionService
-from session_api.sessions.views import SessionPresenter, SessionView
+from session_api.sessions.views import SessionFramesView, SessionPresenter, SessionView, session_frames_view
 from session_api.web.access import OWN, Access, access
 from session_api.web.bodies import BAD_FIELDS, FORBIDDEN, NOT_FOUND, Form, JsonObject, Page
 from session_api.web.delivery import UNCHANGED, delivered
@@ -105,6 +105,17 @@ async def create_session(
 @access(Access.READER, large_answer=True, provided=OWN)
 async def get_session(caller: Caller, session_id: RowId, sessions: Sessions, presenter: Presenter) -> Response:
     return JsonReply(await presenter.session(await sessions.open(caller, session_id)))
+
+
+@router.get(
+    "/{session_id}/frames",
+    response_model=SessionFramesView,
+    responses=UNCHANGED,
+    summary="Read about a session's frames",
+)
+@access(Access.READER, large_answer=True, provided=OWN)
+async def get_session_frames(request: Request, caller: Caller, session_id: RowId, sessions: Sessions) -> Response:
+    return await delivered(request, JsonReply(session_frames_view(await sessions.frames(caller, session_id))))
 
 
 @router.put(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datalab.documents.frame import FrameDocument
 from datalab.errors import TransientError
 from datalab.events.envelope import utc_now
 from datalab.events.feed import SessionChanged, SessionDeleted
@@ -111,6 +112,18 @@ class SessionService:
         else:
             role = Role.OWNER
         return (await self._with_operations(caller, [(session, role)], with_data=True))[0]
+
+    async def frames(self, caller: User, session_id: int) -> list[FrameDocument]:
+        """Return what the archive knows of a session's frames, in their order; those the caller may not read left out.
+
+        What clients said of them when they put them in may be old, or nothing.
+        """
+        session, _ = await self.shared(caller, session_id, Role.VIEWER)
+        names = [name for item in session.input_data if (name := frame_in(item)) is not None]
+        found = await self._frames.find_any_by_basename(names)
+        now = utc_now()
+        known = [found[name] for name in dict.fromkeys(names) if name in found]
+        return [frame for frame in known if caller.may_read_frame(frame, now=now)]
 
     async def shared(self, caller: User, session_id: int, needed: Role) -> tuple[Session, Role]:
         """Return a session as it is stored, and what the caller is in it, which must be at least as much as needed."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from datalab.documents.frame import FrameDocument
 from session_api.operations.session_rights import Role
 from session_api.operations.views import OperationPresenter, OperationView
 from session_api.sessions.model import Share
@@ -41,6 +42,23 @@ class SessionView(TypedDict):
     unknown_frames: NotRequired[Annotated[list[str], Field(description=_UNKNOWN)]]
 
 
+class SessionFrameView(TypedDict):
+    """A frame of a session, as far as people choose frames by it; what the archive does not know is null."""
+
+    basename: str
+    filter: str | None
+    observation_date: str | None
+    target_name: str | None
+    exposure_time: float | None
+    configuration_type: str | None
+
+
+class SessionFramesView(TypedDict):
+    """What the archive knows of a session's frames; of those that are not here, nothing you may read."""
+
+    frames: list[SessionFrameView]
+
+
 class ShareView(TypedDict):
     """Whom a session is shared with, and what they are in it: a user, or a group by number and name."""
 
@@ -69,6 +87,23 @@ class SessionLinkView(TypedDict):
 
     link: str
     since: str
+
+
+def session_frames_view(frames: Iterable[FrameDocument]) -> SessionFramesView:
+    """Return frames of a session as clients see them."""
+    return SessionFramesView(
+        frames=[
+            SessionFrameView(
+                basename=frame.basename,
+                filter=frame.filter_name,
+                observation_date=None if frame.observation_date is None else shown_datetime(frame.observation_date),
+                target_name=frame.target_name,
+                exposure_time=frame.exposure_time_s,
+                configuration_type=frame.configuration_type,
+            )
+            for frame in frames
+        ]
+    )
 
 
 def sharing_view(sharing: Sharing) -> SharingView:

@@ -31,11 +31,12 @@ class Unauthorized(BaseModel):
 
 
 class InputError(BaseModel):
-    """Field errors, each key a field with its texts. `error` is meant for the user."""
+    """Field errors, each key a field with its texts. `error` is meant for the user, about the `input` of this key."""
 
     model_config = ConfigDict(extra="allow")
 
     error: str | None = None
+    input: str | None = None
 
 
 class Fault(BaseModel):

@@ -55,11 +55,16 @@ class FieldError(UsageError):
 
 
 class InputRefusedError(FieldError):
-    """The inputs of an operation cannot work; the text is shown to the user as it is."""
+    """The inputs of an operation cannot work; the text is shown to the user as it is.
 
-    def __init__(self, text: str) -> None:
+    `input_key` is the one input it is about, as the operation's description calls it; None if it is about several, or
+    about what is no input.
+    """
+
+    def __init__(self, text: str, *, input_key: str | None = None) -> None:
         super().__init__({"input_data": [text]})
         self.text = text
+        self.input_key = input_key
 
 
 class SessionNotFoundError(NotFoundError):

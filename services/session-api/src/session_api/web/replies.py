@@ -64,8 +64,9 @@ def shown_datetime(moment: datetime) -> str:
 def usage_reply(error: UsageError) -> JsonReply:
     """Return what the client is told about its mistake."""
     if isinstance(error, InputRefusedError):
-        # `error` is the only key the user interface shows to the user.
-        return JsonReply({**error.fields, "error": error.text}, 400)
+        # `error` is the only key the user interface shows to the user; forms show it beside `input`.
+        place = {} if error.input_key is None else {"input": error.input_key}
+        return JsonReply({**error.fields, "error": error.text, **place}, 400)
     if isinstance(error, FieldError):
         return JsonReply(error.fields, 400)
     headers = {"WWW-Authenticate": "Token"} if isinstance(error, AuthenticationError) else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from datalab.astro.pixels.geometry import bands
 from datalab.astro.robust import SIGMA_PER_MAD
-from datalab.astro.types import Pixels
+from datalab.astro.types import Mask, Pixels
 
 #: Clipping ends by itself long before; each pass drops values or is the last.
 _MOST_PASSES = 50
@@ -94,6 +94,22 @@ def region_statistics(pixels: Pixels, *, clip_sigma: float = 3.0) -> RegionStati
         clipped_median=_median(levels, first, last),
         clipped_standard_deviation=clipped_deviation,
     )
+
+
+def ellipse(shape: tuple[int, int], *, columns: tuple[float, float], rows: tuple[float, float]) -> Mask:
+    """Return which pixels of a region have their centres within an ellipse, or on its rim.
+
+    Args:
+        shape: (rows, columns) of the region.
+        columns: where the ellipse begins and ends; pixel i covers [i, i + 1).
+        rows: likewise.
+    """
+    (x, half_width), (y, half_height) = ((math.fsum(axis) / 2, abs(axis[1] - axis[0]) / 2) for axis in (columns, rows))
+    if not half_width * half_height:
+        return np.zeros(shape, bool)
+    across = ((np.arange(shape[1]) + 0.5 - x) / half_width) ** 2
+    up = ((np.arange(shape[0]) + 0.5 - y) / half_height) ** 2
+    return np.asarray(across[None, :] + up[:, None] <= 1.0)
 
 
 class _Levels(Protocol):

@@ -88,13 +88,13 @@ class DeadLetter:
     def _why_not_resendable(self) -> str | None:
         if self.consumer in _REQUESTS:
             return (
-                "the operation of this request has failed, and only its owner can run it again: "
+                "The operation of this request has failed, and only its owner can run it again: "
                 f"`datalab ops retry {self._operation or 'OPERATION'}`"
             )
         try:
             stream_for(self.subject)
         except LookupError:
-            return f"no stream takes messages on {self.subject!r}"
+            return f"No stream takes messages on {self.subject!r}"
         return None
 
     @property
