@@ -36,16 +36,16 @@ async def browser():
         await running.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def system(browser, tmp_path_factory):
-    """A system after `datalab demo`."""
+    """A system after `datalab demo`: one for each file, whose tests may count on what is there."""
     folder, reach = tmp_path_factory.mktemp("lab"), Reach(api_port=free_port())
     async with running_system(folder, reach=reach, environ={**os.environ, **ENVIRON}) as running:
         await Demo(running, say=lambda _: None).run(None)
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def lab(system):
     """The administrator of the system, and the address of its console."""
     async with Datalab(system.api_url, system.admin_token) as admin:

@@ -26,7 +26,7 @@ _FIRST = (
     "tests/unit/astro/",
 )
 #: A folder whose tests share a running system, as a whole.
-_TOGETHER = ("tests/e2e/tour/", "tests/browser/")
+_TOGETHER = ("tests/e2e/tour/",)
 
 
 class LongestFirst(LoadFileScheduling):

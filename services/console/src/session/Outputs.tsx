@@ -27,7 +27,7 @@ export function Outputs({ files, images, use }: OutputsProps) {
                   return link ? <a key={kind} class="file" href={link} download aria-label={`${kind} of ${file.basename}`}>{kind}</a> : null;
                 })}
               </small>
-              {use !== null && image !== undefined && <button type="button" aria-label={`Use ${file.basename} as input`} onClick={() => use([image])}>Use as input</button>}
+              {use !== null && image !== undefined && <button type="button" aria-label={`Use as input: ${file.basename}`} onClick={() => use([image])}>Use as input</button>}
               {file.notes.length > 0 && <ul class="notes">{file.notes.map((note) => <li key={note}>{note}</li>)}</ul>}
             </li>
           );

@@ -34,3 +34,4 @@ def test_from_the_ground_it_is_right_to_what_is_promised():
 def test_one_moment_has_one_time_and_unknown_ones_have_none():
     assert np.shape(barycentric_jd(2459000.25, 10.0, 20.0)) == ()
     assert np.isnan(barycentric_jd([np.nan, 2459000.25], 10.0, 20.0)).tolist() == [True, False]
+    assert np.isnan(barycentric_jd([1.0, 5373484.5, 2459000.25], 10.0, 20.0)).tolist() == [True, True, False]

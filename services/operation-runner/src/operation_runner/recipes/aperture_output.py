@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datalab.astro.ephemeris.barycentre import barycentric_jd
+from datalab.astro.ephemeris.barycentre import known_barycentric_jd
 from datalab.astro.headers.exposure_times import iso_utc
 from datalab.astro.magnitudes import instrumental_mag
 from datalab.astro.photometry.aperture_geometry import Radii
@@ -111,7 +111,7 @@ def _bjd_tdb(output: LightCurveOutput, number: int, julian_date: float) -> float
     photometry = output.measured[number]
     if output.moving or not np.isfinite(photometry.target_ra_deg):
         return None
-    return float(barycentric_jd(julian_date, photometry.target_ra_deg, photometry.target_dec_deg))
+    return known_barycentric_jd(julian_date, photometry.target_ra_deg, photometry.target_dec_deg)
 
 
 def _notes(output: LightCurveOutput, number: int) -> list[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from datalab.astro.catalogues.lookup import catalogue_magnitude
-from datalab.astro.ephemeris.barycentre import barycentric_jd
+from datalab.astro.ephemeris.barycentre import known_barycentric_jd
 from datalab.astro.headers.exposure_times import iso_utc, julian_date, midpoint
 from operation_runner.recipes.shown_frames import filters_alike, shown_filter, shown_path, skipped
 from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageError
@@ -18,13 +18,13 @@ from operation_runner.sdk import FitsFile, Inputs, Progress, SkyPosition, UsageE
 class LightCurvePoint:
     """The source in one frame. `observation_date` is the start of the exposure, `julian_date` (UTC) its middle.
 
-    `bjd_tdb` is when the light of that middle passes the barycentre of the solar system.
+    `bjd_tdb` is when the light of that middle passes the barycentre of the solar system, null where that is not known.
     """
 
     fits_path: str
     filter_name: str | None
     julian_date: float
-    bjd_tdb: float
+    bjd_tdb: float | None
     observation_date: str
     magnitude: float
     error: float
@@ -112,7 +112,7 @@ def _point(inputs: Inputs, source: SkyPosition, file: FitsFile) -> LightCurvePoi
         fits_path=shown_path(image.basename, image.description),
         filter_name=image.description.filter_name,
         julian_date=julian_date(middle),
-        bjd_tdb=float(barycentric_jd(julian_date(middle), source.ra, source.dec)),
+        bjd_tdb=known_barycentric_jd(julian_date(middle), source.ra, source.dec),
         observation_date=iso_utc(start),
         magnitude=brightness.magnitude,
         error=brightness.error,
