@@ -134,8 +134,9 @@ async def test_from_files_to_a_folded_light_curve_that_others_see(visitor, lab):
     await begin(page, "Color Image")
     for number, pattern in ((1, "Stacking"), (2, "gp")):
         choice = page.get_by_role("group", name=f"channel {number}").get_by_label("Image")
-        (option, *_) = [text for text in await choice.locator("option").all_inner_texts() if pattern in text]
-        await choice.select_option(option)
+        option = choice.locator("option").filter(has_text=pattern).first
+        await expect(option).to_be_attached()  # images are offered when their descriptions have come
+        await choice.select_option(label=await option.inner_text())
     await page.get_by_role("group", name="channel 2").get_by_label("Colour").fill("#00ffff")
     await start(page, "Color Image", 1)
     await expect(other.get_by_role("listitem", name=re.compile("^Color Image "))).to_contain_text("done")
