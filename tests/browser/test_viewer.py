@@ -38,6 +38,19 @@ PICTURE = """canvas => {
 }"""
 
 
+async def is_inked(canvas, place, *, wanted=True):
+    """Wait until there is something at a place of an overlay, or nothing: it is drawn with the frame after the news."""
+    await canvas.page.wait_for_function(
+        f"([canvas, place, wanted]) => Boolean(({INKED_AT})(canvas, place)) === wanted",
+        arg=[await canvas.element_handle(), place, wanted],
+    )
+
+
+async def has_ink(canvas, condition):
+    """Wait until the inked pixels of an overlay are so many."""
+    await canvas.page.wait_for_function(f"canvas => ({INKED})(canvas) {condition}", arg=await canvas.element_handle())
+
+
 @pytest.fixture(scope="module")
 async def frame(lab):
     return await a_frame(lab[0])
@@ -133,14 +146,14 @@ async def test_sources_lie_on_the_stars_of_the_catalogue(visitor, lab, frame):
     glass = page.locator(".glass")
     # Up and to the right of the star, where its ring is; the cross that marks the place is not there.
     on_ring = [(x - round(x)) * SCALE + RING_PX, (y - round(y)) * SCALE + RING_PX]
-    assert not await glass.evaluate(INKED_AT, on_ring)
+    await is_inked(glass, on_ring, wanted=False)
     await page.locator(".stage canvas").focus()
     await page.keyboard.press("s")
     await expect(page.get_by_text(f"{len(frame.catalogue)} sources.")).to_be_visible()
-    assert await glass.evaluate(INKED_AT, on_ring)
+    await is_inked(glass, on_ring)
     await page.keyboard.press("s")
     await expect(page.get_by_text("sources.")).to_have_count(0)
-    assert not await glass.evaluate(INKED_AT, on_ring)
+    await is_inked(glass, on_ring, wanted=False)
 
 
 async def test_twenty_thousand_sources_are_shown(visitor, lab, frame):
@@ -153,21 +166,21 @@ async def test_twenty_thousand_sources_are_shown(visitor, lab, frame):
     await opened(page, lab[1], f"archive/{frame.basename}")
     await page.get_by_role("button", name="Sources").click()
     await expect(page.get_by_text("The first 20000 sources.")).to_be_visible()
-    assert await page.locator(".glass").evaluate(INKED) > 10_000
+    await has_ink(page.locator(".glass"), "> 10000")
 
 
 async def test_the_grid_comes_and_goes_and_keys_are_explained(visitor, lab, frame):
     page = await visitor()
     await opened(page, lab[1], f"archive/{frame.basename}")
     glass = page.locator(".glass")
-    assert await glass.evaluate(INKED) == 0
+    await has_ink(glass, "=== 0")
     await page.locator(".stage canvas").focus()
     await page.keyboard.press("g")
     await expect(page.get_by_role("button", name="Grid")).to_have_attribute("aria-pressed", "true")
-    assert await glass.evaluate(INKED) > 1000
+    await has_ink(glass, "> 1000")
     await page.keyboard.press("g")
     await expect(page.get_by_role("button", name="Grid")).to_have_attribute("aria-pressed", "false")
-    assert await glass.evaluate(INKED) == 0
+    await has_ink(glass, "=== 0")
     await page.keyboard.press("n")
     await expect(page.locator(".marks")).to_have_count(0)
     await page.keyboard.press("?")
@@ -186,9 +199,9 @@ async def test_apertures_of_the_address_lie_around_the_place(visitor, lab, frame
     glass = page.locator(".glass")
     for radius, there in ((20, True), (25, False), (30, True), (40, True), (50, False)):
         away = radius * SCALE / np.sqrt(2)
-        assert bool(await glass.evaluate(INKED_AT, [away, away])) is there, radius
+        await is_inked(glass, [away, away], wanted=there)
     await page.get_by_role("button", name="Apertures").click()
-    assert not await glass.evaluate(INKED_AT, [20 * SCALE / np.sqrt(2)] * 2)
+    await is_inked(glass, [20 * SCALE / np.sqrt(2)] * 2, wanted=False)
 
 
 async def test_an_image_without_world_coordinates_and_catalogue_says_so(visitor, lab):

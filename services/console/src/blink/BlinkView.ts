@@ -1,14 +1,14 @@
 /** Several images on one canvas, one at a time, laid over each other. Their tiles are kept, so that turning to another asks for nothing. */
 import type { ImageName } from "../api/analysis";
+import { CanvasView } from "../viewer/CanvasView";
 import { after, inverse, type Matrix, SAME } from "../viewer/matrix";
 import { lookingAt, Painter } from "../viewer/painter";
 import type { LinearWcs } from "../viewer/sky";
 import type { Display } from "../viewer/stretch";
 import { type Tile, TileStore } from "../viewer/tileStore";
-import { levelFor, type TilePlace, tilesSeen, type Tiling, type View, wholeImage, zoomedAt } from "../viewer/tiling";
+import { levelFor, type TilePlace, tilesSeen, type Tiling } from "../viewer/tiling";
 import { type Box, boxAround, overlap, stretchAt, toReference } from "./sameSky";
 
-const LARGEST_PIXEL = 64;
 /** Bytes of tiles that are kept of all images together, here and on the graphics card. */
 const ROOM = 384 * 1024 * 1024;
 /** Images whose tiles are asked for at once: the one that is looked at, and the next. */
@@ -32,17 +32,15 @@ interface Slide extends BlinkImage {
   problem: string;
 }
 
-export class BlinkView {
-  view: View;
+export class BlinkView extends CanvasView {
   readonly reference: BlinkImage;
   private readonly painter: Painter;
   private readonly slides: Slide[];
   private shown = 0;
   private displays: readonly Display[];
-  private waiting = 0;
 
   constructor(
-    private readonly canvas: HTMLCanvasElement,
+    canvas: HTMLCanvasElement,
     images: readonly BlinkImage[],
     displays: readonly Display[],
     /** Called after each drawing. */
@@ -50,12 +48,11 @@ export class BlinkView {
   ) {
     const reference = images.find(({ wcs }) => wcs !== null) ?? images[0];
     if (reference === undefined) throw new Error("There is no image to show.");
+    super(canvas, reference.tiling);
     this.reference = reference;
     this.displays = displays;
     this.painter = new Painter(canvas);
     this.slides = images.map((image) => this.slideOf(image, ROOM / images.length));
-    this.fit();
-    this.view = wholeImage(reference.tiling, canvas.width, canvas.height);
     this.changed();
   }
 
@@ -82,8 +79,8 @@ export class BlinkView {
     return slide !== undefined && this.levelOf(slide) > this.sharpest(slide);
   }
 
-  close(): void {
-    cancelAnimationFrame(this.waiting);
+  override close(): void {
+    super.close();
     for (const { store } of this.slides) store.close();
     this.painter.close();
   }
@@ -91,52 +88,13 @@ export class BlinkView {
   /** Shows another image, at once. */
   turnTo(number: number): void {
     this.shown = number;
-    cancelAnimationFrame(this.waiting);
-    this.waiting = 0;
-    this.paint();
+    this.paintNow();
   }
 
   /** Shows the images otherwise, each by its own limits, colours and stretch. */
   show(displays: readonly Display[]): void {
     this.displays = displays;
     this.changed();
-  }
-
-  /** Gives the canvas as many pixels as it has on the screen. */
-  fit(): void {
-    const ratio = window.devicePixelRatio || 1;
-    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
-    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
-    if (this.canvas.width === width && this.canvas.height === height) return;
-    this.canvas.width = width;
-    this.canvas.height = height;
-    this.moved();
-  }
-
-  showAll(): void {
-    this.view = wholeImage(this.reference.tiling, this.canvas.width, this.canvas.height);
-    this.moved();
-  }
-
-  showPixels(): void {
-    this.view = { ...this.view, scale: 1 };
-    this.moved();
-  }
-
-  pan(dx: number, dy: number): void {
-    this.view = { ...this.view, x: this.view.x - dx / this.view.scale, y: this.view.y - dy / this.view.scale };
-    this.moved();
-  }
-
-  zoom(factor: number, atX = 0, atY = 0): void {
-    const all = wholeImage(this.reference.tiling, this.canvas.width, this.canvas.height).scale;
-    this.view = zoomedAt(this.view, factor, atX, atY, [Math.min(all / 2, 1), LARGEST_PIXEL]);
-    this.moved();
-  }
-
-  /** Returns the pixel of the first image at a place of the canvas; it may be outside. */
-  pixelAt(atX: number, atY: number): { x: number; y: number } {
-    return { x: this.view.x + atX / this.view.scale, y: this.view.y + atY / this.view.scale };
   }
 
   private slideOf(image: BlinkImage, room: number): Slide {
@@ -166,17 +124,9 @@ export class BlinkView {
   }
 
   /** Another part is looked at: what could not be had may be had now. */
-  private moved(): void {
+  protected override moved(): void {
     for (const slide of this.slides) slide.problem = "";
     this.changed();
-  }
-
-  private changed(): void {
-    if (this.waiting !== 0) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.paint();
-    });
   }
 
   /** Returns the part of an image that is seen, in its pixels; null if nothing of it is. */
@@ -207,7 +157,7 @@ export class BlinkView {
     return box === null ? [] : placesIn(slide.tiling, this.levelOf(slide), box);
   }
 
-  private paint(): void {
+  protected override paint(): void {
     this.preload();
     this.painter.clear();
     const slide = this.slides[this.shown];

@@ -73,12 +73,12 @@ function StoredFile({ image }: { image: ImageName }) {
 type Doing = { state: "idle" } | { state: "busy"; message: string } | { state: "done"; link: string } | { state: "failed"; problem: string };
 
 /** Does one thing at a time, which can be given up. */
-function useDoing(): [Doing, (work: (told: (message: string) => void, signal: AbortSignal) => Promise<string>) => void, () => void] {
+function useDoing(): [Doing, (work: Work) => void, () => void] {
   const [doing, setDoing] = useState<Doing>({ state: "idle" });
   const running = useRef<AbortController | null>(null);
   useEffect(() => () => running.current?.abort(), []);
 
-  function begin(work: (told: (message: string) => void, signal: AbortSignal) => Promise<string>) {
+  function begin(work: Work) {
     if (running.current !== null) return;
     const mine = new AbortController();
     running.current = mine;
@@ -103,54 +103,38 @@ function useDoing(): [Doing, (work: (told: (message: string) => void, signal: Ab
   return [doing, begin, giveUp];
 }
 
-function MadeFile({ image, kind }: { image: ImageName; kind: FileKind }) {
+type Work = (told: (message: string) => void, signal: AbortSignal) => Promise<string>;
+
+/** A button that has something made, and what has become of it. */
+function Deed({ label, work }: { label: string; work: Work }) {
   const [doing, begin, giveUp] = useDoing();
   return (
     <li>
-      <button
-        type="button"
-        class="quiet"
-        disabled={doing.state === "busy"}
-        onClick={() =>
-          begin(async (told, signal) => {
-            const link = await madeFile(kind, image, told, signal);
-            save(link);
-            return link;
-          })
-        }
-      >
-        {kind.label}
-      </button>
-      <Progress doing={doing} giveUp={giveUp} label={kind.label} />
+      <button type="button" class="quiet" disabled={doing.state === "busy"} onClick={() => begin(work)}>{label}</button>
+      <Progress doing={doing} giveUp={giveUp} label={label} />
     </li>
   );
 }
 
+function MadeFile({ image, kind }: { image: ImageName; kind: FileKind }) {
+  async function made(told: (message: string) => void, signal: AbortSignal): Promise<string> {
+    const link = await madeFile(kind, image, told, signal);
+    save(link);
+    return link;
+  }
+  return <Deed label={kind.label} work={made} />;
+}
+
 function Cutout({ image, seen, format }: MenuProps & { format: "fits" | "jpg" }) {
-  const [doing, begin, giveUp] = useDoing();
-  const label = `What is seen, as ${format === "fits" ? "FITS" : "JPEG"}`;
-  return (
-    <li>
-      <button
-        type="button"
-        class="quiet"
-        disabled={doing.state === "busy"}
-        onClick={() =>
-          begin(async (_, signal) => {
-            const part = seen();
-            if (part === null) throw new Error("The image is not open.");
-            const reason = refusal(part);
-            if (reason !== "") throw new Error(reason);
-            await saveCutout(image, part, format, signal);
-            return "";
-          })
-        }
-      >
-        {label}
-      </button>
-      <Progress doing={doing} giveUp={giveUp} label={label} />
-    </li>
-  );
+  async function cut(_: (message: string) => void, signal: AbortSignal): Promise<string> {
+    const part = seen();
+    if (part === null) throw new Error("The image is not open.");
+    const reason = refusal(part);
+    if (reason !== "") throw new Error(reason);
+    await saveCutout(image, part, format, signal);
+    return "";
+  }
+  return <Deed label={`What is seen, as ${format === "fits" ? "FITS" : "JPEG"}`} work={cut} />;
 }
 
 function Progress({ doing, giveUp, label }: { doing: Doing; giveUp: () => void; label: string }) {

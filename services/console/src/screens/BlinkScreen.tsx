@@ -11,6 +11,7 @@ import { type InputImage, imagesOf, readSession } from "../api/sessions";
 import { Picture } from "../parts/Picture";
 import { listen } from "../viewer/gestures";
 import { COLOUR_MAPS, type ColourMap, STRETCHES, type Stretch } from "../viewer/stretch";
+import { ZoomButtons } from "../viewer/ZoomButtons";
 import { problemOf } from "../words";
 import "../blink/blink.css";
 
@@ -159,12 +160,7 @@ function Blinker({ opened }: { opened: readonly Opened[] }) {
             aria-label="Images over each other. Space plays, left and right turn, up and down set the speed, shift with arrows moves, plus and minus zoom"
           />
         </div>
-        <div class="zooms" role="group" aria-label="Zoom">
-          <button type="button" onClick={() => view?.zoom(1.5)} aria-label="Zoom in">+</button>
-          <button type="button" onClick={() => view?.zoom(1 / 1.5)} aria-label="Zoom out">−</button>
-          <button type="button" onClick={() => view?.showAll()}>Fit</button>
-          <button type="button" onClick={() => view?.showPixels()}>1 : 1</button>
-        </div>
+        <ZoomButtons view={view} />
       </div>
       <Shown view={view} opened={opened} drawings={drawings} />
       <ImageList view={view} opened={opened} drawings={drawings} reference={reference} />

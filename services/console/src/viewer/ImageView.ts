@@ -1,30 +1,28 @@
 /** One image on a canvas: what is seen of it, and how bright. Draws when something has changed, once for each frame. */
 import type { ImageName } from "../api/analysis";
+import { CanvasView, LARGEST_PIXEL } from "./CanvasView";
 import { lookingAt, Painter } from "./painter";
 import type { Display } from "./stretch";
 import { type Tile, TileStore, valueIn } from "./tileStore";
-import { levelFor, parentOf, type TilePlace, tilesSeen, type Tiling, type View, wholeImage, zoomedAt } from "./tiling";
+import { levelFor, parentOf, type TilePlace, tilesSeen, type Tiling } from "./tiling";
 
-const LARGEST_PIXEL = 64;
-
-export class ImageView {
-  view: View;
+export class ImageView extends CanvasView {
   /** Why the latest tile is not here. */
   problem = "";
   /** Whether all that is seen is as sharp as it gets. */
   sharp = false;
   private readonly painter: Painter;
   private readonly store: TileStore;
-  private waiting = 0;
 
   constructor(
-    private readonly canvas: HTMLCanvasElement,
+    canvas: HTMLCanvasElement,
     image: ImageName,
     readonly tiling: Tiling,
     private display: Display,
     /** Called after each drawing. */
     private readonly drawn: () => void,
   ) {
+    super(canvas, tiling);
     this.painter = new Painter(canvas);
     this.store = new TileStore(image, tiling, {
       arrived: () => {
@@ -37,13 +35,11 @@ export class ImageView {
         this.drawn();
       },
     });
-    this.fit();
-    this.view = wholeImage(tiling, canvas.width, canvas.height);
     this.changed();
   }
 
-  close(): void {
-    cancelAnimationFrame(this.waiting);
+  override close(): void {
+    super.close();
     this.store.close();
     this.painter.close();
   }
@@ -53,30 +49,8 @@ export class ImageView {
     this.changed();
   }
 
-  /** Gives the canvas as many pixels as it has on the screen. */
-  fit(): void {
-    const ratio = window.devicePixelRatio || 1;
-    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
-    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
-    if (this.canvas.width === width && this.canvas.height === height) return;
-    this.canvas.width = width;
-    this.canvas.height = height;
-    this.changed();
-  }
-
-  showAll(): void {
-    this.view = wholeImage(this.tiling, this.canvas.width, this.canvas.height);
-    this.changed();
-  }
-
-  /** Shows each pixel of the image as one of the screen. */
-  showPixels(): void {
-    this.view = { ...this.view, scale: 1 };
-    this.changed();
-  }
-
-  /** Moves the image by so many pixels of the screen, to the right and up. */
-  pan(dx: number, dy: number): void {
+  /** Its middle stays on the image. */
+  override pan(dx: number, dy: number): void {
     const size = this.tiling.levels[0] ?? { width: 1, height: 1 };
     const within = (value: number, most: number) => Math.min(Math.max(value, 0), most);
     this.view = {
@@ -84,13 +58,6 @@ export class ImageView {
       x: within(this.view.x - dx / this.view.scale, size.width),
       y: within(this.view.y - dy / this.view.scale, size.height),
     };
-    this.changed();
-  }
-
-  /** Zooms around a place of the canvas, in its pixels from the middle, to the right and up. */
-  zoom(factor: number, atX = 0, atY = 0): void {
-    const all = wholeImage(this.tiling, this.canvas.width, this.canvas.height).scale;
-    this.view = zoomedAt(this.view, factor, atX, atY, [Math.min(all / 2, 1), LARGEST_PIXEL]);
     this.changed();
   }
 
@@ -104,11 +71,6 @@ export class ImageView {
   has(x: number, y: number): boolean {
     const size = this.tiling.levels[0] ?? { width: 0, height: 0 };
     return x >= 0 && y >= 0 && x < size.width && y < size.height;
-  }
-
-  /** Returns the image pixel at a place of the canvas, whole numbers at lower left edges; it may be outside. */
-  pixelAt(atX: number, atY: number): { x: number; y: number } {
-    return { x: this.view.x + atX / this.view.scale, y: this.view.y + atY / this.view.scale };
   }
 
   /** Returns the pixels of the image that are seen, the first column and row and how many; 0 of what is not seen. */
@@ -138,15 +100,7 @@ export class ImageView {
     return null;
   }
 
-  private changed(): void {
-    if (this.waiting !== 0) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.paint();
-    });
-  }
-
-  private paint(): void {
+  protected override paint(): void {
     const level = levelFor(this.tiling, this.view.scale);
     const { width, height } = this.canvas;
     const seen = tilesSeen(this.tiling, level, this.view, width, height);

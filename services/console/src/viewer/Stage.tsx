@@ -9,6 +9,7 @@ import { Readout } from "./Readout";
 import { SkyMarks } from "./SkyMarks";
 import type { Display } from "./stretch";
 import type { OpenedImage } from "./useImage";
+import { ZoomButtons } from "./ZoomButtons";
 
 /** Pixels of the screen that a key moves the image by. */
 const STEP = 64;
@@ -127,12 +128,7 @@ export function Stage({ opened, display, layers = NO_LAYERS, pointed = null, dee
         </div>
         <canvas class="glass" ref={above} aria-hidden="true" />
         {view !== null && wcs !== null && marks && <SkyMarks view={view} wcs={wcs} drawings={drawings} />}
-        <div class="zooms" role="group" aria-label="Zoom">
-          <button type="button" onClick={() => view?.zoom(1.5)} aria-label="Zoom in">+</button>
-          <button type="button" onClick={() => view?.zoom(1 / 1.5)} aria-label="Zoom out">−</button>
-          <button type="button" onClick={() => view?.showAll()}>Fit</button>
-          <button type="button" onClick={() => view?.showPixels()}>1 : 1</button>
-        </div>
+        <ZoomButtons view={view} />
       </div>
       <Readout view={view} wcs={wcs} cursor={cursor} drawings={drawings} />
       {away && <p class="hint" role="status">The place that was asked for is outside of this image.</p>}

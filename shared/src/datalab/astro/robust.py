@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ SIGMA_PER_MAD = 1.482602218505602
 # As far as they are usually written: more digits would be other results, so new versions of the operations.
 #: The same.
 SIGMA_PER_MAD_ROUNDED = 1.4826
+#: Standard error of a median in units of the median absolute deviation over the root of the number, normal errors.
+_MEDIAN_ERROR = SIGMA_PER_MAD_ROUNDED * math.sqrt(math.pi / 2.0)
 #: Full width at half maximum of a Gaussian in standard deviations.
 FWHM_PER_SIGMA = 2.3548
 #: Median distance of two-dimensional normal errors in units of the standard deviation along one axis: sqrt(2 ln 2).
@@ -23,6 +26,12 @@ MEDIAN_DISTANCE_PER_SIGMA = 1.1774
 def mad_sigma(values: Pixels) -> float:
     """Return the standard deviation of a normal distribution with the same median absolute deviation."""
     return SIGMA_PER_MAD_ROUNDED * float(np.median(np.abs(values - np.median(values))))
+
+
+def median_error(values: Pixels) -> float:
+    """Return the standard error of the median of values with normal errors, by their median absolute deviation."""
+    deviation = float(np.median(np.abs(values - np.median(values))))
+    return _MEDIAN_ERROR * deviation / math.sqrt(values.size)
 
 
 def over_known(statistic: Callable[..., Any], values: FloatArray, *, axis: int) -> FloatArray:

@@ -4,7 +4,8 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs, sky_line, sky_positions
+from datalab.astro.sky.distortion import departure_px
+from datalab.astro.sky.positions import NotLinearError, linear_wcs, sky_line, sky_positions
 from datalab.astro.sky.wcs import celestial_wcs
 
 SCALE = 0.5 / 3600

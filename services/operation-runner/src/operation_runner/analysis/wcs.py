@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from datalab.astro.sky.distortion import distortion_of
-from datalab.astro.sky.positions import NotLinearError, departure_px, linear_wcs
+from datalab.astro.sky.distortion import departure_px, distortion_of
+from datalab.astro.sky.positions import NotLinearError, linear_wcs
 from operation_runner.sdk.analysis import AnalysisParameters, Glimpsing, ImageByRows, UsageError
 
 

@@ -13,14 +13,12 @@ from scipy.spatial import cKDTree
 from datalab.astro.catalogues.columns import floats, has_numbers, magnitudes
 from datalab.astro.headers.card_reader import CardReader
 from datalab.astro.magnitudes import MAG_PER_RELATIVE_ERROR
-from datalab.astro.robust import SIGMA_PER_MAD_ROUNDED
+from datalab.astro.robust import median_error
 
 #: A source is the same as one of the catalogue if it is nearer than this; positions of both are good to a few tenths.
 _MATCH_PX = 2.0
 _LEAST_STARS = 3
 _MOST_ERROR_MAG = 0.1
-#: Standard error of a median in units of the median absolute deviation over the root of the number, normal errors.
-_MEDIAN_ERROR = SIGMA_PER_MAD_ROUNDED * math.sqrt(math.pi / 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +71,9 @@ def _from_catalogue(sources: Table, catalogue: Table | None) -> ZeroPoint | None
         return None
     differences = known[2, nearest[matched]] + 2.5 * np.log10(flux[good][matched])
     mag = float(np.median(differences))
-    error_mag = _MEDIAN_ERROR * float(np.median(np.abs(differences - mag))) / math.sqrt(differences.size)
-    return ZeroPoint(mag=mag, error_mag=error_mag, origin=f"{differences.size} stars of the catalogue of the input")
+    return ZeroPoint(
+        mag=mag, error_mag=median_error(differences), origin=f"{differences.size} stars of the catalogue of the input"
+    )
 
 
 def _from_header(header: fits.Header) -> ZeroPoint | None:

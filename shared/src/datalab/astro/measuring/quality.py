@@ -22,7 +22,7 @@ from datalab.astro.headers.detector import Detector
 from datalab.astro.measuring.reference_stars import ReferenceStars, counts_zero_point
 from datalab.astro.measuring.sampling import WELL_SAMPLED_PX, noise_area_px, width_behind_pixels
 from datalab.astro.measuring.shapes import common_shape, count_streaks
-from datalab.astro.robust import FWHM_PER_SIGMA, mad_sigma
+from datalab.astro.robust import FWHM_PER_SIGMA, median_error
 from datalab.astro.sources.detection import (
     Detections,
     DetectionSettings,
@@ -33,7 +33,7 @@ from datalab.astro.sources.detection import (
     without_sky,
 )
 from datalab.astro.sources.sharpness import is_sharper_than_a_star
-from datalab.astro.sources.star_widths import star_widths
+from datalab.astro.sources.star_widths import fwhm_per_alpha, star_widths
 from datalab.astro.types import FloatArray, IntArray, Pixels
 
 _FIRST_FWHM_PX = 3.0
@@ -47,8 +47,6 @@ _LEAST_STARS = 5
 _MOST_FWHM_ERROR = 0.04
 #: What the choice of a profile does to the width, as a part of it.
 _PROFILE_ERROR = 0.01
-#: Standard error of a median, of normal errors, in units of their standard deviation over the root of their number.
-_MEDIAN_ERROR = math.sqrt(0.5 * math.pi)
 #: The circle in which light is summed for the zero point, in widths of a star; the sky is that of a ring around it.
 _APERTURE_FWHM, _RING_FWHM = 2.5, (4.0, 6.0)
 #: How many pixels of sky are looked at, and below how many the first look at the sky counts.
@@ -59,7 +57,7 @@ _BELOW_SIGMA_2_AND_1, _ROUNDING_VARIANCE = (0.0227501319, 0.1586552539), 1.0 / 1
 #: What a limiting magnitude is quoted at.
 _LIMIT_SIGMA = 5.0
 _DETECTION = DetectionSettings(threshold_sigma=5.0, min_area_px=5)
-#: Stars this much narrower or wider than their detections look are no stars.
+#: Widths that are believed: narrower is no light through optics, wider no star.
 _FWHM_RANGE_PX = (0.7, 60.0)
 
 
@@ -101,7 +99,7 @@ class _Profile:
 
     def enclosed(self, radius_px: float) -> float:
         """Return the share of a star's light in a circle."""
-        alpha = self.fwhm_px / (2.0 * math.sqrt(2.0 ** (1.0 / self.beta) - 1.0))
+        alpha = self.fwhm_px / fwhm_per_alpha(self.beta)
         return float(1.0 - (1.0 + (radius_px / alpha) ** 2) ** (1.0 - self.beta))
 
 
@@ -126,10 +124,11 @@ def measure_frame(
         ExtractionError: the frame is too small, blank, the same everywhere, or too much of it stands out.
     """
     image, blank = prepared(pixels)
-    frame = without_sky(image, blank=blank, is_whole_counts=pixels.dtype.kind in "iu")
+    is_whole_counts = pixels.dtype.kind in "iu"
+    frame = without_sky(image, blank=blank, is_whole_counts=is_whole_counts)
     del image
     found = detect(frame, _DETECTION, fwhm_px=_FIRST_FWHM_PX)
-    sky_level, sky_noise = _sky(frame, found, is_whole_counts=pixels.dtype.kind in "iu")
+    sky_level, sky_noise = _sky(frame, found, is_whole_counts=is_whole_counts)
     known = FrameQuality(
         sky_level=sky_level,
         sky_noise=sky_noise,
@@ -228,7 +227,7 @@ def _relative_error(fwhm: FloatArray) -> float:
     known = fwhm[np.isfinite(fwhm)]
     if known.size < _LEAST_STARS:
         return math.inf
-    of_stars = _MEDIAN_ERROR * mad_sigma(known) / math.sqrt(known.size) / float(np.median(known))
+    of_stars = median_error(known) / float(np.median(known))
     return math.hypot(of_stars, _PROFILE_ERROR)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datalab.astro.sources.star_widths import star_widths
+from datalab.astro.sources.star_widths import fwhm_per_alpha, star_widths
 from datalab.astro.types import FloatArray
 
 #: From this width on what a fit makes of pixels is right to a per cent.
@@ -54,7 +54,7 @@ def _drawn(fwhm_px: float, beta: float, x: FloatArray, y: FloatArray) -> tuple[F
     """Return an image of stars beside each other, one for each given, and their centres."""
     half = int(np.ceil(_STAMP_FWHM * fwhm_px))
     side = 2 * half + 1
-    alpha = fwhm_px / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
+    alpha = fwhm_px / fwhm_per_alpha(beta)
     points = (np.arange(_POINTS) + 0.5) / _POINTS - 0.5
     steps = (np.arange(-half, half + 1)[:, None] + points).ravel()
     across, down = x - np.rint(x), y - np.rint(y)

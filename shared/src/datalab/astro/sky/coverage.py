@@ -17,11 +17,8 @@ from astropy.io import fits
 
 from datalab.astro.headers.cards import HeaderCards, HeaderValue
 from datalab.astro.sky.plain_tan import PlainTan
-from datalab.astro.sky.wcs import outer_corners, read_wcs, says_where
-from datalab.astro.sky.wcs_doubts import DOUBT_KEYWORDS, doubts
-
-#: No keyword of the standard is longer.
-_MOST_CHARACTERS = 8
+from datalab.astro.sky.wcs import outer_corners, plain_tan, read_wcs
+from datalab.astro.sky.wcs_doubts import doubts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def coverage(header: fits.Header, shape: tuple[int, int]) -> Coverage:
         header: of the image.
         shape: (rows, columns).
     """
-    plain = _plain(HeaderCards(header))
+    plain = plain_tan(HeaderCards(header))
     if plain is not None:
         return Coverage(_plain_corners(plain, shape), tuple(doubts(header, plain.pixel_scale_arcsec)))
     reading = read_wcs(header, shape)
@@ -52,18 +49,10 @@ def coverage(header: fits.Header, shape: tuple[int, int]) -> Coverage:
 
 def plain_coverage(cards: Mapping[str, HeaderValue], shape: tuple[int, int]) -> Coverage | None:
     """Return what an image covers by its cards alone; None unless what they say of coordinates is plain."""
-    plain = _plain(cards)
+    plain = plain_tan(cards)
     if plain is None:
         return None
     return Coverage(_plain_corners(plain, shape), tuple(doubts(cards, plain.pixel_scale_arcsec)))
-
-
-def _plain(cards: Mapping[str, HeaderValue]) -> PlainTan | None:
-    return PlainTan.of({keyword: cards[keyword] for keyword in cards if _is_of_coordinates(keyword)})
-
-
-def _is_of_coordinates(keyword: str) -> bool:
-    return len(keyword) <= _MOST_CHARACTERS and keyword not in DOUBT_KEYWORDS and says_where(keyword)
 
 
 def _plain_corners(plain: PlainTan, shape: tuple[int, int]) -> tuple[tuple[float, float], ...]:

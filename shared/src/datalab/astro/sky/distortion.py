@@ -17,6 +17,8 @@ from datalab.astro.types import FloatArray
 ORDER = 5
 #: Points along each axis that the polynomials are fitted to, and that they are compared at.
 _FITTED_POINTS, _COMPARED_POINTS = 25, 41
+#: Places along each axis by which departures are judged: they are largest at edges and corners.
+_LOOKED_AT = 9
 #: Less is no distortion.
 _LEAST_PX = 1e-3
 
@@ -52,7 +54,7 @@ def distortion_of(wcs: WCS, linear: LinearWcs, shape: tuple[int, int]) -> Distor
     coefficients = np.zeros((2, ORDER + 1, ORDER + 1))
 
     def left_out(points: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(1, columns, points), np.linspace(1, rows, points)))
+        x, y = _grid(shape, points)
         return (x - centre[0]) / unit, (y - centre[1]) / unit, _shifts(wcs, linear, x, y)
 
     u, v, shifts = left_out(_FITTED_POINTS)
@@ -75,6 +77,23 @@ def distortion_of(wcs: WCS, linear: LinearWcs, shape: tuple[int, int]) -> Distor
         shift_y=coefficients[1],
         accuracy_px=largest if math.isfinite(largest) else math.inf,
     )
+
+
+def departure_px(wcs: WCS, linear: LinearWcs, shape: tuple[int, int]) -> float | None:
+    """Return how far positions on an image are at most from where the linear part has them, in pixels.
+
+    None if nothing of the image is on the sky; `shape` is its rows and columns.
+    """
+    away = np.hypot(*_shifts(wcs, linear, *_grid(shape, _LOOKED_AT)))
+    known = away[np.isfinite(away)]
+    return float(known.max()) if known.size else None
+
+
+def _grid(shape: tuple[int, int], points: int) -> tuple[FloatArray, FloatArray]:
+    """Return x and y of so many places along each axis of an image, from its first pixel, 1, to its last."""
+    rows, columns = shape
+    x, y = np.meshgrid(np.linspace(1, columns, points), np.linspace(1, rows, points))
+    return x.ravel(), y.ravel()
 
 
 def _shifts(wcs: WCS, linear: LinearWcs, x: FloatArray, y: FloatArray) -> FloatArray:

@@ -12,9 +12,6 @@ from numpy.typing import ArrayLike
 from datalab.astro.sky.tangent_fit import to_plane
 from datalab.astro.types import FloatArray
 
-#: Places in a row and in a column of an image by which distortion is judged: it is largest at edges and corners.
-_LOOKED_AT = 9
-
 
 class NotLinearError(ValueError):
     """The world coordinates are not right ascension and declination."""
@@ -98,19 +95,6 @@ def linear_wcs(wcs: WCS) -> LinearWcs:
     return LinearWcs(
         crval=tuple(wcs.wcs.crval[order].tolist()), crpix=tuple(wcs.wcs.crpix.tolist()), cd1=tuple(cd1), cd2=tuple(cd2)
     )
-
-
-def departure_px(wcs: WCS, linear: LinearWcs, shape: tuple[int, int]) -> float | None:
-    """Return how far positions on an image are at most from where the linear part has them, in pixels.
-
-    None if nothing of the image is on the sky; `shape` is its rows and columns.
-    """
-    x, y = (axis.ravel() for axis in np.meshgrid(*(np.linspace(0, side - 1, _LOOKED_AT) for side in shape[::-1])))
-    along, up = to_plane(*sky_positions(wcs, x, y), linear.crval)
-    shown = np.linalg.solve(np.array([linear.cd1, linear.cd2]), np.array([along, up]))
-    away = np.hypot(shown[0] + linear.crpix[0] - 1 - x, shown[1] + linear.crpix[1] - 1 - y)
-    known = away[np.isfinite(away)]
-    return float(known.max()) if known.size else None
 
 
 def _is_of_2000(wcs: WCS) -> bool:

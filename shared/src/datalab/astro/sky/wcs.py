@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -18,7 +18,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
 
-from datalab.astro.headers.cards import HeaderCards
+from datalab.astro.headers.cards import HeaderCards, HeaderValue
 from datalab.astro.sky.plain_tan import PlainTan
 from datalab.astro.sky.wcs_dialects import standard_cards
 from datalab.astro.sky.wcs_doubts import DOUBT_KEYWORDS, doubts
@@ -50,6 +50,8 @@ _OF_COORDINATES = re.compile(
     r"EPOCH|[JB]EPOCH|VEL|VSOURCE|ZSOURCE|SPECSYS|SSYS|REST|OBSGEO|OBSORBIT|MJD|DATE|TIM|TREF|TRPOS|TRDIR|PLEPHEM|TSTART|"
     r"TSTOP|TELAPSE|XPOSURE|[AB]P?_|C[PQ]DIS|C[PQ]ERR|DVERR|D[PQ]\d|D2IM|AXISCORR|WAT|LTM|LTV"
 )
+#: No keyword of the standard is longer.
+_MOST_CHARACTERS = 8
 _DAMAGED = "the world coordinates do not hold on the whole image and were left out"
 #: A pixel taken to the sky and back must return.
 _ROUND_TRIP_PX = 0.1
@@ -101,11 +103,20 @@ def read_wcs(header: fits.Header, shape: tuple[int, int]) -> WcsReading:
 
 def wcs_notes(header: fits.Header, shape: tuple[int, int]) -> tuple[str, ...]:
     """Return the notes of `read_wcs`, without making a WCS where the cards are plain."""
-    cards = HeaderCards(header)
-    plain = PlainTan.of({keyword: cards[keyword] for keyword in cards if _OF_COORDINATES.match(keyword)})
+    plain = plain_tan(HeaderCards(header))
     if plain is None:
         return read_wcs(header, shape).notes
     return tuple(doubts(header, plain.pixel_scale_arcsec))
+
+
+def plain_tan(cards: Mapping[str, HeaderValue]) -> PlainTan | None:
+    """Return the world coordinates of an image's cards, None unless they are plain; doubts do not change them."""
+    of_coordinates = {
+        keyword: cards[keyword]
+        for keyword in cards
+        if len(keyword) <= _MOST_CHARACTERS and keyword not in DOUBT_KEYWORDS and _OF_COORDINATES.match(keyword)
+    }
+    return PlainTan.of(of_coordinates)
 
 
 def _blamed(cards: fits.Header) -> str:

@@ -78,6 +78,11 @@ def star_widths(pixels: Pixels, x: FloatArray, y: FloatArray, *, guess_px: float
     )
 
 
+def fwhm_per_alpha(beta: float) -> float:
+    """Return the full width at half maximum of a Moffat profile in units of its alpha."""
+    return 2.0 * float(np.sqrt(2.0 ** (1.0 / beta) - 1.0))
+
+
 def _common_beta(cores: _Cores, guess_px: float) -> float:
     misfits = np.stack([_fitted(cores, beta, guess_px)[1] for beta in _BETAS])
     misfits = misfits[:, np.isfinite(misfits).all(axis=0)]
@@ -110,7 +115,7 @@ def _fitted(cores: _Cores, beta: float, guess_px: float) -> tuple[FloatArray, Fl
 
     Gauss-Newton steps for the height and the logarithm of q = 1 / alpha^2; all pixels weigh alike.
     """
-    width_per_alpha = 2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0)
+    width_per_alpha = fwhm_per_alpha(beta)
     log_q = np.full(len(cores.light), 2.0 * np.log(width_per_alpha / guess_px))
     height, residual = np.zeros_like(log_q), cores.light
     with np.errstate(invalid="ignore", divide="ignore"):
