@@ -67,8 +67,8 @@ async def test_the_value_under_the_pointer_is_that_of_the_file(visitor, lab):
     readout = page.locator(".readout")
     await expect(readout).to_contain_text("pointer")
     await expect(readout).to_contain_text("100 %")
-    await expect(readout).not_to_contain_text("≈")
     await expect(readout).not_to_contain_text(NO_VALUE)
+    await expect(readout).not_to_contain_text("≈")
     parts = [await span.text_content() for span in await readout.locator("span").all()]
     x, y = (math.floor(float(part.split()[1]) + 0.5) for part in parts[1].split(", "))
     admin, _ = lab
